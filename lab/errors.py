@@ -1,0 +1,23 @@
+"""What can go wrong with the apparatus, said for a person.
+
+An error of the lab is one sentence (what happened, why probably, what to do) and an exit code. It is never
+a verdict about a deployment: a lab that fails knows nothing about the upgrade, so the verdict is *unknown*.
+"""
+
+
+class LabError(Exception):
+    """The apparatus failed: nothing is known about the upgrade. Exit code 2 (unknown)."""
+
+    exit_code = 2
+
+
+class NotPossibleHere(LabError):
+    """This machine cannot run the experiment (not root, no engine, no memory controller). Exit code 77."""
+
+    exit_code = 77
+
+
+class UsageError(LabError):
+    """What was asked for makes no sense, whatever the machine. Exit code 64."""
+
+    exit_code = 64
