@@ -1,0 +1,1 @@
+"""The apparatus: a private swarm, memory pressure, recipes and abra. Knows nothing of verdicts."""

@@ -1,7 +1,8 @@
 """What can go wrong with the apparatus, said for a person.
 
-An error of the lab is one sentence (what happened, why probably, what to do) and an exit code. It is never
-a verdict about a deployment: a lab that fails knows nothing about the upgrade, so the verdict is *unknown*.
+An error of the lab is one sentence (what happened, why probably, what to do) and an exit code. It
+is never a verdict about a deployment: a lab that fails knows nothing about the upgrade, so the
+verdict is *unknown*.
 """
 
 
@@ -12,7 +13,10 @@ class LabError(Exception):
 
 
 class NotPossibleHere(LabError):
-    """This machine cannot run the experiment (not root, no engine, no memory controller). Exit code 77."""
+    """This machine cannot run the experiment (not root, no engine, no memory controller).
+
+    Exit code 77.
+    """
 
     exit_code = 77
 

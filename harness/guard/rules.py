@@ -1,0 +1,236 @@
+"""The guard's rules, one function each, in the order in which they are asked.
+
+Every rule looks at the view and either rules or passes on. Sources are in docs/ARCHITECTURE.md,
+"What counts as success"; line numbers are those of SwarmKit v2.0.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.guard.outcome import Outcome, Ruling
+from harness.guard.view import Expectation, View
+from lab.swarm import Service
+
+Rule = Callable[[View, Expectation], Ruling | None]
+
+
+def deploy_failed(view: View, _: Expectation) -> Ruling | None:
+    """The deploy command itself failed: the swarm may not even have heard of the new spec."""
+    if view.deployed is None or view.deployed.exit_code == 0:
+        return None
+    said = view.deployed.output.strip() or "nothing"
+    return _rule(
+        view,
+        Outcome.DEPLOY_FAILED,
+        f"the deploy command failed with exit code {view.deployed.exit_code} and said: {said}",
+    )
+
+
+def removed(view: View, _: Expectation) -> Ruling | None:
+    """The service is gone."""
+    if view.service is not None or not view.looked_since_deploy:
+        return None
+    return _rule(view, Outcome.REMOVED, f"there is no service {view.baseline.name} (any more)")
+
+
+def superseded(view: View, _: Expectation) -> Ruling | None:
+    """Somebody else's update came in between: nothing can be said of this one any more."""
+    if view.foreign is None:
+        return None
+    return _rule(view, Outcome.SUPERSEDED, f"another update came in between: {view.foreign}")
+
+
+def rolled_back(view: View, expectation: Expectation) -> Ruling | None:
+    """The swarm put the spec from before the deploy back, labels and all.
+
+    One atomic write reverts the spec and says ``rollback_started`` (updater.go:607), and a rollback
+    is never rolled back. A rollback_config with failure_action rollback can still end in
+    ``completed``, so the spec is compared as well as the state. The ruling waits for the rollback's
+    own end: whether the old version serves is known only then.
+    """
+    state = view.own_state or ""
+    was_reverted = view.applied is not None and view.spec_is_baseline
+    if not (state.startswith("rollback") or was_reverted):
+        return None
+    is_over = state in {"rollback_completed", "rollback_paused", "completed"}
+    if not is_over and view.now_s < expectation.deadline_s:
+        return None
+    ending = {
+        "rollback_paused": "; the rollback itself is paused, for its task failed too",
+        "rollback_started": "; the rollback had not ended at the deadline",
+    }.get(state, "")
+    task = f"new task {view.failed_task}" if view.failed_task else "a new task"
+    before = "" if view.applied else " (before it was ever seen applied)"
+    return _rule(
+        view,
+        Outcome.ROLLED_BACK,
+        f"head spec applied then swarm-rolled-back{before}: {task} failed the update monitor{ending}",
+    )
+
+
+def paused(view: View, _: Expectation) -> Ruling | None:
+    """failure_action pause.
+
+    The updater has stopped, restarts have not; the labels already say head.
+    """
+    if view.own_state != "paused":
+        return None
+    task = f"task {view.failed_task}" if view.failed_task else "a task"
+    return _rule(
+        view,
+        Outcome.PAUSED,
+        f"the update is paused: {task} failed, and old and new tasks may run side by side",
+    )
+
+
+def lost_sight(view: View, _: Expectation) -> Ruling | None:
+    """A recorder stopped: a transition may have gone unseen, so success cannot be claimed."""
+    if view.lost is None:
+        return None
+    return _rule(view, Outcome.UNKNOWN, f"sight was lost of the swarm ({view.lost})")
+
+
+def stamp_mismatch(view: View, expectation: Expectation) -> Ruling | None:
+    """The deploy returned, and the service carries other labels than the deploy said it stamped."""
+    if not view.looked_since_deploy or view.service is None:
+        return None
+    labels = view.service.spec.labels
+    wrong = [
+        f"{name} is {labels.get(name)!r}, not {wanted!r}"
+        for name, wanted in sorted(expectation.labels.items())
+        if labels.get(name) != wanted
+    ]
+    if not wrong:
+        return None
+    return _rule(view, Outcome.STAMP_MISMATCH, f"the service's label {'; '.join(wrong)}")
+
+
+def converged(view: View, expectation: Expectation) -> Ruling | None:
+    """The intended spec is there, its tasks run, and the server can no longer change its mind.
+
+    ``completed`` alone is not success, and nil is neither done nor pending: after `terminal_state`
+    the wanted number of tasks *of this spec* must have run unchanged for the spec's own hold time.
+    """
+    del expectation
+    service = view.service
+    if service is None or not view.looked_since_deploy or not terminal_state(view):
+        return None
+    wanted = wanted_tasks(service)
+    if len(view.running) < wanted:
+        return None
+    if wanted and view.now_s < hold_ends_s(view):
+        return None
+    return _rule(view, Outcome.CONVERGED, _how_it_converged(view, service, wanted))
+
+
+def gave_up(view: View, expectation: Expectation) -> Ruling | None:
+    """The deadline has come: say what is still missing."""
+    if view.now_s < expectation.deadline_s:
+        return None
+    outcome = Outcome.STALLED if _is_stalled(view) else Outcome.TIMED_OUT
+    return _rule(view, outcome, f"not converged by the deadline: {what_is_missing(view)}")
+
+
+RULES: tuple[Rule, ...] = (
+    deploy_failed,
+    removed,
+    superseded,
+    rolled_back,
+    paused,
+    lost_sight,
+    stamp_mismatch,
+    converged,
+    gave_up,
+)
+
+
+def terminal_state(view: View) -> bool:
+    """Whether the swarm itself is done with this update, by its own account.
+
+    A service that is created, or a change that touches no task (labels only, or nothing at all),
+    leaves the status nil for ever (service.go:909; moby#29012, moby#38520).
+    """
+    if view.own_state is not None:
+        return view.own_state == "completed"
+    base, service = view.baseline.spec, view.service
+    return service is not None and (base is None or base.task_digest == service.spec.task_digest)
+
+
+def wanted_tasks(service: Service) -> int:
+    """How many tasks of the present spec must run; a global service on one node has one."""
+    replicas = service.spec.replicas
+    return 1 if replicas is None else replicas
+
+
+def hold_ends_s(view: View) -> float:
+    """When the present set of running tasks will have run for as long as the server may still fail it."""
+    hold_s = view.service.spec.update.hold_s if view.service else 0.0
+    return view.running_since_s + hold_s
+
+
+def what_is_missing(view: View) -> str:
+    """Say in a clause why the update is not converged yet."""
+    service = view.service
+    if service is None:
+        return f"there is no service {view.baseline.name} yet"
+    if view.deployed is None:
+        return "the deploy command has not returned"
+    wanted = wanted_tasks(service)
+    state = view.own_state or "nil"
+    if len(view.running) < wanted:
+        return (
+            f"{len(view.running)} of {wanted} tasks of the new spec run, update state {state}"
+            f"{_newest_task(view, service)}"
+        )
+    if not terminal_state(view):
+        return f"the update state is still {state}"
+    return "the new tasks have not run long enough yet"
+
+
+def _newest_task(view: View, service: Service) -> str:
+    of_spec = [task for task in view.tasks if task.spec_digest == service.spec.task_digest]
+    if not of_spec:
+        return "; no task of it was created"
+    task = of_spec[-1]
+    said = f" ({task.error or task.message})" if task.error or task.message else ""
+    return f"; task {task.id} is {task.state}{said}"
+
+
+def _is_stalled(view: View) -> bool:
+    """Whether the swarm waits for something that this update cannot bring about by itself."""
+    service = view.service
+    if service is None:
+        return False
+    pending = any(
+        task.state == "pending" and task.spec_digest == service.spec.task_digest
+        for task in view.tasks
+    )
+    return pending or terminal_state(view)
+
+
+def _how_it_converged(view: View, service: Service, wanted: int) -> str:
+    if wanted == 0:
+        return "converged: the service is scaled to zero"
+    base = view.baseline.spec
+    state = f"UpdateStatus={view.own_state or 'nil'}"
+    if base is not None and base.digest == service.spec.digest:
+        return f"converged: the deploy left the service unchanged, {state}"
+    if view.own_state is None and base is not None:
+        return f"converged: labels alone were changed, {state}"
+    held_s = service.spec.update.hold_s
+    return (
+        f"converged: {state}, {wanted} of {wanted} tasks of the new spec ran unchanged for "
+        f"{held_s:g} s after they were up"
+    )
+
+
+def _rule(view: View, outcome: Outcome, reason: str) -> Ruling:
+    return Ruling(
+        outcome=outcome,
+        reason=reason,
+        service=view.baseline.name,
+        failed_task=view.failed_task,
+        update_state=view.own_state,
+        decided_s=view.now_s,
+    )

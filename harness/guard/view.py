@@ -1,0 +1,189 @@
+"""What the guard has seen of one update so far: a fold over observations, nothing else.
+
+The view holds no opinion; the rules (`harness.guard.rules`) do.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from lab.history import Deployed, Observation, RecorderLost, ServiceSeen, TasksSeen
+from lab.swarm import RUNNING, Service, ServiceSpec, Task
+from lab.world import World
+
+_TASK_IN_MESSAGE = re.compile(r"due to failure or early termination of task (\w+)")
+MANUAL_ROLLBACK = "manually requested rollback"
+"""SwarmKit controlapi/service.go:905; the updater's own rollback has another message."""
+
+
+def update_status_started(service: Service | None) -> str | None:
+    """When the service's last update started: it tells a stale status from this update's."""
+    status = service.update_status if service else None
+    return status.started_at if status else None
+
+
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """The service as it was before the deploy.
+
+    Without it no status can be told from a stale one.
+    """
+
+    name: str
+    service: Service | None
+
+    @staticmethod
+    def capture(world: World, name: str) -> Baseline:
+        """Look at the service now. Call it before the deploy."""
+        return Baseline(name=name, service=world.inspect(name))
+
+    @property
+    def spec(self) -> ServiceSpec | None:
+        """The spec before the deploy; None where the deploy creates the service."""
+        return self.service.spec if self.service else None
+
+    @property
+    def status_started(self) -> str | None:
+        """See `update_status_started`."""
+        return update_status_started(self.service)
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the deploy is meant to bring about, and how long it may take."""
+
+    deadline_s: float
+    """World time at which the guard gives up."""
+    labels: dict[str, str] = {}
+    """Service labels that the applied spec must carry: the stamp that the deploy says it took."""
+
+
+class View:
+    """The state of one update as far as it has been observed."""
+
+    def __init__(self, baseline: Baseline) -> None:
+        self.baseline = baseline
+        self.now_s = 0.0
+        self.deployed: Deployed | None = None
+        self.looked_since_deploy = False
+        self.service: Service | None = baseline.service
+        self.applied: ServiceSpec | None = None
+        """The spec that this deploy brought: the first one that is not the baseline's."""
+        self.update_started: str | None = None
+        self.failed_task: str | None = None
+        self.foreign: str | None = None
+        """Why somebody else's update must have come in between."""
+        self.lost: str | None = None
+        self.tasks: tuple[Task, ...] = ()
+        self.running: frozenset[str] = frozenset()
+        """Running tasks of the service's present spec, meant to run."""
+        self.running_since_s = 0.0
+        """When that set last changed."""
+
+    def feed(self, seen_s: float, what: Observation) -> None:
+        """Take in one observation."""
+        self.now_s = max(self.now_s, seen_s)
+        match what:
+            case ServiceSeen(name=name) if name == self.baseline.name:
+                self._see_service(what.service)
+                self._count_running()
+            case TasksSeen(service=name) if name == self.baseline.name:
+                self.tasks = what.tasks
+                self._count_running()
+            case Deployed():
+                self.deployed = what
+                self.looked_since_deploy = False
+            case RecorderLost(recorder=recorder, reason=reason):
+                self.lost = self.lost or f"{recorder}: {reason}"
+            case _:
+                pass
+
+    @property
+    def spec_is_baseline(self) -> bool:
+        """Whether the service's present spec is the one from before the deploy."""
+        base = self.baseline.spec
+        return (
+            self.service is not None
+            and base is not None
+            and self.service.spec.digest == base.digest
+        )
+
+    @property
+    def own_state(self) -> str | None:
+        """The update state, unless it is left over from before the deploy."""
+        if self.service is None or self.service.update_status is None:
+            return None
+        is_stale = self.applied is None and self.service.update_status == _status_of(
+            self.baseline.service
+        )
+        return None if is_stale else self.service.update_status.state
+
+    def _see_service(self, service: Service | None) -> None:
+        before, self.service = self.service, service
+        self.looked_since_deploy = self.deployed is not None
+        if service is None:
+            return
+        if self.applied is None and not self.spec_is_baseline:
+            self.applied = service.spec
+        self._note_failed_task(service)
+        self.foreign = self.foreign or self._foreign_in(before, service)
+        if self.own_state is not None:
+            self.update_started = update_status_started(service)
+
+    def _note_failed_task(self, service: Service) -> None:
+        status = service.update_status
+        found = _TASK_IN_MESSAGE.search(status.message) if status and self.own_state else None
+        if found:
+            self.failed_task = found.group(1)
+
+    def _foreign_in(self, before: Service | None, now: Service) -> str | None:
+        """Say what shows that an update other than this deploy's came in between, if anything."""
+        if self.baseline.service is not None and now.id != self.baseline.service.id:
+            return "the service was removed and created anew"
+        return self._foreign_status(now) or self._foreign_spec(before, now)
+
+    def _foreign_status(self, now: Service) -> str | None:
+        status = now.update_status
+        if status is None or self.own_state is None:
+            return None
+        if status.message == MANUAL_ROLLBACK:
+            return "somebody requested a rollback by hand"
+        if status.state.startswith("rollback") and now.previous_spec is not None:
+            return "somebody rolled back by hand: a swarm's own rollback keeps no PreviousSpec"
+        if self.update_started not in (None, status.started_at):
+            return "another update was started meanwhile"
+        return None
+
+    def _foreign_spec(self, before: Service | None, now: Service) -> str | None:
+        if self.applied is None:
+            return None
+        base, previous = self.baseline.spec, now.previous_spec
+        if now.spec.digest != self.applied.digest:
+            if not self.spec_is_baseline:
+                return "the spec is neither the deploy's nor the one before it"
+            return "the spec from before the deploy was deployed again" if previous else None
+        if previous is not None and (base is None or previous.digest != base.digest):
+            return "PreviousSpec is not the spec from before the deploy"
+        if before and before.update_status and now.update_status is None and self.update_started:
+            return "the update status was cleared: the service was updated again"
+        return None
+
+    def _count_running(self) -> None:
+        if self.service is None:
+            running: frozenset[str] = frozenset()
+        else:
+            wanted = self.service.spec.task_digest
+            running = frozenset(
+                task.id
+                for task in self.tasks
+                if task.state == RUNNING
+                and task.desired_state == RUNNING
+                and task.spec_digest == wanted
+            )
+        if running != self.running:
+            self.running = running
+            self.running_since_s = self.now_s
+
+
+def _status_of(service: Service | None) -> object:
+    return service.update_status if service else None

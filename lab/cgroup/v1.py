@@ -1,0 +1,71 @@
+"""Control groups version 1: one hierarchy a controller, memory among them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.cgroup import files
+
+_NO_LIMIT_FROM = 1 << 60
+"""The kernel shows "no limit" as the largest multiple of a page in 63 bits."""
+
+
+class MemoryGroupV1:
+    """A group of the memory hierarchy, and its namesakes in the other hierarchies.
+
+    The parent's ``memory.oom_control`` does not count kills in its children (seen on 6.18): the
+    evidence of a kill is the kernel log's, see `lab.cgroup.kernel_log`.
+    """
+
+    def __init__(self, memory_root: Path, other_roots: tuple[Path, ...], path: str) -> None:
+        self.path = path
+        self._other_roots = other_roots
+        self._group = memory_root / path.lstrip("/")
+
+    def create(self) -> None:
+        """Make the group; the engine makes its namesakes in the other hierarchies by itself."""
+        files.make_group(self._group)
+        hierarchical = self._group / "memory.use_hierarchy"
+        if hierarchical.exists() and files.read(hierarchical) == "0":
+            files.write(hierarchical, "1")
+        swappiness = self._group / "memory.swappiness"
+        if swappiness.exists():
+            files.write(swappiness, "0")
+
+    def usage_bytes(self) -> int:
+        """Memory charged to the group and all below it."""
+        return int(files.read(self._group / "memory.usage_in_bytes"))
+
+    def limit_bytes(self) -> int | None:
+        """The limit, or None."""
+        limit = int(files.read(self._group / "memory.limit_in_bytes"))
+        return None if limit >= _NO_LIMIT_FROM else limit
+
+    def set_limit(self, limit_bytes: int | None) -> None:
+        """Set or lift the limit of memory, and the same of memory plus swap.
+
+        The kernel wants ``memsw >= memory`` at every moment, so the order depends on the direction.
+        """
+        value = "-1" if limit_bytes is None else str(limit_bytes)
+        memory = self._group / "memory.limit_in_bytes"
+        with_swap = self._group / "memory.memsw.limit_in_bytes"
+        before = self.limit_bytes()
+        is_raised = limit_bytes is None or (before is not None and limit_bytes > before)
+        for file in (with_swap, memory) if is_raised else (memory, with_swap):
+            if file.exists():
+                files.write(file, value)
+
+    def containers(self) -> dict[str, int]:
+        """Usage in bytes of each container in the group, by container id."""
+        usages: dict[str, int] = {}
+        for child in self._group.iterdir():
+            try:
+                usages[child.name] = int((child / "memory.usage_in_bytes").read_text())
+            except (FileNotFoundError, NotADirectoryError, OSError):
+                continue  # a control file, or a container that went away under our eyes
+        return usages
+
+    def remove(self) -> None:
+        """Remove the group and all below it, in every hierarchy."""
+        for root in {self._group.parent, *self._other_roots}:
+            files.remove_tree(root / self.path.lstrip("/"))

@@ -1,0 +1,283 @@
+"""What happened: an append-only record of everything done and seen, written while it happens.
+
+A rollback erases its own evidence (SwarmKit updater.go:607), so nothing that a judge needs may be
+asked for afterwards. One line of JSON a record; a history cut short by ``kill -9`` is still
+readable up to its last whole line.
+
+Times are seconds since the world began (``happened_s``: at its source; ``seen_s``: when it reached
+us).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from lab.errors import LabError
+from lab.swarm import Service, Task
+
+
+class ServiceSeen(msgspec.Struct, frozen=True, kw_only=True, tag="service"):
+    """A service inspected; ``service`` is None where there is none of that name (any more)."""
+
+    name: str
+    service: Service | None
+    raw: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
+    """The engine's answer, to the letter: a stranger need not trust our parser."""
+
+
+class TasksSeen(msgspec.Struct, frozen=True, kw_only=True, tag="tasks"):
+    """All tasks that the engine lists for a service, old ones included, oldest first."""
+
+    service: str
+    tasks: tuple[Task, ...]
+
+
+class EngineEvent(msgspec.Struct, frozen=True, kw_only=True, tag="event"):
+    """One line of ``docker events``."""
+
+    kind: str
+    action: str
+    actor_id: str
+    attributes: dict[str, str]
+
+
+class ContainerEnded(msgspec.Struct, frozen=True, kw_only=True, tag="container_ended"):
+    """A container inspected after it died.
+
+    ``oom_killed`` is the engine's word, unreliable on cgroup v1.
+    """
+
+    container_id: str
+    task_id: str | None
+    exit_code: int
+    oom_killed: bool
+    started_s: float
+    finished_s: float
+
+
+class OomKill(msgspec.Struct, frozen=True, kw_only=True, tag="oom_kill"):
+    """The kernel's record of one OOM kill inside the lab.
+
+    Whose container, which process, how large.
+    """
+
+    container_id: str
+    cgroup: str
+    limited_cgroup: str
+    pid: int
+    """In the host's initial pid namespace."""
+    process: str
+    anon_rss_bytes: int
+    usage_bytes: int | None
+    limit_bytes: int | None
+    lines: tuple[str, ...]
+    """The kernel's own lines."""
+
+
+class MemorySample(msgspec.Struct, frozen=True, kw_only=True, tag="memory"):
+    """Memory of the lab's group and of each container in it, as the kernel charges it."""
+
+    usage_bytes: int
+    limit_bytes: int | None
+    containers: dict[str, int]
+
+
+class LimitSet(msgspec.Struct, frozen=True, kw_only=True, tag="limit_set"):
+    """The pressure plan acted: the group's limit was set, and why to that figure."""
+
+    limit_bytes: int | None
+    usage_bytes: int
+    reason: str
+
+
+class ClientProbe(msgspec.Struct, frozen=True, kw_only=True, tag="probe"):
+    """One request of the client on the stack's network, its name resolved anew."""
+
+    n: int
+    ok: bool
+    took_ms: float
+    version: str | None = None
+    address: str | None = None
+    error: str | None = None
+
+
+class CommandRan(msgspec.Struct, frozen=True, kw_only=True, tag="command"):
+    """A command and how it ended.
+
+    ``by`` says whose program it was, where a stand-in took another's place.
+    """
+
+    argv: tuple[str, ...]
+    exit_code: int
+    took_s: float
+    output: str
+    by: str = ""
+
+
+class Deployed(msgspec.Struct, frozen=True, kw_only=True, tag="deployed"):
+    """The deploy command returned: the swarm has taken the stack, or said why not."""
+
+    stack: str
+    exit_code: int
+    output: str
+
+
+class PolicyRead(msgspec.Struct, frozen=True, kw_only=True, tag="policy"):
+    """The rollout policy that a commit's compose file itself states; None where it is silent."""
+
+    commit: str
+    path: str
+    service: str
+    failure_action: str | None
+    order: str | None
+    monitor: str | None
+    start_period: str | None
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, tag="finding"):
+    """What a step of the harness concluded: its name, pass or fail, and its own words."""
+
+    step: str
+    passed: bool
+    text: str
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True, tag="note"):
+    """A line of the console."""
+
+    text: str
+
+
+class RecorderLost(msgspec.Struct, frozen=True, kw_only=True, tag="recorder_lost"):
+    """A recorder stopped before its time: from here on something may have happened unseen."""
+
+    recorder: str
+    reason: str
+
+
+Observation = (
+    ServiceSeen
+    | TasksSeen
+    | EngineEvent
+    | ContainerEnded
+    | OomKill
+    | MemorySample
+    | LimitSet
+    | ClientProbe
+    | CommandRan
+    | Deployed
+    | PolicyRead
+    | Finding
+    | Note
+    | RecorderLost
+)
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One observation, in its place."""
+
+    seq: int
+    source: str
+    happened_s: float
+    seen_s: float
+    what: Observation
+
+
+History = Sequence[Record]
+
+
+class HistoryWriter:
+    """Gives every observation its place, writes it down at once, and hands it to whoever waits.
+
+    Any thread may append; one reader takes. A full disk does not lose the records already written:
+    it is reported by the next `take`, as a LabError.
+    """
+
+    def __init__(self, path: Path, now_s: Callable[[], float]) -> None:
+        self.path = path
+        self._now_s = now_s
+        self._file: TextIO = path.open("a", encoding="utf-8")
+        self._lock = threading.Lock()
+        self._arrived = threading.Condition(self._lock)
+        self._waiting: deque[Record] = deque()
+        self._next_seq = 0
+        self._failure: LabError | None = None
+
+    def append(self, source: str, what: Observation, happened_s: float | None = None) -> None:
+        """Record one observation, seen now."""
+        with self._lock:
+            seen_s = self._now_s()
+            record = Record(
+                seq=self._next_seq,
+                source=source,
+                happened_s=round(seen_s if happened_s is None else happened_s, 6),
+                seen_s=round(seen_s, 6),
+                what=what,
+            )
+            self._next_seq += 1
+            self._write(record)
+            self._waiting.append(record)
+            self._arrived.notify_all()
+
+    def fail(self, error: LabError) -> None:
+        """Make the reader raise ``error`` (the first one wins): the apparatus cannot go on."""
+        with self._lock:
+            self._failure = self._failure or error
+            self._arrived.notify_all()
+
+    def take(self, timeout_s: float) -> Record | None:
+        """Return the oldest record not yet taken, or None after ``timeout_s``.
+
+        Raises LabError on failure.
+        """
+        with self._lock:
+            self._arrived.wait_for(lambda: self._waiting or self._failure, max(0.0, timeout_s))
+            if self._failure is not None:
+                raise self._failure
+            return self._waiting.popleft() if self._waiting else None
+
+    def close(self) -> None:
+        """Close the file.
+
+        Appending afterwards is an error of the caller, and is reported by `take`.
+        """
+        with self._lock:
+            self._file.close()
+
+    def _write(self, record: Record) -> None:
+        if self._failure is not None:
+            return
+        try:
+            self._file.write(msgspec.json.encode(record).decode() + "\n")
+            self._file.flush()
+        except (OSError, ValueError) as error:
+            self._failure = LabError(
+                f"the history could not be written to {self.path} ({error}): "
+                "free some space or choose another --runs folder"
+            )
+
+
+def read_history(path: Path) -> tuple[list[Record], bool]:
+    """Read a history back: the records, and whether the file ends in the middle of one.
+
+    Raises LabError where there is none, or where a line other than the last is damaged.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise LabError(f"no history can be read at {path}: {error.strerror}") from error
+    torn = lines.pop() != b""
+    decoder = msgspec.json.Decoder(Record)
+    records: list[Record] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(decoder.decode(line))
+        except msgspec.MsgspecError as error:
+            raise LabError(f"{path}, line {number} is damaged: {error}") from error
+    return records, torn

@@ -1,0 +1,65 @@
+"""What a world offers to the harness on trial. There are two kinds: a live one, and a virtual one.
+
+The harness has no clock, no sleep, no threads and no docker: time passes in `World.next` alone, so
+the very code that runs live runs in virtual time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from lab.history import Observation, Record
+from lab.swarm import Service
+
+
+class Stack(msgspec.Struct, frozen=True, kw_only=True):
+    """What one deploy asks for.
+
+    Compose files (the last one wins), the environment they are read with.
+    """
+
+    name: str
+    directory: Path
+    """Where relative file references in the compose files start."""
+    compose_files: tuple[Path, ...]
+    environment: dict[str, str]
+
+
+class World(Protocol):
+    """One swarm, watched from before the first deploy on."""
+
+    def now_s(self) -> float:
+        """Seconds since this world began."""
+        ...
+
+    def next(self, until_s: float) -> Record | None:
+        """Wait for the next record, at most until ``until_s``; None when that moment has come.
+
+        This is the only way for time to pass. Raises LabError when the apparatus has failed.
+        """
+        ...
+
+    def apply(self, stack: Stack) -> None:
+        """Apply a stack as ``docker stack deploy`` would, and return without waiting for convergence.
+
+        Raises DeployRefused when the swarm or the compose loader refuses it.
+        """
+        ...
+
+    def inspect(self, service: str) -> Service | None:
+        """Look at a service now (recorded like everything else).
+
+        None where there is none of that name.
+        """
+        ...
+
+    def look(self, stack: str) -> None:
+        """Record every service and task of a stack anew, changed or not."""
+        ...
+
+    def record(self, what: Observation) -> None:
+        """Put something that was done or concluded into the history."""
+        ...

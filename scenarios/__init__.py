@@ -1,0 +1,1 @@
+"""The experiments, as values, and the command line that plays them."""
