@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from lab.history import Observation, Record
+from lab.history import Deployed, Observation, Record
 from lab.swarm import Service
 
 
@@ -42,10 +42,10 @@ class World(Protocol):
         """
         ...
 
-    def apply(self, stack: Stack) -> None:
-        """Apply a stack as ``docker stack deploy`` would, and return without waiting for convergence.
+    def apply(self, stack: Stack) -> Deployed:
+        """Apply a stack as ``docker stack deploy`` would, without waiting for convergence.
 
-        Raises DeployRefused when the swarm or the compose loader refuses it.
+        A refusal by the compose loader or the swarm is in the answer (and in the history).
         """
         ...
 
@@ -58,6 +58,14 @@ class World(Protocol):
 
     def look(self, stack: str) -> None:
         """Record every service and task of a stack anew, changed or not."""
+        ...
+
+    def usage_bytes(self) -> int:
+        """Memory that the stack's tasks use now."""
+        ...
+
+    def set_limit(self, limit_bytes: int | None, reason: str) -> None:
+        """Set or lift the memory limit that all tasks share."""
         ...
 
     def record(self, what: Observation) -> None:

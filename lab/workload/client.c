@@ -6,7 +6,6 @@
  */
 #include "stampload.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <sys/random.h>
 #include <time.h>
@@ -51,10 +50,11 @@ static bool wait_for(struct request *r, int descriptor, short events, const char
 
 /* ---- DNS ------------------------------------------------------------------------------------- */
 
-/* Writes the query for NAME's IPv4 addresses; returns its length, 0 when NAME can't be asked for. */
+/* Writes the query for the IPv4 addresses of `name`; returns its length, 0 when that is no name. */
 static size_t write_query(unsigned char *query, const char *name)
 {
-    static const unsigned char flags[] = {0x01, 0, 0, 1, 0, 0, 0, 0, 0, 0}; /* recursion, 1 question */
+    /* Recursion is desired, one question follows. */
+    static const unsigned char flags[] = {0x01, 0, 0, 1, 0, 0, 0, 0, 0, 0};
     static const unsigned char question[] = {0, 0, TYPE_A, 0, CLASS_IN};
     if (strlen(name) > NAME_MAX_BYTES || getrandom(query, 2, 0) != 2)
         return 0;
@@ -141,13 +141,15 @@ static bool ask(struct request *r, int descriptor, struct in_addr *address)
             return failed(r, "dns: %s", strerror(errno));
         /* Only a response that carries our number and our question is an answer to us; anything
          * else is a stray, and the answer may still come. */
-        if (size >= (ssize_t)length && memcmp(message, query, 2) == 0 && (message[2] & 0xf8) == 0x80 &&
-            read16(message + 4) == 1 && memcmp(message + 12, query + 12, length - 12) == 0)
+        if (size >= (ssize_t)length && memcmp(message, query, 2) == 0 &&
+            (message[2] & 0xf8) == 0x80 && read16(message + 4) == 1 &&
+            memcmp(message + 12, query + 12, length - 12) == 0)
             return read_answer(r, message, (size_t)size, length, address);
     }
 }
 
-static bool resolve(struct request *r, const struct sockaddr_in *nameserver, struct in_addr *address)
+static bool resolve(struct request *r, const struct sockaddr_in *nameserver,
+                    struct in_addr *address)
 {
     if (inet_pton(AF_INET, r->host, address) == 1)
         return true;
@@ -175,8 +177,9 @@ static void read_version(struct request *r, const char *headers)
 static bool exchange(struct request *r, int descriptor)
 {
     char text[4096];
-    int length = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
-                          r->path, r->host);
+    int length = snprintf(text, sizeof text,
+                          "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", r->path,
+                          r->host);
     if (send(descriptor, text, (size_t)length, MSG_NOSIGNAL) != length)
         return failed(r, "http: %s", strerror(errno));
     size_t used = 0;
@@ -271,14 +274,12 @@ static bool configured_nameserver(struct sockaddr_in *nameserver)
 static void print_outcome(const struct request *r, long long n, bool ok, long long sent_unix_ns,
                           double took_s)
 {
-    char version[6 * sizeof r->version + 8] = "null", error[6 * sizeof r->error + 8];
-    char address[sizeof r->address + 8] = "null";
-    if (r->version[0] != '\0')
-        json_string(version, sizeof version, r->version);
-    if (r->address[0] != '\0')
-        json_string(address, sizeof address, r->address);
-    printf("{\"n\":%lld,\"sent_unix_ns\":%lld,\"took_ms\":%.3f,\"ok\":%s,\"version\":%s,\"address\":%s",
-           n, sent_unix_ns, took_s * 1000, ok ? "true" : "false", version, address);
+    char version[6 * sizeof r->version + 8], address[sizeof r->address + 8];
+    char error[6 * sizeof r->error + 8];
+    printf("{\"n\":%lld,\"sent_unix_ns\":%lld,\"took_ms\":%.3f,\"ok\":%s", n, sent_unix_ns,
+           took_s * 1000, ok ? "true" : "false");
+    printf(",\"version\":%s,\"address\":%s", json_string(version, sizeof version, r->version),
+           json_string(address, sizeof address, r->address));
     if (!ok)
         printf(",\"error\":%s", json_string(error, sizeof error, r->error));
     /* A record that cannot be written is worth an end: a gap in it would read as silence. */
@@ -305,7 +306,8 @@ int client(char **arguments)
         die(EXIT_USAGE, "--host is missing");
     if (given != NULL && !parse_nameserver(&nameserver, given))
         die(EXIT_USAGE, "--nameserver must be ADDRESS or ADDRESS:PORT, not '%s'", given);
-    if (given == NULL && inet_pton(AF_INET, host, &address) != 1 && !configured_nameserver(&nameserver))
+    if (given == NULL && inet_pton(AF_INET, host, &address) != 1 &&
+        !configured_nameserver(&nameserver))
         die(EXIT_FAILED, "/etc/resolv.conf names no nameserver with an IPv4 address");
     int signals = open_signals();
     double due_s = monotonic_s();
@@ -323,6 +325,8 @@ int client(char **arguments)
             return EXIT_SUCCESS; /* a request that we broke off ourselves says nothing */
         print_outcome(&r, n, ok, now.tv_sec * 1000000000LL + now.tv_nsec, monotonic_s() - sent_s);
         /* After a long request the schedule begins anew: a burst to catch up would be load. */
-        due_s = fmax(due_s + (double)interval_ms / 1000, monotonic_s());
+        due_s += (double)interval_ms / 1000;
+        if (due_s < monotonic_s())
+            due_s = monotonic_s();
     }
 }

@@ -51,7 +51,9 @@ static double uptime_s(void)
     return monotonic_s() - started_s;
 }
 
-/* ---- memory ---------------------------------------------------------------------------------- */
+/* ---- memory ----------------------------------------------------------------------------------
+ * The plan is what the application allocates; the program itself, about 1 MB, comes on top.
+ */
 
 static struct {
     enum { GROWING, HOLDING, STEADY } phase;
@@ -144,7 +146,7 @@ static double advance_memory(void)
         if (behind)
             return at_s;
         if (at_s < plan.boot_s)
-            return fmin(at_s + step_s, plan.boot_s);
+            return at_s + step_s < plan.boot_s ? at_s + step_s : plan.boot_s;
         memory.phase = HOLDING;
         memory.peak_at_s = uptime_s();
         announce("peak");
@@ -289,40 +291,37 @@ static void read_connection(struct connection *c)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* Whether a moment has come; if not, makes sure that the loop wakes up for it. */
+static bool due(double moment_s, double *wake_s)
+{
+    if (uptime_s() >= moment_s)
+        return true;
+    if (moment_s < *wake_s)
+        *wake_s = moment_s;
+    return false;
+}
+
 /* Does what is due; says at which uptime something is due again. */
 static double advance(void)
 {
-    double at_s = uptime_s(), wake_s = fmin(plan.exit_at_s, stop_at_s);
-    if (at_s >= plan.exit_at_s)
+    bool stopping = !isinf(stop_at_s), growing = !stopping && isinf(steady_at_s) && !plan.in_child;
+    double wake_s = growing ? advance_memory() : INFINITY;
+    if (growing && memory.phase == STEADY)
+        steady_at_s = uptime_s();
+    if (due(plan.exit_at_s, &wake_s))
         leave((int)plan.exit_code);
-    if (at_s >= stop_at_s)
+    if (due(stop_at_s, &wake_s))
         leave(EXIT_SUCCESS);
-    if (isinf(stop_at_s)) {
-        if (isinf(steady_at_s) && !plan.in_child) {
-            wake_s = fmin(wake_s, advance_memory());
-            if (memory.phase == STEADY)
-                steady_at_s = uptime_s();
-        }
-        if (listener < 0 && !plan.never_ready) {
-            if (uptime_s() >= steady_at_s + plan.ready_s)
-                open_port();
-            else
-                wake_s = fmin(wake_s, steady_at_s + plan.ready_s);
-        }
-        if (!failing) {
-            if (at_s >= plan.unhealthy_at_s)
-                become_unhealthy();
-            else
-                wake_s = fmin(wake_s, plan.unhealthy_at_s);
-        }
-    }
-    for (struct connection *c = connections; c < connections + CONNECTIONS_MAX; c++) {
-        if (c->descriptor >= 0 && at_s >= c->until_s) {
+    if (!stopping && !failing && due(plan.unhealthy_at_s, &wake_s))
+        become_unhealthy();
+    if (!stopping && listener < 0 && !plan.never_ready &&
+        due(steady_at_s + plan.ready_s, &wake_s))
+        open_port();
+    for (struct connection *c = connections; c < connections + CONNECTIONS_MAX; c++)
+        if (c->descriptor >= 0 && due(c->until_s, &wake_s)) {
             close(c->descriptor);
             c->descriptor = -1;
-        } else if (c->descriptor >= 0)
-            wake_s = fmin(wake_s, c->until_s);
-    }
+        }
     return wake_s;
 }
 
@@ -330,7 +329,8 @@ static void stop(void)
 {
     if (!isinf(stop_at_s))
         return;
-    /* No new clients, but all of the memory until the end: so is an application that stops. */
+    /* No new clients, but all of the memory until the end, as of an application that stops; a child
+     * that still grows is frozen where it is. */
     if (listener >= 0)
         close(listener);
     listener = -1;
@@ -368,7 +368,7 @@ static void read_plan(char **arguments)
 {
     const int64_t bytes_max = (int64_t)1 << 46;
     const struct setting settings[] = {
-        {"--version-text", "STAMPLOAD_VERSION", TEXT, &plan.version, 0, 0},
+        {"--version", "STAMPLOAD_VERSION", TEXT, &plan.version, 0, 0},
         {"--port", "STAMPLOAD_PORT", INTEGER, &plan.port, 1, 65535},
         {"--peak-bytes", "STAMPLOAD_PEAK_BYTES", INTEGER, &plan.peak_bytes, 0, bytes_max},
         {"--steady-bytes", "STAMPLOAD_STEADY_BYTES", INTEGER, &plan.steady_bytes, 0, bytes_max},
@@ -402,16 +402,17 @@ static void read_plan(char **arguments)
     size_t length = strlen(plan.version);
     for (const char *c = plan.version; *c != '\0'; c++)
         if (length > VERSION_MAX || *c < ' ' || *c > '~')
-            die(EXIT_USAGE, "the version must be at most %d printable ASCII characters", VERSION_MAX);
+            die(EXIT_USAGE, "the version must be at most %d printable ASCII characters",
+                VERSION_MAX);
 }
 
 int serve(char **arguments)
 {
+    int signals = open_signals(), steady_pipe = -1;
     started_s = monotonic_s();
     read_plan(arguments);
     for (struct connection *c = connections; c < connections + CONNECTIONS_MAX; c++)
         c->descriptor = -1;
-    int signals = open_signals(), steady_pipe = -1;
     prepare_memory();
     announce("boot");
     if (plan.in_child)

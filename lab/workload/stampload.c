@@ -1,7 +1,6 @@
 /* The modes, the settings, and the few things that all modes need. */
 #include "stampload.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -11,7 +10,7 @@
 #endif
 
 static const char usage[] =
-    "usage: stampload serve [--version-text TEXT] [--port N] [--peak-bytes N] [--steady-bytes N]\n"
+    "usage: stampload serve [--version TEXT] [--port N] [--peak-bytes N] [--steady-bytes N]\n"
     "                       [--boot-s S] [--hold-s S] [--ready-s S] [--stop-s S]\n"
     "                       [--exit-at-s S] [--exit-code N] [--never-ready] [--unhealthy-at-s S]\n"
     "                       [--oom-score-adj N] [--in-child]\n"
@@ -65,6 +64,8 @@ int open_signals(void)
 
 const char *json_string(char *out, size_t size, const char *text)
 {
+    if (*text == '\0')
+        return strcpy(out, "null");
     size_t used = 0;
     out[used++] = '"';
     /* Room is kept for the longest escape, the closing quote and the zero. */

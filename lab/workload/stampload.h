@@ -64,7 +64,8 @@ int poll_ms(double until_s);
  * PID 1 this is also what makes them work: the kernel drops signals that PID 1 does not expect. */
 int open_signals(void);
 
-/* Writes `text` as a quoted JSON string of ASCII; what does not fit is cut off. Returns `out`. */
+/* Writes `text` as a JSON string of ASCII, cut off where `out` is full; an empty text is null:
+ * nothing is known. Returns `out`. */
 const char *json_string(char *out, size_t size, const char *text);
 
 int serve(char **arguments);

@@ -1,0 +1,27 @@
+"""Raw answers of the Docker API, where their letter is evidence and their shape is parsed elsewhere."""
+
+from __future__ import annotations
+
+import docker
+import msgspec
+
+from lab.errors import LabError
+
+_OK = 200
+_NOT_FOUND = 404
+
+
+def fetch(
+    api: docker.APIClient, path: str, filters: dict[str, list[str]] | None = None
+) -> bytes | None:
+    """GET a path of the API, e.g. ``services/web``; None where there is no such thing.
+
+    Raises LabError with the engine's words on any other answer.
+    """
+    params = {"filters": msgspec.json.encode(filters).decode()} if filters else None
+    response = api.get(f"{api.base_url}/v{api.api_version}/{path}", params=params)
+    if response.status_code == _NOT_FOUND:
+        return None
+    if response.status_code != _OK:
+        raise LabError(f"the engine does not answer for /{path}: {response.text.strip()}")
+    return response.content

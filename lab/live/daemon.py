@@ -1,0 +1,189 @@
+"""A private dockerd: its configuration, its start, and what is asked of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import docker
+import docker.errors
+import msgspec
+import psutil
+import requests
+
+from lab.errors import LabError
+from lab.history import CommandRan
+from lab.live import sandbox
+from lab.live.engine import Engine, link_tools
+from lab.live.lease import LabFolder
+from lab.processes import ProcessId
+
+_START_TIMEOUT_S = 120.0
+_POLL_S = 0.05
+_LOG_LINES = 12
+_API_TIMEOUT_S = 60
+
+
+class Daemon:
+    """One dockerd in namespaces of its own, in swarm mode once `init_swarm` has returned."""
+
+    def __init__(self, engine: Engine, folder: LabFolder) -> None:
+        self.engine = engine
+        self.folder = folder
+        self._tools = folder.path / "bin"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """What DOCKER_HOST must be to talk to it."""
+        return f"unix://{self.folder.socket}"
+
+    def start(self, *, outlive_us: bool) -> ProcessId:
+        """Start it, and return the first process of its namespaces once that is known.
+
+        Raises LabError with the daemon's last words when it ends at once.
+        """
+        link_tools(self.engine, self._tools)
+        config = self.folder.path / "daemon.json"
+        config.write_bytes(msgspec.json.format(msgspec.json.encode(self._configuration())))
+        with self.folder.daemon_log.open("ab") as log:
+            self._process = sandbox.start(
+                self._tools,
+                self.folder.path,
+                ["dockerd", "--config-file", str(config)],
+                self._environment(),
+                log,
+                outlive_us=outlive_us,
+            )
+        return self._first_in_namespaces()
+
+    def wait_ready(self) -> None:
+        """Wait until the API answers. Raises LabError with the daemon's last words."""
+        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        last = "it did not open its socket"
+        while time.monotonic() < deadline_s:
+            self.check_alive()
+            if self.folder.socket.exists():
+                try:
+                    self.client().ping()
+                except (requests.RequestException, docker.errors.DockerException) as error:
+                    last = str(error)
+                else:
+                    return
+            time.sleep(_POLL_S)  # the apparatus starts in real time, in any world
+        raise LabError(
+            f"the lab's dockerd did not answer within {_START_TIMEOUT_S:g} s ({last}); it said:\n"
+            f"{self.last_words()}"
+        )
+
+    def init_swarm(self) -> None:
+        """Make it a swarm of one manager, reachable only inside its own network namespace."""
+        try:
+            self.client().init_swarm(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
+        except (requests.RequestException, docker.errors.DockerException) as error:
+            self.check_alive()
+            raise LabError(f"the lab's dockerd did not become a swarm: {error}") from error
+
+    def import_image(self, rootfs: bytes, tag: str) -> None:
+        """Make an image of a root file system's tar."""
+        repository, _, version = tag.partition(":")
+        try:
+            self.client().import_image_from_data(rootfs, repository=repository, tag=version)
+        except (requests.RequestException, docker.errors.DockerException) as error:
+            raise LabError(f"the image {tag} was not imported: {error}") from error
+
+    def client(self) -> docker.APIClient:
+        """Give a new low-level API client; threads must not share one."""
+        return docker.APIClient(base_url=self.url, version="auto", timeout=_API_TIMEOUT_S)
+
+    def run_client(
+        self, arguments: Sequence[str], environment: dict[str, str], folder: Path
+    ) -> CommandRan:
+        """Run the engine's own ``docker`` command line in a folder and report how it ended."""
+        argv = ["docker", *arguments]
+        started_s = time.monotonic()
+        try:
+            done = subprocess.run(
+                [str(self._tools / "docker"), *arguments],
+                env={**self._environment(), **environment, "DOCKER_HOST": self.url},
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=_API_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LabError(f"{' '.join(argv)} did not return in {_API_TIMEOUT_S} s") from error
+        return CommandRan(
+            argv=tuple(argv),
+            exit_code=done.returncode,
+            took_s=round(time.monotonic() - started_s, 6),
+            output=done.stdout,
+            by=f"docker client of {self.engine.source}",
+        )
+
+    def check_alive(self) -> None:
+        """Raise LabError with its last words if the daemon has ended."""
+        if self._process is not None and self._process.poll() is not None:
+            raise LabError(f"the lab's dockerd ended by itself; it said:\n{self.last_words()}")
+
+    def reap(self) -> None:
+        """Collect the ended process, so that no zombie of it stays."""
+        if self._process is not None:
+            self._process.wait(20)
+
+    def last_words(self) -> str:
+        """The end of the daemon's log."""
+        try:
+            lines = self.folder.daemon_log.read_text(errors="replace").splitlines()
+        except OSError as error:
+            return f"(its log cannot be read: {error.strerror})"
+        return "\n".join(f"    {line}" for line in lines[-_LOG_LINES:])
+
+    def _configuration(self) -> dict[str, object]:
+        """Everything in one file, so that the host's /etc/docker/daemon.json is never read."""
+        return {
+            "hosts": [self.url],
+            "data-root": "/run/lab/data",
+            "exec-root": "/run/lab/exec",
+            "pidfile": "/run/lab/dockerd.pid",
+            "bridge": "none",
+            "storage-driver": "overlay2",
+            "cgroup-parent": self.folder.cgroup,
+            "exec-opts": ["native.cgroupdriver=cgroupfs"],
+        }
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **self.engine.environment,
+            "PATH": str(self._tools),
+            "HOME": str(self.folder.path),
+            "DOCKER_CONFIG": str(self.folder.path / "docker-config"),
+            # Images are imported, never pulled: without this every deploy would ask a registry.
+            "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1",
+            "LANG": os.environ.get("LANG", "C.UTF-8"),
+        }
+
+    def _first_in_namespaces(self) -> ProcessId:
+        assert self._process is not None  # noqa: S101 - just started
+        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline_s:
+            self.check_alive()
+            identity = _only_child(self._process.pid)
+            if identity is not None:
+                return identity
+            time.sleep(_POLL_S)
+        raise LabError("the lab's namespaces have no first process: unshare does not go on")
+
+
+def _only_child(pid: int) -> ProcessId | None:
+    try:
+        children = psutil.Process(pid).children()
+    except psutil.Error:
+        return None
+    return ProcessId.of(children[0].pid) if children else None

@@ -1,0 +1,165 @@
+"""The docker engine that a lab runs: found on PATH, in the cache, or given by a folder.
+
+A lab sees its tools through a folder of links of its own, so that what ran is what was recorded,
+and nothing else (no ``modprobe``, say) is found by accident.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from lab.errors import LabError, NotPossibleHere
+
+_BIN_FOLDERS = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/libexec/docker", "libexec/docker")
+_LIB_FOLDERS = ("lib", "usr/lib", "lib64")
+
+REQUIRED = {
+    "dockerd": ("dockerd",),
+    "docker": ("docker",),
+    "containerd": ("containerd",),
+    "containerd-shim-runc-v2": ("containerd-shim-runc-v2",),
+    "runc": ("runc",),
+    # Debian's `iptables` is a link made on installation; unpacked, only the program behind it is
+    # there.
+    "iptables": ("iptables", "xtables-nft-multi"),
+    "ip6tables": ("ip6tables", "xtables-nft-multi"),
+    "busybox": ("busybox",),
+    "unshare": ("unshare",),
+    "mount": ("mount",),
+    "ip": ("ip",),
+    "sh": ("sh",),
+}
+OPTIONAL = {
+    "docker-proxy": ("docker-proxy",),
+    "docker-init": ("docker-init", "tini"),
+    "iptables-save": ("iptables-save", "xtables-nft-multi"),
+    "iptables-restore": ("iptables-restore", "xtables-nft-multi"),
+    "setpriv": ("setpriv",),
+}
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """A docker engine with all that it needs to run."""
+
+    tools: dict[str, Path]
+    environment: dict[str, str]
+    """Where its libraries are, if not in the system's places."""
+    version: str
+    source: str
+    """Where it was found, for a person."""
+
+
+def cache_folder() -> Path:
+    """The lab's cache: ``$STAMPLAB_CACHE``, else ``stamplab`` in the user's cache folder."""
+    given = os.environ.get("STAMPLAB_CACHE")
+    if given:
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "stamplab"
+
+
+def find_engine(given: Path | None = None) -> Engine:
+    """Find an engine: in ``given`` if there is one, else on PATH, else in the cache.
+
+    A tool that the folder lacks (``ip`` or ``mount``, mostly) is taken from PATH. Raises
+    NotPossibleHere with the names of what is missing.
+    """
+    if given is not None and not given.is_dir():
+        raise NotPossibleHere(f"there is no engine folder {given}")
+    unpacked = cache_folder() / "engine"
+    candidates = [given] if given else [None, unpacked if unpacked.is_dir() else None]
+    missing: list[str] = []
+    for root in dict.fromkeys(candidates):
+        tools, missing = _tools_in(root)
+        if not missing:
+            return _engine(root, tools)
+    raise NotPossibleHere(
+        f"no docker engine that the lab could run: {', '.join(missing)} not found "
+        f"{f'in {given} or ' if given else ''}on PATH; ./run setup fetches what is missing on Debian and "
+        "Ubuntu, elsewhere install them or give --engine FOLDER"
+    )
+
+
+def _engine(root: Path | None, tools: dict[str, Path]) -> Engine:
+    environment = _library_environment(root) if root else {}
+    version = _version(tools["dockerd"], environment)
+    return Engine(
+        tools=tools,
+        environment=environment,
+        version=version,
+        source=str(root) if root else "PATH",
+    )
+
+
+def link_tools(engine: Engine, folder: Path) -> Path:
+    """Fill a folder with links to the engine's tools: the whole PATH of the lab's daemon."""
+    folder.mkdir()
+    for name, target in engine.tools.items():
+        (folder / name).symlink_to(target)
+    return folder
+
+
+def _tools_in(root: Path | None) -> tuple[dict[str, Path], list[str]]:
+    own = [root / folder for folder in _BIN_FOLDERS] if root else []
+    system = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)]
+    places = [*own, *system, Path("/usr/sbin"), Path("/sbin")]
+    tools: dict[str, Path] = {}
+    missing: list[str] = []
+    for name, spellings in {**REQUIRED, **OPTIONAL}.items():
+        found = _find(spellings, places)
+        if found:
+            tools[name] = found
+        elif name in REQUIRED:
+            missing.append(name)
+    return tools, missing
+
+
+def _find(spellings: Iterable[str], places: Iterable[Path]) -> Path | None:
+    path = os.pathsep.join(str(place) for place in places)
+    for spelling in spellings:
+        found = shutil.which(spelling, path=path)
+        # The link's target is what runs, save for programs that go by the name they are called by.
+        if found:
+            return Path(found).absolute()
+    return None
+
+
+def _library_environment(root: Path) -> dict[str, str]:
+    """Libraries of an unpacked engine lie beside it.
+
+    Iptables looks for its extensions there too.
+    """
+    folders: list[Path] = []
+    extensions: list[Path] = []
+    for library in (root / folder for folder in _LIB_FOLDERS):
+        for folder in (library, *sorted(library.glob("*-linux-gnu*"))):
+            if any(folder.glob("*.so*")):
+                folders.append(folder)
+            if (folder / "xtables").is_dir():
+                extensions.append(folder / "xtables")
+    environment = {"LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))} if folders else {}
+    if extensions:
+        environment["XTABLES_LIBDIR"] = os.pathsep.join(map(str, extensions))
+    return environment
+
+
+def _version(dockerd: Path, environment: dict[str, str]) -> str:
+    try:
+        done = subprocess.run(
+            [dockerd, "--version"],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LabError(f"{dockerd} does not run: {error}") from error
+    # "Docker version 20.10.24+dfsg1, build 5d6db84"
+    return done.stdout.removeprefix("Docker version ").split(",")[0].strip()

@@ -1,0 +1,35 @@
+# First process of a lab's namespaces: makes the place private, starts the daemon, and waits for it.
+#
+# It runs as PID 1 (so it reaps the daemon's orphans, which the daemon itself would leave as zombies), and its
+# end is the end of every process, mount and network device of the lab. Arguments: the lab's folder, and the
+# daemon's command line. PATH holds the lab's own tools only.
+set -eu
+lab=$1
+shift
+
+# A fresh /run hides the host's docker, containerd and systemd from the daemon, and holds the lab's data: it
+# vanishes with the namespace. A lab folder below /run stays visible.
+exec 9<"$lab"
+mount -t tmpfs -o mode=755 stamplab /run
+case $lab in
+/run/*)
+    busybox mkdir -p "$lab"
+    mount --bind /proc/self/fd/9 "$lab"
+    ;;
+esac
+exec 9<&-
+busybox mkdir /run/lab
+
+# Without securityfs the daemon finds no AppArmor, so it loads no profile into the host's kernel.
+if [ -d /sys/kernel/security ]; then
+    mount -t tmpfs -o ro stamplab /sys/kernel/security
+fi
+
+ip link set lo up
+
+"$@" &
+daemon=$!
+trap 'kill -TERM $daemon' TERM
+while kill -0 "$daemon" 2>/dev/null; do
+    wait "$daemon" || :
+done

@@ -1,0 +1,130 @@
+"""A live lab from its first trace on this machine to its last."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from lab.cgroup.group import MemoryGroup
+from lab.cgroup.host import read_cgroup_host
+from lab.history import HistoryWriter
+from lab.live import sandbox
+from lab.live.clock import Clock
+from lab.live.daemon import Daemon
+from lab.live.engine import Engine, cache_folder, find_engine
+from lab.live.lease import LabFolder, Lease, claim_folder, end_lease, labs_root
+from lab.live.world import ClientPlan, LiveWorld
+from lab.workload.build import build_program
+from lab.workload.image import image_tag, rootfs_tar
+
+
+class Apparatus(msgspec.Struct, frozen=True, kw_only=True):
+    """All that live labs on this machine need, found and built once."""
+
+    engine: Engine
+    rootfs: bytes
+    image: str
+    cgroup_version: int
+
+
+def prepare(engine_folder: Path | None = None) -> Apparatus:
+    """Find the engine and build the workload's image.
+
+    Raises NotPossibleHere with what is missing.
+    """
+    sandbox.require_root()
+    host = read_cgroup_host()
+    host.memory_group("/probe-only")
+    engine = find_engine(engine_folder)
+    rootfs = rootfs_tar(build_program(cache_folder()), engine.tools["busybox"])
+    return Apparatus(
+        engine=engine,
+        rootfs=rootfs,
+        image=image_tag(rootfs),
+        cgroup_version=host.memory_version or 0,
+    )
+
+
+@contextmanager
+def live_lab(
+    apparatus: Apparatus,
+    evidence: Path,
+    service: str,
+    port: int,
+    *,
+    keep: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Iterator[LiveWorld]:
+    """Run a private swarm and record it into ``evidence``; remove every trace of it afterwards.
+
+    ``service`` and ``port`` say whom the clients ask. With ``keep`` the lab stays up, and ``tell``
+    is given its DOCKER_HOST. Raises LabError whenever the apparatus fails; evidence is kept in any
+    case.
+    """
+    folder, lease = claim_folder(labs_root())
+    group = read_cgroup_host().memory_group(folder.cgroup)
+    daemon = Daemon(apparatus.engine, folder)
+    clock = Clock()
+    with ExitStack() as teardown:
+        teardown.callback(_finish, daemon, folder, group, evidence, keep=keep, tell=tell)
+        group.create()
+        lease = msgspec.structs.replace(lease, kept=keep)
+        folder.write_lease(lease)
+        init = daemon.start(outlive_us=keep)
+        folder.write_lease(msgspec.structs.replace(lease, init=init))
+        daemon.wait_ready()
+        daemon.init_swarm()
+        daemon.import_image(apparatus.rootfs, apparatus.image)
+        history = HistoryWriter(evidence / "history.jsonl", clock.now_s)
+        teardown.callback(history.close)
+        clients = ClientPlan(service=service, port=port, image=apparatus.image)
+        world = LiveWorld(daemon, group, history, clock, clients)
+        teardown.callback(world.close)
+        yield world
+
+
+def _finish(
+    daemon: Daemon,
+    folder: LabFolder,
+    group: MemoryGroup,
+    evidence: Path,
+    *,
+    keep: bool,
+    tell: Callable[[str], None],
+) -> None:
+    """Bring the daemon's log into the evidence and end the lease, whatever interrupts."""
+    with undisturbed():
+        lease = msgspec.json.decode(folder.lease_file.read_bytes(), type=Lease)
+        try:
+            if folder.daemon_log.exists():
+                shutil.copyfile(folder.daemon_log, evidence / "dockerd.log")
+        except OSError as error:
+            tell(f"the daemon's log could not be kept: {error.strerror}")
+        if keep and lease.init is not None and lease.init.is_alive():
+            tell(
+                f"the lab is kept: DOCKER_HOST={daemon.url} (remove it by: stamplab doctor --reap)"
+            )
+            return
+        end_lease(folder, lease, group)
+        daemon.reap()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let no Ctrl-C or SIGTERM interrupt what is inside; only the main thread gets them anyway."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.SIG_IGN) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)

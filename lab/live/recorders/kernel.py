@@ -1,0 +1,56 @@
+"""Follows the kernel log for OOM kills in the lab's group."""
+
+from __future__ import annotations
+
+import os
+import select
+from pathlib import Path
+
+from lab.cgroup.kernel_log import OomReader, parse_kmsg
+from lab.errors import NotPossibleHere
+from lab.history import HistoryWriter, RecorderLost
+from lab.live.clock import Clock
+from lab.live.recorders.recorder import Recorder
+
+_KMSG = Path("/dev/kmsg")
+_RECORD_MAX_BYTES = 8192
+_WAIT_S = 0.2
+
+
+class KernelRecorder(Recorder):
+    """Records each OOM kill whose victim is one of the lab's containers."""
+
+    def __init__(self, group: str, history: HistoryWriter, clock: Clock) -> None:
+        super().__init__("kernel log", history, lambda: None)
+        self._reader = OomReader(group)
+        self._clock = clock
+        try:
+            self._file = os.open(_KMSG, os.O_RDONLY | os.O_NONBLOCK)
+            os.lseek(self._file, 0, os.SEEK_END)
+        except OSError as error:
+            raise NotPossibleHere(
+                f"{_KMSG} cannot be read ({error.strerror}): without the kernel's log no OOM kill can "
+                "be proved; run on the machine itself, not in a container without it"
+            ) from error
+
+    def record(self) -> None:
+        """Follow the log until stopped."""
+        try:
+            while not self.stopping.is_set():
+                if select.select([self._file], [], [], _WAIT_S)[0]:
+                    self._read_one()
+        finally:
+            os.close(self._file)
+
+    def _read_one(self) -> None:
+        try:
+            raw = os.read(self._file, _RECORD_MAX_BYTES)
+        except BrokenPipeError:
+            # The ring buffer went round before we read it (dev-kmsg: EPIPE): a kill may be lost.
+            lost = RecorderLost(recorder=self.source, reason="records were overwritten unread")
+            self.history.append(self.source, lost)
+            return
+        parsed = parse_kmsg(raw)
+        kill = self._reader.feed(parsed[1]) if parsed else None
+        if parsed and kill:
+            self.history.append(self.source, kill, self._clock.of_boot(parsed[0]))

@@ -1,0 +1,30 @@
+"""Samples the memory of the lab's group and of each container in it."""
+
+from __future__ import annotations
+
+from lab.cgroup.group import MemoryGroup
+from lab.history import HistoryWriter, MemorySample
+from lab.live.recorders.recorder import Recorder
+
+_SAMPLE_EVERY_S = 0.05
+
+
+class MemoryRecorder(Recorder):
+    """Reads the kernel's counters at a fixed pace; a sample that says nothing new is left out."""
+
+    def __init__(self, group: MemoryGroup, history: HistoryWriter) -> None:
+        super().__init__("memory", history, lambda: None)
+        self._group = group
+
+    def record(self) -> None:
+        """Sample until stopped."""
+        last: MemorySample | None = None
+        while not self.stopping.wait(_SAMPLE_EVERY_S):
+            sample = MemorySample(
+                usage_bytes=self._group.usage_bytes(),
+                limit_bytes=self._group.limit_bytes(),
+                containers=self._group.containers(),
+            )
+            if sample != last:
+                self.history.append(self.source, sample)
+                last = sample

@@ -1,0 +1,46 @@
+"""What all recorders have in common: a thread, a stop signal, and an honest end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from lab.errors import LabError
+from lab.history import HistoryWriter, RecorderLost
+
+
+class Recorder(threading.Thread):
+    """A thread that records until it is stopped; if it ends before, the history says why.
+
+    A recorder is stopped by `stop` alone. What it waits for must end when ``interrupt`` is called.
+    """
+
+    def __init__(self, name: str, history: HistoryWriter, interrupt: Callable[[], None]) -> None:
+        super().__init__(name=f"recorder {name}", daemon=True)
+        self.source = name
+        self.history = history
+        self.stopping = threading.Event()
+        self._interrupt = interrupt
+
+    def record(self) -> None:
+        """Record until `stopping` is set. Overridden by each recorder."""
+        raise NotImplementedError
+
+    def run(self) -> None:
+        """Record; a failure is written into the history, for it may hide what happened next."""
+        try:
+            self.record()
+            reason = "it ended by itself"
+        except Exception as error:  # noqa: BLE001 - a thread's failure must reach the history
+            reason = f"{type(error).__name__}: {error}"
+        if not self.stopping.is_set():
+            self.history.append(self.source, RecorderLost(recorder=self.source, reason=reason))
+            self.history.fail(LabError(f"the recorder of {self.source} was lost: {reason}"))
+
+    def stop(self) -> None:
+        """Stop it and wait for its end. Raises LabError when it does not end."""
+        self.stopping.set()
+        self._interrupt()
+        self.join(timeout=20)
+        if self.is_alive():
+            raise LabError(f"the recorder of {self.source} does not stop")

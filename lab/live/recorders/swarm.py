@@ -1,0 +1,91 @@
+"""Watches services and tasks: an inspect on every event, and a look now and then between events."""
+
+from __future__ import annotations
+
+import threading
+
+import docker
+import msgspec
+
+from lab import swarm
+from lab.history import HistoryWriter, ServiceSeen, TasksSeen
+from lab.live.api import fetch
+from lab.live.recorders.recorder import Recorder
+from lab.swarm import Service, Task
+
+_STACK_LABEL = "com.docker.stack.namespace"
+_LOOK_EVERY_S = 0.2
+"""Task states have no events of their own, and an engine's own writes are not always announced."""
+
+
+class SwarmRecorder(Recorder):
+    """Lists the stacks' services and their tasks, and records whatever changed.
+
+    All looks, whoever asks for them, happen one after the other under one lock, held until the
+    answer is recorded: otherwise an older answer could be recorded after a newer one and look like
+    a change back.
+    """
+
+    def __init__(self, api: docker.APIClient, history: HistoryWriter) -> None:
+        super().__init__("swarm", history, self.wake)
+        self._api = api
+        self._looking = threading.Lock()
+        self._due = threading.Event()
+        self._services: dict[str, bytes] = {}
+        self._tasks: dict[str, tuple[Task, ...]] = {}
+
+    def wake(self) -> None:
+        """Something happened: look now."""
+        self._due.set()
+
+    def record(self) -> None:
+        """Look on every wake, and at least every `_LOOK_EVERY_S`."""
+        while not self.stopping.is_set():
+            self._due.wait(_LOOK_EVERY_S)
+            self._due.clear()
+            self.look()
+
+    def look(self, *, anew_for: str | None = None) -> dict[str, Service]:
+        """Look at everything now and record what changed since the last look.
+
+        Services of the stack ``anew_for`` are recorded changed or not. Returns the services by
+        name.
+        """
+        with self._looking:
+            listed = {
+                service.name: (service, raw)
+                for service, raw in swarm.parse_services(fetch(self._api, "services") or b"[]")
+                if _STACK_LABEL in service.spec.labels
+            }
+            tasks = swarm.parse_tasks(fetch(self._api, "tasks") or b"[]")
+            for name in sorted(self._services.keys() - listed.keys()):
+                del self._services[name]
+                self.history.append(self.source, ServiceSeen(name=name, service=None))
+            for name, (service, raw) in sorted(listed.items()):
+                is_asked_for = service.spec.labels[_STACK_LABEL] == anew_for
+                self._record_service(service, raw, always=is_asked_for)
+                own = tuple(task for task in tasks if task.service_id == service.id)
+                self._record_tasks(name, own, always=is_asked_for)
+            return {name: service for name, (service, _) in listed.items()}
+
+    def inspect(self, name: str) -> Service | None:
+        """Look at one service now and record it, changed or not."""
+        with self._looking:
+            raw = fetch(self._api, f"services/{name}")
+            if raw is None:
+                self.history.append(self.source, ServiceSeen(name=name, service=None))
+                return None
+            service = swarm.parse_service(raw)
+            self._record_service(service, raw, always=True)
+            return service
+
+    def _record_service(self, service: Service, raw: bytes, *, always: bool) -> None:
+        if always or self._services.get(service.name) != raw:
+            self._services[service.name] = raw
+            seen = ServiceSeen(name=service.name, service=service, raw=msgspec.Raw(raw.strip()))
+            self.history.append(self.source, seen)
+
+    def _record_tasks(self, name: str, tasks: tuple[Task, ...], *, always: bool) -> None:
+        if always or self._tasks.get(name) != tasks:
+            self._tasks[name] = tasks
+            self.history.append(self.source, TasksSeen(service=name, tasks=tasks))

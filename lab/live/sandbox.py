@@ -1,0 +1,64 @@
+"""Namespaces of a lab's own.
+
+Mount, net and pid. Killing their first process removes all of it at once.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import BinaryIO
+
+from lab.errors import LabError, NotPossibleHere
+
+
+def require_root() -> None:
+    """Raise NotPossibleHere unless we are root with the right to make namespaces."""
+    if os.geteuid() != 0:
+        raise NotPossibleHere(
+            "the live world needs root: it makes namespaces and control groups for a private docker "
+            "daemon; run the same command with sudo"
+        )
+
+
+def start(
+    tools: Path,
+    lab_folder: Path,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    log: BinaryIO,
+    *,
+    outlive_us: bool,
+) -> subprocess.Popen[bytes]:
+    """Start ``command`` in new namespaces; the returned process's end is the end of all in them.
+
+    Unless ``outlive_us``, the kernel kills it when our process dies, however that comes about. Call
+    it from the main thread: the kernel ties that promise to the calling thread (prctl(2),
+    PR_SET_PDEATHSIG).
+    """
+    init = files("lab.live").joinpath("init.sh")
+    tied = [] if outlive_us else [str(tools / "setpriv"), "--pdeathsig", "KILL", "--"]
+    if tied and not (tools / "setpriv").exists():
+        raise NotPossibleHere("setpriv (util-linux) is missing: the lab could outlive its command")
+    argv = [
+        *tied,
+        str(tools / "unshare"),
+        *("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"),
+        *("--propagation", "private"),
+        *("--", str(tools / "sh"), str(init), str(lab_folder), *command),
+    ]
+    try:
+        return subprocess.Popen(
+            argv,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise LabError(f"the lab's namespaces cannot be made: {error}") from error

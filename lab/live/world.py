@@ -1,0 +1,133 @@
+"""The live world: what it offers to the harness, played by a real swarm."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lab.cgroup.group import MemoryGroup
+from lab.history import Deployed, HistoryWriter, LimitSet, Observation, Record
+from lab.live.clock import Clock
+from lab.live.daemon import Daemon
+from lab.live.recorders.clients import ClientRecorder
+from lab.live.recorders.events import EventRecorder
+from lab.live.recorders.kernel import KernelRecorder
+from lab.live.recorders.memory import MemoryRecorder
+from lab.live.recorders.recorder import Recorder
+from lab.live.recorders.swarm import SwarmRecorder
+from lab.swarm import Service
+from lab.world import Stack
+
+_CHECK_DAEMON_EVERY_S = 0.5
+
+
+class ClientPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Which service of the stack clients ask, and by which image the prober runs."""
+
+    service: str
+    """Its name within the stack, e.g. ``app``."""
+    port: int
+    image: str
+
+
+class LiveWorld:
+    """One private swarm, watched from before the first deploy on."""
+
+    def __init__(
+        self,
+        daemon: Daemon,
+        group: MemoryGroup,
+        history: HistoryWriter,
+        clock: Clock,
+        clients: ClientPlan,
+    ) -> None:
+        self.daemon = daemon
+        self._group = group
+        self._history = history
+        self._clock = clock
+        self._clients = clients
+        self._clients_started = False
+        self._swarm = SwarmRecorder(daemon.client(), history)
+        events = EventRecorder(
+            daemon.client(), daemon.client(), history, clock, on_event=self._swarm.wake
+        )
+        kernel = KernelRecorder(group.path, history, clock)
+        self._recorders: list[Recorder] = [
+            kernel,
+            events,
+            self._swarm,
+            MemoryRecorder(group, history),
+        ]
+        for recorder in self._recorders:
+            recorder.start()
+
+    def now_s(self) -> float:
+        """Seconds since this world began."""
+        return self._clock.now_s()
+
+    def next(self, until_s: float) -> Record | None:
+        """Wait for the next record; see `lab.world.World.next`."""
+        while True:
+            remaining_s = until_s - self.now_s()
+            record = self._history.take(min(remaining_s, _CHECK_DAEMON_EVERY_S))
+            if record is not None:
+                return record
+            self.daemon.check_alive()
+            if remaining_s <= 0:
+                return None
+
+    def apply(self, stack: Stack) -> Deployed:
+        """Apply a stack by the engine's own ``docker stack deploy``."""
+        files = [item for file in stack.compose_files for item in ("--compose-file", str(file))]
+        ran = self.daemon.run_client(
+            ["stack", "deploy", "--resolve-image", "never", *files, stack.name],
+            stack.environment,
+            stack.directory,
+        )
+        self.record(ran)
+        deployed = Deployed(stack=stack.name, exit_code=ran.exit_code, output=ran.output)
+        self.record(deployed)
+        self.daemon.check_alive()
+        self.look(stack.name)
+        if deployed.exit_code == 0 and not self._clients_started:
+            self._start_clients(stack.name)
+        return deployed
+
+    def inspect(self, service: str) -> Service | None:
+        """Look at a service now and record it."""
+        return self._swarm.inspect(service)
+
+    def look(self, stack: str) -> None:
+        """Record every service and task of a stack anew, changed or not."""
+        self._swarm.look(anew_for=stack)
+
+    def record(self, what: Observation) -> None:
+        """Put something that was done or concluded into the history."""
+        self._history.append("lab", what)
+
+    def usage_bytes(self) -> int:
+        """Memory that the lab's containers use now."""
+        return self._group.usage_bytes()
+
+    def set_limit(self, limit_bytes: int | None, reason: str) -> None:
+        """Set or lift the memory limit that the lab's containers share."""
+        usage_bytes = self._group.usage_bytes()
+        self._group.set_limit(limit_bytes)
+        self.record(LimitSet(limit_bytes=limit_bytes, usage_bytes=usage_bytes, reason=reason))
+
+    def close(self) -> None:
+        """Stop all recorders."""
+        for recorder in reversed(self._recorders):
+            recorder.stop()
+
+    def _start_clients(self, stack: str) -> None:
+        self._clients_started = True
+        recorder = ClientRecorder(
+            self.daemon.client(),
+            self._history,
+            self._clock,
+            f"{stack}_{self._clients.service}",
+            self._clients.port,
+            self._clients.image,
+        )
+        recorder.start()
+        self._recorders.append(recorder)
