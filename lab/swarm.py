@@ -7,6 +7,7 @@ same JSON (the virtual one in the Docker API's shape), so both are parsed here.
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from typing import Any, Literal
 
@@ -23,6 +24,12 @@ TERMINAL_TASK_STATES = frozenset(
     {"complete", "shutdown", "failed", "rejected", "remove", "orphaned"}
 )
 """Task states that are never left again (SwarmKit api/types.proto, TaskState from COMPLETE on)."""
+
+
+SETTLED_STATES = frozenset({"completed", "paused", "rollback_completed", "rollback_paused"})
+"""Update states that the updater leaves only for another update's sake."""
+
+_TASK_IN_MESSAGE = re.compile(r"due to failure or early termination of task (\w+)")
 
 
 class UpdatePolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +86,17 @@ class UpdateStatus(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str | None = None
     """The engine's own text: it identifies the update and is never computed with."""
     completed_at: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the swarm itself is done with this update, one way or the other."""
+        return self.state in SETTLED_STATES
+
+    @property
+    def failed_task(self) -> str | None:
+        """The task that the message blames; completion replaces that message (updater.go:607)."""
+        found = _TASK_IN_MESSAGE.search(self.message)
+        return found.group(1) if found else None
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):

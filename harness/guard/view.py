@@ -5,15 +5,12 @@ The view holds no opinion; the rules (`harness.guard.rules`) do.
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from lab.history import Deployed, Observation, RecorderLost, ServiceSeen, TasksSeen
 from lab.swarm import RUNNING, Service, ServiceSpec, Task
 from lab.world import World
 
-_TASK_IN_MESSAGE = re.compile(r"due to failure or early termination of task (\w+)")
 MANUAL_ROLLBACK = "manually requested rollback"
 """SwarmKit controlapi/service.go:905; the updater's own rollback has another message."""
 
@@ -34,9 +31,17 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     service: Service | None
 
     @staticmethod
-    def capture(world: World, name: str) -> Baseline:
-        """Look at the service now. Call it before the deploy."""
-        return Baseline(name=name, service=world.inspect(name))
+    def capture(world: World, stack: str, name: str) -> Baseline:
+        """Look at the service now. Call it before the deploy.
+
+        What was recorded until now is taken off the world, so that what `World.next` gives from
+        here on began with this baseline.
+        """
+        while world.next(world.now_s()) is not None:
+            pass
+        baseline = Baseline(name=name, service=world.inspect(name))
+        world.look(stack)
+        return baseline
 
     @property
     def spec(self) -> ServiceSpec | None:
@@ -125,16 +130,10 @@ class View:
             return
         if self.applied is None and not self.spec_is_baseline:
             self.applied = service.spec
-        self._note_failed_task(service)
         self.foreign = self.foreign or self._foreign_in(before, service)
-        if self.own_state is not None:
-            self.update_started = update_status_started(service)
-
-    def _note_failed_task(self, service: Service) -> None:
-        status = service.update_status
-        found = _TASK_IN_MESSAGE.search(status.message) if status and self.own_state else None
-        if found:
-            self.failed_task = found.group(1)
+        if self.own_state is not None and service.update_status is not None:
+            self.update_started = service.update_status.started_at
+            self.failed_task = service.update_status.failed_task or self.failed_task
 
     def _foreign_in(self, before: Service | None, now: Service) -> str | None:
         """Say what shows that an update other than this deploy's came in between, if anything."""

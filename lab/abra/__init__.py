@@ -1,0 +1,1 @@
+"""abra: its state folder, its stamp, and for now a stand-in for its deploy command."""

@@ -1,0 +1,58 @@
+"""A scratch ABRA_DIR.
+
+``servers/<server>/<domain>.env`` and ``recipes/<recipe>``, private to one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab.errors import LabError, UsageError
+
+SERVER = "default"
+
+
+class AbraFolder:
+    """One ABRA_DIR."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self) -> None:
+        """Make the empty layout."""
+        for folder in (self.path / "servers" / SERVER, self.path / "recipes", self.overlays):
+            folder.mkdir(parents=True)
+
+    def recipe(self, name: str) -> Path:
+        """Where a recipe is checked out."""
+        return self.path / "recipes" / name
+
+    @property
+    def overlays(self) -> Path:
+        """Where the stand-in writes the labels that the real abra adds in memory."""
+        return self.path / "stamps"
+
+    def write_env(self, domain: str, variables: Mapping[str, str]) -> None:
+        """Write an app's env file."""
+        for name, value in variables.items():
+            if "\n" in name + value:
+                raise UsageError(f"the variable {name} of {domain} holds a line break")
+        text = "".join(f"{name}={value}\n" for name, value in variables.items())
+        self._env_file(domain).write_text(text)
+
+    def read_env(self, domain: str) -> dict[str, str]:
+        """Read an app's env file: ``KEY=value`` lines, comments and quotes allowed."""
+        try:
+            lines = self._env_file(domain).read_text().splitlines()
+        except OSError as error:
+            raise LabError(f"there is no app {domain} in {self.path}: {error.strerror}") from error
+        pairs = (line.partition("=") for line in map(str.strip, lines) if _is_setting(line))
+        return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+
+    def _env_file(self, domain: str) -> Path:
+        return self.path / "servers" / SERVER / f"{domain}.env"
+
+
+def _is_setting(line: str) -> bool:
+    return "=" in line and not line.startswith("#")

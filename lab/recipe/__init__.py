@@ -1,0 +1,1 @@
+"""Recipes: git repositories built reproducibly, their mirrors, and checkouts of them."""

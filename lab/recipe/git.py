@@ -1,0 +1,64 @@
+"""Git, by GitPython, deaf to the user's and the system's configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from git import Actor, GitCommandError, Repo
+from git.exc import GitError
+
+from lab.errors import LabError
+
+AUTHOR = Actor("stamplab", "stamplab@example.invalid")
+
+ISOLATED = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_AUTHOR_NAME": AUTHOR.name or "",
+    "GIT_AUTHOR_EMAIL": AUTHOR.email or "",
+    "GIT_COMMITTER_NAME": AUTHOR.name or "",
+    "GIT_COMMITTER_EMAIL": AUTHOR.email or "",
+    "LC_ALL": "C",
+}
+"""The environment of every git command: the same commits come out on every machine."""
+
+
+def create(path: Path) -> Repo:
+    """Make an empty repository. Raises LabError."""
+    with told(f"the repository {path} cannot be made"):
+        repo = Repo.init(path, mkdir=True, initial_branch="main")
+        repo.git.update_environment(**ISOLATED)
+        return repo
+
+
+def open_at(path: Path) -> Repo:
+    """Open a work tree. Raises LabError where there is none."""
+    with told(f"{path} is no git work tree"):
+        repo = Repo(path)
+        repo.git.update_environment(**ISOLATED)
+        return repo
+
+
+def clone(source: Path, target: Path) -> Repo:
+    """Clone a repository. Raises LabError."""
+    with told(f"{source} cannot be cloned"):
+        repo = Repo.clone_from(str(source), target, env=ISOLATED)
+        repo.git.update_environment(**ISOLATED)
+        return repo
+
+
+@contextmanager
+def told(failure: str) -> Iterator[None]:
+    """Turn git's errors into one sentence that begins with ``failure``."""
+    try:
+        yield
+    except GitCommandError as error:
+        said = str(error.stderr or "").strip().removeprefix("stderr: ").strip("'\n ")
+        raise LabError(f"{failure}: git said: {said or error.status}") from error
+    except (GitError, OSError, ValueError) as error:
+        raise LabError(f"{failure}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,51 @@
+"""A recipe's history as a value, and the repository built from it.
+
+Same value, same commits, anywhere.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from lab.recipe import git
+
+_FIRST_DATE_UNIX_S = 1_780_272_000  # 2026-06-01 00:00:00 UTC
+_BETWEEN_COMMITS_S = 3_600
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """One commit: the files that it writes, and the tag that it carries, if any."""
+
+    message: str
+    files: dict[str, str]
+    tag: str | None = None
+
+
+class RecipeHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """A recipe's repository as a value."""
+
+    name: str
+    commits: tuple[Commit, ...]
+
+
+def build(history: RecipeHistory, path: Path) -> tuple[str, ...]:
+    """Build the repository at ``path``; return the commits' SHAs, oldest first. Raises LabError."""
+    repo = git.create(path)
+    shas: list[str] = []
+    for number, commit in enumerate(history.commits):
+        for name, text in commit.files.items():
+            file = path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        date = f"{_FIRST_DATE_UNIX_S + number * _BETWEEN_COMMITS_S} +0000"
+        with git.told(f"commit {commit.message!r} cannot be made"):
+            dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+            with repo.git.custom_environment(**dates):
+                repo.git.add("--all")
+                repo.git.commit("--quiet", "--message", commit.message)
+                if commit.tag:
+                    repo.git.tag("--annotate", "--message", commit.tag, commit.tag)
+        shas.append(repo.head.commit.hexsha)
+    return tuple(shas)
