@@ -8,11 +8,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import yaml
 
 from lab.abra.folder import AbraFolder
 from lab.abra.stamp import label, stack_name
+from lab.recipe.standin import StandIn
 from lab.swarm import Service
 from lab.world import World
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What the swarm says is deployed."""
+
+    stamp: str | None
+    version: str | None
+    image: str
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,12 +62,11 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What the swarm says is deployed."""
+class Overlay(msgspec.Struct, frozen=True, kw_only=True):
+    """A compose file of the harness, laid over the recipe's own."""
 
-    stamp: str | None
-    version: str | None
-    image: str
+    name: str
+    text: str
 
 
 class Bench(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +81,8 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     mirror: Path
     upstream: Path
     overlays: tuple[Overlay, ...]
-    """Copied into the checkout before each deploy."""
+    """The harness's own, copied into the checkout before each deploy; the last one wins."""
+    standin: StandIn
 
     @property
     def checkout(self) -> Path:
@@ -80,8 +90,16 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
         return self.folder.recipe(self.app.recipe)
 
 
-class Overlay(msgspec.Struct, frozen=True, kw_only=True):
-    """A compose file of the harness, laid over the recipe's own."""
+CI_OVERLAY_NAME = "compose.ccci.yml"
 
-    name: str
-    text: str
+
+def ci_overlay(service: str, order: str) -> Overlay:
+    """The harness's overlay for a recipe; pre-fix and fixed ones differ in ``order`` only (claim C7).
+
+    Under ``start-first`` OLD and NEW are in memory together, about twice as much; under
+    ``stop-first`` NEW boots with full memory and really becomes healthy, at the price of a short
+    outage.
+    """
+    update_config = {"update_config": {"order": order}}
+    compose = {"version": "3.8", "services": {service: {"deploy": update_config}}}
+    return Overlay(name=CI_OVERLAY_NAME, text=yaml.safe_dump(compose, sort_keys=False))

@@ -9,7 +9,7 @@ from harness.verdict import Verdict
 from lab.abra.standin import ChaosDeploy, chaos_deploy
 from lab.errors import LabError
 from lab.history import Finding, Note
-from lab.recipe import checkout
+from lab.recipe import checkout, standin
 
 __all__ = [
     "StageFailed",
@@ -42,13 +42,22 @@ def fetch_recipe(bench: Bench, ref: str) -> None:
 def recipe_checkout_ref(bench: Bench, ref: str) -> str:
     """Check a ref out and lay the run's overlays over it: so the tree is dirty. Returns its SHA."""
     sha = checkout.check_out(bench.checkout, ref)
-    checkout.copy_in(bench.checkout, {overlay.name: overlay.text for overlay in bench.overlays})
+    overlays = {overlay.name: overlay.text for overlay in bench.overlays}
+    overlays[standin.OVERLAY_NAME] = bench.standin.overlay(checkout.read_images(bench.checkout))
+    checkout.copy_in(bench.checkout, overlays)
     _say(bench, f"recipe_checkout_ref: HEAD={sha[:12]} ({ref}), overlays copied in")
     return sha
 
 
 def deploy_app(bench: Bench) -> ChaosDeploy:
-    """Deploy the checked-out base for the first time. Raises StageFailed when it is refused."""
+    """Make the app's env and deploy the checked-out base for the first time."""
+    files = ["compose.yml", *(overlay.name for overlay in bench.overlays), standin.OVERLAY_NAME]
+    settings = {
+        "TYPE": bench.app.recipe,
+        "DOMAIN": bench.app.domain,
+        "COMPOSE_FILE": ":".join(files),
+    }
+    bench.folder.write_env(bench.app.domain, settings)
     return _deploy(bench, "deploy_app")
 
 

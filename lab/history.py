@@ -196,12 +196,19 @@ class HistoryWriter:
     """Gives every observation its place, writes it down at once, and hands it to whoever waits.
 
     Any thread may append; one reader takes. A full disk does not lose the records already written:
-    it is reported by the next `take`, as a LabError.
+    it is reported by the next `take`, as a LabError. ``on_record`` is told of every record, in
+    order.
     """
 
-    def __init__(self, path: Path, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        now_s: Callable[[], float],
+        on_record: Callable[[Record], None] = lambda _: None,
+    ) -> None:
         self.path = path
         self._now_s = now_s
+        self._on_record = on_record
         self._file: TextIO = path.open("a", encoding="utf-8")
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
@@ -256,6 +263,7 @@ class HistoryWriter:
         try:
             self._file.write(msgspec.json.encode(record).decode() + "\n")
             self._file.flush()
+            self._on_record(record)
         except (OSError, ValueError) as error:
             self._failure = LabError(
                 f"the history could not be written to {self.path} ({error}): "

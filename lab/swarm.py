@@ -158,7 +158,7 @@ def parse_service(raw: bytes) -> Service:
         name=_decode_spec(api.spec).name,
         version=api.version.index,
         spec=_spec(api.spec),
-        previous_spec=_spec(api.previous_spec) if api.previous_spec is not None else None,
+        previous_spec=None if bytes(api.previous_spec) == b"null" else _spec(api.previous_spec),
         update_status=_status(api.update_status),
     )
 
@@ -249,7 +249,7 @@ class _ApiService(msgspec.Struct, rename="pascal"):
     spec: msgspec.Raw
     id: str = msgspec.field(name="ID")
     version: _ApiVersion = msgspec.field(default_factory=_ApiVersion)
-    previous_spec: msgspec.Raw | None = None
+    previous_spec: msgspec.Raw = msgspec.Raw(b"null")
     update_status: _ApiStatus | None = None
 
 

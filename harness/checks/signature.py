@@ -126,6 +126,7 @@ def _old_kept_serving(found: Attribution) -> Part:
     clients = found.clients
     if clients.asked == 0:
         return Part(name=name, verdict=Verdict.UNKNOWN, evidence="no client probe was recorded")
-    kept = bool(found.kept_tasks) and not found.lost_tasks and clients.failed == 0
+    kept = bool(found.kept_tasks) and not found.lost_tasks
+    kept = kept and clients.failed == 0 and len(clients.versions) == 1
     task = f"old task {found.kept_tasks[0]} alive" if found.kept_tasks else "no old task is alive"
     return Part(name=name, verdict=Verdict.of(kept), evidence=f"{task}, {clients}")

@@ -49,10 +49,9 @@ def rolled_back(view: View, expectation: Expectation) -> Ruling | None:
     ``completed``, so the spec is compared as well as the state. The ruling waits for the rollback's
     own end: whether the old version serves is known only then.
     """
-    state = view.own_state or ""
-    was_reverted = view.applied is not None and view.spec_is_baseline
-    if not (state.startswith("rollback") or was_reverted):
+    if not view.is_reverted:
         return None
+    state = view.own_state or ""
     is_over = state in {"rollback_completed", "rollback_paused", "completed"}
     if not is_over and view.now_s < expectation.deadline_s:
         return None
@@ -62,11 +61,8 @@ def rolled_back(view: View, expectation: Expectation) -> Ruling | None:
     }.get(state, "")
     task = f"new task {view.failed_task}" if view.failed_task else "a new task"
     before = "" if view.applied else " (before it was ever seen applied)"
-    return _rule(
-        view,
-        Outcome.ROLLED_BACK,
-        f"head spec applied then swarm-rolled-back{before}: {task} failed the update monitor{ending}",
-    )
+    said = f"head spec applied then swarm-rolled-back{before}: {task} failed the update monitor"
+    return _rule(view, Outcome.ROLLED_BACK, said + ending)
 
 
 def paused(view: View, _: Expectation) -> Ruling | None:
@@ -92,8 +88,11 @@ def lost_sight(view: View, _: Expectation) -> Ruling | None:
 
 
 def stamp_mismatch(view: View, expectation: Expectation) -> Ruling | None:
-    """The deploy returned, and the service carries other labels than the deploy said it stamped."""
-    if not view.looked_since_deploy or view.service is None:
+    """The deploy returned, and the service carries other labels than the deploy said it stamped.
+
+    A rollback reverts labels too; that is `rolled_back`'s to say, once it has ended.
+    """
+    if not view.looked_since_deploy or view.service is None or view.is_reverted:
         return None
     labels = view.service.spec.labels
     wrong = [

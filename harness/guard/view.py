@@ -114,6 +114,12 @@ class View:
         )
 
     @property
+    def is_reverted(self) -> bool:
+        """Whether the swarm has put the spec from before the deploy back, or has begun to."""
+        was_applied = self.applied is not None and self.spec_is_baseline
+        return was_applied or (self.own_state or "").startswith("rollback")
+
+    @property
     def own_state(self) -> str | None:
         """The update state, unless it is left over from before the deploy."""
         if self.service is None or self.service.update_status is None:

@@ -13,7 +13,7 @@ import msgspec
 
 from lab.cgroup.group import MemoryGroup
 from lab.cgroup.host import read_cgroup_host
-from lab.history import HistoryWriter
+from lab.history import HistoryWriter, Record
 from lab.live import sandbox
 from lab.live.clock import Clock
 from lab.live.daemon import Daemon
@@ -60,6 +60,7 @@ def live_lab(
     *,
     keep: bool = False,
     tell: Callable[[str], None] = lambda _: None,
+    on_record: Callable[[Record], None] = lambda _: None,
 ) -> Iterator[LiveWorld]:
     """Run a private swarm and record it into ``evidence``; remove every trace of it afterwards.
 
@@ -81,10 +82,10 @@ def live_lab(
         daemon.wait_ready()
         daemon.init_swarm()
         daemon.import_image(apparatus.rootfs, apparatus.image)
-        history = HistoryWriter(evidence / "history.jsonl", clock.now_s)
+        history = HistoryWriter(evidence / "history.jsonl", clock.now_s, on_record)
         teardown.callback(history.close)
         clients = ClientPlan(service=service, port=port, image=apparatus.image)
-        world = LiveWorld(daemon, group, history, clock, clients)
+        world = LiveWorld(daemon, group, history, clock, clients, folder.scratch)
         teardown.callback(world.close)
         yield world
 

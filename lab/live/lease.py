@@ -52,6 +52,11 @@ class LabFolder:
         return self.path / "dockerd.log"
 
     @property
+    def scratch(self) -> Path:
+        """Where the run puts its repositories and ABRA_DIR."""
+        return self.path / "scratch"
+
+    @property
     def lease_file(self) -> Path:
         """The lease, as JSON."""
         return self.path / "lease.json"
@@ -103,6 +108,7 @@ def claim_folder(root: Path) -> tuple[LabFolder, Lease]:
     lease = Lease(lab_id=folder.lab_id, owner=owner, cgroup=folder.cgroup)
     try:
         folder.path.mkdir(mode=0o700, parents=True)
+        folder.scratch.mkdir()
     except OSError as error:
         raise LabError(
             f"the lab's folder {folder.path} cannot be made: {error.strerror}"

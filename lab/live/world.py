@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from lab.cgroup.group import MemoryGroup
@@ -39,8 +41,11 @@ class LiveWorld:
         history: HistoryWriter,
         clock: Clock,
         clients: ClientPlan,
+        scratch: Path,
     ) -> None:
         self.daemon = daemon
+        self.scratch = scratch
+        """A folder for what the run makes besides evidence; it goes with the lab."""
         self._group = group
         self._history = history
         self._clock = clock

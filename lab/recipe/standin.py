@@ -1,6 +1,7 @@
 """The overlay that puts the workload in the place of a recipe's images, with given memory and timing.
 
-Everything else (policy, labels, networks, the health check's start period) stays the recipe's own.
+Everything else (policy, labels, networks, the health check's command and start period) stays the
+recipe's own.
 """
 
 from __future__ import annotations
@@ -27,56 +28,51 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Both monitors, update and rollback; None keeps the recipe's own."""
 
 
-def overlay(
-    images: Mapping[str, str],
-    heavy: str,
-    shape: MemoryShape,
-    timing: Timing,
-    standin_image: str,
-) -> str:
-    """Write the overlay for services with these images; ``heavy`` gets the shape, others stay light.
+class StandIn(msgspec.Struct, frozen=True, kw_only=True):
+    """Who plays the recipe's images: one service heavy, the others light."""
 
-    Each answers clients with its image's tag, so that one can tell who answered.
-    """
-    services = {
-        name: _service(image, shape if name == heavy else _LIGHT, timing, standin_image)
-        for name, image in images.items()
-    }
-    if timing.monitor_s is not None:
-        monitor = {"monitor": _duration(timing.monitor_s)}
-        services[heavy]["deploy"] = {
-            **_DEPLOY,
-            "update_config": monitor,
-            "rollback_config": monitor,
+    image: str
+    heavy: str
+    memory: MemoryShape
+    timing: Timing
+
+    def overlay(self, images: Mapping[str, str]) -> str:
+        """Write the overlay for services with these images.
+
+        Each answers clients with its image's tag, so that one can tell who answered.
+        """
+        services = {name: self._service(name, image) for name, image in images.items()}
+        return yaml.safe_dump({"version": "3.8", "services": services}, sort_keys=False)
+
+    def _service(self, name: str, image: str) -> dict[str, object]:
+        is_heavy = name == self.heavy
+        memory = self.memory if is_heavy else _LIGHT
+        return {
+            "image": self.image,
+            "entrypoint": ["/bin/stampload"],
+            "command": ["serve"],
+            "environment": {
+                "STAMPLOAD_VERSION": image.rpartition(":")[2] or "unknown",
+                "STAMPLOAD_PORT": str(PORT),
+                **memory.environment(),
+            },
+            "healthcheck": {
+                "interval": _duration(self.timing.health_interval_s),
+                "timeout": _duration(self.timing.health_timeout_s),
+                "retries": 3,
+            },
+            "deploy": {
+                # A virtual IP needs the kernel's IPVS, which not every machine has.
+                "endpoint_mode": "dnsrr",
+                **(self._monitors() if is_heavy else {}),
+            },
         }
-    return yaml.safe_dump({"version": "3.8", "services": services}, sort_keys=False)
 
-
-# A virtual IP needs the kernel's IPVS, which not every machine has; names then resolve to tasks.
-_DEPLOY = {"endpoint_mode": "dnsrr"}
-
-
-def _service(
-    image: str, shape: MemoryShape, timing: Timing, standin_image: str
-) -> dict[str, object]:
-    version = image.rpartition(":")[2] or "unknown"
-    return {
-        "image": standin_image,
-        "entrypoint": ["/bin/stampload"],
-        "command": ["serve"],
-        "environment": {
-            "STAMPLOAD_VERSION": version,
-            "STAMPLOAD_PORT": str(PORT),
-            **shape.environment(),
-        },
-        "healthcheck": {
-            "test": ["CMD", "/bin/stampload", "probe", "--port", str(PORT)],
-            "interval": _duration(timing.health_interval_s),
-            "timeout": _duration(timing.health_timeout_s),
-            "retries": 3,
-        },
-        "deploy": dict(_DEPLOY),
-    }
+    def _monitors(self) -> dict[str, object]:
+        if self.timing.monitor_s is None:
+            return {}
+        monitor = _duration(self.timing.monitor_s)
+        return {"update_config": {"monitor": monitor}, "rollback_config": {"monitor": monitor}}
 
 
 def _duration(seconds: float) -> str:

@@ -215,6 +215,8 @@ static void become_unhealthy(void)
 static _Noreturn void leave(int code)
 {
     announce("exit");
+    if (holder > 0) /* it may have been frozen before it could ask to die along */
+        kill(holder, SIGKILL);
     exit(code);
 }
 

@@ -1,0 +1,155 @@
+"""The command ``stamplab``.
+
+Exit codes: 0 expectation met, 1 not met, 2 unknown (the apparatus failed), 64 usage, 77 not
+possible on this machine, 130 interrupted by Ctrl-C (128 + signal for others).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import click
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from harness.evidence import stamplab_version
+from lab.errors import LabError, UsageError
+from lab.pressure import Ample, Squeeze
+from scenarios.discourse.plays import Settings
+from scenarios.render import show_report
+from scenarios.repro import Request, repro_discourse
+
+EXIT_UNKNOWN = LabError.exit_code
+EXIT_USAGE = UsageError.exit_code
+_SIGNALLED = 128
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP came: unwind and tear down as on Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(stamplab_version(), prog_name="stamplab")
+def stamplab() -> None:
+    """A repro lab for silent swarm rollbacks: was this upgrade really deployed, and if not, why?"""
+
+
+@stamplab.group()
+def repro() -> None:
+    """Reproduce a known incident, cold, and prove its fix."""
+
+
+@repro.command()
+@click.option("--fast", is_flag=True, help="Shorter monitors (1 s) and boots; said in the output.")
+@click.option(
+    "--trials",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="Repeat the plays under pressure, and print k/N.",
+)
+@click.option(
+    "--memory-scale",
+    type=click.FloatRange(0.1, 100),
+    default=1.0,
+    show_default=True,
+    help="Multiply all sizes of the workload.",
+)
+@click.option("--ample", is_flag=True, help="A control: no memory pressure, nothing to reproduce.")
+@click.option(
+    "--engine",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder with an unpacked docker engine.",
+)
+@click.option("--keep", is_flag=True, help="Leave the last lab up and print its DOCKER_HOST.")
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    envvar="STAMPLAB_RUNS",
+    help="Where evidence is kept.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+def discourse(
+    *,
+    fast: bool,
+    trials: int,
+    memory_scale: float,
+    ample: bool,
+    engine: Path | None,
+    keep: bool,
+    runs: Path,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """The discourse abra-stamp drift: a start-first upgrade under memory pressure, rolled back.
+
+    Plays it on a real private docker engine: (a) with ample memory, (b) under pressure with the old
+    harness, (c) with the convergence guard, (d) with the fixed overlay (stop-first); and judges the
+    report's claims.
+    """
+    progress = Console(stderr=True, quiet=quiet, highlight=False)
+    if fast:
+        progress.print("--fast: both monitors are 1 s instead of the recipe's 5 s, boots are short")
+    request = Request(
+        settings=Settings(
+            memory_scale=memory_scale, fast=fast, pressure=Ample() if ample else Squeeze()
+        ),
+        runs=runs.absolute(),
+        argv=("stamplab", *sys.argv[1:]),
+        trials=trials,
+        engine=engine,
+        keep=keep,
+    )
+    report = repro_discourse(request, lambda line: progress.print(Text(line), soft_wrap=True))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        show_report(report, Console(highlight=False))
+    return report.verdict.exit_code
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGHUP, _terminate)
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        result = stamplab.main(arguments, prog_name="stamplab", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        return _say("interrupted: the lab was torn down, the evidence is kept", _SIGNALLED + 2)
+    except Terminated as stop:
+        return _say("terminated: the lab was torn down", _SIGNALLED + stop.number)
+    except LabError as error:
+        return _say(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_UNKNOWN
+    return result if isinstance(result, int) else 0
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(f"stamplab: {message}", err=True)
+    return code
+
+
+def _terminate(number: int, _: FrameType | None) -> None:
+    raise Terminated(number)

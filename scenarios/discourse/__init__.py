@@ -1,0 +1,1 @@
+"""The discourse incident: the recipe, the four plays, and the report's claims about them."""

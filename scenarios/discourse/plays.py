@@ -1,0 +1,116 @@
+"""The four plays of ``repro discourse``, and how their sizes and times are chosen."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.generic import HC1Read
+from lab.pressure import Ample, Pressure, Squeeze
+from lab.recipe.standin import Timing
+from lab.workload.shape import MemoryShape
+from scenarios.discourse.recipe import BASE_TAG, RECIPE
+from scenarios.scenario import Scenario
+
+_MIB = 1024 * 1024
+
+MEMORY = MemoryShape(steady_bytes=100 * _MIB, peak_bytes=300 * _MIB, boot_s=1.0)
+"""A tenth or so of the real app: what matters is that a boot needs three times the steady state."""
+
+TRUE_TIMING = Timing()
+"""The recipe's own monitor of 5 s; health checks often enough that a run takes seconds."""
+
+FAST_TIMING = Timing(health_interval_s=0.1, monitor_s=1.0)
+FAST_BOOT_S = 0.4
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line may vary, alike in every play."""
+
+    memory_scale: float = 1.0
+    fast: bool = False
+    pressure: Pressure = Squeeze()
+
+    @property
+    def memory(self) -> MemoryShape:
+        """The workload's memory curve."""
+        scaled = MEMORY.scaled(self.memory_scale)
+        return msgspec.structs.replace(scaled, boot_s=FAST_BOOT_S) if self.fast else scaled
+
+    @property
+    def timing(self) -> Timing:
+        """Health checks and monitors."""
+        return FAST_TIMING if self.fast else TRUE_TIMING
+
+
+def ample(settings: Settings) -> Scenario:
+    """(a) Ample memory, old policy, guard on: the upgrade converges at head."""
+    return _scenario(
+        "a-ample",
+        "ample memory, old policy, guard on",
+        settings,
+        order="start-first",
+        pressure=Ample(),
+        guard=True,
+    )
+
+
+def misattributed(settings: Settings) -> Scenario:
+    """(b) Pressure, old policy, guard off: HC1 is read before the rollback, and after it."""
+    return _scenario(
+        "b-guard-off",
+        "memory pressure, old policy, guard off (the pre-fix harness)",
+        settings,
+        order="start-first",
+        pressure=settings.pressure,
+        guard=False,
+        reads=(HC1Read(pause_s=0.0), HC1Read(pause_s=60.0, until_settled=True)),
+    )
+
+
+def honest(settings: Settings) -> Scenario:
+    """(c) Pressure, old policy, guard on: the true reason."""
+    return _scenario(
+        "c-guard-on",
+        "memory pressure, old policy, guard on",
+        settings,
+        order="start-first",
+        pressure=settings.pressure,
+        guard=True,
+    )
+
+
+def fixed(settings: Settings) -> Scenario:
+    """(d) Pressure, fixed overlay (stop-first), guard on: converged at head."""
+    return _scenario(
+        "d-stop-first",
+        "memory pressure, fixed overlay (stop-first), guard on",
+        settings,
+        order="stop-first",
+        pressure=settings.pressure,
+        guard=True,
+    )
+
+
+def _scenario(
+    name: str,
+    title: str,
+    settings: Settings,
+    *,
+    order: str,
+    pressure: Pressure,
+    guard: bool,
+    reads: tuple[HC1Read, ...] = (),
+) -> Scenario:
+    return Scenario(
+        name=name,
+        title=title,
+        recipe=RECIPE,
+        base=BASE_TAG,
+        service="app",
+        order=order,
+        memory=settings.memory,
+        pressure=pressure,
+        timing=settings.timing,
+        guard=guard,
+        hc1_reads=reads,
+    )

@@ -1,0 +1,102 @@
+"""A recipe in the likeness of Co-op Cloud's discourse, with the policy that arms the incident (C1)."""
+
+from __future__ import annotations
+
+from lab.recipe.upstream import Commit, RecipeHistory
+
+BASE_TAG = "0.7.0+3.3.1"
+HEAD_VERSION = "0.9.0+3.5.0"
+
+_COMPOSE = """\
+version: "3.8"
+
+services:
+  app:
+    image: discourse/discourse:{discourse}
+    environment:
+      - DISCOURSE_HOST=${{DOMAIN}}
+      - DISCOURSE_DATABASE_HOST=db
+    networks:
+      - internal
+    stop_grace_period: 5s
+    healthcheck:
+      test: ["CMD", "curl", "--fail", "http://localhost:3000/srv/status"]
+      interval: 30s
+      timeout: 10s
+      retries: 10
+      start_period: 20m
+    deploy:
+      update_config:
+        failure_action: rollback
+        order: start-first
+        monitor: 5s
+      restart_policy:
+        condition: on-failure
+      labels:
+        - "coop-cloud.${{STACK_NAME}}.version={version}"
+        - "backupbot.backup={backup}"
+
+  db:
+    image: postgres:{postgres}
+    networks:
+      - internal
+    stop_grace_period: 5s
+
+networks:
+  internal:
+"""
+
+_ENV_SAMPLE = """\
+TYPE=discourse
+
+DOMAIN=discourse.example.com
+LETS_ENCRYPT_ENV=production
+COMPOSE_FILE="compose.yml"
+"""
+
+_README = """\
+# discourse
+
+A platform for community discussion.
+
+* **Category**: Apps
+* **Image**: [`discourse`](https://hub.docker.com/r/discourse/discourse)
+"""
+
+
+def _compose(version: str, discourse: str, postgres: str, backup: str) -> str:
+    return _COMPOSE.format(version=version, discourse=discourse, postgres=postgres, backup=backup)
+
+
+RECIPE = RecipeHistory(
+    name="discourse",
+    commits=(
+        Commit(
+            message="chore: publish 0.6.3+3.2.0 release",
+            files={
+                "README.md": _README,
+                ".env.sample": _ENV_SAMPLE,
+                "abra.sh": "export DB_ENTRYPOINT_VERSION=v1\n",
+                "compose.yml": _compose("0.6.3+3.2.0", "3.2.0", "15", "false"),
+            },
+            tag="0.6.3+3.2.0",
+        ),
+        Commit(
+            message="chore: publish 0.7.0+3.3.1 release",
+            files={"compose.yml": _compose(BASE_TAG, "3.3.1", "15", "false")},
+            tag=BASE_TAG,
+        ),
+        Commit(
+            message="feat: back the app up",
+            files={"compose.yml": _compose("0.8.0+3.3.1", "3.3.1", "15", "true")},
+        ),
+        Commit(
+            message="chore: say what the new release needs",
+            files={"release/0.9.0+3.5.0": "Take a backup first: the database is migrated.\n"},
+        ),
+        Commit(
+            message="feat: discourse 3.5.0",
+            files={"compose.yml": _compose(HEAD_VERSION, "3.5.0", "15", "true")},
+        ),
+    ),
+)

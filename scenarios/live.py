@@ -1,0 +1,91 @@
+"""Plays scenarios on the live world, each in a lab of its own, and keeps the evidence."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from harness.evidence import (
+    EvidenceFolder,
+    Manifest,
+    console_line,
+    describe_machine,
+    stamplab_version,
+)
+from lab.abra.standin import WHOSE
+from lab.history import Record, read_history
+from lab.live.lab import Apparatus, live_lab
+from lab.recipe.standin import PORT
+from scenarios.play import play, prepare_ground
+from scenarios.played import Played
+from scenarios.scenario import Scenario
+
+Tell = Callable[[str], None]
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """What every play of one command has in common."""
+
+    apparatus: Apparatus
+    argv: tuple[str, ...]
+    tell: Tell
+
+
+def play_live(
+    scenario: Scenario, stage: Stage, folder: EvidenceFolder, *, keep: bool = False
+) -> Played:
+    """Play a scenario in a new lab. Raises LabError when the apparatus fails; evidence is kept."""
+    folder.write_json("manifest.json", manifest(scenario, stage))
+    stage.tell(f"({scenario.name}) {scenario.title}")
+    console = folder.path / "console.log"
+    with console.open("w", encoding="utf-8") as log:
+
+        def on_record(record: Record) -> None:
+            line = console_line(record)
+            if line is not None:
+                log.write(line + "\n")
+                log.flush()
+                stage.tell(line)
+
+        with live_lab(
+            stage.apparatus,
+            folder.path,
+            scenario.service,
+            PORT,
+            keep=keep,
+            tell=stage.tell,
+            on_record=on_record,
+        ) as world:
+            ground = prepare_ground(scenario, world.scratch)
+            results = play(scenario, world, ground, world.scratch, stage.apparatus.image)
+    folder.write("results.json", results.as_json())
+    history, _ = read_history(folder.path / "history.jsonl")
+    return Played(scenario, ground.app, results, history, folder.path)
+
+
+def manifest(scenario: Scenario, stage: Stage) -> Manifest:
+    """Say what runs, on what, and how to run it again."""
+    python, kernel, machine = describe_machine()
+    options = msgspec.to_builtins(scenario)
+    return Manifest(
+        scenario=scenario.name,
+        world="live",
+        argv=stage.argv,
+        replay=shlex.join(stage.argv),
+        started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        stamplab=stamplab_version(),
+        python=python,
+        kernel=kernel,
+        machine=machine,
+        cgroup_version=stage.apparatus.cgroup_version,
+        engine=stage.apparatus.engine.version,
+        engine_source=stage.apparatus.engine.source,
+        abra=WHOSE,
+        options={
+            name: options[name]
+            for name in ("base", "order", "memory", "pressure", "timing", "guard")
+        },
+    )

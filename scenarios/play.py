@@ -1,0 +1,100 @@
+"""Plays one scenario on a world: install the base, squeeze, upgrade to head. Judges nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from harness import stages
+from harness.app import App, Bench, ci_overlay
+from harness.generic import UpgradePlan
+from harness.naming import app_domain
+from harness.results import Results, StageResult
+from lab import pressure
+from lab.abra.folder import AbraFolder
+from lab.abra.standin import WHOSE
+from lab.recipe import checkout, git, upstream
+from lab.recipe.standin import StandIn
+from lab.world import World
+from scenarios.scenario import Scenario
+
+_PR = "2"
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """What a scenario stands on before its first deploy: its repositories and its app's names."""
+
+    head: str
+    app: App
+    mirror: Path
+    upstream: Path
+
+
+def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
+    """Build the recipe's upstream repository and its mirror. Raises LabError."""
+    origin, mirror = scratch / "upstream", scratch / "mirror"
+    head = upstream.build(scenario.recipe, origin)[-1]
+    git.clone(origin, mirror)
+    app = App(
+        recipe=scenario.recipe.name,
+        domain=app_domain(scenario.recipe.name, _PR, head),
+        service_name=scenario.service,
+    )
+    return Ground(head=head, app=app, mirror=mirror, upstream=origin)
+
+
+def play(scenario: Scenario, world: World, ground: Ground, scratch: Path, image: str) -> Results:
+    """Play the scenario to its end. Raises LabError when the apparatus fails."""
+    bench = _bench(scenario, world, ground, scratch, image)
+    installed = stages.install(bench, scenario.base, ground.head, scenario.timeout_s)
+    done = [installed]
+    if installed.end == "pass":
+        _squeeze(scenario, world)
+        done.append(stages.upgrade(bench, _plan(scenario, ground.head)))
+    else:
+        done.append(StageResult(stage="upgrade", end="skipped", reason="install did not pass"))
+    world.look(ground.app.stack)
+    return Results(
+        run_id=scenario.name,
+        recipe=scenario.recipe.name,
+        ref=ground.head,
+        stages=tuple(done),
+        abra=WHOSE,
+    )
+
+
+def _bench(scenario: Scenario, world: World, ground: Ground, scratch: Path, image: str) -> Bench:
+    folder = AbraFolder(scratch / "abra")
+    folder.create()
+    bench = Bench(
+        world=world,
+        folder=folder,
+        app=ground.app,
+        mirror=ground.mirror,
+        upstream=ground.upstream,
+        overlays=(ci_overlay(scenario.service, scenario.order),),
+        standin=StandIn(
+            image=image,
+            heavy=scenario.service,
+            memory=scenario.memory,
+            timing=scenario.timing,
+        ),
+    )
+    world.record(checkout.read_policy(ground.mirror, scenario.service))
+    return bench
+
+
+def _squeeze(scenario: Scenario, world: World) -> None:
+    """Apply the pressure plan, now that OLD is healthy."""
+    usage_bytes = world.usage_bytes()
+    limit_bytes = scenario.pressure.limit_bytes(usage_bytes, scenario.memory)
+    world.set_limit(limit_bytes, pressure.describe(limit_bytes, usage_bytes, scenario.memory))
+
+
+def _plan(scenario: Scenario, head: str) -> UpgradePlan:
+    if scenario.guard:
+        return UpgradePlan(head=head, timeout_s=scenario.timeout_s)
+    return UpgradePlan(
+        head=head, guard=False, timeout_s=scenario.timeout_s, reads=scenario.hc1_reads
+    )
