@@ -94,7 +94,7 @@ CI_OVERLAY_NAME = "compose.ccci.yml"
 
 
 def ci_overlay(service: str, order: str) -> Overlay:
-    """The harness's overlay for a recipe; pre-fix and fixed ones differ in ``order`` only (claim C7).
+    """The harness's overlay for a recipe; pre-fix and fixed differ in ``order`` only (claim C7).
 
     Under ``start-first`` OLD and NEW are in memory together, about twice as much; under
     ``stop-first`` NEW boots with full memory and really becomes healthy, at the price of a short

@@ -177,11 +177,17 @@ def _cause(found: Attribution, death: Death) -> str:
     if death.is_oom and death.oom is not None and isinstance(death.oom.what, OomKill):
         figures = memory_at_oom(found)
         return (
-            f"was OOM-killed (kernel: task_memcg={death.oom.what.cgroup}, exit code {_SIGKILLED}"
-            f"{f'; {figures}' if figures else ''})"
+            f"was OOM-killed (kernel: task_memcg={_short(death.oom.what.cgroup)}, exit code "
+            f"{_SIGKILLED}{f'; {figures}' if figures else ''})"
         )
     code = death.ended.exit_code if death.ended else death.task.exit_code
     return f"failed with exit code {code} ({death.task.error or death.task.message})"
+
+
+def _short(cgroup: str) -> str:
+    """A control group's path with its container's id cut to the usual 12 digits."""
+    group, _, container = cgroup.rpartition("/")
+    return f"{group}/{container[:12]}"
 
 
 def _sightings(history: History, service: str) -> Iterator[Sighting]:

@@ -63,7 +63,8 @@ class EvidenceFolder:
             draft.replace(parent / "latest")
         except OSError as error:
             raise LabError(
-                f"no evidence can be kept in {folder} ({error.strerror}): give another --runs folder"
+                f"no evidence can be kept in {folder} ({error.strerror}): "
+                "give another --runs folder"
             ) from error
         return EvidenceFolder(folder)
 

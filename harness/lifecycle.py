@@ -105,7 +105,7 @@ def deployed_identity(bench: Bench) -> Identity:
 
 
 def assert_upgrade_converged(bench: Bench, baseline: Baseline, expectation: Expectation) -> Ruling:
-    """Follow the upgrade until the guard rules, and fail it with the true reason unless it converged.
+    """Follow the upgrade until the guard rules; fail it with the true reason if not converged.
 
     ``baseline`` must have been captured before the deploy; all that was recorded since then is
     still in `World.next`, so nothing is missed. Raises StageFailed.

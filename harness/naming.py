@@ -6,11 +6,11 @@ import hashlib
 import re
 
 DOMAIN = "ci.commoninternet.net"
-_PREFIX_LENGTH = 8
+_PREFIX_LENGTH = 12
 
 
 def app_domain(recipe: str, pr: str, ref: str) -> str:
-    """The domain of a run's app: a prefix of the recipe's name, and 6 hex digits of recipe, pr, ref.
+    """The domain of a run's app: a prefix of the recipe's name and 6 hex digits of all three.
 
     The same three give the same domain, so runs of the same pull request's ref share one stack
     (claim C11).

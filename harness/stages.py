@@ -18,7 +18,7 @@ from lab.history import Note
 
 
 def install(bench: Bench, base: str, head: str, timeout_s: float) -> StageResult:
-    """Fetch the recipe at the pull request's head, check the base out, deploy it, wait until healthy."""
+    """Fetch the recipe at its head, check the base out, deploy it, wait until healthy."""
 
     def stage() -> None:
         fetch_recipe(bench, head)

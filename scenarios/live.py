@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from harness.attribution import explain
 from harness.evidence import (
     EvidenceFolder,
     Manifest,
@@ -61,9 +62,14 @@ def play_live(
         ) as world:
             ground = prepare_ground(scenario, world.scratch)
             results = play(scenario, world, ground, world.scratch, stage.apparatus.image)
-    folder.write("results.json", results.as_json())
-    history, _ = read_history(folder.path / "history.jsonl")
-    return Played(scenario, ground.app, results, history, folder.path)
+        folder.write("results.json", results.as_json())
+        history, _ = read_history(folder.path / "history.jsonl")
+        played = Played(scenario, ground.app, results, history, folder.path)
+        if played.attribution is not None and played.attribution.rollback is not None:
+            line = f"attribution: {explain(played.attribution)}"
+            log.write(line + "\n")
+            stage.tell(line)
+    return played
 
 
 def manifest(scenario: Scenario, stage: Stage) -> Manifest:

@@ -17,14 +17,14 @@ def show_report(report: Report, console: Console) -> None:
     table = Table(title="discourse: the report's claims", show_lines=True, title_justify="left")
     table.add_column("claim", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    table.add_column("measured", ratio=1)
-    table.add_column("where")
+    table.add_column("measured, and where it lies")
     for claim in report.claims:
         table.add_row(
             Text(claim.id),
             Text(claim.verdict, style=_STYLES[claim.verdict]),
-            Text.assemble((claim.text, "bold"), "\n", claim.evidence),
-            Text(claim.where),
+            Text.assemble(
+                (claim.text, "bold"), "\n", claim.evidence, "\n", (claim.where, "dim italic")
+            ),
         )
     console.print(table)
     for trials in report.trials:

@@ -163,7 +163,7 @@ def wanted_tasks(service: Service) -> int:
 
 
 def hold_ends_s(view: View) -> float:
-    """When the present set of running tasks will have run for as long as the server may still fail it."""
+    """When the present running tasks will have run for as long as the server may fail them."""
     hold_s = view.service.spec.update.hold_s if view.service else 0.0
     return view.running_since_s + hold_s
 

@@ -28,7 +28,7 @@ class ChaosDeploy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def chaos_deploy(world: World, folder: AbraFolder, domain: str) -> ChaosDeploy:
-    """Deploy the checkout as it is and stamp it, like ``abra app deploy -C -o -n -c --debug DOMAIN``.
+    """Deploy the checkout as it is and stamp it, like ``abra app deploy -C -o -n -c --debug``.
 
     Chaos mode never checks anything out (abra@06a57de pkg/recipe/git.go:41-43). Raises LabError
     when there is no such app or no usable checkout.

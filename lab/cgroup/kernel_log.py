@@ -76,7 +76,7 @@ class OomReader:
 
 
 def parse_kmsg(record: bytes) -> tuple[float, str] | None:
-    """Split one record of ``/dev/kmsg``: seconds since boot and its message; None if it is no record.
+    """Split one record of ``/dev/kmsg``: seconds since boot, and message; None if it is none.
 
     Format (Documentation/ABI/testing/dev-kmsg): ``prio,seq,usec,flags;message`` and continuation
     lines.

@@ -1,4 +1,4 @@
-"""Raw answers of the Docker API, where their letter is evidence and their shape is parsed elsewhere."""
+"""Raw answers of the Docker API: their letter is evidence, their shape is parsed elsewhere."""
 
 from __future__ import annotations
 

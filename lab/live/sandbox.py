@@ -19,8 +19,8 @@ def require_root() -> None:
     """Raise NotPossibleHere unless we are root with the right to make namespaces."""
     if os.geteuid() != 0:
         raise NotPossibleHere(
-            "the live world needs root: it makes namespaces and control groups for a private docker "
-            "daemon; run the same command with sudo"
+            "the live world needs root: it makes namespaces and control groups for a private "
+            "docker daemon; run the same command with sudo"
         )
 
 

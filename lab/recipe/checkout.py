@@ -14,7 +14,7 @@ from lab.recipe import git
 
 
 def fetch(mirror: Path, upstream: Path, target: Path, ref: str) -> None:
-    """Clone the mirror at ``ref`` and fetch the upstream's tags, as the field's ``fetch_recipe`` does.
+    """Clone the mirror at ``ref`` and fetch the upstream's tags, as the field does.
 
     Raises LabError.
     """

@@ -1,4 +1,4 @@
-"""The overlay that puts the workload in the place of a recipe's images, with given memory and timing.
+"""The overlay that puts the workload in the place of a recipe's images.
 
 Everything else (policy, labels, networks, the health check's command and start period) stays the
 recipe's own.

@@ -1,4 +1,4 @@
-"""A recipe in the likeness of Co-op Cloud's discourse, with the policy that arms the incident (C1)."""
+"""A recipe in the likeness of Co-op Cloud's discourse, with the policy that arms it (C1)."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class _Container(msgspec.Struct, rename="pascal"):
 
 
 class EventRecorder(Recorder):
-    """Records each event as it comes, and inspects each container that died before it can be removed."""
+    """Records each event as it comes; inspects each dead container before it can be removed."""
 
     def __init__(
         self,

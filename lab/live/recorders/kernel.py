@@ -29,8 +29,8 @@ class KernelRecorder(Recorder):
             os.lseek(self._file, 0, os.SEEK_END)
         except OSError as error:
             raise NotPossibleHere(
-                f"{_KMSG} cannot be read ({error.strerror}): without the kernel's log no OOM kill can "
-                "be proved; run on the machine itself, not in a container without it"
+                f"{_KMSG} cannot be read ({error.strerror}): without the kernel's log no OOM kill "
+                "can be proved; run on the machine itself, not in a container without it"
             ) from error
 
     def record(self) -> None:
