@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -20,6 +21,7 @@ from rich.text import Text
 
 from harness.evidence import stamplab_version
 from lab.errors import LabError, UsageError
+from lab.live.lab import end_lab
 from lab.pressure import Ample, Squeeze
 from scenarios.discourse.plays import Settings
 from scenarios.render import show_report
@@ -121,6 +123,13 @@ def discourse(
     return report.verdict.exit_code
 
 
+@stamplab.command()
+@click.argument("lab_id")
+def end(lab_id: str) -> None:
+    """Take down a lab that --keep left up."""
+    end_lab(lab_id)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
     signal.signal(signal.SIGTERM, _terminate)
@@ -143,6 +152,12 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_UNKNOWN
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _say(f"{where}{error.strerror or error}", EXIT_UNKNOWN)
+    except Exception:  # noqa: BLE001 - a bug of ours is no verdict either, and its trace is needed
+        traceback.print_exc()
+        return _say("this is a bug of stamplab, not a verdict on the upgrade", EXIT_UNKNOWN)
     return result if isinstance(result, int) else 0
 
 

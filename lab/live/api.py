@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import docker
 import msgspec
+import requests
 
 from lab.errors import LabError
 
@@ -19,7 +20,10 @@ def fetch(
     Raises LabError with the engine's words on any other answer.
     """
     params = {"filters": msgspec.json.encode(filters).decode()} if filters else None
-    response = api.get(f"{api.base_url}/v{api.api_version}/{path}", params=params)
+    try:
+        response = api.get(f"{api.base_url}/v{api.api_version}/{path}", params=params)
+    except requests.RequestException as error:
+        raise LabError(f"the engine does not answer for /{path}: {error}") from error
     if response.status_code == _NOT_FOUND:
         return None
     if response.status_code != _OK:

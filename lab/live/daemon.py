@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import docker
@@ -25,6 +26,8 @@ _START_TIMEOUT_S = 120.0
 _POLL_S = 0.05
 _LOG_LINES = 12
 _API_TIMEOUT_S = 60
+_PING_API_VERSION = "1.41"
+"""Any: ``/_ping`` has no version in its path."""
 
 
 class Daemon:
@@ -35,6 +38,8 @@ class Daemon:
         self.folder = folder
         self._tools = folder.path / "bin"
         self._process: subprocess.Popen[bytes] | None = None
+        self._clients: list[docker.APIClient] = []
+        self._api: docker.APIClient | None = None
 
     @property
     def url(self) -> str:
@@ -64,16 +69,18 @@ class Daemon:
         """Wait until the API answers. Raises LabError with the daemon's last words."""
         deadline_s = time.monotonic() + _START_TIMEOUT_S
         last = "it did not open its socket"
-        while time.monotonic() < deadline_s:
-            self.check_alive()
-            if self.folder.socket.exists():
+        # A fixed version: with "auto" the constructor itself asks the daemon, and leaks when it
+        # fails.
+        with closing(docker.APIClient(base_url=self.url, version=_PING_API_VERSION)) as client:
+            while time.monotonic() < deadline_s:
+                self.check_alive()
                 try:
-                    self.client().ping()
+                    client.ping()
                 except (requests.RequestException, docker.errors.DockerException) as error:
                     last = str(error)
                 else:
                     return
-            time.sleep(_POLL_S)  # the apparatus starts in real time, in any world
+                time.sleep(_POLL_S)  # the apparatus starts in real time, in any world
         raise LabError(
             f"the lab's dockerd did not answer within {_START_TIMEOUT_S:g} s ({last}); it said:\n"
             f"{self.last_words()}"
@@ -82,7 +89,7 @@ class Daemon:
     def init_swarm(self) -> None:
         """Make it a swarm of one manager, reachable only inside its own network namespace."""
         try:
-            self.client().init_swarm(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
+            self.api.init_swarm(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
         except (requests.RequestException, docker.errors.DockerException) as error:
             self.check_alive()
             raise LabError(f"the lab's dockerd did not become a swarm: {error}") from error
@@ -91,13 +98,27 @@ class Daemon:
         """Make an image of a root file system's tar."""
         repository, _, version = tag.partition(":")
         try:
-            self.client().import_image_from_data(rootfs, repository=repository, tag=version)
+            self.api.import_image_from_data(rootfs, repository=repository, tag=version)
         except (requests.RequestException, docker.errors.DockerException) as error:
             raise LabError(f"the image {tag} was not imported: {error}") from error
 
     def client(self) -> docker.APIClient:
-        """Give a new low-level API client; threads must not share one."""
-        return docker.APIClient(base_url=self.url, version="auto", timeout=_API_TIMEOUT_S)
+        """Give a new low-level API client; threads must not share one. `close` closes it."""
+        client = docker.APIClient(base_url=self.url, version="auto", timeout=_API_TIMEOUT_S)
+        self._clients.append(client)
+        return client
+
+    @property
+    def api(self) -> docker.APIClient:
+        """The main thread's own client."""
+        if self._api is None:
+            self._api = self.client()
+        return self._api
+
+    def close(self) -> None:
+        """Close every client that was given out."""
+        while self._clients:
+            self._clients.pop().close()
 
     def run_client(
         self, arguments: Sequence[str], environment: dict[str, str], folder: Path
@@ -127,10 +148,15 @@ class Daemon:
             by=f"docker client of {self.engine.source}",
         )
 
-    def check_alive(self) -> None:
-        """Raise LabError with its last words if the daemon has ended."""
-        if self._process is not None and self._process.poll() is not None:
-            raise LabError(f"the lab's dockerd ended by itself; it said:\n{self.last_words()}")
+    def check_alive(self, grace_s: float = 0.0) -> None:
+        """Raise LabError with its last words if the daemon has ended, or does so in ``grace_s``."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            return
+        raise LabError(f"the lab's dockerd ended by itself; it said:\n{self.last_words()}")
 
     def reap(self) -> None:
         """Collect the ended process, so that no zombie of it stays."""

@@ -81,7 +81,7 @@ def find_engine(given: Path | None = None) -> Engine:
             return _engine(root, tools)
     raise NotPossibleHere(
         f"no docker engine that the lab could run: {', '.join(missing)} not found "
-        f"{f'in {given} or ' if given else ''}on PATH; ./run setup fetches what is missing on Debian "
+        f"{f'in {given} or ' if given else ''}on PATH; ./run setup fetches it on Debian "
         "and Ubuntu, elsewhere install them or give --engine FOLDER"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import threading
@@ -13,12 +14,14 @@ import msgspec
 
 from lab.cgroup.group import MemoryGroup
 from lab.cgroup.host import read_cgroup_host
+from lab.errors import LabError, UsageError
 from lab.history import HistoryWriter, Record
 from lab.live import sandbox
 from lab.live.clock import Clock
 from lab.live.daemon import Daemon
 from lab.live.engine import Engine, cache_folder, find_engine
-from lab.live.lease import LabFolder, Lease, claim_folder, end_lease, labs_root
+from lab.live.lease import LabFolder, claim_folder, end_lease, labs_root
+from lab.live.recorders.kernel import open_kernel_log
 from lab.live.world import ClientPlan, LiveWorld
 from lab.workload.build import build_program
 from lab.workload.image import image_tag, rootfs_tar
@@ -41,6 +44,7 @@ def prepare(engine_folder: Path | None = None) -> Apparatus:
     sandbox.require_root()
     host = read_cgroup_host()
     host.memory_group("/probe-only")
+    os.close(open_kernel_log())
     engine = find_engine(engine_folder)
     rootfs = rootfs_tar(build_program(cache_folder()), engine.tools["busybox"])
     return Apparatus(
@@ -68,15 +72,14 @@ def live_lab(
     is given its DOCKER_HOST. Raises LabError whenever the apparatus fails; evidence is kept in any
     case.
     """
-    folder, lease = claim_folder(labs_root())
-    group = read_cgroup_host().memory_group(folder.cgroup)
-    daemon = Daemon(apparatus.engine, folder)
     clock = Clock()
     with ExitStack() as teardown:
-        teardown.callback(_finish, daemon, folder, group, evidence, keep=keep, tell=tell)
+        with undisturbed():
+            folder, lease = claim_folder(labs_root(), kept=keep)
+            group = read_cgroup_host().memory_group(folder.cgroup)
+            daemon = Daemon(apparatus.engine, folder)
+            teardown.callback(_finish, daemon, folder, group, evidence, keep=keep, tell=tell)
         group.create()
-        lease = msgspec.structs.replace(lease, kept=keep)
-        folder.write_lease(lease)
         init = daemon.start(outlive_us=keep)
         folder.write_lease(msgspec.structs.replace(lease, init=init))
         daemon.wait_ready()
@@ -90,6 +93,21 @@ def live_lab(
         yield world
 
 
+def end_lab(lab_id: str) -> None:
+    """Take down a lab that was kept. Raises UsageError where there is none of that id."""
+    folder = LabFolder(labs_root() / f"lab-{lab_id}")
+    try:
+        lease = folder.read_lease()
+    except LabError as error:
+        raise UsageError(f"there is no lab {lab_id!r} in {labs_root()}") from error
+    if not lease.kept and lease.owner.is_alive():
+        raise UsageError(
+            f"lab {lab_id} is at work for process {lease.owner.pid}: stop that instead"
+        )
+    with undisturbed():
+        end_lease(folder, lease, read_cgroup_host().memory_group(lease.cgroup))
+
+
 def _finish(
     daemon: Daemon,
     folder: LabFolder,
@@ -101,7 +119,8 @@ def _finish(
 ) -> None:
     """Bring the daemon's log into the evidence and end the lease, whatever interrupts."""
     with undisturbed():
-        lease = msgspec.json.decode(folder.lease_file.read_bytes(), type=Lease)
+        daemon.close()
+        lease = folder.read_lease()
         try:
             if folder.daemon_log.exists():
                 shutil.copyfile(folder.daemon_log, evidence / "dockerd.log")

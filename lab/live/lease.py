@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -77,9 +78,21 @@ class LabFolder:
                 f"the lease {self.lease_file} cannot be written: {error.strerror}"
             ) from error
 
+    def read_lease(self) -> Lease:
+        """Read the lease back. Raises LabError where there is none that can be read."""
+        try:
+            return msgspec.json.decode(self.lease_file.read_bytes(), type=Lease)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise LabError(f"the lease {self.lease_file} cannot be read: {error}") from error
+
     def remove(self) -> None:
-        """Remove the folder and all in it."""
-        shutil.rmtree(self.path)
+        """Remove the folder and all in it, and the labs' root when this was the last one."""
+        try:
+            shutil.rmtree(self.path)
+        except OSError as error:
+            raise LabError(f"{self.path} cannot be removed: {error.strerror}") from error
+        with suppress(OSError):  # other labs are in it
+            self.path.parent.rmdir()
 
 
 def labs_root() -> Path:
@@ -87,7 +100,7 @@ def labs_root() -> Path:
     return Path(os.environ.get("STAMPLAB_DIR", "/var/tmp/stamplab"))  # noqa: S108 - kept over boots
 
 
-def claim_folder(root: Path) -> tuple[LabFolder, Lease]:
+def claim_folder(root: Path, *, kept: bool) -> tuple[LabFolder, Lease]:
     """Make a new lab's folder with its lease in it.
 
     Raises UsageError when a socket in it would have too long a path, LabError when it cannot be
@@ -105,7 +118,7 @@ def claim_folder(root: Path) -> tuple[LabFolder, Lease]:
     owner = ProcessId.of(os.getpid())
     if owner is None:
         raise LabError("/proc is not readable: the lab cannot tell its own process from others")
-    lease = Lease(lab_id=folder.lab_id, owner=owner, cgroup=folder.cgroup)
+    lease = Lease(lab_id=folder.lab_id, owner=owner, cgroup=folder.cgroup, kept=kept)
     try:
         folder.path.mkdir(mode=0o700, parents=True)
         folder.scratch.mkdir()

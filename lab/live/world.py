@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from lab.cgroup.group import MemoryGroup
+from lab.errors import LabError
 from lab.history import Deployed, HistoryWriter, LimitSet, Observation, Record
 from lab.live.clock import Clock
 from lab.live.daemon import Daemon
@@ -20,6 +21,7 @@ from lab.swarm import Service
 from lab.world import Stack
 
 _CHECK_DAEMON_EVERY_S = 0.5
+_DEATH_GRACE_S = 2.0
 
 
 class ClientPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +75,13 @@ class LiveWorld:
         """Wait for the next record; see `lab.world.World.next`."""
         while True:
             remaining_s = until_s - self.now_s()
-            record = self._history.take(min(remaining_s, _CHECK_DAEMON_EVERY_S))
+            try:
+                record = self._history.take(min(remaining_s, _CHECK_DAEMON_EVERY_S))
+            except LabError:
+                # A recorder loses its daemon before we notice the daemon's own end: say that
+                # instead.
+                self.daemon.check_alive(_DEATH_GRACE_S)
+                raise
             if record is not None:
                 return record
             self.daemon.check_alive()

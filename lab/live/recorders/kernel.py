@@ -17,6 +17,19 @@ _RECORD_MAX_BYTES = 8192
 _WAIT_S = 0.2
 
 
+def open_kernel_log() -> int:
+    """Open the kernel log at its end, for reading without waiting. Raises NotPossibleHere."""
+    try:
+        descriptor = os.open(_KMSG, os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(descriptor, 0, os.SEEK_END)
+    except OSError as error:
+        raise NotPossibleHere(
+            f"{_KMSG} cannot be read ({error.strerror}): without the kernel's log no OOM kill "
+            "can be proved; run on the machine itself, not in a container without it"
+        ) from error
+    return descriptor
+
+
 class KernelRecorder(Recorder):
     """Records each OOM kill whose victim is one of the lab's containers."""
 
@@ -24,14 +37,7 @@ class KernelRecorder(Recorder):
         super().__init__("kernel log", history, lambda: None)
         self._reader = OomReader(group)
         self._clock = clock
-        try:
-            self._file = os.open(_KMSG, os.O_RDONLY | os.O_NONBLOCK)
-            os.lseek(self._file, 0, os.SEEK_END)
-        except OSError as error:
-            raise NotPossibleHere(
-                f"{_KMSG} cannot be read ({error.strerror}): without the kernel's log no OOM kill "
-                "can be proved; run on the machine itself, not in a container without it"
-            ) from error
+        self._file = open_kernel_log()
 
     def record(self) -> None:
         """Follow the log until stopped."""

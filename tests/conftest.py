@@ -1,0 +1,34 @@
+"""What all tests share: how deep they go, and whether this machine can run live ones."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from lab.errors import LabError
+from lab.live.lab import Apparatus, prepare
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--deep", action="store_true", help="run every count that is promised")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--deep"):
+        return
+    for item in items:
+        if item.get_closest_marker("deep"):
+            item.add_marker(pytest.mark.skip(reason="counts in full: run with --deep"))
+
+
+@pytest.fixture(scope="session")
+def apparatus() -> Apparatus:
+    """The live world's means; where it cannot run, the reason is printed, and under CI it fails."""
+    try:
+        return prepare()
+    except LabError as error:
+        reason = f"live tests cannot run here: {error}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.evidence import EvidenceFolder
+from lab.live.lab import Apparatus
+from scenarios.live import Stage
+
+
+@pytest.fixture
+def stage(apparatus: Apparatus) -> Stage:
+    return Stage(apparatus=apparatus, argv=("stamplab", "test"), tell=print)
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> EvidenceFolder:
+    return EvidenceFolder.create(tmp_path, "live")

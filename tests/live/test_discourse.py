@@ -1,0 +1,76 @@
+"""Every claim of the report, on a real engine. Each play is in a lab of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.evidence import EvidenceFolder
+from harness.verdict import Verdict
+from lab.pressure import Ample
+from lab.world import World
+from scenarios.discourse import plays
+from scenarios.discourse.claims import judge
+from scenarios.live import Stage, play_live
+from tests.live import traces
+
+FAST = plays.Settings(fast=True)
+pytestmark = pytest.mark.live
+
+
+def test_all_claims_hold_and_no_trace_is_left(stage: Stage, evidence: EvidenceFolder) -> None:
+    before = traces.everything()
+    scenarios = {
+        "a": plays.ample(FAST),
+        "b": plays.misattributed(FAST),
+        "c": plays.honest(FAST),
+        "d": plays.fixed(FAST),
+    }
+    played = {
+        which: play_live(scenario, stage, evidence.part(which))
+        for which, scenario in scenarios.items()
+    }
+    for claim in judge(played):
+        assert claim.verdict is Verdict.PASS, f"{claim.id}: {claim.evidence}"
+    assert {which: play.results.level for which, play in played.items()} == {
+        "a": 2,
+        "b": 1,
+        "c": 1,
+        "d": 2,
+    }
+    assert traces.everything() == before
+
+
+def test_the_true_monitor_of_five_seconds(stage: Stage, evidence: EvidenceFolder) -> None:
+    played = play_live(plays.honest(plays.Settings()), stage, evidence.part("c"))
+    assert played.signature.verdict is Verdict.PASS, str(played.signature)
+    assert played.attribution is not None
+    assert played.attribution.head is not None
+    assert played.attribution.head.update.monitor_s == 5.0
+    assert played.attribution.death is not None
+    assert played.attribution.death.window == "before RUNNING"
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_the_sizes_are_not_what_does_it(
+    stage: Stage, evidence: EvidenceFolder, scale: float
+) -> None:
+    settings = plays.Settings(fast=True, memory_scale=scale)
+    pressed = play_live(plays.honest(settings), stage, evidence.part("c"))
+    assert pressed.signature.verdict is Verdict.PASS, str(pressed.signature)
+    fixed = play_live(plays.fixed(settings), stage, evidence.part("d"))
+    assert fixed.upgrade_end() == ("pass", "")
+
+
+def test_without_pressure_nothing_is_reproduced(stage: Stage, evidence: EvidenceFolder) -> None:
+    settings = plays.Settings(fast=True, pressure=Ample())
+    played = play_live(plays.misattributed(settings), stage, evidence.part("b"))
+    assert played.signature.verdict is Verdict.FAIL
+    assert "not reproduced, missing: rolled back" in str(played.signature)
+    assert [read.passed for read in played.findings("hc1")] == [True, True]
+
+
+def test_the_live_world_is_a_world() -> None:
+    from lab.live.world import LiveWorld
+
+    world: type[World] = LiveWorld
+    assert world is LiveWorld
