@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -254,7 +255,7 @@ class HistoryWriter:
 
         Appending afterwards is an error of the caller, and is reported by `take`.
         """
-        with self._lock:
+        with self._lock, suppress(OSError):  # a full disk was reported when it was met
             self._file.close()
 
     def _write(self, record: Record) -> None:

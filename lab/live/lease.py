@@ -58,6 +58,11 @@ class LabFolder:
         return self.path / "scratch"
 
     @property
+    def private_run(self) -> Path:
+        """Where the namespaces' own /run is made before it is put in its place."""
+        return self.path / "run"
+
+    @property
     def lease_file(self) -> Path:
         """The lease, as JSON."""
         return self.path / "lease.json"
@@ -122,6 +127,7 @@ def claim_folder(root: Path, *, kept: bool) -> tuple[LabFolder, Lease]:
     try:
         folder.path.mkdir(mode=0o700, parents=True)
         folder.scratch.mkdir()
+        folder.private_run.mkdir()
     except OSError as error:
         raise LabError(
             f"the lab's folder {folder.path} cannot be made: {error.strerror}"

@@ -34,6 +34,19 @@ def daemons() -> set[int]:
     }
 
 
-def everything() -> tuple[set[str], set[str], list[str], set[int]]:
+def engine_files() -> list[str]:
+    """What a dockerd leaves in the host's file system if one lets it."""
+    usual = ("/etc/docker", "/opt/containerd", "/var/lib/docker", "/var/lib/containerd")
+    runtime = ("/run/docker", "/run/docker.sock", "/run/containerd", "/run/docker.pid")
+    return [path for path in (*usual, *runtime) if Path(path).exists()]
+
+
+def everything() -> dict[str, object]:
     """All of the above, to be compared before and after."""
-    return labs(), control_groups(), mounts(), daemons()
+    return {
+        "labs": labs(),
+        "control groups": control_groups(),
+        "mounts": mounts(),
+        "daemons": daemons(),
+        "files": engine_files(),
+    }
