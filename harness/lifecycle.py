@@ -86,6 +86,8 @@ def wait_healthy(bench: Bench, timeout_s: float) -> None:
     health = Health(bench.app.stack)
     deadline_s = world.now_s() + timeout_s
     world.look(bench.app.stack)
+    while (record := world.next(world.now_s())) is not None:
+        health.feed(record.what)  # what was recorded until now is judged as a whole: it may be old
     while (missing := health.missing()) is not None:
         record = world.next(deadline_s)
         if record is None:

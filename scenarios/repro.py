@@ -66,8 +66,9 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
         for which, name, scenario, is_last in _programme(request):
             part = folder.part(name)
             keep = request.keep and is_last
-            played.setdefault(which, []).append(play_live(scenario, stage, part, keep=keep))
-            part.write_json("verdict.json", played[which][-1].signature)
+            one = play_live(scenario, stage, part, keep=keep)
+            played.setdefault(which, []).append(one)
+            part.write_json("verdict.json", one.signature)
         note = ""
     except LabError as error:
         note = f"the apparatus failed: {error}"

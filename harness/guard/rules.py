@@ -47,17 +47,19 @@ def rolled_back(view: View, expectation: Expectation) -> Ruling | None:
     One atomic write reverts the spec and says ``rollback_started`` (updater.go:607), and a rollback
     is never rolled back. A rollback_config with failure_action rollback can still end in
     ``completed``, so the spec is compared as well as the state. The ruling waits for the rollback's
-    own end: whether the old version serves is known only then.
+    own end, as long as that can be seen: whether the old version serves is known only then.
     """
     if not view.is_reverted:
         return None
     state = view.own_state or ""
     is_over = state in {"rollback_completed", "rollback_paused", "completed"}
-    if not is_over and view.now_s < expectation.deadline_s:
+    if not is_over and view.lost is None and view.now_s < expectation.deadline_s:
         return None
     ending = {
         "rollback_paused": "; the rollback itself is paused, for its task failed too",
-        "rollback_started": "; the rollback had not ended at the deadline",
+        "rollback_started": "; its end was not seen, for sight was lost of the swarm"
+        if view.lost
+        else "; the rollback had not ended at the deadline",
     }.get(state, "")
     task = f"new task {view.failed_task}" if view.failed_task else "a new task"
     before = "" if view.applied else " (before it was ever seen applied)"
@@ -113,7 +115,9 @@ def converged(view: View, expectation: Expectation) -> Ruling | None:
     """
     del expectation
     service = view.service
-    if service is None or not view.looked_since_deploy or not terminal_state(view):
+    if service is None or not view.looked_since_deploy or view.is_reverted:
+        return None
+    if not terminal_state(view):
         return None
     wanted = wanted_tasks(service)
     if len(view.running) < wanted:
@@ -147,13 +151,16 @@ RULES: tuple[Rule, ...] = (
 def terminal_state(view: View) -> bool:
     """Whether the swarm itself is done with this update, by its own account.
 
-    A service that is created, or a change that touches no task (labels only, or nothing at all),
-    leaves the status nil for ever (service.go:909; moby#29012, moby#38520).
+    A service that is created or scaled to zero, or a change that touches no task (labels only, or
+    nothing at all), leaves the status nil for ever (service.go:909; moby#29012, moby#38520).
     """
     if view.own_state is not None:
         return view.own_state == "completed"
     base, service = view.baseline.spec, view.service
-    return service is not None and (base is None or base.task_digest == service.spec.task_digest)
+    if service is None:
+        return False
+    touches_tasks = base is not None and base.task_digest != service.spec.task_digest
+    return not touches_tasks or wanted_tasks(service) == 0
 
 
 def wanted_tasks(service: Service) -> int:

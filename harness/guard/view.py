@@ -79,6 +79,7 @@ class View:
         self.foreign: str | None = None
         """Why somebody else's update must have come in between."""
         self.lost: str | None = None
+        self._service_id = baseline.service.id if baseline.service else None
         self.tasks: tuple[Task, ...] = ()
         self.running: frozenset[str] = frozenset()
         """Running tasks of the service's present spec, meant to run."""
@@ -115,27 +116,39 @@ class View:
 
     @property
     def is_reverted(self) -> bool:
-        """Whether the swarm has put the spec from before the deploy back, or has begun to."""
-        was_applied = self.applied is not None and self.spec_is_baseline
-        return was_applied or (self.own_state or "").startswith("rollback")
+        """Whether the swarm has put the spec from before the deploy back, or has begun to.
+
+        Every update leaves its PreviousSpec, and a rollback alone erases it (updater.go:607): so an
+        update of our own with the old spec and no PreviousSpec was rolled back, seen or unseen.
+        """
+        if self.service is None or self.own_state is None:
+            return self.applied is not None and self.spec_is_baseline
+        was_applied = self.applied is not None or self.service.previous_spec is None
+        return (was_applied and self.spec_is_baseline) or self.own_state.startswith("rollback")
 
     @property
     def own_state(self) -> str | None:
-        """The update state, unless it is left over from before the deploy."""
+        """The update state, unless it is left over from before the deploy.
+
+        An update keeps its start to its end, rollback included, and no two have the same.
+        """
         if self.service is None or self.service.update_status is None:
             return None
-        is_stale = self.applied is None and self.service.update_status == _status_of(
-            self.baseline.service
-        )
-        return None if is_stale else self.service.update_status.state
+        before = self.baseline.service
+        had_status = before is not None and before.update_status is not None
+        if had_status and update_status_started(self.service) == self.baseline.status_started:
+            return None
+        return self.service.update_status.state
 
     def _see_service(self, service: Service | None) -> None:
         before, self.service = self.service, service
-        self.looked_since_deploy = self.deployed is not None
+        had_looked, self.looked_since_deploy = self.looked_since_deploy, self.deployed is not None
         if service is None:
             return
         if self.applied is None and not self.spec_is_baseline:
             self.applied = service.spec
+            if had_looked:
+                self.foreign = "a new spec came after the deploy had returned and brought none"
         self.foreign = self.foreign or self._foreign_in(before, service)
         if self.own_state is not None and service.update_status is not None:
             self.update_started = service.update_status.started_at
@@ -143,8 +156,9 @@ class View:
 
     def _foreign_in(self, before: Service | None, now: Service) -> str | None:
         """Say what shows that an update other than this deploy's came in between, if anything."""
-        if self.baseline.service is not None and now.id != self.baseline.service.id:
+        if self._service_id not in (None, now.id):
             return "the service was removed and created anew"
+        self._service_id = now.id
         return self._foreign_status(now) or self._foreign_spec(before, now)
 
     def _foreign_status(self, now: Service) -> str | None:
@@ -161,7 +175,7 @@ class View:
 
     def _foreign_spec(self, before: Service | None, now: Service) -> str | None:
         if self.applied is None:
-            return None
+            return self._foreign_unapplied(now)
         base, previous = self.baseline.spec, now.previous_spec
         if now.spec.digest != self.applied.digest:
             if not self.spec_is_baseline:
@@ -172,6 +186,13 @@ class View:
         if before and before.update_status and now.update_status is None and self.update_started:
             return "the update status was cleared: the service was updated again"
         return None
+
+    def _foreign_unapplied(self, now: Service) -> str | None:
+        """The same, as long as the spec has always been the one from before the deploy."""
+        before = self.baseline.service
+        if before is None or now.previous_spec in (None, before.spec, before.previous_spec):
+            return None
+        return "the spec from before the deploy was deployed again over another"
 
     def _count_running(self) -> None:
         if self.service is None:
@@ -188,7 +209,3 @@ class View:
         if running != self.running:
             self.running = running
             self.running_since_s = self.now_s
-
-
-def _status_of(service: Service | None) -> object:
-    return service.update_status if service else None

@@ -8,23 +8,26 @@ lab=$1
 shift
 
 # A fresh /run hides the host's docker, containerd and systemd from the daemon, and holds the lab's
-# data: it vanishes with the namespace. A lab folder that is itself below /run stays visible.
-mount -t tmpfs -o mode=755 stamplab "$lab/run"
-busybox mkdir "$lab/run/lab" "$lab/run/etc" "$lab/run/etc-work"
-case $lab in
-/run/*)
-    inside=$lab/run/${lab#/run/}
-    busybox mkdir -p "$inside"
-    mount --bind "$lab" "$inside"
-    ;;
-esac
-mount --rbind "$lab/run" /run
+# data: it vanishes with the namespace.
+run=$lab/run
+mount -t tmpfs -o mode=755 stamplab "$run"
+busybox mkdir "$run/lab" "$run/folder"
+mount --bind "$lab" "$run/folder"
+mount --rbind "$run" /run
+PATH=$PATH:/run/folder/bin
 
-# The daemon writes /etc/docker/key.json, and its containerd makes /opt/containerd, whatever they are
-# told: so /etc takes writes in memory only, and the rest of the root file system takes none, but for
-# the lab's own folder.
-mount --bind "$lab" "$lab"
-mount -t overlay -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/etc-work stamplab /etc
+# Whatever they are told, the daemon writes /etc/docker/key.json, its network library
+# /var/lib/docker/network, its containerd /opt/containerd, and runc /tmp: so these places take writes
+# in memory only (and /opt none), like the rest of the root file system, but for the lab's own folder.
+overlay() {
+    busybox mkdir "/run/$2" "/run/$2.work"
+    mount -t overlay -o "lowerdir=$1,upperdir=/run/$2,workdir=/run/$2.work" stamplab "$1"
+}
+overlay /etc etc
+overlay /var/lib lib
+overlay /tmp tmp
+busybox mkdir -p "$lab"
+mount --bind /run/folder "$lab"
 mount -o remount,bind,ro /
 
 # Without securityfs the daemon finds no AppArmor, so it loads no profile into the host's kernel.

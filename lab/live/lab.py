@@ -23,6 +23,7 @@ from lab.live.engine import Engine, cache_folder, find_engine
 from lab.live.lease import LabFolder, claim_folder, end_lease, labs_root
 from lab.live.recorders.kernel import open_kernel_log
 from lab.live.world import ClientPlan, LiveWorld
+from lab.recipe import git
 from lab.workload.build import build_program
 from lab.workload.image import image_tag, rootfs_tar
 
@@ -45,6 +46,7 @@ def prepare(engine_folder: Path | None = None) -> Apparatus:
     host = read_cgroup_host()
     host.memory_group("/probe-only")
     os.close(open_kernel_log())
+    git.require_git()
     engine = find_engine(engine_folder)
     rootfs = rootfs_tar(build_program(cache_folder()), engine.tools["busybox"])
     return Apparatus(

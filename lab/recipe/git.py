@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Without this GitPython refuses to be imported where there is no git; we say so ourselves, later.
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
 from git import Actor, GitCommandError, Repo
 from git.exc import GitError
 
-from lab.errors import LabError
+from lab.errors import LabError, NotPossibleHere
 
 AUTHOR = Actor("stamplab", "stamplab@example.invalid")
 
@@ -26,6 +30,12 @@ ISOLATED = {
     "LC_ALL": "C",
 }
 """The environment of every git command: the same commits come out on every machine."""
+
+
+def require_git() -> None:
+    """Raise NotPossibleHere where there is no git program."""
+    if shutil.which("git") is None:
+        raise NotPossibleHere("git is not on PATH: recipes are git repositories; install git")
 
 
 def create(path: Path) -> Repo:

@@ -1,0 +1,215 @@
+"""``stamplab repro discourse`` as a user meets it: its output, its exit codes, its manners."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lab.live.lab import Apparatus
+from tests.live import traces
+
+ROOT = Path(__file__).parents[2]
+REPRO = (sys.executable, "-m", "scenarios", "repro", "discourse", "--fast")
+
+
+def run(
+    *arguments: str, folder: Path, prefix: tuple[str, ...] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*prefix, *REPRO, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **environment},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
+def clean(done: subprocess.CompletedProcess[str]) -> str:
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.live
+def test_it_exits_0_and_prints_every_claim_as_pass(apparatus: Apparatus, tmp_path: Path) -> None:
+    before = traces.everything()
+    done = run(folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for claim in ("C1", "C3", "C4", "C5", "C7", "C8"):
+        row = next(line for line in done.stdout.splitlines() if f" {claim} " in line)
+        assert " pass " in row
+    assert "verdict: pass" in done.stdout
+    assert "both monitors are 1 s" in clean(done)
+    assert "(HC1)" in done.stdout
+    assert traces.everything() == before
+    latest = tmp_path / "runs" / "repro-discourse" / "latest"
+    assert {path.name for path in (latest / "c-guard-on").iterdir()} >= {
+        "console.log",
+        "dockerd.log",
+        "history.jsonl",
+        "manifest.json",
+        "results.json",
+        "verdict.json",
+    }
+    console = (latest / "c-guard-on" / "console.log").read_text()
+    assert "[DSTAMP] post-redeploy svc inspect UpdateStatus.State=" in console
+    assert "head spec applied then swarm-rolled-back" in console
+    assert "was OOM-killed (kernel: task_memcg=/stamplab-" in console
+    fixed = (latest / "d-stop-first" / "console.log").read_text()
+    assert "UpdateStatus=completed chaos-version=" in fixed
+
+
+@pytest.mark.live
+def test_without_pressure_it_says_what_is_missing_and_exits_1(
+    apparatus: Apparatus, tmp_path: Path
+) -> None:
+    done = run("--ample", "--json", "--quiet", folder=tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr == ""
+    report = msgspec.json.decode(done.stdout)
+    assert report["verdict"] == "fail"
+    assert report["reproduced"].startswith("not reproduced, missing: rolled back")
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_tears_down_and_keeps_the_evidence(
+    apparatus: Apparatus, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    before = traces.everything()
+    process = subprocess.Popen(
+        REPRO,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    folder = tmp_path / "runs" / "repro-discourse" / "latest"
+    wait_until(lambda: "stage upgrade" in read(folder / "a-ample" / "console.log"))
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == code, stderr
+    assert "Traceback" not in stderr
+    assert "the lab was torn down" in stderr
+    assert traces.everything() == before
+    verdict = msgspec.json.decode((folder / "verdict.json").read_bytes())
+    assert verdict["verdict"] == "unknown"
+    assert "interrupted" in verdict["note"]
+    assert read(folder / "a-ample" / "history.jsonl").endswith("\n")
+
+
+@pytest.mark.live
+def test_a_full_disk_exits_2_with_one_sentence(apparatus: Apparatus, tmp_path: Path) -> None:
+    before = traces.everything()
+    script = 'mount -t tmpfs -o size=64k tmpfs "$0" && exec "$@"'
+    full = tmp_path / "full"
+    full.mkdir()
+    done = run(
+        f"--runs={full}",
+        folder=tmp_path,
+        prefix=("unshare", "--mount", "--propagation=private", "sh", "-c", script, str(full)),
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "No space left on device" in clean(done).splitlines()[-1]
+    assert traces.everything() == before
+
+
+@pytest.mark.live
+def test_no_memory_controller_exits_77_with_one_sentence(
+    apparatus: Apparatus, tmp_path: Path
+) -> None:
+    script = 'mount -t tmpfs none /sys/fs/cgroup && umount -a -t cgroup,cgroup2; exec "$@"'
+    done = run(
+        folder=tmp_path,
+        prefix=("unshare", "--mount", "--propagation=private", "sh", "-c", script, "-"),
+    )
+    assert done.returncode == 77, done.stdout + done.stderr
+    assert "no memory control group" in clean(done).splitlines()[-1]
+
+
+@pytest.mark.live
+def test_a_socket_path_too_long_exits_2_with_one_sentence(
+    apparatus: Apparatus, tmp_path: Path
+) -> None:
+    done = run(folder=tmp_path, STAMPLAB_DIR=str(tmp_path / ("long" * 30)))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "set STAMPLAB_DIR to a shorter folder" in clean(done).splitlines()[-1]
+
+
+def test_not_root_exits_77_with_one_sentence(tmp_path: Path) -> None:
+    script = "import os, sys; os.geteuid = lambda: 1000\nfrom scenarios.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "repro", "discourse"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 77
+    assert "needs root" in clean(done)
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="not root: that is said before engines are looked for"
+)
+def test_no_engine_exits_77_and_names_what_is_missing(tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "sh").symlink_to("/bin/sh")
+    done = run(
+        f"--engine={tools}", folder=tmp_path, PATH=str(tools), STAMPLAB_CACHE=str(tmp_path / "c")
+    )
+    assert done.returncode == 77
+    assert "dockerd, docker, containerd" in clean(done).splitlines()[-1]
+
+
+def test_bad_usage_exits_64(tmp_path: Path) -> None:
+    assert run("--trials=none", folder=tmp_path).returncode == 64
+    assert run("--memory-scale=-1", folder=tmp_path).returncode == 64
+    assert run("surplus", folder=tmp_path).returncode == 64
+
+
+@pytest.mark.live
+@pytest.mark.deep
+@pytest.mark.timeout(1800)
+def test_ten_of_ten_are_reproduced_and_ten_of_ten_fixed(
+    apparatus: Apparatus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = subprocess.run(
+        [*REPRO, "--trials=10", "--quiet"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=1700,
+        check=False,
+    )
+    with capsys.disabled():
+        print("\n".join(line for line in done.stdout.splitlines() if "/10 " in line))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10/10 (95 % interval 72%-100%) reproduced by signature under start-first" in done.stdout
+    assert "10/10 (95 % interval 72%-100%) converged at head under stop-first" in done.stdout
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def wait_until(condition: object) -> None:
+    assert callable(condition)
+    deadline_s = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline_s, "the moment to interrupt never came"
+        time.sleep(0.05)

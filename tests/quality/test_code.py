@@ -1,0 +1,134 @@
+"""The code's own rules: lint, format, types, and who may import whom."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("lab", "harness", "scenarios")
+MAY_IMPORT = {
+    "lab": {"lab"},
+    "harness": {"lab", "harness"},
+    "scenarios": {"lab", "harness", "scenarios"},
+}
+PURE = ("harness/guard", "harness/checks", "harness/attribution.py", "harness/hc1.py")
+"""Judges do no I/O: none of these modules may reach the machine."""
+IMPURE = {"docker", "git", "os", "pathlib", "psutil", "shutil", "socket", "subprocess", "threading"}
+
+
+def test_ruff_finds_nothing() -> None:
+    check("ruff", "check", ".")
+
+
+def test_everything_is_formatted() -> None:
+    check("ruff", "format", "--check", ".")
+
+
+def test_types_are_strict() -> None:
+    check("mypy")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_go_one_way(package: str) -> None:
+    others = set(PACKAGES) - MAY_IMPORT[package]
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for name in imported(path)
+        if name.split(".")[0] in others | {"tests"}
+    ]
+    assert wrong == []
+
+
+def test_judges_do_no_input_or_output() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for place in PURE
+        for path in modules(ROOT / place)
+        for name in imported(path)
+        if name.split(".")[0] in IMPURE or name.startswith("lab.live")
+    ]
+    assert wrong == []
+
+
+def test_the_harness_has_no_clock_no_sleep_and_no_docker() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(ROOT / "harness")
+        for name in imported(path)
+        if name.split(".")[0] in {"time", "threading", "docker", "subprocess"}
+        or name.startswith("lab.live")
+    ]
+    assert wrong == []
+
+
+def test_every_name_of_the_design_is_where_its_readers_look() -> None:
+    from harness import generic, lifecycle, naming
+
+    for name in (
+        "fetch_recipe",
+        "deploy_app",
+        "chaos_redeploy",
+        "wait_healthy",
+        "deployed_identity",
+        "assert_upgrade_converged",
+        "update_status_started",
+    ):
+        assert callable(getattr(lifecycle, name))
+    assert callable(generic.perform_upgrade)
+    assert callable(naming.app_domain)
+
+
+def test_files_stay_short_enough_to_read() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > 400
+    }
+    assert long == {}
+
+
+def test_no_path_of_a_machine_and_no_index_is_in_the_project() -> None:
+    # Written in pieces, or this test would find itself.
+    forbidden = re.compile(
+        "|".join(("/ro" + "ot/", "/wo" + "rk/", "pypi" + r"\.org", "files" + ".pythonhosted"))
+    )
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    if not listed:
+        pytest.skip("no git checkout: there is no list of the project's files")
+    found = [
+        name
+        for name in listed
+        if (ROOT / name).is_file() and forbidden.search((ROOT / name).read_text(errors="replace"))
+    ]
+    assert found == []
+
+
+def check(*command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}{done.stderr}"
+
+
+def modules(place: Path) -> Iterator[Path]:
+    yield from [place] if place.is_file() else sorted(place.rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
