@@ -46,8 +46,8 @@ def prepare(engine_folder: Path | None = None) -> Apparatus:
     host = read_cgroup_host()
     host.memory_group("/probe-only")
     os.close(open_kernel_log())
-    git.require_git()
     engine = find_engine(engine_folder)
+    git.require_git()
     rootfs = rootfs_tar(build_program(cache_folder()), engine.tools["busybox"])
     return Apparatus(
         engine=engine,

@@ -1,52 +1,68 @@
-"""What a lab could leave on the host, and whether it did."""
+"""What our labs could leave on the host, and whether they did.
+
+Labs of others at work do not count.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import psutil
 
-from lab.live.lease import labs_root
+from lab.errors import LabError
+from lab.live.lease import LabFolder, labs_root
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_DAEMON = re.compile(r"/lab-([0-9a-f]{8})/daemon\.json")
 
 
-def labs() -> set[str]:
-    """Folders of labs that are there now."""
-    root = labs_root()
-    return {path.name for path in root.iterdir()} if root.is_dir() else set()
-
-
-def control_groups() -> set[str]:
-    """Control groups of labs, in any hierarchy."""
-    return {str(path) for path in Path("/sys/fs/cgroup").glob("**/stamplab-*") if path.is_dir()}
-
-
-def mounts() -> list[str]:
-    """The host's mount table."""
-    return Path("/proc/self/mounts").read_text().splitlines()
-
-
-def daemons() -> set[int]:
-    """Running dockerds, ours or anybody's."""
+def everything() -> dict[str, object]:
+    """All traces, to be compared before and after."""
+    others = _labs_of_others()
+    groups = {path for path in _CGROUPS.glob("**/stamplab-*") if path.is_dir()}
     return {
-        process.pid
-        for process in psutil.process_iter(["name"])
-        if process.info["name"] in {"dockerd", "containerd", "containerd-shim", "stampload"}
+        "labs": _labs() - others,
+        "control groups": {str(path) for path in groups if path.name[-8:] not in others},
+        "mounts": Path("/proc/self/mounts").read_text().splitlines(),
+        "daemons": {lab for lab in _daemons() if lab not in others},
+        "files": _engine_files(),
     }
 
 
-def engine_files() -> list[str]:
+def _labs() -> set[str]:
+    root = labs_root()
+    return {path.name.removeprefix("lab-") for path in root.iterdir()} if root.is_dir() else set()
+
+
+def _labs_of_others() -> set[str]:
+    """Labs whose owner lives and is neither we nor a child of ours."""
+    ours = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
+    others = set()
+    for lab in _labs():
+        try:
+            owner = LabFolder(labs_root() / f"lab-{lab}").read_lease().owner
+        except LabError:
+            others.add(lab)  # it is being made or taken down at this very moment
+            continue
+        if owner.is_alive() and owner.pid not in ours:
+            others.add(lab)
+    return others
+
+
+def _daemons() -> set[str]:
+    """Labs whose dockerd runs."""
+    found = set()
+    for process in psutil.process_iter(["name", "cmdline"]):
+        if process.info["name"] == "dockerd":
+            named = _DAEMON.search(" ".join(process.info["cmdline"] or []))
+            found |= {named.group(1)} if named else set()
+    return found
+
+
+def _engine_files() -> list[str]:
     """What a dockerd leaves in the host's file system if one lets it."""
     usual = ("/etc/docker", "/opt/containerd", "/var/lib/docker", "/var/lib/containerd")
     runtime = ("/run/docker", "/run/docker.sock", "/run/containerd", "/run/docker.pid")
     return [path for path in (*usual, *runtime) if Path(path).exists()]
-
-
-def everything() -> dict[str, object]:
-    """All of the above, to be compared before and after."""
-    return {
-        "labs": labs(),
-        "control groups": control_groups(),
-        "mounts": mounts(),
-        "daemons": daemons(),
-        "files": engine_files(),
-    }
