@@ -127,7 +127,7 @@ def test_a_full_disk_exits_2_with_one_sentence(apparatus: Apparatus, tmp_path: P
 def test_no_memory_controller_exits_77_with_one_sentence(
     apparatus: Apparatus, tmp_path: Path
 ) -> None:
-    script = 'mount -t tmpfs none /sys/fs/cgroup && umount -a -t cgroup,cgroup2; exec "$@"'
+    script = 'umount --recursive --lazy /sys/fs/cgroup && exec "$@"'
     done = run(
         folder=tmp_path,
         prefix=("unshare", "--mount", "--propagation=private", "sh", "-c", script, "-"),
