@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[Claim, ...]
     trials: tuple[Trials, ...]
     evidence: str
+    replay: str
+    """The command that does the same again."""
     abra: str
     note: str = ""
 
@@ -74,7 +77,7 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
         note = f"the apparatus failed: {error}"
         raise
     finally:
-        report = _report(played, folder, note)
+        report = _report(played, folder, shlex.join(request.argv), note)
         folder.write_json("verdict.json", report)
     return report
 
@@ -93,7 +96,9 @@ def _programme(request: Request) -> Iterator[tuple[str, str, Scenario, bool]]:
         yield "d", f"d-stop-first{suffix}", plays.fixed(settings), is_last
 
 
-def _report(played: dict[str, list[Played]], folder: EvidenceFolder, note: str) -> Report:
+def _report(
+    played: dict[str, list[Played]], folder: EvidenceFolder, replay: str, note: str
+) -> Report:
     claims = judge({which: trials[0] for which, trials in played.items()})
     pressed = [*played.get("b", []), *played.get("c", [])]
     trials = _trials(pressed, played.get("d", []))
@@ -105,6 +110,7 @@ def _report(played: dict[str, list[Played]], folder: EvidenceFolder, note: str) 
         claims=claims,
         trials=trials,
         evidence=str(folder.path),
+        replay=replay,
         abra=next((plays[0].results.abra for plays in played.values()), "not played"),
         note=note,
     )

@@ -1,0 +1,80 @@
+"""Every command of the README is one that works, and the wheel holds what it should."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from scenarios.cli import stamplab
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    line.partition("#")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
+
+
+def test_the_readme_has_commands_and_all_are_of_the_bootstrap_script() -> None:
+    assert COMMANDS[:2] == ["./run repro discourse", "./run test"]
+    assert all(command.startswith("./run ") for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if not c.startswith("./run test")])
+def test_a_command_of_the_readme_is_understood(command: str) -> None:
+    """Parsed by the real command line, options and all; tests/cli/test_repro.py runs them."""
+    result = CliRunner().invoke(stamplab, [*shlex.split(command)[1:], "--help"])
+    assert result.exit_code == 0, result.output
+
+
+def test_an_unknown_option_would_not_be_understood() -> None:
+    result = CliRunner().invoke(stamplab, ["repro", "discourse", "--no-such-thing", "--help"])
+    assert result.exit_code != 0
+
+
+def test_every_exit_code_of_the_readme_is_the_programs() -> None:
+    from harness.verdict import Verdict
+    from lab.errors import LabError, NotPossibleHere, UsageError
+
+    codes = [str(verdict.exit_code) for verdict in Verdict]
+    codes += [str(error.exit_code) for error in (LabError, NotPossibleHere, UsageError)]
+    for code in codes:
+        assert f"| {code} |" in README
+
+
+def test_every_dependency_has_its_reason_in_the_architecture() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[><=~ ]", item)[0] for item in project["dependencies"]}
+    architecture = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    table = architecture.partition("## Dependencies")[2]
+    assert {name for name in names if f"| {name} |" not in table} == set()
+
+
+def test_the_wheel_holds_the_four_packages_code_and_no_tests(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {"lab/live/init.sh", "lab/workload/serve.c", "lab/py.typed"} <= names
+    assert {name.split("/")[0] for name in names if not name.startswith("stamplab-")} == {
+        "lab",
+        "harness",
+        "scenarios",
+    }
