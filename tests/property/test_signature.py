@@ -1,0 +1,48 @@
+"""However much of the evidence is lost, the incident is never made out of what is left."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.attribution import attribute, explain
+from harness.checks.signature import read_signature
+from harness.verdict import Verdict
+from tests.builders import NAME, STAMP, Story
+from tests.unit.harness.incident import INCIDENT
+
+NEEDED = {
+    "base seen",
+    "base tasks",
+    "head seen",
+    "oom",
+    "new ends",
+    "rollback starts",
+    "rollback ends",
+}
+moderate = settings(max_examples=80, deadline=None)
+
+
+@moderate
+@given(lost=st.sets(st.sampled_from(sorted(INCIDENT))))
+def test_reproduced_needs_every_kind_of_evidence(lost: set[str]) -> None:
+    story = Story(*(moment for name, moment in INCIDENT.items() if name not in lost))
+    found = attribute(story.records, NAME)
+    signature = read_signature(found, STAMP)
+    if signature.verdict is Verdict.PASS:
+        assert not lost & NEEDED
+        assert lost.isdisjoint({"probe", "second probe"}) or len({"probe", "second probe"} - lost)
+    else:
+        assert signature.missing
+        assert str(signature).startswith("not reproduced, missing: ")
+
+
+@moderate
+@given(lost=st.sets(st.sampled_from(sorted(INCIDENT))))
+def test_whatever_is_lost_there_is_an_explanation_or_none(lost: set[str]) -> None:
+    story = Story(*(moment for name, moment in INCIDENT.items() if name not in lost))
+    found = attribute(story.records, NAME)
+    if found is not None:
+        assert explain(found)
+        assert set(found.kept_tasks).isdisjoint(found.lost_tasks)
+        assert 0 <= found.clients.failed <= found.clients.asked

@@ -1,0 +1,61 @@
+"""A bench for the harness: real git repositories of the recipe, and a fake world."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from harness.app import App, Bench, ci_overlay
+from harness.naming import app_domain
+from lab.abra.folder import AbraFolder
+from lab.recipe import git, upstream
+from lab.recipe.standin import StandIn, Timing
+from lab.workload.shape import MemoryShape
+from scenarios.discourse.recipe import RECIPE
+from tests.unit.harness.fake_world import FakeWorld
+
+SHAPE = MemoryShape(steady_bytes=100, peak_bytes=300, boot_s=1.0)
+
+
+class Repositories(msgspec.Struct, frozen=True):
+    """The recipe's upstream and mirror, and its commits, oldest first."""
+
+    origin: Path
+    mirror: Path
+    shas: tuple[str, ...]
+
+    @property
+    def head(self) -> str:
+        """The pull request's head."""
+        return self.shas[-1]
+
+    @property
+    def base(self) -> str:
+        """The commit of the base's tag."""
+        return self.shas[1]
+
+
+def build_repositories(folder: Path) -> Repositories:
+    """Build them as a play does."""
+    origin, mirror = folder / "upstream", folder / "mirror"
+    shas = upstream.build(RECIPE, origin)
+    git.clone(origin, mirror)
+    return Repositories(origin, mirror, shas)
+
+
+def make_bench(
+    world: FakeWorld, repositories: Repositories, scratch: Path, *, order: str = "start-first"
+) -> Bench:
+    """Set up one CI run in an empty folder."""
+    folder = AbraFolder(scratch / "abra")
+    folder.create()
+    return Bench(
+        world=world,
+        folder=folder,
+        app=App(recipe="discourse", domain=app_domain("discourse", "2", repositories.head)),
+        mirror=repositories.mirror,
+        upstream=repositories.origin,
+        overlays=(ci_overlay("app", order),),
+        standin=StandIn(image="workload:1", heavy="app", memory=SHAPE, timing=Timing()),
+    )

@@ -1,0 +1,238 @@
+"""Why an upgrade ended as it did: joined from the records, and None where they do not show it."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.attribution import Attribution, attribute, explain, memory_at_oom
+from lab.history import Observation, OomKill
+from tests.builders import (
+    BASE,
+    HEAD,
+    MIB,
+    NAME,
+    Story,
+    container_event,
+    ended,
+    listed,
+    memory,
+    oom_kill,
+    probe,
+    seen,
+    service,
+    status,
+    task,
+)
+from tests.unit.harness.incident import LIMIT, NEW_FAILED, OLD, incident
+
+
+def attributed(story: Story) -> Attribution:
+    found = attribute(story.records, NAME)
+    assert found is not None
+    return found
+
+
+def test_the_incident_is_explained_in_one_sentence() -> None:
+    assert explain(attributed(incident())) == (
+        "new task new was OOM-killed (kernel: task_memcg=/docker/container-ne, exit code 137; "
+        "NEW's process 245.0 MiB, OLD 100.0 MiB, limit 350.0 MiB); 1.5 s after its start, before "
+        "RUNNING; monitor 5 s; old task old kept serving: 2 client probes, 0 failed, answered by "
+        "version base"
+    )
+
+
+def test_the_incidents_parts() -> None:
+    found = attributed(incident())
+    assert (found.base, found.head) == (BASE, HEAD)
+    assert found.applied_s == 10
+    assert found.rollback is not None
+    assert found.rollback.seen_s == 13
+    assert found.last.service.update_state == "rollback_completed"
+    assert (found.kept_tasks, found.lost_tasks) == (("old",), ())
+    assert found.limit is not None
+    assert found.limit.limit_bytes == LIMIT
+    death = found.death
+    assert death is not None
+    assert death.task == NEW_FAILED
+    assert death.container_id == "container-new"
+    assert death.started_s == 11
+    assert death.after_start_s == 1.5
+    assert death.is_oom
+    assert not death.was_running
+
+
+def test_an_empty_history_shows_nothing() -> None:
+    assert attribute([], NAME) is None
+
+
+def test_a_history_of_other_services_shows_nothing() -> None:
+    assert attribute(Story((0, seen(service(BASE, name="x"), name="x"))).records, NAME) is None
+
+
+def test_a_service_seen_absent_only_shows_nothing() -> None:
+    assert attribute(Story((0, seen(None))).records, NAME) is None
+
+
+def test_without_an_upgrade_there_is_no_head() -> None:
+    found = attributed(Story((0, seen(service(BASE))), (0, listed(OLD)), (1, probe())))
+    assert (found.head, found.applied_s, found.rollback, found.death) == (None, None, None, None)
+    assert (found.kept_tasks, found.lost_tasks) == ((), ())
+    assert found.clients.asked == 0
+    assert explain(found) == "no task of the head spec is known to have failed"
+
+
+def test_clients_are_counted_from_head_applied_to_the_updates_end() -> None:
+    clients = attributed(incident()).clients
+    assert (clients.asked, clients.failed, clients.versions) == (2, 0, ("base",))
+    assert str(clients) == "2 client probes, 0 failed, answered by version base"
+
+
+def test_clients_are_counted_to_the_end_of_the_history_where_the_update_has_none() -> None:
+    clients = attributed(incident(rollback_ends=None)).clients
+    assert (clients.asked, clients.failed) == (3, 1)
+
+
+def test_a_stale_status_is_not_the_updates_end() -> None:
+    stale = seen(service(BASE, None, status("completed", "t0")))
+    assert attributed(incident(base_seen=stale)).clients.asked == 2
+
+
+def test_two_versions_that_answered_are_both_named() -> None:
+    clients = attributed(incident(probe=probe(2, version="head"))).clients
+    assert str(clients) == "2 client probes, 0 failed, answered by version base and head"
+
+
+@pytest.mark.parametrize(
+    ("change", "window"),
+    [
+        ({}, "before RUNNING"),
+        ({"new_starts": listed(OLD, task("new", HEAD))}, "within monitor after RUNNING"),
+        (
+            {"sample": container_event("new", "health_status: healthy")},
+            "within monitor after RUNNING",
+        ),
+        ({"sample": container_event("new", "health_status: unhealthy")}, "before RUNNING"),
+        ({"sample": container_event("old", "health_status: healthy")}, "before RUNNING"),
+    ],
+)
+def test_the_window_is_told_by_whether_the_task_ever_ran(
+    change: dict[str, Observation | None], window: str
+) -> None:
+    death = attributed(incident(**change)).death
+    assert death is not None
+    assert death.window == window
+
+
+NOT_OOM: dict[str, dict[str, Observation | None]] = {
+    "no kernel record": {"oom": None},
+    "the kernel killed in OLD's container": {"oom": oom_kill("old")},
+    "the kernel killed in a stranger's container": {"oom": oom_kill("stranger")},
+    "a child was killed and the task lived on to fail by itself": {
+        "new_ends": ended("new", 1, began_s=11.0, ended_s=12.5)
+    },
+    "a child was killed and the task ended well": {
+        "new_ends": ended("new", 0, began_s=11.0, ended_s=12.5)
+    },
+    "nobody saw how it ended": {"new_ends": None},
+    "another container ended with 137": {"new_ends": ended("old", 137, began_s=0, ended_s=12.5)},
+}
+
+
+@pytest.mark.parametrize("case", NOT_OOM)
+def test_no_oom_death_when(case: str) -> None:
+    death = attributed(incident(**NOT_OOM[case])).death
+    assert death is not None
+    assert not death.is_oom
+    assert "OOM-killed" not in explain(attributed(incident(**NOT_OOM[case])))
+
+
+def test_a_sigkill_without_the_kernels_record_is_told_by_exit_code_and_error() -> None:
+    found = attributed(incident(oom=None))
+    assert explain(found).startswith(
+        "new task new failed with exit code 137 (task: non-zero exit (137)); 1.5 s after its start"
+    )
+    assert memory_at_oom(found) is None
+
+
+def test_where_the_containers_end_went_unseen_the_tasks_own_exit_code_is_told() -> None:
+    found = attributed(incident(new_ends=None, oom=None))
+    assert "failed with exit code 137" in explain(found)
+    assert "after its start" not in explain(found)
+
+
+def test_the_failed_task_is_known_by_the_first_message_of_the_rollback_alone() -> None:
+    assert attributed(incident(rollback_starts=None)).death is None
+
+
+def test_a_blamed_task_that_was_never_listed_is_not_known() -> None:
+    unseen = incident(new_starts=None, new_failed=None, last_tasks=listed(OLD))
+    assert attributed(unseen).death is None
+
+
+def test_a_paused_update_names_its_task_too() -> None:
+    paused = seen(service(HEAD, BASE, "paused"))
+    found = attributed(incident(rollback_starts=paused, rollback_ends=None))
+    assert found.rollback is None
+    assert found.death is not None
+    assert found.death.task.id == "new"
+
+
+def test_old_tasks_that_are_gone_are_lost() -> None:
+    late = task("old2", BASE)
+    found = attributed(incident(last_tasks=listed(task("old", BASE, "shutdown"), late)))
+    assert (found.kept_tasks, found.lost_tasks) == ((), ("old",))
+    assert "no old task was kept" in explain(found)
+
+
+def test_of_several_old_tasks_each_is_kept_or_lost() -> None:
+    both = listed(OLD, task("old2", BASE))
+    found = attributed(incident(base_tasks=both))
+    assert (found.kept_tasks, found.lost_tasks) == (("old",), ("old2",))
+
+
+def test_an_old_task_that_is_meant_to_stop_is_not_kept() -> None:
+    stopping = listed(task("old", BASE, desired="shutdown"))
+    assert attributed(incident(last_tasks=stopping)).lost_tasks == ("old",)
+
+
+def test_without_a_task_list_before_head_nothing_is_kept_or_lost() -> None:
+    found = attributed(incident(base_tasks=None))
+    assert (found.kept_tasks, found.lost_tasks) == ((), ())
+
+
+def test_memory_at_the_kill_is_the_last_sample_before_it() -> None:
+    found = attributed(incident())
+    assert found.at_oom is not None
+    assert found.at_oom.containers["container-new"] == 240 * MIB
+    assert memory_at_oom(found) == "NEW's process 245.0 MiB, OLD 100.0 MiB, limit 350.0 MiB"
+
+
+@pytest.mark.parametrize(
+    ("change", "figures"),
+    [
+        ({"sample": None}, "NEW's process 245.0 MiB, limit 350.0 MiB"),
+        ({"sample": memory(LIMIT, new=MIB)}, "NEW's process 245.0 MiB, limit 350.0 MiB"),
+        (
+            {"sample": memory(LIMIT, db=MIB, old=99 * MIB, new=240 * MIB)},
+            "NEW's process 245.0 MiB, OLD 99.0 MiB, limit 350.0 MiB",
+        ),
+        (
+            {"oom": oom_kill("new", rss_bytes=245 * MIB)},
+            "NEW's process 245.0 MiB, OLD 100.0 MiB",
+        ),
+        ({"oom": None}, None),
+    ],
+)
+def test_memory_figures_are_those_that_are_known(
+    change: dict[str, Observation | None], figures: str | None
+) -> None:
+    assert memory_at_oom(attributed(incident(**change))) == figures
+
+
+def test_the_first_oom_kill_in_the_container_is_the_one() -> None:
+    twice = incident().at(30, oom_kill("new", rss_bytes=MIB))
+    death = attributed(twice).death
+    assert death is not None
+    assert death.oom is not None
+    assert isinstance(death.oom.what, OomKill)
+    assert death.oom.what.anon_rss_bytes == 245 * MIB

@@ -1,0 +1,257 @@
+"""The steps of a CI run, in virtual seconds; the git parts are real."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import git
+import pytest
+
+from harness.app import Bench
+from harness.guard import Baseline, Expectation, Outcome
+from harness.lifecycle import (
+    StageFailed,
+    assert_upgrade_converged,
+    chaos_redeploy,
+    deploy_app,
+    deployed_identity,
+    fetch_recipe,
+    recipe_checkout_ref,
+    wait_healthy,
+)
+from lab.errors import LabError
+from lab.history import ClientProbe, CommandRan, Finding, Note, RecorderLost
+from lab.world import World
+from scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION
+from tests.unit.harness import fake_world
+from tests.unit.harness.bench import Repositories, build_repositories, make_bench
+from tests.unit.harness.fake_world import FakeWorld, Fate, comes_up, texts
+
+
+def installed(repositories: Repositories, scratch: Path, *then: Fate) -> tuple[FakeWorld, Bench]:
+    """A bench with the base up, head checked out, and what the next deploys come to."""
+    world = FakeWorld(comes_up, *then)
+    bench = make_bench(world, repositories, scratch)
+    fetch_recipe(bench, repositories.head)
+    recipe_checkout_ref(bench, BASE_TAG)
+    deploy_app(bench)
+    wait_healthy(bench, 60)
+    recipe_checkout_ref(bench, repositories.head)
+    return world, bench
+
+
+def converge(bench: Bench, timeout_s: float = 60) -> Outcome:
+    baseline = Baseline.capture(bench.world, bench.app.stack, bench.app.service)
+    redeployed = chaos_redeploy(bench)
+    bench.world.inspect(bench.app.service)
+    expectation = Expectation(
+        deadline_s=bench.world.now_s() + timeout_s,
+        labels={bench.app.stamp_label: redeployed.stamp},
+    )
+    return assert_upgrade_converged(bench, baseline, expectation).outcome
+
+
+def test_the_fake_world_is_a_world() -> None:
+    world: type[World] = FakeWorld
+    assert world is FakeWorld
+
+
+def test_the_same_recipe_gives_the_same_commits(repositories: Repositories, tmp_path: Path) -> None:
+    assert build_repositories(tmp_path).shas == repositories.shas
+
+
+def test_fetch_recipe_clones_the_mirror_at_head_with_the_upstreams_tags(
+    repositories: Repositories, tmp_path: Path
+) -> None:
+    world = FakeWorld(comes_up)
+    bench = make_bench(world, repositories, tmp_path)
+    fetch_recipe(bench, repositories.head)
+    repo = git.Repo(bench.checkout)
+    assert repo.head.commit.hexsha == repositories.head
+    assert {tag.name for tag in repo.tags} == {"0.6.3+3.2.0", BASE_TAG}
+    assert not repo.is_dirty(untracked_files=True)
+    assert texts(world.history, Note) == [f"fetch_recipe: discourse at {repositories.head}"]
+
+
+def test_fetching_an_unknown_ref_is_the_apparatus_failure_not_a_verdict(
+    repositories: Repositories, tmp_path: Path
+) -> None:
+    bench = make_bench(FakeWorld(comes_up), repositories, tmp_path)
+    with pytest.raises(LabError, match="cannot be checked out"):
+        fetch_recipe(bench, "f" * 40)
+
+
+@pytest.mark.parametrize("ref", ["base", "head", BASE_TAG])
+def test_a_checkout_has_the_refs_commit_and_a_dirty_tree(
+    repositories: Repositories, tmp_path: Path, ref: str
+) -> None:
+    bench = make_bench(FakeWorld(comes_up), repositories, tmp_path)
+    fetch_recipe(bench, repositories.head)
+    named = {"base": repositories.base, "head": repositories.head}.get(ref, ref)
+    sha = recipe_checkout_ref(bench, named)
+    assert sha == (repositories.head if ref == "head" else repositories.base)
+    repo = git.Repo(bench.checkout)
+    assert repo.head.commit.hexsha == sha
+    assert set(repo.untracked_files) == {"compose.ccci.yml", "compose.standin.yml"}
+
+
+def test_a_second_checkout_leaves_nothing_of_the_first(
+    repositories: Repositories, tmp_path: Path
+) -> None:
+    bench = make_bench(FakeWorld(comes_up), repositories, tmp_path)
+    fetch_recipe(bench, repositories.head)
+    recipe_checkout_ref(bench, repositories.head)
+    (bench.checkout / "left-over").write_text("x")
+    (bench.checkout / "compose.yml").write_text("services: {}")
+    recipe_checkout_ref(bench, BASE_TAG)
+    assert not (bench.checkout / "left-over").exists()
+    assert "0.7.0+3.3.1" in (bench.checkout / "compose.yml").read_text()
+
+
+def test_the_base_is_deployed_with_its_stamp_its_version_and_the_ci_overlay(
+    repositories: Repositories, tmp_path: Path
+) -> None:
+    world, bench = installed(repositories, tmp_path)
+    identity = deployed_identity(bench)
+    assert identity.stamp == f"{repositories.base[:8]}+U"
+    assert identity.version == BASE_TAG
+    assert world.services[bench.app.service].spec.update.order == "start-first"
+    stack = world.stacks[0]
+    assert [file.name for file in stack.compose_files] == [
+        "compose.yml",
+        "compose.ccci.yml",
+        "compose.standin.yml",
+        f"{bench.app.stack}.yml",
+    ]
+    assert stack.environment["STACK_NAME"] == bench.app.stack
+
+
+@pytest.mark.parametrize("order", ["start-first", "stop-first"])
+def test_the_overlay_decides_the_order(
+    repositories: Repositories, tmp_path: Path, order: str
+) -> None:
+    world = FakeWorld(comes_up)
+    bench = make_bench(world, repositories, tmp_path, order=order)
+    fetch_recipe(bench, repositories.head)
+    recipe_checkout_ref(bench, repositories.head)
+    deploy_app(bench)
+    policy = world.services[bench.app.service].spec.update
+    assert (policy.order, policy.failure_action) == (order, "rollback")
+
+
+def test_every_deploy_logs_abras_debug_line_and_says_whose_work_it_is(
+    repositories: Repositories, tmp_path: Path
+) -> None:
+    world, _ = installed(repositories, tmp_path)
+    ran = [r.what for r in world.history if isinstance(r.what, CommandRan)]
+    assert len(ran) == 1
+    line = f"version: taking chaos version: {repositories.base[:8]}+U"
+    assert line in ran[0].output
+    assert any(line in text for text in texts(world.history, Note))
+    assert "stand-in" in ran[0].by
+    assert ran[0].argv[:4] == ("abra", "app", "deploy", "-C")
+
+
+def test_wait_healthy_waits_for_the_boot_and_a_clients_answer(
+    repositories: Repositories, tmp_path: Path
+) -> None:
+    world, _ = installed(repositories, tmp_path)
+    assert fake_world.BOOT_S <= world.now_s() <= fake_world.BOOT_S + fake_world.PROBE_EVERY_S
+
+
+def test_wait_healthy_gives_up_with_the_last_reason(
+    repositories: Repositories, tmp_path: Path
+) -> None:
+    world = FakeWorld(fake_world.stays_pending)
+    bench = make_bench(world, repositories, tmp_path)
+    fetch_recipe(bench, repositories.head)
+    recipe_checkout_ref(bench, BASE_TAG)
+    deploy_app(bench)
+    with pytest.raises(StageFailed) as failed:
+        wait_healthy(bench, 30)
+    assert failed.value.reason == (
+        f"not healthy within 30 s: {bench.app.service} has 0 of 1 tasks running"
+    )
+    assert world.now_s() == 30
+
+
+def test_wait_healthy_is_not_content_with_what_was_recorded_before_the_redeploy(
+    repositories: Repositories, tmp_path: Path
+) -> None:
+    """The deploy takes its time, OLD answers a client meanwhile, and then it is stopped."""
+
+    def stops_old(world: FakeWorld, name: str, wanted: fake_world.Wanted) -> None:
+        world.record(ClientProbe(n=99, ok=True, took_ms=1, version="3.3.1"))
+        fake_world.stays_pending(world, name, wanted)
+        world.stop_others(name, "")
+
+    world, bench = installed(repositories, tmp_path, stops_old)
+    world.look(bench.app.stack)
+    chaos_redeploy(bench)
+    with pytest.raises(StageFailed, match="has 0 of 1 tasks running"):
+        wait_healthy(bench, 10)
+
+
+def test_a_service_that_is_gone_has_no_identity(repositories: Repositories, tmp_path: Path) -> None:
+    bench = make_bench(FakeWorld(comes_up), repositories, tmp_path)
+    with pytest.raises(StageFailed, match="there is no service"):
+        deployed_identity(bench)
+
+
+def test_the_baseline_takes_what_was_recorded_before_it_off_the_world(
+    repositories: Repositories, tmp_path: Path
+) -> None:
+    world, bench = installed(repositories, tmp_path)
+    before = len(world.history)
+    baseline = Baseline.capture(world, bench.app.stack, bench.app.service)
+    assert baseline.service == world.services[bench.app.service]
+    first = world.next(world.now_s())
+    assert first is not None
+    assert first.seq == before
+
+
+def test_an_upgrade_that_converges_is_found_so(repositories: Repositories, tmp_path: Path) -> None:
+    world, bench = installed(repositories, tmp_path, comes_up)
+    began_s = world.now_s()
+    assert converge(bench) is Outcome.CONVERGED
+    assert world.now_s() == pytest.approx(began_s + fake_world.BOOT_S + 5)
+    finding = texts(world.history, Finding)[-1]
+    assert finding.startswith(f"upgrade-converged: {bench.app.service}: converged: UpdateStatus=")
+    assert deployed_identity(bench).version == HEAD_VERSION
+
+
+ENDS: list[tuple[Fate, str, float]] = [
+    (fake_world.is_oom_killed, "head spec applied then swarm-rolled-back: new task task", 2.5),
+    (fake_world.is_paused, "the update is paused: task task", 1.5),
+    (fake_world.stays_pending, "not converged by the deadline: 0 of 1 tasks", 60),
+    (fake_world.is_refused, "the deploy command failed with exit code 1 and said: invalid", 0),
+    (fake_world.vanishes, "there is no service", 0),
+    (fake_world.loses_its_stamp, "the service's label coop-cloud.", 0),
+]
+
+
+@pytest.mark.parametrize(("fate", "reason", "after_s"), ENDS)
+def test_an_upgrade_that_does_not_converge_fails_with_the_true_reason(
+    repositories: Repositories, tmp_path: Path, fate: Fate, reason: str, after_s: float
+) -> None:
+    world, bench = installed(repositories, tmp_path, fate)
+    began_s = world.now_s()
+    with pytest.raises(StageFailed) as failed:
+        converge(bench)
+    assert failed.value.reason.startswith(reason)
+    assert world.now_s() == pytest.approx(began_s + after_s)
+    finding = [r.what for r in world.history if isinstance(r.what, Finding)][-1]
+    assert not finding.passed
+    assert finding.text == f"upgrade-not-converged: {bench.app.service}: {failed.value.reason}"
+
+
+def test_sight_lost_is_the_apparatus_failure_not_a_verdict(
+    repositories: Repositories, tmp_path: Path
+) -> None:
+    def unseen(world: FakeWorld, name: str, wanted: fake_world.Wanted) -> None:
+        comes_up(world, name, wanted)
+        world.later(1, lambda: world.record(RecorderLost(recorder="events", reason="torn")))
+
+    _, bench = installed(repositories, tmp_path, unseen)
+    with pytest.raises(LabError, match=r"sight was lost of the swarm \(events: torn\)"):
+        converge(bench)
