@@ -27,10 +27,9 @@ __all__ = [
 class StageFailed(Exception):
     """A stage of the run failed, with the reason that the run reports."""
 
-    def __init__(self, reason: str, verdict: Verdict = Verdict.FAIL) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.verdict = verdict
 
 
 def fetch_recipe(bench: Bench, ref: str) -> None:

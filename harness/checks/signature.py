@@ -124,9 +124,12 @@ def _stamp_reverted(found: Attribution, stamp_label: str) -> Part:
 def _old_kept_serving(found: Attribution) -> Part:
     name = "the old task kept serving"
     clients = found.clients
+    if not found.served_before:
+        unseen = "no client was answered before the update"
+        return Part(name=name, verdict=Verdict.UNKNOWN, evidence=unseen)
     if clients.asked == 0:
         return Part(name=name, verdict=Verdict.UNKNOWN, evidence="no client probe was recorded")
     kept = bool(found.kept_tasks) and not found.lost_tasks
-    kept = kept and clients.failed == 0 and len(clients.versions) == 1
+    kept = kept and clients.failed == 0 and clients.versions == found.served_before
     task = f"old task {found.kept_tasks[0]} alive" if found.kept_tasks else "no old task is alive"
     return Part(name=name, verdict=Verdict.of(kept), evidence=f"{task}, {clients}")

@@ -18,10 +18,7 @@ class Proportion(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % Wilson score interval (E.
-
-        B. Wilson, JASA 22 (1927) 209); sound for k = 0 and k = n.
-        """
+        """The 95 % score interval of Wilson (JASA 22, 1927, 209), sound for k = 0 and k = n."""
         n = self.trials
         if n == 0:
             return 0.0, 1.0
@@ -34,6 +31,6 @@ class Proportion(msgspec.Struct, frozen=True, kw_only=True):
         return max(0.0, middle - half), min(1.0, middle + half)
 
     def __str__(self) -> str:
-        """As ``10/10 (95 % interval 72-100 %)``."""
+        """As ``10/10 (95 % interval 72%-100%)``."""
         low, high = self.interval
         return f"{self.successes}/{self.trials} (95 % interval {low:.0%}-{high:.0%})"

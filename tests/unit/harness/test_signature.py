@@ -102,6 +102,10 @@ MISSING: dict[str, tuple[dict[str, Observation | None], set[str]]] = {
         {SERVED},
     ),
     "a client's request failed": ({"probe": probe(2, ok=False)}, {SERVED}),
+    "every answer was the head's": (
+        {"probe": probe(2, version="head"), "second_probe": probe(3, version="head")},
+        {SERVED},
+    ),
     "two versions answered": ({"probe": probe(2, version="head")}, {SERVED}),
     "no client asked": ({"probe": None, "second_probe": None}, {SERVED}),
 }
@@ -121,6 +125,7 @@ def test_not_reproduced_when(case: str) -> None:
 UNSHOWN: dict[str, dict[str, Observation | None]] = {
     "the task that failed is not named anywhere": {"rollback_starts": None},
     "no client asked": {"probe": None, "second_probe": None},
+    "no client asked before the update": {"early_probe": None},
 }
 
 

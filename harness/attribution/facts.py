@@ -1,6 +1,6 @@
-"""Why an upgrade ended as it did: joins update status, tasks, kernel records and client probes.
+"""Joins update status, tasks, kernel records and client probes of one upgrade into its facts.
 
-Pure: reads a history, explains, judges nothing. What the history does not show is None.
+Reads a history and judges nothing. What the history does not show is None, or empty.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from lab.history import (
 from lab.swarm import RUNNING, Service, ServiceSpec, Task
 
 _TASK_LABEL = "com.docker.swarm.task.id"
-_MIB = 1024 * 1024
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,9 +62,7 @@ class Death(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_oom(self) -> bool:
         """Killed by the kernel's OOM killer, and died by it."""
-        return (
-            self.oom is not None and self.ended is not None and self.ended.exit_code == _SIGKILLED
-        )
+        return self.oom is not None and self.ended is not None and self.ended.exit_code == SIGKILLED
 
     @property
     def after_start_s(self) -> float | None:
@@ -80,7 +77,7 @@ class Death(msgspec.Struct, frozen=True, kw_only=True):
         return "within monitor after RUNNING" if self.was_running else "before RUNNING"
 
 
-_SIGKILLED = 137
+SIGKILLED = 137
 
 
 class Attribution(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +94,10 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     kept_tasks: tuple[str, ...]
     """Base tasks that ran when head was applied and still run, the very same, at the end."""
     lost_tasks: tuple[str, ...]
+    old_containers: tuple[str, ...]
+    """Containers of the base tasks that ran when head was applied."""
+    served_before: tuple[str, ...]
+    """Versions that answered clients before head was applied."""
     clients: Clients
     limit: LimitSet | None
     at_oom: MemorySample | None
@@ -119,7 +120,8 @@ def attribute(history: History, service: str) -> Attribution | None:
     applied_s = applied.seen_s if applied else None
     tasks = _task_lists(history, service)
     death = _death(history, tasks, rollback or (applied and sightings[-1]))
-    kept, lost = _base_tasks(tasks, base, applied_s)
+    old = _running_before(tasks, base, applied_s)
+    alive = {task.id for task in _running_of(tasks[-1][1], base)} if tasks else set()
     return Attribution(
         base=base,
         head=applied.service.spec if applied else None,
@@ -127,67 +129,14 @@ def attribute(history: History, service: str) -> Attribution | None:
         applied_s=applied_s,
         rollback=rollback,
         death=death,
-        kept_tasks=kept,
-        lost_tasks=lost,
+        kept_tasks=tuple(task.id for task in old if task.id in alive),
+        lost_tasks=tuple(task.id for task in old if task.id not in alive),
+        old_containers=tuple(task.container_id for task in old if task.container_id),
+        served_before=_clients(history, 0.0, applied_s).versions if applied_s else (),
         clients=_clients(history, applied_s, _over_s(sightings, applied_s)),
         limit=_last(history, LimitSet),
         at_oom=_sample_before(history, death.oom if death else None),
     )
-
-
-def explain(found: Attribution) -> str:
-    """One sentence on a rolled-back upgrade.
-
-    Which task, how it died, when, and who kept serving.
-    """
-    death = found.death
-    if death is None:
-        return "no task of the head spec is known to have failed"
-    parts = [f"new task {death.task.id} {_cause(found, death)}"]
-    if death.after_start_s is not None:
-        parts.append(f"{death.after_start_s:.1f} s after its start, {death.window}")
-    monitor_s = found.head.update.monitor_s if found.head else None
-    if monitor_s is not None:
-        parts.append(f"monitor {monitor_s:g} s")
-    if found.kept_tasks:
-        parts.append(f"old task {found.kept_tasks[0]} kept serving: {found.clients}")
-    else:
-        parts.append(f"no old task was kept: {found.clients}")
-    return "; ".join(parts)
-
-
-def memory_at_oom(found: Attribution) -> str | None:
-    """The figures behind an OOM kill: limit, and what old and new used."""
-    death = found.death
-    if death is None or death.oom is None or not isinstance(death.oom.what, OomKill):
-        return None
-    kill = death.oom.what
-    parts = [f"NEW's process {kill.anon_rss_bytes / _MIB:.1f} MiB"]
-    if found.at_oom is not None:
-        for container, used in sorted(found.at_oom.containers.items(), key=lambda item: -item[1]):
-            if container != death.container_id:
-                parts.append(f"OLD {used / _MIB:.1f} MiB")
-                break
-    if kill.limit_bytes is not None:
-        parts.append(f"limit {kill.limit_bytes / _MIB:.1f} MiB")
-    return ", ".join(parts)
-
-
-def _cause(found: Attribution, death: Death) -> str:
-    if death.is_oom and death.oom is not None and isinstance(death.oom.what, OomKill):
-        figures = memory_at_oom(found)
-        return (
-            f"was OOM-killed (kernel: task_memcg={_short(death.oom.what.cgroup)}, exit code "
-            f"{_SIGKILLED}{f'; {figures}' if figures else ''})"
-        )
-    code = death.ended.exit_code if death.ended else death.task.exit_code
-    return f"failed with exit code {code} ({death.task.error or death.task.message})"
-
-
-def _short(cgroup: str) -> str:
-    """A control group's path with its container's id cut to the usual 12 digits."""
-    group, _, container = cgroup.rpartition("/")
-    return f"{group}/{container[:12]}"
 
 
 def _sightings(history: History, service: str) -> Iterator[Sighting]:
@@ -258,22 +207,17 @@ def _oom(history: History, container: str | None) -> Record | None:
     return None
 
 
-def _base_tasks(
+def _running_before(
     tasks: list[tuple[float, tuple[Task, ...]]], base: ServiceSpec, applied_s: float | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Split the base's tasks that ran when head was applied into kept and lost."""
-    if applied_s is None or not tasks:
-        return (), ()
-    before = [listed for seen_s, listed in tasks if seen_s <= applied_s]
-    at_first = _running_of(before[-1], base) if before else ()
-    at_last = set(_running_of(tasks[-1][1], base))
-    kept = tuple(task for task in at_first if task in at_last)
-    return kept, tuple(task for task in at_first if task not in at_last)
+) -> tuple[Task, ...]:
+    """The base's tasks that ran when head was applied."""
+    before = [listed for seen_s, listed in tasks if applied_s is not None and seen_s <= applied_s]
+    return _running_of(before[-1], base) if before else ()
 
 
-def _running_of(listed: tuple[Task, ...], spec: ServiceSpec) -> tuple[str, ...]:
+def _running_of(listed: tuple[Task, ...], spec: ServiceSpec) -> tuple[Task, ...]:
     return tuple(
-        task.id
+        task
         for task in listed
         if task.state == RUNNING
         and task.desired_state == RUNNING
