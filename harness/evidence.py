@@ -14,6 +14,7 @@ import msgspec
 
 from lab.errors import LabError
 from lab.history import Finding, LimitSet, Note, OomKill, Record
+from lab.recipe import git
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +27,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The command that does the same again."""
     started_utc: str
     stamplab: str
+    commit: str | None
+    """Of the checkout that ran, ``+`` when it was changed; None for an installed program."""
     python: str
     kernel: str
     machine: str
@@ -42,6 +45,11 @@ def stamplab_version() -> str:
         return version("stamplab")
     except PackageNotFoundError:
         return "0.1.0 (run from a checkout)"
+
+
+def checkout_commit() -> str | None:
+    """The commit of the checkout that runs, or None."""
+    return git.describe(Path(__file__).parent)
 
 
 class EvidenceFolder:
@@ -91,15 +99,6 @@ class EvidenceFolder:
         self.write(name, msgspec.json.format(msgspec.json.encode(value)) + b"\n")
 
 
-def describe_machine() -> tuple[str, str, str]:
-    """Python, kernel and machine, for a manifest."""
-    return (
-        sys.version.split()[0],
-        platform.release(),
-        f"{platform.machine()}, {os.cpu_count()} cores",
-    )
-
-
 def console_line(record: Record) -> str | None:
     """A record's line on the console, if it has one: console.log is made of these."""
     match record.what:
@@ -113,3 +112,9 @@ def console_line(record: Record) -> str | None:
             return f"{record.seen_s:8.3f}  kernel: OOM-killed {kill.process} in {kill.cgroup}"
         case _:
             return None
+
+
+def describe_machine() -> tuple[str, str, str]:
+    """Python, kernel and machine, for a manifest."""
+    cores = f"{platform.machine()}, {os.cpu_count()} cores"
+    return sys.version.split()[0], platform.release(), cores

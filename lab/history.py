@@ -210,7 +210,10 @@ class HistoryWriter:
         self.path = path
         self._now_s = now_s
         self._on_record = on_record
-        self._file: TextIO = path.open("a", encoding="utf-8")
+        try:
+            self._file: TextIO = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise LabError(f"the history {path} cannot be begun: {error.strerror}") from error
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
         self._waiting: deque[Record] = deque()
@@ -261,15 +264,21 @@ class HistoryWriter:
     def _write(self, record: Record) -> None:
         if self._failure is not None:
             return
+        # A line break in the engine's own JSON can only be space between its parts.
+        line = msgspec.json.encode(record).replace(b"\n", b" ").decode()
         try:
-            self._file.write(msgspec.json.encode(record).decode() + "\n")
+            self._file.write(line + "\n")
             self._file.flush()
-            self._on_record(record)
         except (OSError, ValueError) as error:
             self._failure = LabError(
                 f"the history could not be written to {self.path} ({error}): "
                 "free some space or choose another --runs folder"
             )
+            return
+        try:
+            self._on_record(record)
+        except OSError as error:
+            self._failure = LabError(f"record {record.seq} could not be shown: {error}")
 
 
 def read_history(path: Path) -> tuple[list[Record], bool]:
@@ -287,6 +296,6 @@ def read_history(path: Path) -> tuple[list[Record], bool]:
     for number, line in enumerate(lines, start=1):
         try:
             records.append(decoder.decode(line))
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise LabError(f"{path}, line {number} is damaged: {error}") from error
     return records, torn

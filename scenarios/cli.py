@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Literal
 
 import click
 import msgspec
@@ -67,6 +68,13 @@ def repro() -> None:
     show_default=True,
     help="Multiply all sizes of the workload.",
 )
+@click.option(
+    "--guard",
+    type=click.Choice(["on", "off", "both"]),
+    default="both",
+    show_default=True,
+    help="Which harness is on trial: the guarded one, the pre-fix exhibit, or both.",
+)
 @click.option("--ample", is_flag=True, help="A control: no memory pressure, nothing to reproduce.")
 @click.option(
     "--engine",
@@ -89,6 +97,7 @@ def discourse(
     fast: bool,
     trials: int,
     memory_scale: float,
+    guard: Literal["on", "off", "both"],
     ample: bool,
     engine: Path | None,
     keep: bool,
@@ -112,6 +121,7 @@ def discourse(
         runs=runs.absolute(),
         argv=("stamplab", *sys.argv[1:]),
         trials=trials,
+        guard=guard,
         engine=engine,
         keep=keep,
     )

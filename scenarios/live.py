@@ -12,6 +12,7 @@ from harness.attribution import explain
 from harness.evidence import (
     EvidenceFolder,
     Manifest,
+    checkout_commit,
     console_line,
     describe_machine,
     stamplab_version,
@@ -39,7 +40,7 @@ def play_live(
     scenario: Scenario, stage: Stage, folder: EvidenceFolder, *, keep: bool = False
 ) -> Played:
     """Play a scenario in a new lab. Raises LabError when the apparatus fails; evidence is kept."""
-    folder.write_json("manifest.json", manifest(scenario, stage))
+    folder.write_json("manifest.json", manifest(scenario.name, stage, _options(scenario)))
     stage.tell(f"({scenario.name}) {scenario.title}")
     console = folder.path / "console.log"
     with console.open("w", encoding="utf-8") as log:
@@ -72,17 +73,17 @@ def play_live(
     return played
 
 
-def manifest(scenario: Scenario, stage: Stage) -> Manifest:
+def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
     """Say what runs, on what, and how to run it again."""
     python, kernel, machine = describe_machine()
-    options = msgspec.to_builtins(scenario)
     return Manifest(
-        scenario=scenario.name,
+        scenario=name,
         world="live",
         argv=stage.argv,
         replay=shlex.join(stage.argv),
         started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         stamplab=stamplab_version(),
+        commit=checkout_commit(),
         python=python,
         kernel=kernel,
         machine=machine,
@@ -90,8 +91,14 @@ def manifest(scenario: Scenario, stage: Stage) -> Manifest:
         engine=stage.apparatus.engine.version,
         engine_source=stage.apparatus.engine.source,
         abra=WHOSE,
-        options={
-            name: options[name]
-            for name in ("base", "order", "memory", "pressure", "timing", "guard")
-        },
+        options=options,
     )
+
+
+def _options(scenario: Scenario) -> dict[str, object]:
+    """A scenario's own choices.
+
+    The recipe's commits are in the repository that it is built into.
+    """
+    values = msgspec.to_builtins(scenario)
+    return {name: value for name, value in values.items() if name != "recipe"}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -15,7 +15,7 @@ from lab.errors import LabError
 from lab.live.lab import prepare
 from scenarios.discourse import plays
 from scenarios.discourse.claims import Claim, converged_at_head, judge
-from scenarios.live import Stage, Tell, play_live
+from scenarios.live import Stage, Tell, manifest, play_live
 from scenarios.played import Played
 from scenarios.scenario import Scenario
 
@@ -51,6 +51,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     runs: Path
     argv: tuple[str, ...]
     trials: int = 1
+    guard: Literal["on", "off", "both"] = "both"
+    """Which harness is put on trial: the guarded one, the pre-fix exhibit, or both."""
     engine: Path | None = None
     keep: bool = False
 
@@ -62,46 +64,66 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     """
     stage = Stage(apparatus=prepare(request.engine), argv=request.argv, tell=tell)
     folder = EvidenceFolder.create(request.runs, "repro-discourse")
+    folder.write_json("manifest.json", manifest("repro-discourse", stage, _options(request)))
     tell(f"evidence: {folder.path}")
-    played: dict[str, list[Played]] = {}
+    programme = programme_of(request)
+    played: dict[str, list[Played]] = {key: [] for key, _, _ in programme}
     note = "interrupted"
     try:
-        for which, name, scenario, is_last in _programme(request):
+        for number, (key, name, scenario) in enumerate(programme, start=1):
             part = folder.part(name)
-            keep = request.keep and is_last
+            keep = request.keep and number == len(programme)
             one = play_live(scenario, stage, part, keep=keep)
-            played.setdefault(which, []).append(one)
+            played[key].append(one)
             part.write_json("verdict.json", one.signature)
         note = ""
     except LabError as error:
         note = f"the apparatus failed: {error}"
         raise
     finally:
-        report = _report(played, folder, shlex.join(request.argv), note)
+        report = report_on(played, folder, shlex.join(request.argv), note)
         folder.write_json("verdict.json", report)
     return report
 
 
-def _programme(request: Request) -> Iterator[tuple[str, str, Scenario, bool]]:
-    """What is played, in order: key, folder name, scenario, and whether it is the last."""
+def _options(request: Request) -> dict[str, object]:
+    return {
+        "settings": msgspec.to_builtins(request.settings),
+        "trials": request.trials,
+        "guard": request.guard,
+    }
+
+
+def programme_of(request: Request) -> list[tuple[str, str, Scenario]]:
+    """What is played, in order: key, folder name, scenario.
+
+    One trial plays both harnesses under pressure; of more, each second one is the pre-fix
+    harness's.
+    """
     settings = request.settings
-    yield "a", "a-ample", plays.ample(settings), False
+    programme = [("a", "a-ample", plays.ample(settings))]
     for trial in range(1, request.trials + 1):
         suffix = "" if request.trials == 1 else f"-{trial:03}"
-        if request.trials == 1 or trial % 2:
-            yield "b", f"b-guard-off{suffix}", plays.misattributed(settings), False
-        if request.trials == 1 or not trial % 2:
-            yield "c", f"c-guard-on{suffix}", plays.honest(settings), False
-        is_last = trial == request.trials
-        yield "d", f"d-stop-first{suffix}", plays.fixed(settings), is_last
+        is_only = request.trials == 1 or request.guard != "both"
+        if is_only or trial % 2:
+            programme.append(("b", f"b-guard-off{suffix}", plays.misattributed(settings)))
+        if is_only or not trial % 2:
+            programme.append(("c", f"c-guard-on{suffix}", plays.honest(settings)))
+        programme.append(("d", f"d-stop-first{suffix}", plays.fixed(settings)))
+    return [play for play in programme if play[0] in _KEYS[request.guard]]
 
 
-def _report(
+_KEYS = {"on": "acd", "off": "b", "both": "abcd"}
+
+
+def report_on(
     played: dict[str, list[Played]], folder: EvidenceFolder, replay: str, note: str
 ) -> Report:
-    claims = judge({which: trials[0] for which, trials in played.items()})
+    """Judge what was played; ``note`` says why the run did not come to its end, if it did not."""
+    claims = judge({key: next(iter(trials), None) for key, trials in played.items()})
     pressed = [*played.get("b", []), *played.get("c", [])]
-    trials = _trials(pressed, played.get("d", []))
+    is_repeated = any(len(trials) > 1 for trials in played.values())
+    trials = _trials(pressed, played.get("d", [])) if is_repeated else ()
     verdicts = [claim.verdict for claim in claims]
     verdicts += [Verdict.FAIL for repeated in trials if repeated.lacking]
     return Report(
@@ -111,21 +133,20 @@ def _report(
         trials=trials,
         evidence=str(folder.path),
         replay=replay,
-        abra=next((plays[0].results.abra for plays in played.values()), "not played"),
+        abra=next((one.results.abra for trials in played.values() for one in trials), "nobody"),
         note=note,
     )
 
 
 def _trials(pressed: list[Played], fixed: list[Played]) -> tuple[Trials, ...]:
     """Count repeated plays: reproduced by signature, and converged at head."""
-    if len(fixed) < 2:
-        return ()
     lacking = [str(p.signature) for p in pressed if p.signature.verdict is not Verdict.PASS]
     unfixed = [found.evidence for p in fixed if not (found := converged_at_head(p)).holds]
-    return (
+    counts = (
         _count("reproduced by signature under start-first", len(pressed), lacking),
         _count("converged at head under stop-first", len(fixed), unfixed),
     )
+    return tuple(count for count in counts if count.proportion.trials > 0)
 
 
 def _count(what: str, trials: int, lacking: list[str]) -> Trials:

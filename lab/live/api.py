@@ -28,4 +28,4 @@ def fetch(
         return None
     if response.status_code != _OK:
         raise LabError(f"the engine does not answer for /{path}: {response.text.strip()}")
-    return response.content
+    return bytes(response.content).strip()  # an inspect ends in a line break, a list item does not

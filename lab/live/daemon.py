@@ -24,7 +24,6 @@ from lab.processes import ProcessId
 
 _START_TIMEOUT_S = 120.0
 _POLL_S = 0.05
-_LOG_LINES = 12
 _API_TIMEOUT_S = 60
 _PING_API_VERSION = "1.41"
 """Any: ``/_ping`` has no version in its path."""
@@ -82,7 +81,7 @@ class Daemon:
                     return
                 time.sleep(_POLL_S)  # the apparatus starts in real time, in any world
         raise LabError(
-            f"the lab's dockerd did not answer within {_START_TIMEOUT_S:g} s ({last}); it said:\n"
+            f"the lab's dockerd did not answer within {_START_TIMEOUT_S:g} s ({last}); "
             f"{self.last_words()}"
         )
 
@@ -156,7 +155,7 @@ class Daemon:
             self._process.wait(grace_s)
         except subprocess.TimeoutExpired:
             return
-        raise LabError(f"the lab's dockerd ended by itself; it said:\n{self.last_words()}")
+        raise LabError(f"the lab's dockerd ended by itself; {self.last_words()}")
 
     def reap(self) -> None:
         """Collect the ended process, so that no zombie of it stays."""
@@ -164,12 +163,13 @@ class Daemon:
             self._process.wait(20)
 
     def last_words(self) -> str:
-        """The end of the daemon's log."""
+        """The last line of the daemon's log, as a clause; the evidence has the whole log."""
         try:
-            lines = self.folder.daemon_log.read_text(errors="replace").splitlines()
+            lines = self.folder.daemon_log.read_text(errors="replace").split("\n")
         except OSError as error:
-            return f"(its log cannot be read: {error.strerror})"
-        return "\n".join(f"    {line}" for line in lines[-_LOG_LINES:])
+            return f"its log cannot be read ({error.strerror})"
+        last = next((line for line in reversed(lines) if line.strip()), "nothing")
+        return f"the last that it said (see dockerd.log): {last.strip()}"
 
     def _configuration(self) -> dict[str, object]:
         """Everything in one file, so that the host's /etc/docker/daemon.json is never read."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -75,13 +77,8 @@ class LiveWorld:
         """Wait for the next record; see `lab.world.World.next`."""
         while True:
             remaining_s = until_s - self.now_s()
-            try:
+            with self._naming_the_daemons_end():
                 record = self._history.take(min(remaining_s, _CHECK_DAEMON_EVERY_S))
-            except LabError:
-                # A recorder loses its daemon before we notice the daemon's own end: say that
-                # instead.
-                self.daemon.check_alive(_DEATH_GRACE_S)
-                raise
             if record is not None:
                 return record
             self.daemon.check_alive()
@@ -102,16 +99,19 @@ class LiveWorld:
         self.daemon.check_alive()
         self.look(stack.name)
         if deployed.exit_code == 0 and not self._clients_started:
-            self._start_clients(stack.name)
+            with self._naming_the_daemons_end():
+                self._start_clients(stack.name)
         return deployed
 
     def inspect(self, service: str) -> Service | None:
         """Look at a service now and record it."""
-        return self._swarm.inspect(service)
+        with self._naming_the_daemons_end():
+            return self._swarm.inspect(service)
 
     def look(self, stack: str) -> None:
         """Record every service and task of a stack anew, changed or not."""
-        self._swarm.look(anew_for=stack)
+        with self._naming_the_daemons_end():
+            self._swarm.look(anew_for=stack)
 
     def record(self, what: Observation) -> None:
         """Put something that was done or concluded into the history."""
@@ -131,6 +131,15 @@ class LiveWorld:
         """Stop all recorders."""
         for recorder in reversed(self._recorders):
             recorder.stop()
+
+    @contextmanager
+    def _naming_the_daemons_end(self) -> Iterator[None]:
+        """Whatever fails because the daemon has died: say that it has died."""
+        try:
+            yield
+        except LabError:
+            self.daemon.check_alive(_DEATH_GRACE_S)
+            raise
 
     def _start_clients(self, stack: str) -> None:
         self._clients_started = True

@@ -62,6 +62,18 @@ def clone(source: Path, target: Path) -> Repo:
         return repo
 
 
+def describe(path: Path) -> str | None:
+    """Say which commit a work tree is at, ``+`` when it was changed since.
+
+    None where there is none.
+    """
+    try:
+        repo = Repo(path, search_parent_directories=True)
+        return repo.head.commit.hexsha + ("+" if repo.is_dirty() else "")
+    except (GitError, OSError, ValueError):
+        return None
+
+
 @contextmanager
 def told(failure: str) -> Iterator[None]:
     """Turn git's errors into one sentence that begins with ``failure``."""

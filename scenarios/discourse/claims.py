@@ -150,14 +150,16 @@ _CLAIMS: tuple[tuple[str, str, str, Judge], ...] = (
 )
 
 
-def judge(plays: Mapping[str, Played]) -> tuple[Claim, ...]:
-    """Judge every claim on its play; a play that is missing leaves its claims unknown."""
-    return tuple(_judge(claim, plays) for claim in _CLAIMS)
+def judge(plays: Mapping[str, Played | None]) -> tuple[Claim, ...]:
+    """Judge the claims of the plays that were to be played.
+
+    A play that did not come to its end (None) leaves its claims unknown.
+    """
+    return tuple(_judge(claim, plays[claim[2]]) for claim in _CLAIMS if claim[2] in plays)
 
 
-def _judge(claim: tuple[str, str, str, Judge], plays: Mapping[str, Played]) -> Claim:
+def _judge(claim: tuple[str, str, str, Judge], play: Played | None) -> Claim:
     name, text, which, judge_of = claim
-    play = plays.get(which)
     if play is None:
         found = Found(None, f"play ({which}) did not come to its end")
         where = ""

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from lab.live.lab import Apparatus
@@ -30,6 +31,17 @@ def run(
         text=True,
         timeout=280,
         check=False,
+    )
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        REPRO,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -85,14 +97,7 @@ def test_an_interrupt_tears_down_and_keeps_the_evidence(
     apparatus: Apparatus, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     before = traces.everything()
-    process = subprocess.Popen(
-        REPRO,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start(tmp_path)
     folder = tmp_path / "runs" / "repro-discourse" / "latest"
     wait_until(lambda: "stage upgrade" in read(folder / "a-ample" / "console.log"))
     process.send_signal(number)
@@ -105,6 +110,24 @@ def test_an_interrupt_tears_down_and_keeps_the_evidence(
     assert verdict["verdict"] == "unknown"
     assert "interrupted" in verdict["note"]
     assert read(folder / "a-ample" / "history.jsonl").endswith("\n")
+
+
+@pytest.mark.live
+def test_a_daemon_that_dies_exits_2_with_one_sentence(apparatus: Apparatus, tmp_path: Path) -> None:
+    before = traces.everything()
+    process = start(tmp_path)
+    folder = tmp_path / "runs" / "repro-discourse" / "latest"
+    wait_until(lambda: "stage upgrade" in read(folder / "a-ample" / "console.log"))
+    for child in psutil.Process(process.pid).children(recursive=True):
+        if child.name() == "dockerd":
+            child.kill()
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 2, stderr
+    assert "Traceback" not in stderr
+    assert "stamplab: the lab's dockerd ended by itself" in stderr.splitlines()[-1]
+    assert traces.everything() == before
+    verdict = msgspec.json.decode((folder / "verdict.json").read_bytes())
+    assert verdict["verdict"] == "unknown"
 
 
 @pytest.mark.live

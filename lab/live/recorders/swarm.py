@@ -82,7 +82,7 @@ class SwarmRecorder(Recorder):
     def _record_service(self, service: Service, raw: bytes, *, always: bool) -> None:
         if always or self._services.get(service.name) != raw:
             self._services[service.name] = raw
-            seen = ServiceSeen(name=service.name, service=service, raw=msgspec.Raw(raw.strip()))
+            seen = ServiceSeen(name=service.name, service=service, raw=msgspec.Raw(raw))
             self.history.append(self.source, seen)
 
     def _record_tasks(self, name: str, tasks: tuple[Task, ...], *, always: bool) -> None:

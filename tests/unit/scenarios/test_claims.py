@@ -61,7 +61,7 @@ def test_the_levels_are_the_fields(played: Plays) -> None:
 def test_a_missing_play_leaves_its_claims_unknown_and_only_those(
     played: Plays, missing: str
 ) -> None:
-    rest = {which: play for which, play in played.items() if which != missing}
+    rest: dict[str, Played | None] = {**played, missing: None}
     for found in judge(rest):
         is_gone = ON_PLAY[found.id] == missing
         assert found.verdict is (Verdict.UNKNOWN if is_gone else Verdict.PASS)
@@ -71,7 +71,13 @@ def test_a_missing_play_leaves_its_claims_unknown_and_only_those(
 
 
 def test_nothing_played_nothing_known() -> None:
-    assert {found.verdict for found in judge({})} == {Verdict.UNKNOWN}
+    found = judge(dict.fromkeys("abcd"))
+    assert len(found) == len(ON_PLAY)
+    assert {claim.verdict for claim in found} == {Verdict.UNKNOWN}
+
+
+def test_only_the_claims_of_what_was_to_be_played_are_judged(played: Plays) -> None:
+    assert [found.id for found in judge({"b": played["b"]})] == ["C3", "C5"]
 
 
 @pytest.mark.parametrize("name", ON_PLAY)
