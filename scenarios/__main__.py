@@ -1,5 +1,10 @@
 """``python -m scenarios`` is ``stamplab``."""
 
+import signal
+
+# Until the command line takes over, Ctrl-C ends us without the traceback of some import.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from scenarios.cli import main
 
 if __name__ == "__main__":

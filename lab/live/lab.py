@@ -139,14 +139,19 @@ def _finish(
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let no Ctrl-C or SIGTERM interrupt what is inside; only the main thread gets them anyway."""
+    """Put Ctrl-C and SIGTERM off until what is inside has ended; only the main thread gets them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.SIG_IGN) for number in signals]
+    arrived: list[int] = []
+    before = {
+        number: signal.signal(number, lambda late, _: arrived.append(late))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield
     finally:
-        for number, handler in zip(signals, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
