@@ -17,6 +17,8 @@ import msgspec
 from lab.errors import LabError, NotPossibleHere
 
 _BIN_FOLDERS = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/libexec/docker", "libexec/docker")
+_SYSTEM_FOLDERS = (Path("/usr/sbin"), Path("/sbin"))
+"""Where daemons are, and root's PATH does not always say so."""
 _LIB_FOLDERS = ("lib", "usr/lib", "lib64")
 
 REQUIRED = {
@@ -108,7 +110,7 @@ def link_tools(engine: Engine, folder: Path) -> Path:
 def _tools_in(root: Path | None) -> tuple[dict[str, Path], list[str]]:
     own = [root / folder for folder in _BIN_FOLDERS] if root else []
     system = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)]
-    places = [*own, *system, Path("/usr/sbin"), Path("/sbin")]
+    places = [*own, *system, *_SYSTEM_FOLDERS]
     tools: dict[str, Path] = {}
     missing: list[str] = []
     for name, spellings in {**REQUIRED, **OPTIONAL}.items():

@@ -28,7 +28,7 @@ def check_out(checkout: Path, ref: str) -> str:
     """Check a ref out, with nothing left over in the work tree; return its SHA. Raises LabError."""
     repo = git.open_at(checkout)
     with git.told(f"{ref} cannot be checked out in {checkout}"):
-        repo.git.checkout("--quiet", "--force", "--detach", ref)
+        repo.git.checkout("--quiet", "--force", "--detach", ref, "--")
         repo.git.clean("--quiet", "--force", "-d", "-x")
         return repo.head.commit.hexsha
 

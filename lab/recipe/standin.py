@@ -52,7 +52,7 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
             "entrypoint": ["/bin/stampload"],
             "command": ["serve"],
             "environment": {
-                "STAMPLOAD_VERSION": image.rpartition(":")[2] or "unknown",
+                "STAMPLOAD_VERSION": _tag(image) or "unknown",
                 "STAMPLOAD_PORT": str(PORT),
                 **memory.environment(),
             },
@@ -73,6 +73,11 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
             return {}
         monitor = _duration(self.timing.monitor_s)
         return {"update_config": {"monitor": monitor}, "rollback_config": {"monitor": monitor}}
+
+
+def _tag(image: str) -> str:
+    """The tag of an image's name, whose registry may have a port and which may end in a digest."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
 
 def _duration(seconds: float) -> str:

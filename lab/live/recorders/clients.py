@@ -9,7 +9,7 @@ import docker.errors
 import docker.types
 import msgspec
 
-from lab import swarm
+from lab import docker_api, swarm
 from lab.errors import LabError
 from lab.history import ClientProbe, HistoryWriter
 from lab.live.api import fetch
@@ -95,7 +95,7 @@ class ClientRecorder(Recorder):
         last = "no task yet"
         while time.monotonic() < deadline_s:
             listed = fetch(self._api, "tasks", {"service": [prober]})
-            for task in swarm.parse_tasks(listed or b"[]"):
+            for task in docker_api.parse_tasks(listed or b"[]"):
                 if task.state == swarm.RUNNING and task.container_id:
                     return task.container_id
                 last = f"task {task.state} {task.error}".rstrip()

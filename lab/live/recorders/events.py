@@ -9,7 +9,7 @@ import docker
 import docker.errors
 import msgspec
 
-from lab import swarm
+from lab import docker_api
 from lab.history import ContainerEnded, EngineEvent, HistoryWriter
 from lab.live.clock import Clock
 from lab.live.recorders.recorder import Recorder
@@ -92,8 +92,8 @@ class EventRecorder(Recorder):
         except docker.errors.NotFound:
             return  # removed already: the die event's own exit code is all there is
         container = msgspec.convert(answer, _Container)
-        started_s = self._clock.of_unix(swarm.unix_seconds(container.state.started_at))
-        finished_s = self._clock.of_unix(swarm.unix_seconds(container.state.finished_at))
+        started_s = self._clock.of_unix(docker_api.unix_seconds(container.state.started_at))
+        finished_s = self._clock.of_unix(docker_api.unix_seconds(container.state.finished_at))
         ended = ContainerEnded(
             container_id=container.id,
             task_id=container.config.labels.get(_TASK_LABEL),

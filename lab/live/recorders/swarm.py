@@ -7,7 +7,7 @@ import threading
 import docker
 import msgspec
 
-from lab import swarm
+from lab import docker_api
 from lab.history import HistoryWriter, ServiceSeen, TasksSeen
 from lab.live.api import fetch
 from lab.live.recorders.recorder import Recorder
@@ -54,10 +54,10 @@ class SwarmRecorder(Recorder):
         with self._looking:
             listed = {
                 service.name: (service, raw)
-                for service, raw in swarm.parse_services(fetch(self._api, "services") or b"[]")
+                for service, raw in docker_api.parse_services(fetch(self._api, "services") or b"[]")
                 if _STACK_LABEL in service.spec.labels
             }
-            tasks = swarm.parse_tasks(fetch(self._api, "tasks") or b"[]")
+            tasks = docker_api.parse_tasks(fetch(self._api, "tasks") or b"[]")
             for name in sorted(self._services.keys() - listed.keys()):
                 del self._services[name]
                 self.history.append(self.source, ServiceSeen(name=name, service=None))
@@ -75,7 +75,7 @@ class SwarmRecorder(Recorder):
             if raw is None:
                 self.history.append(self.source, ServiceSeen(name=name, service=None))
                 return None
-            service = swarm.parse_service(raw)
+            service = docker_api.parse_service(raw)
             self._record_service(service, raw, always=True)
             return service
 

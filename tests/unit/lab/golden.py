@@ -1,0 +1,26 @@
+"""Where the golden inputs are; their README says what they come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.docker_api import parse_service
+from lab.swarm import Service
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+
+def swarm_json(name: str) -> bytes:
+    """An answer of a real engine."""
+    return (GOLDEN / "swarm" / f"{name}.json").read_bytes()
+
+
+def service(name: str) -> Service:
+    """A real service, parsed."""
+    return parse_service(swarm_json(name))
+
+
+def kernel_messages(name: str) -> list[str]:
+    """Real kernel messages without their prefix."""
+    text = (GOLDEN / "kernel" / f"{name}.kmsg").read_text()
+    return [line.partition(";")[2] for line in text.splitlines()]

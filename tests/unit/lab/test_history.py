@@ -1,0 +1,390 @@
+"""The history: nothing is lost, nothing changes places, and damage is said."""
+
+from __future__ import annotations
+
+import errno
+import io
+import threading
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path, PosixPath
+from typing import IO, Any, get_args
+
+import msgspec
+import pytest
+
+from lab.docker_api import parse_service, parse_tasks
+from lab.errors import LabError
+from lab.history import (
+    ClientProbe,
+    CommandRan,
+    ContainerEnded,
+    Deployed,
+    EngineEvent,
+    Finding,
+    HistoryWriter,
+    LimitSet,
+    MemorySample,
+    Note,
+    Observation,
+    OomKill,
+    PolicyRead,
+    Record,
+    RecorderLost,
+    ServiceSeen,
+    TasksSeen,
+    read_history,
+)
+from tests.unit.lab.golden import GOLDEN, swarm_json
+
+SAMPLES: tuple[Observation, ...] = (
+    ServiceSeen(
+        name="shop_web",
+        service=parse_service(swarm_json("updating")),
+        raw=msgspec.Raw(msgspec.json.format(swarm_json("updating"), indent=-1)),
+    ),
+    ServiceSeen(name="gone", service=None),
+    TasksSeen(service="shop_web", tasks=tuple(parse_tasks(swarm_json("tasks")))),
+    EngineEvent(kind="service", action="update", actor_id="abc", attributes={"name": "a=b\n"}),
+    ContainerEnded(
+        container_id="c" * 64,
+        task_id=None,
+        exit_code=137,
+        oom_killed=False,
+        started_s=-0.5,
+        finished_s=1.25,
+    ),
+    OomKill(
+        container_id="c" * 64,
+        cgroup="/lab/" + "c" * 64,
+        limited_cgroup="/lab",
+        pid=4711,
+        process='a "strange", näme',
+        anon_rss_bytes=1,
+        usage_bytes=None,
+        limit_bytes=2,
+        lines=("first", "second"),
+    ),
+    MemorySample(usage_bytes=0, limit_bytes=None, containers={"c" * 64: 1}),
+    LimitSet(limit_bytes=None, usage_bytes=1, reason="no limit"),
+    ClientProbe(n=0, ok=False, took_ms=1.5, error="dns: no answer"),
+    CommandRan(argv=("docker", "a b", ""), exit_code=1, took_s=0.5, output="\x1b[1m\r\n", by="us"),
+    Deployed(stack="shop", exit_code=0, output="Creating service shop_web\n"),
+    PolicyRead(
+        commit="f" * 40,
+        path="compose.yml",
+        service="app",
+        failure_action="rollback",
+        order=None,
+        monitor=None,
+        start_period="20m",
+    ),
+    Finding(step="hc1", passed=False, text="chaos commit"),
+    Note(text="two\nlines"),
+    RecorderLost(recorder="events", reason="it ended by itself"),
+)
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[HistoryWriter]:
+    writer = HistoryWriter(tmp_path / "history.jsonl", time.monotonic)
+    yield writer
+    writer.close()
+
+
+def note(record: Record | None) -> str:
+    assert record is not None
+    assert isinstance(record.what, Note)
+    return record.what.text
+
+
+def take_all(writer: HistoryWriter) -> list[Record]:
+    taken: list[Record] = []
+    while (record := writer.take(0)) is not None:
+        taken.append(record)
+    return taken
+
+
+# Order.
+
+
+def test_what_is_taken_is_what_was_appended_in_that_order(writer: HistoryWriter) -> None:
+    for what in SAMPLES:
+        writer.append("test", what)
+    taken = take_all(writer)
+    assert [record.what for record in taken] == list(SAMPLES)
+    assert [record.seq for record in taken] == list(range(len(SAMPLES)))
+
+
+def test_a_record_says_when_it_happened_and_when_it_was_seen(tmp_path: Path) -> None:
+    writer = HistoryWriter(tmp_path / "history.jsonl", lambda: 7.12345678)
+    writer.append("late", Note(text="late"), happened_s=3.98765432)
+    writer.append("at once", Note(text="at once"))
+    writer.close()
+    late, at_once = take_all(writer)
+    assert (late.source, late.happened_s, late.seen_s) == ("late", 3.987654, 7.123457)
+    assert (at_once.happened_s, at_once.seen_s) == (7.123457, 7.123457)
+
+
+def test_something_may_have_happened_at_the_worlds_very_beginning(tmp_path: Path) -> None:
+    writer = HistoryWriter(tmp_path / "history.jsonl", lambda: 7.0)
+    writer.append("test", Note(text="first"), happened_s=0.0)
+    writer.close()
+    assert [record.happened_s for record in take_all(writer)] == [0.0]
+
+
+def test_many_threads_append_and_none_of_their_records_is_lost_or_out_of_place(
+    tmp_path: Path,
+) -> None:
+    told: list[Record] = []
+    writer = HistoryWriter(tmp_path / "history.jsonl", time.monotonic, told.append)
+    threads, notes = 8, 100
+
+    def append(thread: int) -> None:
+        for n in range(notes):
+            writer.append(f"thread {thread}", Note(text=str(n)))
+
+    appending = [threading.Thread(target=append, args=(n,)) for n in range(threads)]
+    for thread in appending:
+        thread.start()
+    taken = [writer.take(10) for _ in range(threads * notes)]
+    for ended in appending:
+        ended.join()
+    writer.close()
+    assert writer.take(0) is None
+    written, torn = read_history(tmp_path / "history.jsonl")
+    assert not torn
+    assert written == taken == told
+    assert [record.seq for record in written] == list(range(threads * notes))
+    assert all(before.seen_s <= after.seen_s for before, after in pairwise(written))
+    for name in range(threads):
+        own = [note(record) for record in written if record.source == f"thread {name}"]
+        assert own == [str(n) for n in range(notes)]
+
+
+def test_a_second_writer_goes_on_where_the_file_ends(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    for text in ("first", "second"):
+        writer = HistoryWriter(path, lambda: 0.0)
+        writer.append("test", Note(text=text))
+        writer.close()
+    assert [note(record) for record in read_history(path)[0]] == ["first", "second"]
+
+
+# Waiting.
+
+
+def test_nothing_to_take_is_none_once_the_time_is_over(writer: HistoryWriter) -> None:
+    began_s = time.monotonic()
+    assert writer.take(0.05) is None
+    assert 0.05 <= time.monotonic() - began_s < 5
+
+
+@pytest.mark.parametrize("timeout_s", [0.0, -1.0])
+def test_a_moment_that_has_passed_is_not_waited_for(
+    writer: HistoryWriter, timeout_s: float
+) -> None:
+    assert writer.take(timeout_s) is None
+    writer.append("test", Note(text="there"))
+    assert note(writer.take(timeout_s)) == "there"
+
+
+def test_who_waits_is_woken_by_a_record(writer: HistoryWriter) -> None:
+    timer = threading.Timer(0.05, writer.append, ("test", Note(text="came")))
+    timer.start()
+    began_s = time.monotonic()
+    assert note(writer.take(60)) == "came"
+    assert time.monotonic() - began_s < 30
+    timer.join()
+
+
+def test_who_waits_is_woken_by_a_failure(writer: HistoryWriter) -> None:
+    timer = threading.Timer(0.05, writer.fail, (LabError("the daemon is gone"),))
+    timer.start()
+    with pytest.raises(LabError, match="the daemon is gone"):
+        writer.take(60)
+    timer.join()
+
+
+# Failure.
+
+
+def test_a_failure_wins_over_records_that_wait(writer: HistoryWriter) -> None:
+    writer.append("test", Note(text="waiting"))
+    writer.fail(LabError("the daemon is gone"))
+    for _ in range(2):
+        with pytest.raises(LabError, match="the daemon is gone"):
+            writer.take(0)
+
+
+def test_the_first_failure_is_the_one_that_is_told(writer: HistoryWriter) -> None:
+    writer.fail(LabError("the cause"))
+    writer.fail(LabError("its consequence"))
+    with pytest.raises(LabError, match="the cause"):
+        writer.take(0)
+
+
+class SmallDisk(PosixPath):
+    """A file on a disk with room for some characters."""
+
+    room = 0
+
+    def open(self, *_: Any, **__: Any) -> IO[Any]:  # type: ignore[override]
+        return FullFile(super().open("a", encoding="utf-8"), self.room)
+
+
+class FullFile(io.StringIO):
+    def __init__(self, file: IO[str], room: int) -> None:
+        super().__init__()
+        self.file = file
+        self.room = room
+
+    def write(self, text: str) -> int:
+        self.room -= len(text)
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return self.file.write(text)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
+
+
+def test_a_full_disk_is_reported_and_loses_no_earlier_line(tmp_path: Path) -> None:
+    disk = SmallDisk(tmp_path / "history.jsonl")
+    disk.room = 250
+    told: list[Record] = []
+    writer = HistoryWriter(disk, lambda: 0.0, told.append)
+    for n in range(10):
+        writer.append("test", Note(text=str(n)))
+    with pytest.raises(LabError, match=r"history could not be written .* No space left .* --runs"):
+        writer.take(0)
+    writer.close()
+    written, torn = read_history(tmp_path / "history.jsonl")
+    assert (len(written), torn) == (2, False)
+    assert [note(record) for record in written] == ["0", "1"]
+    assert told == written
+
+
+def test_a_device_that_is_always_full_neither_raises_in_the_recorder_nor_on_close() -> None:
+    writer = HistoryWriter(Path("/dev/full"), lambda: 0.0)
+    writer.append("test", Note(text="lost"))
+    writer.append("test", Note(text="lost too"))
+    with pytest.raises(LabError, match="No space left on device"):
+        writer.take(0)
+    writer.close()
+
+
+def test_appending_after_the_end_is_reported(writer: HistoryWriter) -> None:
+    writer.close()
+    writer.append("test", Note(text="too late"))
+    with pytest.raises(LabError, match="could not be written"):
+        writer.take(0)
+
+
+def test_a_console_that_fails_is_not_taken_for_a_full_disk(tmp_path: Path) -> None:
+    def console(_: Record) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    writer = HistoryWriter(tmp_path / "history.jsonl", lambda: 0.0, console)
+    writer.append("test", Note(text="written all the same"))
+    with pytest.raises(LabError) as raised:
+        writer.take(0)
+    writer.close()
+    assert "Broken pipe" in str(raised.value)
+    assert "history could not be written" not in str(raised.value)
+    assert len(read_history(writer.path)[0]) == 1
+
+
+def test_a_history_that_cannot_be_begun_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"history .* cannot be begun: No such file or directory"):
+        HistoryWriter(tmp_path / "missing" / "history.jsonl", lambda: 0.0)
+
+
+# Reading.
+
+
+def written_by(tmp_path: Path, *samples: Observation) -> Path:
+    writer = HistoryWriter(tmp_path / "history.jsonl", lambda: 1.5)
+    for what in samples:
+        writer.append("test", what)
+    writer.close()
+    return writer.path
+
+
+@pytest.mark.parametrize("what", SAMPLES, ids=lambda what: type(what).__name__)
+def test_every_kind_of_record_is_read_back_as_it_was(tmp_path: Path, what: Observation) -> None:
+    path = written_by(tmp_path, what)
+    assert len(path.read_bytes().splitlines()) == 1
+    records, torn = read_history(path)
+    assert ([record.what for record in records], torn) == ([what], False)
+
+
+def test_every_kind_of_record_has_a_sample_here() -> None:
+    assert {type(what) for what in SAMPLES} == set(get_args(Observation))
+
+
+def test_a_history_of_a_real_run_can_be_read() -> None:
+    records, torn = read_history(GOLDEN / "history.jsonl")
+    assert not torn
+    assert {type(record.what) for record in records} == set(get_args(Observation))
+
+
+def test_the_engines_answer_is_kept_to_the_letter(tmp_path: Path) -> None:
+    letter = b'{"ID": "1",  "Spec":{"z":1,"a":1.50}}'
+    path = written_by(tmp_path, ServiceSeen(name="x", service=None, raw=msgspec.Raw(letter)))
+    assert letter in path.read_bytes()
+    seen = read_history(path)[0][0].what
+    assert isinstance(seen, ServiceSeen)
+    assert bytes(seen.raw) == letter
+
+
+def test_a_record_is_one_line_even_where_the_engines_answer_is_several(tmp_path: Path) -> None:
+    letter = b'{\n  "ID": "1"\n}'
+    path = written_by(tmp_path, ServiceSeen(name="x", service=None, raw=msgspec.Raw(letter)))
+    assert path.read_bytes().count(b"\n") == 1
+    seen = read_history(path)[0][0].what
+    assert isinstance(seen, ServiceSeen)
+    assert msgspec.json.decode(seen.raw) == {"ID": "1"}
+
+
+def test_a_history_cut_anywhere_gives_its_whole_lines(tmp_path: Path) -> None:
+    path = written_by(tmp_path, Note(text="é"), Note(text="two"))
+    content = path.read_bytes()
+    for length in range(len(content) + 1):
+        path.write_bytes(content[:length])
+        records, torn = read_history(path)
+        assert len(records) == content[:length].count(b"\n")
+        assert torn == (length not in {0, content.index(b"\n") + 1, len(content)})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"null",
+        b'{"seq":1}',
+        b"\0\0\0",
+        b'{"seq":1,"source":"\xff","happened_s":0,"seen_s":0,"what":{"type":"note","text":""}}',
+        b'{"seq":1,"source":"","happened_s":0,"seen_s":0,"what":{"type":"unheard of"}}',
+    ],
+)
+def test_a_damaged_line_that_is_not_the_last_is_an_error_that_names_it(
+    tmp_path: Path, damage: bytes
+) -> None:
+    path = written_by(tmp_path, *(Note(text=str(n)) for n in range(4)))
+    lines = path.read_bytes().split(b"\n")
+    lines[2] = damage
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(LabError, match=r"history\.jsonl, line 3 is damaged: "):
+        read_history(path)
+
+
+def test_no_history_is_an_error_that_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"missing\.jsonl: No such file or directory"):
+        read_history(tmp_path / "missing.jsonl")

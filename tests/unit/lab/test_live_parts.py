@@ -1,0 +1,264 @@
+"""The live lab's parts that need no daemon: processes by identity, leases, engines, recorders."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lab.errors import LabError, NotPossibleHere, UsageError
+from lab.history import HistoryWriter, Note, RecorderLost, read_history
+from lab.live.clock import Clock
+from lab.live.engine import REQUIRED, find_engine, link_tools
+from lab.live.lease import LabFolder, claim_folder, end_lease
+from lab.live.recorders.recorder import Recorder
+from lab.processes import ProcessId, boot_id
+
+
+class FakeGroup:
+    """A control group that remembers being removed."""
+
+    path = "/fake"
+
+    def __init__(self) -> None:
+        self.removed = 0
+
+    def create(self) -> None: ...
+
+    def usage_bytes(self) -> int:
+        return 0
+
+    def limit_bytes(self) -> int | None:
+        return None
+
+    def set_limit(self, limit_bytes: int | None) -> None: ...
+
+    def containers(self) -> dict[str, int]:
+        return {}
+
+    def remove(self) -> None:
+        self.removed += 1
+
+
+def own() -> ProcessId:
+    identity = ProcessId.of(os.getpid())
+    assert identity is not None
+    return identity
+
+
+def test_we_are_alive_and_identified() -> None:
+    assert own().is_alive()
+    assert own() == own()
+
+
+def test_a_pid_that_was_reused_is_another_process() -> None:
+    later = msgspec.structs.replace(own(), started_ticks=own().started_ticks + 1)
+    assert not later.is_alive()
+    assert later.kill(timeout_s=0)
+    assert own().is_alive()
+
+
+def test_a_pid_of_an_earlier_boot_is_another_process() -> None:
+    earlier = msgspec.structs.replace(own(), boot_id="not-" + boot_id())
+    assert not earlier.is_alive()
+
+
+def test_a_process_is_killed_and_then_gone() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        identity = ProcessId.of(process.pid)
+        assert identity is not None
+        assert identity.kill(timeout_s=20)
+        process.wait(20)
+    assert not identity.is_alive()
+    assert ProcessId.of(process.pid) != identity
+
+
+def test_a_zombie_is_dead() -> None:
+    with subprocess.Popen(["true"]) as process:
+        identity = ProcessId.of(process.pid)
+        deadline_s = time.monotonic() + 20
+        while identity is not None and identity.is_alive():
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+
+
+def test_a_command_may_have_brackets_and_blanks_in_its_name(tmp_path: Path) -> None:
+    odd = tmp_path / "a) S (b 1 2"
+    odd.symlink_to("/bin/sleep")
+    with subprocess.Popen([odd, "60"]) as process:
+        identity = ProcessId.of(process.pid)
+        assert identity is not None
+        assert identity.is_alive()
+        process.kill()
+
+
+def test_a_lease_is_there_from_the_first_moment_and_nothing_after_the_last(tmp_path: Path) -> None:
+    root = tmp_path / "labs"
+    folder, lease = claim_folder(root, kept=False)
+    assert folder.read_lease() == lease
+    assert lease.owner == own()
+    assert lease.cgroup == f"/stamplab-{lease.lab_id}"
+    assert folder.scratch.is_dir()
+    group = FakeGroup()
+    end_lease(folder, lease, group)
+    assert group.removed == 1
+    assert not root.exists()
+
+
+def test_the_labs_root_stays_while_another_lab_is_in_it(tmp_path: Path) -> None:
+    first, lease = claim_folder(tmp_path / "labs", kept=False)
+    second, _ = claim_folder(tmp_path / "labs", kept=False)
+    end_lease(first, lease, FakeGroup())
+    assert second.read_lease().lab_id == second.lab_id
+
+
+def test_a_socket_path_too_long_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    root = tmp_path / ("long" * 25)
+    with pytest.raises(LabError, match="STAMPLAB_DIR to a shorter folder"):
+        claim_folder(root, kept=False)
+    assert not root.exists()
+
+
+def test_a_relative_root_is_refused() -> None:
+    with pytest.raises(UsageError, match="absolute"):
+        claim_folder(Path("labs"), kept=False)
+
+
+def test_a_root_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LabError, match="Not a directory"):
+        claim_folder(tmp_path / "file" / "labs", kept=False)
+
+
+def test_a_lease_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    folder = LabFolder(tmp_path / "lab-1")
+    with pytest.raises(LabError, match="cannot be read"):
+        folder.read_lease()
+    folder.path.mkdir()
+    folder.lease_file.write_text("{")
+    with pytest.raises(LabError, match="cannot be read"):
+        folder.read_lease()
+
+
+def make_engine(root: Path, *, without: str = "", version: str = "20.10.24") -> Path:
+    """An engine whose programs answer to --version and do nothing else."""
+    folder = root / "usr" / "bin"
+    folder.mkdir(parents=True)
+    for spellings in REQUIRED.values():
+        program = folder / spellings[-1]
+        if spellings[-1] != without:
+            program.write_text(f"#!/bin/sh\necho 'Docker version {version}, build abc'\n")
+            program.chmod(0o755)
+    return root
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with nothing on PATH and an empty cache."""
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("lab.live.engine._SYSTEM_FOLDERS", ())
+    return tmp_path
+
+
+def test_an_engine_is_found_in_the_folder_given(bare: Path) -> None:
+    engine = find_engine(make_engine(bare / "engine"))
+    assert engine.version == "20.10.24"
+    assert engine.source == str(bare / "engine")
+    assert engine.tools["iptables"].name == "xtables-nft-multi"
+
+
+def test_an_engine_is_found_in_the_cache(bare: Path) -> None:
+    make_engine(bare / "cache" / "engine", version="26.1.5")
+    assert find_engine().version == "26.1.5"
+
+
+def test_an_engine_on_path_comes_before_the_cache(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_engine(bare / "cache" / "engine", version="26.1.5")
+    make_engine(bare / "host", version="28.5.2")
+    monkeypatch.setenv("PATH", str(bare / "host" / "usr" / "bin"))
+    engine = find_engine()
+    assert (engine.version, engine.source) == ("28.5.2", "PATH")
+
+
+def test_what_is_missing_is_named(bare: Path) -> None:
+    with pytest.raises(NotPossibleHere, match=r": runc not found .* \./run setup fetches"):
+        find_engine(make_engine(bare / "engine", without="runc"))
+    with pytest.raises(NotPossibleHere, match="there is no engine folder"):
+        find_engine(bare / "none")
+
+
+def test_an_engine_that_does_not_run_is_no_engine(bare: Path) -> None:
+    root = make_engine(bare / "engine")
+    (root / "usr" / "bin" / "dockerd").write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(LabError, match="dockerd does not run"):
+        find_engine(root)
+
+
+def test_libraries_beside_an_unpacked_engine_are_found(bare: Path) -> None:
+    root = make_engine(bare / "engine")
+    library = root / "usr" / "lib" / "x86_64-linux-gnu"
+    (library / "xtables").mkdir(parents=True)
+    (library / "libnftnl.so.11").write_text("")
+    assert find_engine(root).environment == {
+        "LD_LIBRARY_PATH": str(library),
+        "XTABLES_LIBDIR": str(library / "xtables"),
+    }
+
+
+def test_the_daemons_path_is_one_folder_of_links(bare: Path) -> None:
+    engine = find_engine(make_engine(bare / "engine"))
+    links = link_tools(engine, bare / "bin")
+    assert {link.name for link in links.iterdir()} == set(engine.tools)
+    assert "modprobe" not in engine.tools
+
+
+def test_the_worlds_clock_maps_wall_and_kernel_time() -> None:
+    clock = Clock()
+    now_s = clock.now_s()
+    assert clock.of_unix(clock.began_unix_s) == 0.0
+    assert clock.of_boot(time.monotonic()) >= now_s
+    assert clock.now_s() >= now_s
+
+
+class Scripted(Recorder):
+    """A recorder that does what a test says."""
+
+    def __init__(self, history: HistoryWriter, *, fails: bool) -> None:
+        super().__init__("scripted", history, lambda: None)
+        self._fails = fails
+
+    def record(self) -> None:
+        if self._fails:
+            raise ZeroDivisionError("why")
+        self.history.append(self.source, Note(text="at work"))
+        self.stopping.wait(20)
+
+
+def test_a_recorder_that_fails_says_so_in_the_history(tmp_path: Path) -> None:
+    history = HistoryWriter(tmp_path / "history.jsonl", lambda: 0.0)
+    recorder = Scripted(history, fails=True)
+    recorder.start()
+    recorder.join(20)
+    with pytest.raises(LabError, match="recorder of scripted was lost: ZeroDivisionError: why"):
+        history.take(20)
+    history.close()
+    (record,) = read_history(history.path)[0]
+    assert record.what == RecorderLost(recorder="scripted", reason="ZeroDivisionError: why")
+
+
+def test_a_recorder_that_is_stopped_is_not_lost(tmp_path: Path) -> None:
+    history = HistoryWriter(tmp_path / "history.jsonl", lambda: 0.0)
+    recorder = Scripted(history, fails=False)
+    recorder.start()
+    first = history.take(20)
+    assert first is not None
+    recorder.stop()
+    assert history.take(0) is None
+    history.close()
