@@ -18,17 +18,24 @@ _CGROUPS = Path("/sys/fs/cgroup")
 _DAEMON = re.compile(r"/lab-([0-9a-f]{8})/daemon\.json")
 
 
-def everything() -> dict[str, object]:
-    """All traces, to be compared before and after."""
+def everything() -> dict[str, list[str]]:
+    """All traces that are there now; `left_since` compares."""
     others = _labs_of_others()
     groups = {path for path in _CGROUPS.glob("**/stamplab-*") if path.is_dir()}
     return {
-        "labs": _labs() - others,
-        "control groups": {str(path) for path in groups if path.name[-8:] not in others},
+        "labs": sorted(_labs() - others),
+        "control groups": sorted(str(path) for path in groups if path.name[-8:] not in others),
         "mounts": Path("/proc/self/mounts").read_text().splitlines(),
-        "daemons": {lab for lab in _daemons() if lab not in others},
+        "daemons": sorted(_daemons() - others),
         "files": _engine_files(),
     }
+
+
+def left_since(before: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What is there now and was not before, by kind; what others took away meanwhile is theirs."""
+    now = everything()
+    left = {kind: [item for item in now[kind] if item not in before[kind]] for kind in now}
+    return {kind: items for kind, items in left.items() if items}
 
 
 def _labs() -> set[str]:
