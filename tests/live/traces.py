@@ -21,12 +21,14 @@ _DAEMON = re.compile(r"/lab-([0-9a-f]{8})/daemon\.json")
 def everything() -> dict[str, list[str]]:
     """All traces that are there now; `left_since` compares."""
     others = _labs_of_others()
+    labs, daemons = _labs(), _daemons()
     groups = {path for path in _CGROUPS.glob("**/stamplab-*") if path.is_dir()}
+    others |= _labs_of_others()  # one may have come or gone while we looked
     return {
-        "labs": sorted(_labs() - others),
+        "labs": sorted(labs - others),
         "control groups": sorted(str(path) for path in groups if path.name[-8:] not in others),
         "mounts": Path("/proc/self/mounts").read_text().splitlines(),
-        "daemons": sorted(_daemons() - others),
+        "daemons": sorted(daemons - others),
         "files": _engine_files(),
     }
 
