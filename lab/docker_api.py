@@ -23,6 +23,8 @@ from lab.swarm import (
 )
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
+_NOT_UNDERSTOOD = (msgspec.MsgspecError, ValueError)
+"""JSON of another shape; and text that is not UTF-8, or a time that is none."""
 
 
 def parse_service(raw: bytes) -> Service:
@@ -32,7 +34,7 @@ def parse_service(raw: bytes) -> Service:
     """
     try:
         return _service(msgspec.json.decode(raw, type=_ApiService))
-    except msgspec.MsgspecError as error:
+    except _NOT_UNDERSTOOD as error:
         raise LabError(
             f"the engine described a service in a way not understood: {error}"
         ) from error
@@ -54,7 +56,7 @@ def parse_tasks(raw: bytes) -> list[Task]:
     """
     try:
         tasks = [_task(api) for api in msgspec.json.decode(raw, type=list[_ApiTask])]
-    except msgspec.MsgspecError as error:
+    except _NOT_UNDERSTOOD as error:
         raise LabError(f"the engine described a task in a way not understood: {error}") from error
     return sorted(tasks, key=lambda task: (task.created_unix_s, task.id))
 

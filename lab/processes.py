@@ -58,7 +58,7 @@ def boot_id() -> str:
 
 def _started_ticks(pid: int) -> int | None:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return None
     # The command's name, in brackets, may itself hold brackets and spaces.

@@ -36,7 +36,7 @@ class AbraFolder:
     def write_env(self, domain: str, variables: Mapping[str, str]) -> None:
         """Write an app's env file."""
         for name, value in variables.items():
-            if "\n" in name + value:
+            if len(f"{name}={value}|".splitlines()) > 1:
                 raise UsageError(f"the variable {name} of {domain} holds a line break")
         text = "".join(f"{name}={value}\n" for name, value in variables.items())
         self._env_file(domain).write_text(text)
@@ -47,6 +47,8 @@ class AbraFolder:
             lines = self._env_file(domain).read_text().splitlines()
         except OSError as error:
             raise LabError(f"there is no app {domain} in {self.path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise LabError(f"the env file of {domain} cannot be read: {error}") from error
         pairs = (line.partition("=") for line in map(str.strip, lines) if _is_setting(line))
         return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
 

@@ -12,6 +12,7 @@ import yaml
 
 from lab.abra.folder import AbraFolder
 from lab.abra.stamp import chaos_version, label, stack_name
+from lab.errors import LabError
 from lab.history import CommandRan, Deployed, Note
 from lab.world import Stack, World
 
@@ -34,7 +35,9 @@ def chaos_deploy(world: World, folder: AbraFolder, domain: str) -> ChaosDeploy:
     when there is no such app or no usable checkout.
     """
     settings = folder.read_env(domain)
-    recipe = settings["TYPE"].partition(":")[0]
+    recipe = settings.get("TYPE", "").partition(":")[0]
+    if not recipe:
+        raise LabError(f"the app {domain} in {folder.path} names no recipe (TYPE)")
     checkout = folder.recipe(recipe)
     stack = stack_name(domain)
     began_s = world.now_s()

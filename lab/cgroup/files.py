@@ -25,6 +25,14 @@ def write(path: Path, value: str) -> None:
         raise LabError(f"{value!r} cannot be written to {path}: {error.strerror}") from error
 
 
+def children(group: Path) -> list[Path]:
+    """List what is in a group: its control files, and the groups below. Raises LabError."""
+    try:
+        return list(group.iterdir())
+    except OSError as error:
+        raise LabError(f"{group} cannot be read: {error.strerror}") from error
+
+
 def make_group(path: Path) -> None:
     """Create one group. Raises LabError, also when it exists: it would be somebody else's."""
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from lab.cgroup import files
 from lab.cgroup.group import MemoryGroup
 from lab.cgroup.v1 import MemoryGroupV1
 from lab.errors import NotPossibleHere
@@ -22,13 +23,15 @@ class CgroupHost(msgspec.Struct, frozen=True, kw_only=True):
     def memory_version(self) -> int | None:
         """1 or 2.
 
-        The version that the memory controller is on here; None where it is on neither.
+        The version that the memory controller is on here; None where it is on neither. Raises
+        LabError where the unified hierarchy cannot be read.
         """
         if "memory" in self.v1:
             return 1
-        if self.unified and "memory" in (self.unified / "cgroup.controllers").read_text().split():
-            return 2
-        return None
+        if self.unified is None:
+            return None
+        controllers = files.read(self.unified / "cgroup.controllers")
+        return 2 if "memory" in controllers.split() else None
 
     def memory_group(self, path: str) -> MemoryGroup:
         """Give the group of that path, not yet made.
@@ -63,7 +66,8 @@ def read_cgroup_host(mounts: Path = Path("/proc/self/mounts")) -> CgroupHost:
         if kind == "cgroup2":
             unified = unified or where
         elif kind == "cgroup":
-            v1 |= {option: where for option in options.split(",") if _names_hierarchy(option)}
+            for option in filter(_names_hierarchy, options.split(",")):
+                v1.setdefault(option, where)
     return CgroupHost(v1=v1, unified=unified)
 
 

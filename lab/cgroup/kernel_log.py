@@ -20,10 +20,12 @@ _SUMMARY = re.compile(
     r"task_memcg=(?P<victim>[^,]+),task=(?P<process>.*),pid=(?P<pid>\d+),uid=\d+"
 )
 _KILLED = re.compile(
-    r"Memory cgroup out of memory: Killed process (?P<pid>\d+) .*?anon-rss:(?P<rss>\d+)kB"
+    r"Memory cgroup out of memory: Killed process (?P<pid>\d+) .*anon-rss:(?P<rss>\d+)kB"
 )
 _USAGE = re.compile(r"memory: usage (?P<usage>\d+)kB, limit (?P<limit>\d+)kB")
 _CONTAINER = re.compile(r"(?:^|/)(?:docker-)?(?P<id>[0-9a-f]{64})(?:\.scope)?$")
+_MICROSECONDS = re.compile(rb"\d{1,20}")
+"""The kernel's clock has 64 bits."""
 _KIB = 1024
 _REPORT_LINES = 200
 """One OOM report is longer than this only on a machine with hundreds of processes in the group."""
@@ -83,7 +85,7 @@ def parse_kmsg(record: bytes) -> tuple[float, str] | None:
     """
     prefix, separator, rest = record.partition(b";")
     fields = prefix.split(b",")
-    if not separator or len(fields) < 3 or not fields[2].isdigit():
+    if not separator or len(fields) < 3 or not _MICROSECONDS.fullmatch(fields[2]):
         return None
     message = rest.split(b"\n", 1)[0].decode("utf-8", "replace")
     return int(fields[2]) / 1_000_000, message

@@ -19,7 +19,7 @@ class MemoryGroupV1:
 
     def __init__(self, memory_root: Path, other_roots: tuple[Path, ...], path: str) -> None:
         self.path = path
-        self._other_roots = other_roots
+        self._roots = {memory_root, *other_roots}
         self._group = memory_root / path.lstrip("/")
 
     def create(self) -> None:
@@ -58,7 +58,7 @@ class MemoryGroupV1:
     def containers(self) -> dict[str, int]:
         """Usage in bytes of each container in the group, by container id."""
         usages: dict[str, int] = {}
-        for child in self._group.iterdir():
+        for child in files.children(self._group):
             try:
                 usages[child.name] = int((child / "memory.usage_in_bytes").read_text())
             except (FileNotFoundError, NotADirectoryError, OSError):
@@ -67,5 +67,5 @@ class MemoryGroupV1:
 
     def remove(self) -> None:
         """Remove the group and all below it, in every hierarchy."""
-        for root in {self._group.parent, *self._other_roots}:
+        for root in self._roots:
             files.remove_tree(root / self.path.lstrip("/"))

@@ -79,6 +79,8 @@ def find_engine(given: Path | None = None) -> Engine:
     missing: list[str] = []
     for root in dict.fromkeys(candidates):
         tools, missing = _tools_in(root)
+        if given and "dockerd" in tools and not tools["dockerd"].is_relative_to(given.absolute()):
+            raise NotPossibleHere(f"there is no dockerd in {given}")
         if not missing:
             return _engine(root, tools)
     raise NotPossibleHere(
@@ -161,6 +163,9 @@ def _version(dockerd: Path, environment: dict[str, str]) -> str:
             timeout=60,
             check=True,
         )
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.strip() or f"exit status {error.returncode}"
+        raise LabError(f"{dockerd} does not run: {said}") from error
     except (OSError, subprocess.SubprocessError) as error:
         raise LabError(f"{dockerd} does not run: {error}") from error
     # "Docker version 20.10.24+dfsg1, build 5d6db84"

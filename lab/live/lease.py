@@ -132,7 +132,11 @@ def claim_folder(root: Path, *, kept: bool) -> tuple[LabFolder, Lease]:
         raise LabError(
             f"the lab's folder {folder.path} cannot be made: {error.strerror}"
         ) from error
-    folder.write_lease(lease)
+    try:
+        folder.write_lease(lease)
+    except LabError:
+        folder.remove()  # without a lease nobody ever would
+        raise
     return folder, lease
 
 

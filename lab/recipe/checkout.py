@@ -102,5 +102,5 @@ def read_images(checkout: Path, file: str = "compose.yml") -> dict[str, str]:
 def _parse(text: str, file: str) -> _Compose:
     try:
         return msgspec.convert(yaml.safe_load(text), _Compose)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+    except (yaml.YAMLError, msgspec.ValidationError, ValueError) as error:
         raise LabError(f"{file} is no compose file that can be read: {error}") from error

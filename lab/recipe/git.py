@@ -11,7 +11,7 @@ from pathlib import Path
 # Without this GitPython refuses to be imported where there is no git; we say so ourselves, later.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-from git import Actor, GitCommandError, Repo
+from git import Actor, Git, GitCommandError, Repo
 from git.exc import GitError
 
 from lab.errors import LabError, NotPossibleHere
@@ -22,6 +22,11 @@ ISOLATED = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_SYSTEM": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
+    # Git reads $XDG_CONFIG_HOME/git/ignore and attributes whatever its configuration says.
+    "XDG_CONFIG_HOME": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_TEMPLATE_DIR": "",
+    "GIT_DEFAULT_HASH": "sha1",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_AUTHOR_NAME": AUTHOR.name or "",
     "GIT_AUTHOR_EMAIL": AUTHOR.email or "",
@@ -40,14 +45,18 @@ def require_git() -> None:
 
 def create(path: Path) -> Repo:
     """Make an empty repository. Raises LabError."""
+    _forget_callers()
     with told(f"the repository {path} cannot be made"):
-        repo = Repo.init(path, mkdir=True, initial_branch="main")
-        repo.git.update_environment(**ISOLATED)
-        return repo
+        path.mkdir(parents=True, exist_ok=True)
+        git = Git(path)
+        git.update_environment(**ISOLATED)
+        git.init("--quiet", "--initial-branch", "main")
+    return open_at(path)
 
 
 def open_at(path: Path) -> Repo:
     """Open a work tree. Raises LabError where there is none."""
+    _forget_callers()
     with told(f"{path} is no git work tree"):
         repo = Repo(path)
         repo.git.update_environment(**ISOLATED)
@@ -56,6 +65,7 @@ def open_at(path: Path) -> Repo:
 
 def clone(source: Path, target: Path) -> Repo:
     """Clone a repository. Raises LabError."""
+    _forget_callers()
     with told(f"{source} cannot be cloned"):
         repo = Repo.clone_from(str(source), target, env=ISOLATED)
         repo.git.update_environment(**ISOLATED)
@@ -67,11 +77,20 @@ def describe(path: Path) -> str | None:
 
     None where there is none.
     """
+    _forget_callers()
     try:
         repo = Repo(path, search_parent_directories=True)
         return repo.head.commit.hexsha + ("+" if repo.is_dirty() else "")
     except (GitError, OSError, ValueError):
         return None
+
+
+def _forget_callers() -> None:
+    """Drop what another git exported to us, as to its hooks: GIT_DIR outranks any path of ours."""
+    kept = ("GIT_PYTHON_", "GIT_EXEC_PATH")
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        if not name.startswith(kept):
+            del os.environ[name]
 
 
 @contextmanager

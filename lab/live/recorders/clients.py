@@ -78,7 +78,11 @@ class ClientRecorder(Recorder):
 
     def _start_prober(self, service: str, port: int, image: str) -> str:
         """Start the prober on the service's networks; return its container."""
-        spec = self._api.inspect_service(service)["Spec"]  # type: ignore[no-untyped-call]
+        try:
+            spec = self._api.inspect_service(service)["Spec"]  # type: ignore[no-untyped-call]
+        except docker.errors.APIError as error:
+            said = error.explanation or error
+            raise LabError(f"no client can ask the service {service}: {said}") from error
         networks = [item["Target"] for item in spec["TaskTemplate"].get("Networks") or []]
         if not networks:
             raise LabError(f"the service {service} is on no network: no client can reach it")

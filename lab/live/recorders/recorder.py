@@ -31,7 +31,7 @@ class Recorder(threading.Thread):
         try:
             self.record()
             reason = "it ended by itself"
-        except Exception as error:  # noqa: BLE001 - a thread's failure must reach the history
+        except BaseException as error:  # noqa: BLE001 - a thread's end must reach the history
             reason = f"{type(error).__name__}: {error}"
         if not self.stopping.is_set():
             self.history.append(self.source, RecorderLost(recorder=self.source, reason=reason))

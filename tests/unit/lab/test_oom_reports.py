@@ -149,5 +149,7 @@ def test_records_of_the_device(record: bytes, parsed: tuple[float, str] | None) 
 
 
 @given(st.binary(), st.binary())
-def test_no_record_with_digits_in_its_place_makes_the_reader_fail(flags: bytes, rest: bytes) -> None:
+def test_no_record_with_digits_in_its_place_makes_the_reader_fail(
+    flags: bytes, rest: bytes
+) -> None:
     parse_kmsg(b"6,1,1000000," + flags + b";" + rest)

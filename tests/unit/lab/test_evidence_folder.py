@@ -1,0 +1,96 @@
+"""The evidence folder under readers: ``latest`` always leads to a run, a file is always whole."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from harness.evidence import EvidenceFolder, console_line
+from lab.errors import LabError
+from lab.history import OomKill, Record
+
+
+def test_a_run_is_named_by_its_time_and_nothing_else_is_left_beside_it(tmp_path: Path) -> None:
+    folder = EvidenceFolder.create(tmp_path / "deep" / "runs", "repro-x")
+    assert folder.path.parent == tmp_path / "deep" / "runs" / "repro-x"
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{4}", folder.path.name)
+    assert {path.name for path in folder.path.parent.iterdir()} == {folder.path.name, "latest"}
+    assert not (folder.path.parent / "latest").readlink().is_absolute()
+
+
+def test_latest_never_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = count()
+    monkeypatch.setattr(secrets, "token_hex", lambda _: f"{next(numbers):04x}")
+    EvidenceFolder.create(tmp_path, "x")
+    done = threading.Event()
+    missed: list[bool] = []
+
+    def look() -> None:
+        while not done.is_set():
+            missed.append(not (tmp_path / "x" / "latest").is_dir())
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for _ in range(100):
+        EvidenceFolder.create(tmp_path, "x")
+    done.set()
+    reader.join(20)
+    assert missed
+    assert not any(missed)
+
+
+def test_a_file_is_never_seen_half_written(tmp_path: Path) -> None:
+    folder = EvidenceFolder(tmp_path)
+    texts = [bytes([letter]) * 200_000 for letter in b"ab"]
+    folder.write("big", texts[0])
+    done = threading.Event()
+    seen: set[bytes] = set()
+
+    def look() -> None:
+        while not done.is_set():
+            seen.add((tmp_path / "big").read_bytes())
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for n in range(100):
+        folder.write("big", texts[n % 2])
+    done.set()
+    reader.join(20)
+    assert seen <= set(texts)
+
+
+def test_what_stands_where_latest_should_be_is_not_removed(tmp_path: Path) -> None:
+    (tmp_path / "x" / "latest").mkdir(parents=True)
+    (tmp_path / "x" / "latest" / "mine").touch()
+    with pytest.raises(LabError, match="no evidence can be kept"):
+        EvidenceFolder.create(tmp_path, "x")
+    assert (tmp_path / "x" / "latest" / "mine").exists()
+
+
+def test_a_part_is_made_once(tmp_path: Path) -> None:
+    folder = EvidenceFolder(tmp_path)
+    folder.part("a-ample").write("manifest.json", b"{}\n")
+    assert (tmp_path / "a-ample" / "manifest.json").read_bytes() == b"{}\n"
+    with pytest.raises(LabError, match="a-ample cannot be made: File exists"):
+        folder.part("a-ample")
+
+
+def test_an_oom_kill_has_a_line_on_the_console() -> None:
+    kill = OomKill(
+        container_id="c",
+        cgroup="/lab/c",
+        limited_cgroup="/lab",
+        pid=1,
+        process="stampload",
+        anon_rss_bytes=1,
+        usage_bytes=None,
+        limit_bytes=None,
+        lines=(),
+    )
+    record = Record(seq=0, source="kernel log", happened_s=1.0, seen_s=12.3456, what=kill)
+    assert console_line(record) == "  12.346  kernel: OOM-killed stampload in /lab/c"
