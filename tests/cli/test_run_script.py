@@ -26,7 +26,7 @@ case $* in
   *'import ensurepip'*) ;;
   *'import sys; print'*) echo /stub 3.12.1 ;;
   *'-m venv'*) shift 3 && mkdir -p "$1/bin" && cp "$0" "$1/bin/python" ;;
-  *'-m pip install'*) sleep "${STUB_PIP_S:-0}" && exit "${STUB_PIP:-0}" ;;
+  *'-m pip install'*) [ -z "${STUB_PIP_S-}" ] || exec sleep "$STUB_PIP_S"; exit "${STUB_PIP:-0}" ;;
   *) echo "argv: $*" && echo "$PYTHONPATH ${PYTHONHOME-}" && echo "$STAMPLAB_CACHE" && pwd ;;
 esac
 """

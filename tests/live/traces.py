@@ -15,13 +15,13 @@ from lab.errors import LabError
 from lab.live.lease import LabFolder, labs_root
 
 _CGROUPS = Path("/sys/fs/cgroup")
-_DAEMON = re.compile(r"/lab-([0-9a-f]{8})/daemon\.json")
+_DAEMON = re.compile(r"(/\S*/lab-([0-9a-f]{8}))/daemon\.json")
 
 
 def everything() -> dict[str, list[str]]:
     """All traces that are there now; `left_since` compares."""
     others = _labs_of_others()
-    labs, daemons = _labs(), _daemons()
+    labs, daemons = _labs(), set(_daemons())
     groups = {path for path in _CGROUPS.glob("**/stamplab-*") if path.is_dir()}
     others |= _labs_of_others()  # one may have come or gone while we looked
     return {
@@ -46,27 +46,30 @@ def _labs() -> set[str]:
 
 
 def _labs_of_others() -> set[str]:
-    """Labs whose owner lives and is neither we nor a child of ours."""
+    """Labs, wherever their folders are, whose owner lives and is neither we nor a child of ours."""
     ours = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
+    root = labs_root()
+    folders = {*(root.iterdir() if root.is_dir() else ()), *_daemons().values()}
     others = set()
-    for lab in _labs():
+    for folder in map(LabFolder, folders):
         try:
-            owner = LabFolder(labs_root() / f"lab-{lab}").read_lease().owner
+            owner = folder.read_lease().owner
         except LabError:
-            others.add(lab)  # it is being made or taken down at this very moment
+            others.add(folder.lab_id)  # it is being made or taken down at this very moment
             continue
         if owner.is_alive() and owner.pid not in ours:
-            others.add(lab)
+            others.add(folder.lab_id)
     return others
 
 
-def _daemons() -> set[str]:
-    """Labs whose dockerd runs."""
-    found = set()
+def _daemons() -> dict[str, Path]:
+    """Labs whose dockerd runs, with their folders."""
+    found = {}
     for process in psutil.process_iter(["name", "cmdline"]):
         if process.info["name"] == "dockerd":
             named = _DAEMON.search(" ".join(process.info["cmdline"] or []))
-            found |= {named.group(1)} if named else set()
+            if named:
+                found[named.group(2)] = Path(named.group(1))
     return found
 
 
