@@ -41,6 +41,14 @@ class Terminated(BaseException):
         self.number = number
 
 
+class Screen(Console):
+    """A console whose reader may go away: that is no verdict, so it must not exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what `main` turns into exit code 2; rich itself would exit with 1."""
+        raise BrokenPipeError
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(stamplab_version(), prog_name="stamplab")
 def stamplab() -> None:
@@ -111,7 +119,7 @@ def discourse(
     harness, (c) with the convergence guard, (d) with the fixed overlay (stop-first); and judges the
     report's claims.
     """
-    progress = Console(stderr=True, quiet=quiet, highlight=False)
+    progress = Screen(stderr=True, quiet=quiet, highlight=False)
     if fast:
         progress.print("--fast: both monitors are 1 s instead of the recipe's 5 s, boots are short")
     request = Request(
@@ -129,7 +137,7 @@ def discourse(
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
     else:
-        show_report(report, Console(highlight=False))
+        show_report(report, Screen(highlight=False))
     return report.verdict.exit_code
 
 

@@ -108,8 +108,8 @@ def labs_root() -> Path:
 def claim_folder(root: Path, *, kept: bool) -> tuple[LabFolder, Lease]:
     """Make a new lab's folder with its lease in it.
 
-    Raises UsageError when a socket in it would have too long a path, LabError when it cannot be
-    made.
+    Raises UsageError for a relative root, LabError when a socket in it would have too long a path,
+    when it cannot be made, or when it is in another user's hands.
     """
     folder = LabFolder(root / f"lab-{secrets.token_hex(4)}")
     length = len(os.fsencode(folder.socket))
@@ -132,6 +132,9 @@ def claim_folder(root: Path, *, kept: bool) -> tuple[LabFolder, Lease]:
         raise LabError(
             f"the lab's folder {folder.path} cannot be made: {error.strerror}"
         ) from error
+    if root.stat().st_uid != os.geteuid():
+        folder.remove()
+        raise LabError(f"{root} belongs to another user: set STAMPLAB_DIR to a folder of your own")
     try:
         folder.write_lease(lease)
     except LabError:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from lab.live.lab import Apparatus
+from scenarios.cli import Screen
 from tests.live import traces
 
 ROOT = Path(__file__).parents[2]
@@ -198,6 +199,11 @@ def test_no_engine_exits_77_and_names_what_is_missing(tmp_path: Path) -> None:
     )
     assert done.returncode == 77
     assert "dockerd, docker, containerd" in clean(done).splitlines()[-1]
+
+
+def test_a_reader_that_goes_away_is_no_verdict() -> None:
+    with pytest.raises(BrokenPipeError):
+        Screen().on_broken_pipe()
 
 
 def test_bad_usage_exits_64(tmp_path: Path) -> None:

@@ -134,6 +134,16 @@ def test_a_root_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         claim_folder(tmp_path / "file" / "labs", kept=False)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_root_of_another_user_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "labs"
+    root.mkdir()
+    os.chown(root, 12345, 12345)
+    with pytest.raises(LabError, match="belongs to another user"):
+        claim_folder(root, kept=False)
+    assert not list(root.glob("lab-*"))
+
+
 def test_a_lease_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     folder = LabFolder(tmp_path / "lab-1")
     with pytest.raises(LabError, match="cannot be read"):
