@@ -87,6 +87,7 @@ def repro() -> None:
 @click.option(
     "--engine",
     type=click.Path(path_type=Path, file_okay=False),
+    envvar="STAMPLAB_ENGINE",
     help="A folder with an unpacked docker engine.",
 )
 @click.option("--keep", is_flag=True, help="Leave the last lab up and print its DOCKER_HOST.")

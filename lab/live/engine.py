@@ -113,10 +113,12 @@ def _tools_in(root: Path | None) -> tuple[dict[str, Path], list[str]]:
     own = [root / folder for folder in _BIN_FOLDERS] if root else []
     system = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)]
     places = [*own, *system, *_SYSTEM_FOLDERS]
+    unpacked = [cache_folder() / "engine" / folder for folder in _BIN_FOLDERS]
     tools: dict[str, Path] = {}
     missing: list[str] = []
     for name, spellings in {**REQUIRED, **OPTIONAL}.items():
-        found = _find(spellings, places)
+        # A host's busybox is often dynamic, and an image has no loader: the set-up's is static.
+        found = _find(spellings, [*unpacked, *places] if name == "busybox" else places)
         if found:
             tools[name] = found
         elif name in REQUIRED:

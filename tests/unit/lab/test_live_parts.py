@@ -197,6 +197,18 @@ def test_an_engine_on_path_comes_before_the_cache(
     assert (engine.version, engine.source) == ("28.5.2", "PATH")
 
 
+def test_the_static_busybox_of_the_set_up_comes_before_the_hosts(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_engine(bare / "host")
+    static = bare / "cache" / "engine" / "bin" / "busybox"
+    static.parent.mkdir(parents=True)
+    static.write_text("#!/bin/sh\n")
+    static.chmod(0o755)
+    monkeypatch.setenv("PATH", str(bare / "host" / "usr" / "bin"))
+    assert find_engine().tools["busybox"] == static
+
+
 def test_what_is_missing_is_named(bare: Path) -> None:
     with pytest.raises(NotPossibleHere, match=r": runc not found .* \./run setup fetches"):
         find_engine(make_engine(bare / "engine", without="runc"))
