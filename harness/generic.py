@@ -16,7 +16,6 @@ from harness.lifecycle import (
     chaos_redeploy,
     deployed_identity,
     recipe_checkout_ref,
-    update_status_started,
     wait_healthy,
 )
 from lab.history import Finding, Note, ServiceSeen
@@ -56,7 +55,7 @@ def perform_upgrade(bench: Bench, plan: UpgradePlan) -> Identity:
     before = deployed_identity(bench)
     recipe_checkout_ref(bench, plan.head)
     baseline = Baseline.capture(world, bench.app.stack, bench.app.service)
-    stale = update_status_started(baseline.service)
+    stale = baseline.status_started
     world.record(Note(text=f"perform_upgrade: update status before the redeploy started: {stale}"))
     redeployed = chaos_redeploy(bench)
     _show_service(bench, world.inspect(bench.app.service))

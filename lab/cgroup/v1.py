@@ -61,7 +61,7 @@ class MemoryGroupV1:
         for child in files.children(self._group):
             try:
                 usages[child.name] = int((child / "memory.usage_in_bytes").read_text())
-            except (FileNotFoundError, NotADirectoryError, OSError):
+            except OSError:
                 continue  # a control file, or a container that went away under our eyes
         return usages
 

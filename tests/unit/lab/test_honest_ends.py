@@ -27,6 +27,7 @@ from lab.live.recorders.clients import ClientRecorder
 from lab.live.recorders.memory import MemoryRecorder
 from lab.live.recorders.recorder import Recorder
 from lab.processes import ProcessId, boot_id
+from tests.unit.lab.fake_group import FakeGroup
 
 # Recorders.
 
@@ -195,34 +196,6 @@ def test_a_process_that_outlives_its_kill_is_not_said_to_be_gone(
 
 
 # Leases.
-
-
-class FakeGroup:
-    """A control group that may refuse to go."""
-
-    path = "/fake"
-
-    def __init__(self, *, refuses: bool = False) -> None:
-        self.refuses = refuses
-        self.removed = 0
-
-    def create(self) -> None: ...
-
-    def usage_bytes(self) -> int:
-        return 0
-
-    def limit_bytes(self) -> int | None:
-        return None
-
-    def set_limit(self, limit_bytes: int | None) -> None: ...
-
-    def containers(self) -> dict[str, int]:
-        return {}
-
-    def remove(self) -> None:
-        if self.refuses:
-            raise LabError("the control group cannot be removed")
-        self.removed += 1
 
 
 @pytest.fixture

@@ -17,31 +17,7 @@ from lab.live.engine import REQUIRED, find_engine, link_tools
 from lab.live.lease import LabFolder, claim_folder, end_lease
 from lab.live.recorders.recorder import Recorder
 from lab.processes import ProcessId, boot_id
-
-
-class FakeGroup:
-    """A control group that remembers being removed."""
-
-    path = "/fake"
-
-    def __init__(self) -> None:
-        self.removed = 0
-
-    def create(self) -> None: ...
-
-    def usage_bytes(self) -> int:
-        return 0
-
-    def limit_bytes(self) -> int | None:
-        return None
-
-    def set_limit(self, limit_bytes: int | None) -> None: ...
-
-    def containers(self) -> dict[str, int]:
-        return {}
-
-    def remove(self) -> None:
-        self.removed += 1
+from tests.unit.lab.fake_group import FakeGroup
 
 
 def own() -> ProcessId:

@@ -1,0 +1,33 @@
+"""A memory control group that is none, for what only needs one to be there."""
+
+from __future__ import annotations
+
+from lab.errors import LabError
+
+
+class FakeGroup:
+    """Remembers being removed, or refuses to go."""
+
+    path = "/fake"
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.refuses = refuses
+        self.removed = 0
+
+    def create(self) -> None: ...
+
+    def usage_bytes(self) -> int:
+        return 0
+
+    def limit_bytes(self) -> int | None:
+        return None
+
+    def set_limit(self, limit_bytes: int | None) -> None: ...
+
+    def containers(self) -> dict[str, int]:
+        return {}
+
+    def remove(self) -> None:
+        if self.refuses:
+            raise LabError("the control group cannot be removed")
+        self.removed += 1
