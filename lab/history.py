@@ -87,6 +87,12 @@ class MemorySample(msgspec.Struct, frozen=True, kw_only=True, tag="memory"):
     usage_bytes: int
     limit_bytes: int | None
     containers: dict[str, int]
+    peak_bytes: int | None = None
+    """The most that was ever charged to the group."""
+    oom_kills: int | None = None
+    """The kernel's count of OOM kills in the group and below; None where it keeps none (v1)."""
+    stalled_s: float | None = None
+    """PSI ``full``: seconds in which all tasks at once waited for memory; None without PSI."""
 
 
 class LimitSet(msgspec.Struct, frozen=True, kw_only=True, tag="limit_set"):

@@ -18,6 +18,8 @@ class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
     Exact, and untouched by clock steps (proc(5), stat 22).
     """
     boot_id: str
+    namespace: str | None
+    """The pid namespace that ``pid`` counts in, e.g. ``pid:[4026531836]``."""
 
     @staticmethod
     def of(pid: int) -> ProcessId | None:
@@ -25,7 +27,29 @@ class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
         started = _started_ticks(pid)
         if started is None:
             return None
-        return ProcessId(pid=pid, started_ticks=started, boot_id=boot_id())
+        return ProcessId(
+            pid=pid, started_ticks=started, boot_id=boot_id(), namespace=pid_namespace()
+        )
+
+    @property
+    def token(self) -> str:
+        """The identity as a part of a file's name; `from_token` reads it back."""
+        return f"{self.pid}.{self.started_ticks}.{self.boot_id}.{self.namespace}"
+
+    @staticmethod
+    def from_token(token: str) -> ProcessId | None:
+        """Read an identity from a file's name; None where it is none."""
+        pid, _, rest = token.partition(".")
+        ticks, _, rest = rest.partition(".")
+        boot, _, namespace = rest.partition(".")
+        if not (pid.isdecimal() and ticks.isdecimal() and boot and namespace):
+            return None
+        return ProcessId(pid=int(pid), started_ticks=int(ticks), boot_id=boot, namespace=namespace)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it runs, if it does, where we cannot see it: in another pid namespace, now."""
+        return self.boot_id == boot_id() and self.namespace != pid_namespace()
 
     def is_alive(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
@@ -49,6 +73,32 @@ class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
         except psutil.TimeoutExpired:
             return not self.is_alive()
         return True
+
+
+def marked(variable: str, value: str) -> list[ProcessId]:
+    """Find all processes that were started with a variable in their environment.
+
+    It is inherited, so it finds what its parent has lost. Processes of other users stay unseen.
+    """
+    mark = f"{variable}={value}".encode()
+    found = []
+    for pid in psutil.pids():
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has just ended, or is another user's
+        identity = ProcessId.of(pid) if mark in environment else None
+        if identity is not None:
+            found.append(identity)
+    return found
+
+
+def pid_namespace(pid: int | str = "self") -> str | None:
+    """The pid namespace of a process; None where there is no such process any more."""
+    try:
+        return str(Path(f"/proc/{pid}/ns/pid").readlink())
+    except OSError:
+        return None
 
 
 def boot_id() -> str:

@@ -215,12 +215,15 @@ def container_event(task_id: str, action: str) -> EngineEvent:
     )
 
 
-def memory(limit_bytes: int | None = None, **tasks: int) -> MemorySample:
+def memory(
+    limit_bytes: int | None = None, *, oom_kills: int | None = None, **tasks: int
+) -> MemorySample:
     """Memory by task id."""
     return MemorySample(
         usage_bytes=sum(tasks.values()),
         limit_bytes=limit_bytes,
         containers={f"container-{name}": used for name, used in tasks.items()},
+        oom_kills=oom_kills,
     )
 
 

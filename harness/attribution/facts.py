@@ -5,6 +5,7 @@ Reads a history and judges nothing. What the history does not show is None, or e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import msgspec
@@ -102,6 +103,11 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     limit: LimitSet | None
     at_oom: MemorySample | None
     """The last sample before the OOM kill."""
+    oom_kills: int | None
+    """OOM kills that the kernel counted in the lab's group since head was applied.
+
+    None where the group has no such counter (cgroup v1), or was not sampled.
+    """
 
     @property
     def last(self) -> Sighting:
@@ -135,7 +141,8 @@ def attribute(history: History, service: str) -> Attribution | None:
         served_before=_clients(history, 0.0, applied_s).versions if applied_s else (),
         clients=_clients(history, applied_s, _over_s(sightings, applied_s)),
         limit=_last(history, LimitSet),
-        at_oom=_sample_before(history, death.oom if death else None),
+        at_oom=_sample_before(history, death.oom.happened_s if death and death.oom else None),
+        oom_kills=_oom_kills(history, applied_s),
     )
 
 
@@ -257,12 +264,19 @@ def _last(history: History, kind: type[LimitSet]) -> LimitSet | None:
     return found[-1] if found else None
 
 
-def _sample_before(history: History, oom: Record | None) -> MemorySample | None:
-    if oom is None:
+def _sample_before(history: History, until_s: float | None) -> MemorySample | None:
+    if until_s is None:
         return None
     samples = [
         record.what
         for record in history
-        if isinstance(record.what, MemorySample) and record.happened_s <= oom.happened_s
+        if isinstance(record.what, MemorySample) and record.happened_s <= until_s
     ]
     return samples[-1] if samples else None
+
+
+def _oom_kills(history: History, applied_s: float | None) -> int | None:
+    first, last = _sample_before(history, applied_s), _sample_before(history, math.inf)
+    if first is None or last is None or first.oom_kills is None or last.oom_kills is None:
+        return None
+    return last.oom_kills - first.oom_kills

@@ -94,12 +94,19 @@ def _oom_killed(found: Attribution) -> Part:
     if found.death is None:
         verdict = Verdict.FAIL if found.rollback is None else Verdict.UNKNOWN
         return Part(name=name, verdict=verdict, evidence="no OOM kill of a new task is recorded")
+    if found.death.is_oom and found.oom_kills == 0:
+        return Part(
+            name=name,
+            verdict=Verdict.FAIL,
+            evidence="the kernel's log has an OOM kill, its counter in memory.events has none",
+        )
     if found.death.is_oom:
         figures = attribution.memory_at_oom(found)
+        counted = "" if found.oom_kills is None else f", memory.events oom_kill +{found.oom_kills}"
         return Part(
             name=name,
             verdict=Verdict.PASS,
-            evidence=f"OOM-killed by the kernel's record ({figures})",
+            evidence=f"OOM-killed by the kernel's record ({figures}{counted})",
         )
     code = found.death.ended.exit_code if found.death.ended else "unknown"
     oom = "an OOM kill" if found.death.oom else "no OOM kill"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,39 @@ def write(path: Path, value: str) -> None:
         raise LabError(f"{value!r} cannot be written to {path}: {error.strerror}") from error
 
 
+def read_counters(path: Path) -> dict[str, int]:
+    """Read a file of ``name value`` lines, such as ``memory.events``. Raises LabError."""
+    pairs = (line.split() for line in read(path).splitlines())
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2}
+
+
+def read_stalled_s(path: Path) -> float | None:
+    """Read PSI's ``full … total=<µs>`` in seconds; None where the kernel keeps no PSI.
+
+    Source: Documentation/accounting/psi.rst. A kernel with PSI switched off answers EOPNOTSUPP.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        kind, *values = line.split()
+        if kind == "full":
+            return int(values[-1].removeprefix("total=")) / 1_000_000
+    return None
+
+
+def usage_by_child(group: Path, file: str) -> dict[str, int]:
+    """Read one counter of each group below, by the name of that group. Raises LabError."""
+    usages: dict[str, int] = {}
+    for child in children(group):
+        try:
+            usages[child.name] = int((child / file).read_text())
+        except OSError:
+            continue  # a control file, or a container that went away under our eyes
+    return usages
+
+
 def children(group: Path) -> list[Path]:
     """List what is in a group: its control files, and the groups below. Raises LabError."""
     try:
@@ -41,21 +76,35 @@ def make_group(path: Path) -> None:
         raise LabError(f"the control group {path} cannot be made: {error.strerror}") from error
 
 
+_LEAVING_S = 5.0
+_POLL_S = 0.05
+
+
 def remove_tree(root: Path) -> None:
     """Remove a group and all below it, innermost first; one that is gone already is fine.
 
-    Raises LabError when a group is still in use.
+    A killed process leaves its group a moment after it is gone from sight. Raises LabError when a
+    group is still in use after that.
     """
+    deadline_s = time.monotonic() + _LEAVING_S
     for group in _innermost_first(root):
-        try:
-            group.rmdir()
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise LabError(
-                f"the control group {group} cannot be removed ({error.strerror}): "
-                "a process of the lab is probably still in it"
-            ) from error
+        while not _is_removed(group, is_last_try=time.monotonic() > deadline_s):
+            time.sleep(_POLL_S)
+
+
+def _is_removed(group: Path, *, is_last_try: bool) -> bool:
+    try:
+        group.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno == errno.EBUSY and not is_last_try:
+            return False
+        raise LabError(
+            f"the control group {group} cannot be removed ({error.strerror}): "
+            "a process of the lab is probably still in it"
+        ) from error
+    return True
 
 
 def _innermost_first(root: Path) -> Iterator[Path]:

@@ -16,8 +16,28 @@ class MemoryGroup(Protocol):
         """The group's path from the hierarchy's root, e.g. ``/stamplab-1a2b3c4d``."""
         ...
 
+    @property
+    def engine_parent(self) -> str:
+        """What the engine is told as ``cgroup-parent``: the same group, as the daemon sees it."""
+        ...
+
+    @property
+    def entry(self) -> tuple[str, ...]:
+        """What stands before the command line of the daemon's namespaces, if anything.
+
+        It puts them where this group can be made beside them. Its programs are the lab's own tools.
+        """
+        ...
+
     def create(self) -> None:
-        """Make the group, empty and without a limit."""
+        """Make what must be there before the daemon starts."""
+        ...
+
+    def settle(self) -> None:
+        """Make the rest, once the daemon's first process is in its place: empty, without a limit.
+
+        From then on it can be measured.
+        """
         ...
 
     def usage_bytes(self) -> int:
@@ -33,6 +53,21 @@ class MemoryGroup(Protocol):
 
         Swap is kept out of it, so that pressure ends in the OOM killer.
         """
+        ...
+
+    def peak_bytes(self) -> int | None:
+        """The most that was ever charged; None where this kernel does not say."""
+        ...
+
+    def oom_kills(self) -> int | None:
+        """Processes that the OOM killer killed in the group and below; None where uncounted.
+
+        The count outlives the containers that it happened in.
+        """
+        ...
+
+    def stalled_s(self) -> float | None:
+        """Seconds in which all tasks at once waited for memory (PSI ``full``); None without."""
         ...
 
     def containers(self) -> dict[str, int]:

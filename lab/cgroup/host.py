@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from lab.cgroup import files
 from lab.cgroup.group import MemoryGroup
 from lab.cgroup.v1 import MemoryGroupV1
-from lab.errors import NotPossibleHere
+from lab.cgroup.v2 import MemoryGroupV2
+from lab.errors import NotPossibleHere, UsageError
+
+Driver = Literal["cgroupfs", "systemd"]
+
+DRIVER_VARIABLE = "STAMPLAB_CGROUP_DRIVER"
+_SYSTEMD_IS_MANAGER = Path("/run/systemd/system")
+"""It is a folder exactly where systemd is the machine's manager (sd_booted(3))."""
+_SCOPE = ".scope"
+_SLICE_OF_SCOPES = "/system.slice"
 
 
 class CgroupHost(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +30,8 @@ class CgroupHost(msgspec.Struct, frozen=True, kw_only=True):
     v1: dict[str, Path]
     """Mount point by controller, or by ``name=…`` for a hierarchy without one."""
     unified: Path | None
+    driver: Driver = "cgroupfs"
+    """Who makes a lab's group on version 2; see `lab.cgroup.v2`."""
 
     @property
     def memory_version(self) -> int | None:
@@ -33,8 +47,14 @@ class CgroupHost(msgspec.Struct, frozen=True, kw_only=True):
         controllers = files.read(self.unified / "cgroup.controllers")
         return 2 if "memory" in controllers.split() else None
 
+    def group_path(self, name: str) -> str:
+        """Where a lab of that name has its group: its lease says so before it is made."""
+        if self.memory_version == 2 and self.driver == "systemd":
+            return f"{_SLICE_OF_SCOPES}/{name}{_SCOPE}"
+        return f"/{name}"
+
     def memory_group(self, path: str) -> MemoryGroup:
-        """Give the group of that path, not yet made.
+        """Give the group of that path (see `group_path`), not yet made.
 
         Raises NotPossibleHere without a controller.
         """
@@ -42,14 +62,37 @@ class CgroupHost(msgspec.Struct, frozen=True, kw_only=True):
         if version == 1:
             others = {*self.v1.values()} | ({self.unified} if self.unified else set())
             return MemoryGroupV1(self.v1["memory"], tuple(others), path)
-        if version == 2:
-            raise NotPossibleHere(
-                "this machine's memory controller is on cgroup v2, which the lab does not drive yet"
-            )
+        if version == 2 and self.unified is not None:
+            if path.endswith(_SCOPE):
+                return MemoryGroupV2(self.unified, path, scope=_scope(Path(path).name))
+            return MemoryGroupV2(self.unified, path)
         raise NotPossibleHere(
             "this machine has no memory control group (neither v1 nor v2): without one there is no "
             "memory pressure to apply; boot with cgroup_enable=memory, or use another machine"
         )
+
+    def require_memory(self) -> None:
+        """Raise NotPossibleHere where a lab's group could not limit memory.
+
+        On version 2 a group has the controllers that the one above hands down. A lab never changes
+        what is not its own, so it takes what the root hands down, or asks systemd.
+        """
+        self.memory_group("/probe-only")
+        if self.memory_version != 2 or self.driver == "systemd" or self.unified is None:
+            return
+        handed_down = self.unified / "cgroup.subtree_control"
+        if "memory" not in files.read(handed_down).split():
+            raise NotPossibleHere(
+                f"{handed_down} does not hand the memory controller down, so no group of the lab's "
+                "own could limit memory: let it do so (echo +memory), or, in a container, use the "
+                "machine itself"
+            )
+
+
+def _scope(unit: str) -> tuple[str, ...]:
+    """Start what follows in a scope that systemd leaves to us, and forgets when it is empty."""
+    options = ("--scope", "--quiet", "--collect", f"--unit={unit}", "--property=Delegate=yes")
+    return ("systemd-run", *options, "--")
 
 
 def read_cgroup_host(mounts: Path = Path("/proc/self/mounts")) -> CgroupHost:
@@ -68,7 +111,24 @@ def read_cgroup_host(mounts: Path = Path("/proc/self/mounts")) -> CgroupHost:
         elif kind == "cgroup":
             for option in filter(_names_hierarchy, options.split(",")):
                 v1.setdefault(option, where)
-    return CgroupHost(v1=v1, unified=unified)
+    return CgroupHost(v1=v1, unified=unified, driver=choose_driver())
+
+
+def choose_driver(manager: Path = _SYSTEMD_IS_MANAGER) -> Driver:
+    """The driver that ``$STAMPLAB_CGROUP_DRIVER`` names, else systemd where it is the manager.
+
+    Raises UsageError for another name.
+    """
+    match os.environ.get(DRIVER_VARIABLE) or None:
+        case "cgroupfs":
+            return "cgroupfs"
+        case "systemd":
+            return "systemd"
+        case None:
+            is_managed = manager.is_dir() and shutil.which("systemd-run") is not None
+            return "systemd" if is_managed else "cgroupfs"
+        case other:
+            raise UsageError(f"{DRIVER_VARIABLE} must be cgroupfs or systemd, not {other!r}")
 
 
 _MOUNT_OPTIONS = frozenset(

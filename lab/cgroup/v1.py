@@ -17,8 +17,12 @@ class MemoryGroupV1:
     evidence of a kill is the kernel log's, see `lab.cgroup.kernel_log`.
     """
 
+    entry: tuple[str, ...] = ()
+    """The daemon stays where its caller is: each hierarchy takes groups anywhere."""
+
     def __init__(self, memory_root: Path, other_roots: tuple[Path, ...], path: str) -> None:
         self.path = path
+        self.engine_parent = path
         self._roots = {memory_root, *other_roots}
         self._group = memory_root / path.lstrip("/")
 
@@ -31,6 +35,9 @@ class MemoryGroupV1:
         swappiness = self._group / "memory.swappiness"
         if swappiness.exists():
             files.write(swappiness, "0")
+
+    def settle(self) -> None:
+        """Nothing more to make."""
 
     def usage_bytes(self) -> int:
         """Memory charged to the group and all below it."""
@@ -55,15 +62,21 @@ class MemoryGroupV1:
             if file.exists():
                 files.write(file, value)
 
+    def peak_bytes(self) -> int | None:
+        """The most that was ever charged."""
+        return int(files.read(self._group / "memory.max_usage_in_bytes"))
+
+    def oom_kills(self) -> int | None:
+        """Uncounted: each group counts its own kills alone, and its count goes with it."""
+        return None
+
+    def stalled_s(self) -> float | None:
+        """Unknown: the kernel keeps PSI for groups of version 2 only."""
+        return None
+
     def containers(self) -> dict[str, int]:
         """Usage in bytes of each container in the group, by container id."""
-        usages: dict[str, int] = {}
-        for child in files.children(self._group):
-            try:
-                usages[child.name] = int((child / "memory.usage_in_bytes").read_text())
-            except OSError:
-                continue  # a control file, or a container that went away under our eyes
-        return usages
+        return files.usage_by_child(self._group, "memory.usage_in_bytes")
 
     def remove(self) -> None:
         """Remove the group and all below it, in every hierarchy."""

@@ -15,16 +15,27 @@ import msgspec
 import psutil
 import requests
 
+from lab.cgroup.group import MemoryGroup
 from lab.errors import LabError
 from lab.history import CommandRan
 from lab.live import sandbox
 from lab.live.engine import Engine, link_tools
-from lab.live.lease import LabFolder
-from lab.processes import ProcessId
+from lab.live.lease import MARK, LabFolder
+from lab.processes import ProcessId, pid_namespace
 
 _START_TIMEOUT_S = 120.0
 _POLL_S = 0.05
 _API_TIMEOUT_S = 60
+_GATEWAY = "docker_gwbridge"
+_GATEWAY_OPTIONS = {
+    "com.docker.network.bridge.name": _GATEWAY,
+    "com.docker.network.bridge.enable_icc": "true",
+    "com.docker.network.bridge.enable_ip_masquerade": "false",
+}
+"""The way out of a swarm's networks. Here it leads nowhere, so nothing need be kept apart on it.
+
+Left to its defaults it wants the kernel module br_netfilter, without which no task starts (seen).
+"""
 _PING_API_VERSION = "1.41"
 """Any: ``/_ping`` has no version in its path."""
 
@@ -45,14 +56,15 @@ class Daemon:
         """What DOCKER_HOST must be to talk to it."""
         return f"unix://{self.folder.socket}"
 
-    def start(self, *, outlive_us: bool) -> ProcessId:
-        """Start it, and return the first process of its namespaces once that is known.
+    def start(self, group: MemoryGroup, *, outlive_us: bool) -> ProcessId:
+        """Start it, its containers in ``group``; return the first process of its namespaces.
 
         Raises LabError with the daemon's last words when it ends at once.
         """
         link_tools(self.engine, self._tools)
         config = self.folder.path / "daemon.json"
-        config.write_bytes(msgspec.json.format(msgspec.json.encode(self._configuration())))
+        configuration = self._configuration(group.engine_parent)
+        config.write_bytes(msgspec.json.format(msgspec.json.encode(configuration)))
         with self.folder.daemon_log.open("ab") as log:
             self._process = sandbox.start(
                 self._tools,
@@ -60,6 +72,7 @@ class Daemon:
                 ["dockerd", "--config-file", str(config)],
                 self._environment(),
                 log,
+                entry=group.entry,
                 outlive_us=outlive_us,
             )
         return self._first_in_namespaces()
@@ -88,6 +101,7 @@ class Daemon:
     def init_swarm(self) -> None:
         """Make it a swarm of one manager, reachable only inside its own network namespace."""
         try:
+            self.api.create_network(_GATEWAY, driver="bridge", options=_GATEWAY_OPTIONS)
             self.api.init_swarm(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
         except (requests.RequestException, docker.errors.DockerException) as error:
             self.check_alive()
@@ -171,7 +185,7 @@ class Daemon:
         last = next((line for line in reversed(lines) if line.strip()), "nothing")
         return f"the last that it said (see dockerd.log): {last.strip()}"
 
-    def _configuration(self) -> dict[str, object]:
+    def _configuration(self, cgroup_parent: str) -> dict[str, object]:
         """Everything in one file, so that the host's /etc/docker/daemon.json is never read."""
         return {
             "hosts": [self.url],
@@ -180,7 +194,7 @@ class Daemon:
             "pidfile": "/run/lab/dockerd.pid",
             "bridge": "none",
             "storage-driver": "overlay2",
-            "cgroup-parent": self.folder.cgroup,
+            "cgroup-parent": cgroup_parent,
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
         }
 
@@ -193,6 +207,7 @@ class Daemon:
             # Images are imported, never pulled: without this every deploy would ask a registry.
             "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1",
             "LANG": os.environ.get("LANG", "C.UTF-8"),
+            MARK: self.folder.lab_id,
         }
 
     def _first_in_namespaces(self) -> ProcessId:
@@ -200,16 +215,19 @@ class Daemon:
         deadline_s = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline_s:
             self.check_alive()
-            identity = _only_child(self._process.pid)
+            identity = _first_of_namespace(self._process.pid)
             if identity is not None:
                 return identity
             time.sleep(_POLL_S)
         raise LabError("the lab's namespaces have no first process: unshare does not go on")
 
 
-def _only_child(pid: int) -> ProcessId | None:
+def _first_of_namespace(pid: int) -> ProcessId | None:
+    """The child of ``pid`` in another pid namespace; the others are helpers on the way there."""
     try:
         children = psutil.Process(pid).children()
     except psutil.Error:
         return None
-    return ProcessId.of(children[0].pid) if children else None
+    outside = {None, pid_namespace()}
+    inside = [child.pid for child in children if pid_namespace(child.pid) not in outside]
+    return ProcessId.of(inside[0]) if inside else None

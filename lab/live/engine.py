@@ -43,6 +43,7 @@ OPTIONAL = {
     "iptables-save": ("iptables-save", "xtables-nft-multi"),
     "iptables-restore": ("iptables-restore", "xtables-nft-multi"),
     "setpriv": ("setpriv",),
+    "systemd-run": ("systemd-run",),
 }
 
 

@@ -35,6 +35,13 @@ if [ -d /sys/kernel/security ]; then
     mount -t tmpfs -o ro stamplab /sys/kernel/security
 fi
 
+# Where version 2 of the control groups is the only one, the daemon sees them from its lab's own group
+# down: runc enables controllers from the root that it sees.
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    busybox umount -l /sys/fs/cgroup
+    mount -t cgroup2 stamplab /sys/fs/cgroup
+fi
+
 ip link set lo up
 
 "$@" &

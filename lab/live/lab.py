@@ -44,7 +44,7 @@ def prepare(engine_folder: Path | None = None) -> Apparatus:
     """
     sandbox.require_root()
     host = read_cgroup_host()
-    host.memory_group("/probe-only")
+    host.require_memory()
     os.close(open_kernel_log())
     engine = find_engine(engine_folder)
     git.require_git()
@@ -77,13 +77,15 @@ def live_lab(
     clock = Clock()
     with ExitStack() as teardown:
         with undisturbed():
-            folder, lease = claim_folder(labs_root(), kept=keep)
-            group = read_cgroup_host().memory_group(folder.cgroup)
+            host = read_cgroup_host()
+            folder, lease = claim_folder(labs_root(), kept=keep, group_path=host.group_path)
+            group = host.memory_group(lease.cgroup)
             daemon = Daemon(apparatus.engine, folder)
             teardown.callback(_finish, daemon, folder, group, evidence, keep=keep, tell=tell)
         group.create()
-        init = daemon.start(outlive_us=keep)
+        init = daemon.start(group, outlive_us=keep)
         folder.write_lease(msgspec.structs.replace(lease, init=init))
+        group.settle()
         daemon.wait_ready()
         daemon.init_swarm()
         daemon.import_image(apparatus.rootfs, apparatus.image)
@@ -130,7 +132,8 @@ def _finish(
             tell(f"the daemon's log could not be kept: {error.strerror}")
         if keep and lease.init is not None and lease.init.is_alive():
             tell(
-                f"the lab is kept: DOCKER_HOST={daemon.url} (remove it by: stamplab doctor --reap)"
+                f"the lab is kept: DOCKER_HOST={daemon.url} "
+                f"(remove it by: stamplab end {folder.lab_id})"
             )
             return
         end_lease(folder, lease, group)

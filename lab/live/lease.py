@@ -1,7 +1,8 @@
 """A lab's lease: what it put on this machine, on disk before any of it is there.
 
 Whatever happens to the lab's own process, the lease names all that may be left: the folder, the
-namespaces' first process, the control group. Nothing else is ever removed.
+processes, the control group. Nothing else is ever removed. Every step is safe to be cut off by
+``kill -9``: a folder appears with its lease in it, and goes by a name that says it is going.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,10 +19,18 @@ import msgspec
 
 from lab.cgroup.group import MemoryGroup
 from lab.errors import LabError, UsageError
-from lab.processes import ProcessId
+from lab.processes import ProcessId, marked
+
+MARK = "STAMPLAB_LAB"
+"""The variable that all processes of a lab are started with; its value is the lab's id."""
+
+LAB_PREFIX = "lab-"
+CLAIM_PREFIX = ".claim-"
+GONE_PREFIX = ".gone-"
 
 _UNIX_SOCKET_PATH_MAX_BYTES = 107
 """sun_path holds 108 bytes with its final NUL (unix(7))."""
+_DYING_S = 20.0
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,13 +45,29 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     kept: bool = False
     """Whether the lab was left up on purpose: then its owner's death does not end the lease."""
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether nobody needs the lab any more.
+
+        Its owner is gone, and it was not left up on purpose, or what was left up is gone as well.
+        What cannot be seen from here is never taken for dead.
+        """
+        if self.owner.is_foreign or self.owner.is_alive():
+            return False
+        return not self.kept or self.init is None or not self.init.is_alive()
+
 
 class LabFolder:
     """One lab's folder: short enough for sockets, and the place of its lease."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.lab_id = path.name.removeprefix("lab-")
+        self.lab_id = path.name.removeprefix(LAB_PREFIX)
+
+    @property
+    def name(self) -> str:
+        """The lab's name wherever it has one on this machine: labs share no parent."""
+        return f"stamplab-{self.lab_id}"
 
     @property
     def socket(self) -> Path:
@@ -67,11 +94,6 @@ class LabFolder:
         """The lease, as JSON."""
         return self.path / "lease.json"
 
-    @property
-    def cgroup(self) -> str:
-        """The group's path; its name is the lab's own, so labs share no parent."""
-        return f"/stamplab-{self.lab_id}"
-
     def write_lease(self, lease: Lease) -> None:
         """Replace the lease atomically."""
         draft = self.lease_file.with_suffix(".new")
@@ -92,12 +114,30 @@ class LabFolder:
 
     def remove(self) -> None:
         """Remove the folder and all in it, and the labs' root when this was the last one."""
+        going = self.path.with_name(f"{GONE_PREFIX}{self.lab_id}")
         try:
-            shutil.rmtree(self.path)
+            self.path.replace(going)
+        except FileNotFoundError:
+            pass  # somebody else removes it at this moment
         except OSError as error:
             raise LabError(f"{self.path} cannot be removed: {error.strerror}") from error
-        with suppress(OSError):  # other labs are in it
-            self.path.parent.rmdir()
+        remove_remains(going)
+
+
+def remove_remains(folder: Path) -> None:
+    """Remove a folder that was given up, whoever else does so too; and the root if it was the last.
+
+    Raises LabError.
+    """
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            continue  # somebody else removes it at this moment
+        except OSError as error:
+            raise LabError(f"{folder} cannot be removed: {error.strerror}") from error
+    with suppress(OSError):  # other labs are in it
+        folder.parent.rmdir()
 
 
 def labs_root() -> Path:
@@ -105,13 +145,15 @@ def labs_root() -> Path:
     return Path(os.environ.get("STAMPLAB_DIR", "/var/tmp/stamplab"))  # noqa: S108 - kept over boots
 
 
-def claim_folder(root: Path, *, kept: bool) -> tuple[LabFolder, Lease]:
-    """Make a new lab's folder with its lease in it.
+def claim_folder(
+    root: Path, *, kept: bool, group_path: Callable[[str], str] = "/{}".format
+) -> tuple[LabFolder, Lease]:
+    """Make a new lab's folder with its lease in it; ``group_path`` says where its group will be.
 
     Raises UsageError for a relative root, LabError when a socket in it would have too long a path,
     when it cannot be made, or when it is in another user's hands.
     """
-    folder = LabFolder(root / f"lab-{secrets.token_hex(4)}")
+    folder = LabFolder(root / f"{LAB_PREFIX}{secrets.token_hex(4)}")
     length = len(os.fsencode(folder.socket))
     if length > _UNIX_SOCKET_PATH_MAX_BYTES:
         raise LabError(
@@ -123,24 +165,45 @@ def claim_folder(root: Path, *, kept: bool) -> tuple[LabFolder, Lease]:
     owner = ProcessId.of(os.getpid())
     if owner is None:
         raise LabError("/proc is not readable: the lab cannot tell its own process from others")
-    lease = Lease(lab_id=folder.lab_id, owner=owner, cgroup=folder.cgroup, kept=kept)
+    lease = Lease(lab_id=folder.lab_id, owner=owner, cgroup=group_path(folder.name), kept=kept)
+    draft = LabFolder(root / claim_name(folder.lab_id, owner))
     try:
-        folder.path.mkdir(mode=0o700, parents=True)
-        folder.scratch.mkdir()
-        folder.private_run.mkdir()
+        _make_draft(draft)
+        _require_own(root)
+        draft.write_lease(lease)
+        draft.path.replace(folder.path)
     except OSError as error:
+        remove_remains(draft.path)
         raise LabError(
             f"the lab's folder {folder.path} cannot be made: {error.strerror}"
         ) from error
-    if root.stat().st_uid != os.geteuid():
-        folder.remove()
-        raise LabError(f"{root} belongs to another user: set STAMPLAB_DIR to a folder of your own")
-    try:
-        folder.write_lease(lease)
     except LabError:
-        folder.remove()  # without a lease nobody ever would
+        remove_remains(draft.path)
         raise
     return folder, lease
+
+
+def _require_own(root: Path) -> None:
+    if root.stat().st_uid != os.geteuid():
+        raise LabError(f"{root} belongs to another user: set STAMPLAB_DIR to a folder of your own")
+
+
+def _make_draft(draft: LabFolder) -> None:
+    """Make the folder, also when another lab that ends takes the labs' root away under our eyes."""
+    while True:
+        draft.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.path.mkdir(mode=0o700)
+        except FileNotFoundError:
+            continue
+        break
+    draft.scratch.mkdir()
+    draft.private_run.mkdir()
+
+
+def claim_name(lab_id: str, owner: ProcessId) -> str:
+    """The name of a folder that is being made: without a lease in it yet, it says whose it is."""
+    return f"{CLAIM_PREFIX}{lab_id}.{owner.token}"
 
 
 def end_lease(folder: LabFolder, lease: Lease, group: MemoryGroup) -> None:
@@ -148,10 +211,22 @@ def end_lease(folder: LabFolder, lease: Lease, group: MemoryGroup) -> None:
 
     Raises LabError, and leaves the lease on disk, when something resists.
     """
-    if lease.init is not None and not lease.init.kill(timeout_s=20):
-        raise LabError(
-            f"process {lease.init.pid} of lab {lease.lab_id} does not die; its lease stays in "
-            f"{folder.path}"
-        )
+    end_processes(lease)
     group.remove()
     folder.remove()
+
+
+def end_processes(lease: Lease) -> None:
+    """Kill the lab's first process, and all else that the lab started. Raises LabError."""
+    deadline_s = time.monotonic() + _DYING_S
+    while left := _processes_of(lease):
+        gone = [process.kill(timeout_s=_DYING_S) for process in left]
+        if not all(gone) or time.monotonic() > deadline_s:
+            pid = left[gone.index(False)].pid if False in gone else left[0].pid
+            raise LabError(f"process {pid} of lab {lease.lab_id} does not die; its lease stays")
+
+
+def _processes_of(lease: Lease) -> list[ProcessId]:
+    """The first process of the namespaces, which takes most of the others with it, is the first."""
+    init = [lease.init] if lease.init is not None and lease.init.is_alive() else []
+    return [*init, *marked(MARK, lease.lab_id)]

@@ -31,12 +31,14 @@ def start(
     environment: Mapping[str, str],
     log: BinaryIO,
     *,
+    entry: Sequence[str] = (),
     outlive_us: bool,
 ) -> subprocess.Popen[bytes]:
     """Start ``command`` in new namespaces; the returned process's end is the end of all in them.
 
-    Unless ``outlive_us``, the kernel kills it when our process dies, however that comes about. Call
-    it from the main thread: the kernel ties that promise to the calling thread (prctl(2),
+    ``entry`` is put before all that makes them, and must end in running what follows it. Unless
+    ``outlive_us``, the kernel kills it when our process dies, however that comes about. Call it
+    from the main thread: the kernel ties that promise to the calling thread (prctl(2),
     PR_SET_PDEATHSIG).
     """
     init = files("lab.live").joinpath("init.sh")
@@ -45,6 +47,7 @@ def start(
         raise NotPossibleHere("setpriv (util-linux) is missing: the lab could outlive its command")
     argv = [
         *tied,
+        *entry,
         str(tools / "unshare"),
         *("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"),
         *("--propagation", "private"),

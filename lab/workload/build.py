@@ -4,6 +4,7 @@ A C compiler with a static C library does, and so does Zig's, which comes as a P
 was built is kept in a cache under a name made of the sources, the compiler and the flags.
 """
 
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -12,8 +13,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.errors import LabError, NotPossibleHere, UsageError
@@ -32,6 +33,7 @@ _ZIG_TARGETS = {
 }
 _COMPILE_TIMEOUT_S = 600  # Zig builds its C library first, which takes a slow machine minutes
 _ANSWER_TIMEOUT_S = 60
+_SCRATCH = ".building"
 
 
 def build_program(cache_dir: Path) -> Path:
@@ -61,14 +63,31 @@ def build_program(cache_dir: Path) -> Path:
             program = shelf / _name_of_build(compiler, identity.stdout) / "stampload"
             if program.exists():
                 return program
-            if _links_static_programs(compiler, environment):
-                return _compile(compiler, environment, program)
+            with _only_builder(shelf) as scratch:
+                if program.exists():  # another process was at it before us
+                    return program
+                if _links_static_programs(compiler, environment, scratch):
+                    return _compile(compiler, environment, program, scratch)
         tried.append(shlex.join(compiler))
     raise NotPossibleHere(
         "cannot build the workload program, for nothing here links a static program "
         f"(tried: {', '.join(tried) or 'no C compiler was found'}): install a C compiler with a "
         "static C library (Debian: gcc and libc6-dev) or the Python package ziglang"
     )
+
+
+def remove_half_built(cache_dir: Path) -> bool:
+    """Remove what a killed build left in the cache; say whether there was something.
+
+    Touches nothing while a build is at work.
+    """
+    shelf = cache_dir.absolute() / "workload"
+    if not (shelf / _SCRATCH).exists():
+        return False
+    with _locked(shelf, fcntl.LOCK_EX | fcntl.LOCK_NB) as is_ours:
+        if is_ours:
+            shutil.rmtree(shelf / _SCRATCH)
+        return is_ours
 
 
 def source_revision() -> str:
@@ -100,40 +119,64 @@ def _name_of_build(compiler: Sequence[str], identity: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _links_static_programs(compiler: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Try it: a compiler may be there and its static C library not."""
-    with tempfile.TemporaryDirectory() as scratch:
-        source, program = Path(scratch, "try.c"), Path(scratch, "try")
-        source.write_text('#include <stdio.h>\nint main(void) { return puts("linked") < 0; }\n')
-        built = _run(
-            [*compiler, *FLAGS, str(source), "-o", str(program)], environment, _COMPILE_TIMEOUT_S
-        )
-        if built.returncode != 0:
-            return False
-        return _run([str(program)], environment, _ANSWER_TIMEOUT_S).stdout == "linked\n"
-
-
-def _compile(compiler: Sequence[str], environment: Mapping[str, str], program: Path) -> Path:
-    """Compile next to the final place and move there at once: nobody ever sees half a program."""
-    shelf = program.parent.parent
+@contextmanager
+def _only_builder(shelf: Path) -> Iterator[Path]:
+    """Give a scratch folder to one build at a time; what a killed one left goes first."""
     shelf.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=shelf, prefix=".building-") as scratch:
-        output = Path(scratch, "build")
-        output.mkdir(mode=0o755)
-        sources = [str(SOURCE_DIR / name) for name in SOURCES]
-        revision = f'-DSTAMPLOAD_REVISION="{source_revision()}"'
-        command = [*compiler, *FLAGS, revision, *sources, "-o", str(output / program.name)]
-        built = _run(command, environment, _COMPILE_TIMEOUT_S)
-        if built.returncode != 0:
-            last_lines = "\n".join(built.stderr.strip().splitlines()[-15:])
-            raise LabError(f"{shlex.join(compiler)} cannot compile the workload:\n{last_lines}")
-        if not _answers(output / program.name):
-            raise LabError(f"what {shlex.join(compiler)} made of the workload does not run here")
+    scratch = shelf / _SCRATCH
+    with _locked(shelf, fcntl.LOCK_EX):
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
         try:
-            output.rename(program.parent)
-        except OSError:
-            if not program.exists():  # else another process was faster, with the same program
-                raise
+            yield scratch
+        finally:
+            shutil.rmtree(scratch)
+
+
+@contextmanager
+def _locked(shelf: Path, how: int) -> Iterator[bool]:
+    """Hold the shelf's lock, which goes with its holder; False where it cannot be had at once."""
+    folder = os.open(shelf, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, how)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(folder)
+
+
+def _links_static_programs(
+    compiler: Sequence[str], environment: Mapping[str, str], scratch: Path
+) -> bool:
+    """Try it: a compiler may be there and its static C library not."""
+    source, program = scratch / "try.c", scratch / "try"
+    source.write_text('#include <stdio.h>\nint main(void) { return puts("linked") < 0; }\n')
+    built = _run(
+        [*compiler, *FLAGS, str(source), "-o", str(program)], environment, _COMPILE_TIMEOUT_S
+    )
+    if built.returncode != 0:
+        return False
+    return _run([str(program)], environment, _ANSWER_TIMEOUT_S).stdout == "linked\n"
+
+
+def _compile(
+    compiler: Sequence[str], environment: Mapping[str, str], program: Path, scratch: Path
+) -> Path:
+    """Compile next to the final place and move there at once: nobody ever sees half a program."""
+    output = scratch / "build"
+    output.mkdir(mode=0o755)
+    sources = [str(SOURCE_DIR / name) for name in SOURCES]
+    revision = f'-DSTAMPLOAD_REVISION="{source_revision()}"'
+    command = [*compiler, *FLAGS, revision, *sources, "-o", str(output / program.name)]
+    built = _run(command, environment, _COMPILE_TIMEOUT_S)
+    if built.returncode != 0:
+        last_lines = "\n".join(built.stderr.strip().splitlines()[-15:])
+        raise LabError(f"{shlex.join(compiler)} cannot compile the workload:\n{last_lines}")
+    if not _answers(output / program.name):
+        raise LabError(f"what {shlex.join(compiler)} made of the workload does not run here")
+    output.rename(program.parent)
     return program
 
 

@@ -24,6 +24,9 @@ class MemoryRecorder(Recorder):
                 usage_bytes=self._group.usage_bytes(),
                 limit_bytes=self._group.limit_bytes(),
                 containers=self._group.containers(),
+                peak_bytes=self._group.peak_bytes(),
+                oom_kills=self._group.oom_kills(),
+                stalled_s=self._group.stalled_s(),
             )
             if sample != last:
                 self.history.append(self.source, sample)

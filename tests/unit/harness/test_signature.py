@@ -17,6 +17,7 @@ from tests.builders import (
     Story,
     ended,
     listed,
+    memory,
     oom_kill,
     probe,
     seen,
@@ -120,6 +121,24 @@ def test_not_reproduced_when(case: str) -> None:
     assert str(found).startswith("not reproduced, missing: ")
     for name in parts:
         assert name in str(found)
+
+
+def test_where_the_kernel_counts_kills_the_counter_must_have_counted_one() -> None:
+    """Version 2 of the control groups has it; version 1 has not, and is not asked for it."""
+    counted = incident(base_sample=memory(oom_kills=3), sample_after=memory(oom_kills=4))
+    assert "memory.events oom_kill +1" in str(signature(counted))
+    assert signature(counted).verdict is Verdict.PASS
+    uncounted = incident(base_sample=memory(oom_kills=3), sample_after=memory(oom_kills=3))
+    (part,) = signature(uncounted).missing
+    assert (part.name, part.verdict) == (OOM, Verdict.FAIL)
+    assert "its counter in memory.events has none" in part.evidence
+
+
+@pytest.mark.parametrize("missing", ["base_sample", "sample_after"])
+def test_a_counter_that_was_read_once_only_proves_nothing(missing: str) -> None:
+    read = {"base_sample": memory(oom_kills=0), "sample_after": memory(oom_kills=1)}
+    story = incident(**{**read, missing: memory()})
+    assert "memory.events" not in str(signature(story))
 
 
 UNSHOWN: dict[str, dict[str, Observation | None]] = {

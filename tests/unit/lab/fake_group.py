@@ -9,12 +9,16 @@ class FakeGroup:
     """Remembers being removed, or refuses to go."""
 
     path = "/fake"
+    engine_parent = "/fake"
+    entry: tuple[str, ...] = ()
 
     def __init__(self, *, refuses: bool = False) -> None:
         self.refuses = refuses
         self.removed = 0
 
     def create(self) -> None: ...
+
+    def settle(self) -> None: ...
 
     def usage_bytes(self) -> int:
         return 0
@@ -23,6 +27,15 @@ class FakeGroup:
         return None
 
     def set_limit(self, limit_bytes: int | None) -> None: ...
+
+    def peak_bytes(self) -> int | None:
+        return None
+
+    def oom_kills(self) -> int | None:
+        return None
+
+    def stalled_s(self) -> float | None:
+        return None
 
     def containers(self) -> dict[str, int]:
         return {}

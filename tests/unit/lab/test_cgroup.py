@@ -15,6 +15,7 @@ from lab.cgroup import files
 from lab.cgroup.host import read_cgroup_host
 from lab.cgroup.kernel_log import OomReader, parse_kmsg
 from lab.cgroup.v1 import MemoryGroupV1
+from lab.cgroup.v2 import MemoryGroupV2
 from lab.errors import LabError, NotPossibleHere
 from lab.history import OomKill
 from tests.unit.lab import golden
@@ -149,9 +150,12 @@ def test_hybrid_unified_and_neither(
     (tmp_path / "mounts").write_text(f"{v1}cgroup2 {tmp_path} cgroup2 rw 0 0\n")
     host = read_cgroup_host(tmp_path / "mounts")
     assert host.memory_version == version
-    if version != 1:
+    if version is None:
         with pytest.raises(NotPossibleHere):
             host.memory_group("/x")
+    else:
+        kind = {1: MemoryGroupV1, 2: MemoryGroupV2}[version]
+        assert isinstance(host.memory_group("/x"), kind)
 
 
 def test_no_mount_table_is_not_possible_here(tmp_path: Path) -> None:

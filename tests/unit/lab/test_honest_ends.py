@@ -26,7 +26,7 @@ from lab.live.lease import LabFolder, Lease, claim_folder, end_lease
 from lab.live.recorders.clients import ClientRecorder
 from lab.live.recorders.memory import MemoryRecorder
 from lab.live.recorders.recorder import Recorder
-from lab.processes import ProcessId, boot_id
+from lab.processes import ProcessId, boot_id, pid_namespace
 from tests.unit.lab.fake_group import FakeGroup
 
 # Recorders.
@@ -177,7 +177,7 @@ def test_a_name_that_is_no_text_does_not_hide_a_process() -> None:
 
 def test_there_is_no_process_where_there_is_no_pid() -> None:
     assert ProcessId.of(2**22 + 1) is None
-    never = ProcessId(pid=2**22 + 1, started_ticks=0, boot_id=boot_id())
+    never = ProcessId(pid=2**22 + 1, started_ticks=0, boot_id=boot_id(), namespace=pid_namespace())
     assert not never.is_alive()
     assert never.kill(timeout_s=0)
 

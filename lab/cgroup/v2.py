@@ -1,0 +1,100 @@
+"""Control groups version 2: one hierarchy for all controllers.
+
+A lab has a home of its own in it::
+
+    <home>            no process: only so may it hand controllers down (cgroup-v2.rst, "No Internal
+    │                 Process Constraint")
+    ├── daemon        dockerd and all that it starts besides containers; never limited
+    └── tasks         the memory group: one group a container below it; the limit is set here
+
+The daemon sees ``<home>`` as the root of the hierarchy, by a cgroup namespace: runc enables every
+controller in each group from the root down to the container (runc 1.1.5, cgroups/fs2/create.go),
+and must not do that in the host's.
+
+Two drivers make the home. *cgroupfs*: a folder in the hierarchy's root. *systemd*: a transient
+scope with ``Delegate=yes``, which is how systemd wants it on machines that it manages, and which it
+removes with the last process. The daemon's own driver is cgroupfs in either case: under the systemd
+driver runc names processes to systemd by their pid in its own pid namespace, so systemd would move
+foreign processes of the same number.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.cgroup import files
+from lab.errors import LabError
+
+_DAEMON = "daemon"
+_TASKS = "tasks"
+_ENTER = Path(__file__).parent / "enter.sh"
+
+
+class MemoryGroupV2:
+    """The tasks' group of one lab's home.
+
+    Evidence of a kill is ``oom_kill`` in its hierarchical ``memory.events`` (kernel cgroup-v2.rst;
+    ``memory.events.local`` stays 0 for kills in children), besides the kernel log's line.
+    """
+
+    engine_parent = f"/{_TASKS}"
+
+    def __init__(self, root: Path, home: str, *, scope: tuple[str, ...] = ()) -> None:
+        self._home = root / home.lstrip("/")
+        self._group = self._home / _TASKS
+        self._scope = scope
+        self.path = f"{home}/{_TASKS}"
+
+    @property
+    def entry(self) -> tuple[str, ...]:
+        """Enter the home by a cgroup namespace, then leave it for its leaf; see enter.sh."""
+        return (*self._scope, "sh", str(_ENTER), str(self._home), _DAEMON)
+
+    def create(self) -> None:
+        """Make the home, unless systemd makes it."""
+        if not self._scope:
+            files.make_group(self._home)
+
+    def settle(self) -> None:
+        """Hand the memory controller down to the tasks' group and make that."""
+        if "memory" not in files.read(self._home / "cgroup.controllers").split():
+            raise LabError(f"the memory controller is not enabled for {self._home}")
+        files.write(self._home / "cgroup.subtree_control", "+memory")
+        files.make_group(self._group)
+        swap = self._group / "memory.swap.max"
+        if swap.exists():
+            files.write(swap, "0")
+
+    def usage_bytes(self) -> int:
+        """Memory charged to the group and all below it."""
+        return int(files.read(self._group / "memory.current"))
+
+    def limit_bytes(self) -> int | None:
+        """The limit, or None."""
+        limit = files.read(self._group / "memory.max")
+        return None if limit == "max" else int(limit)
+
+    def set_limit(self, limit_bytes: int | None) -> None:
+        """Set or lift the limit; swap stays at the 0 that it was made with."""
+        files.write(self._group / "memory.max", "max" if limit_bytes is None else str(limit_bytes))
+
+    def peak_bytes(self) -> int | None:
+        """The most that was ever charged (kernel 5.19 and later)."""
+        peak = self._group / "memory.peak"
+        return int(files.read(peak)) if peak.exists() else None
+
+    def oom_kills(self) -> int | None:
+        """Kills in the group and below it. ``oom`` beside it counts attempts, not kills."""
+        return files.read_counters(self._group / "memory.events").get("oom_kill")
+
+    def stalled_s(self) -> float | None:
+        """PSI's ``full`` total of the group."""
+        return files.read_stalled_s(self._group / "memory.pressure")
+
+    def containers(self) -> dict[str, int]:
+        """Usage in bytes of each container in the group, by container id."""
+        return files.usage_by_child(self._group, "memory.current")
+
+    def remove(self) -> None:
+        """Remove the home and all below it; of a scope, what systemd has not removed yet."""
+        files.remove_tree(self._home)
