@@ -36,7 +36,7 @@ INCIDENT: Mapping[str, tuple[float, Observation]] = {
     "base tasks": (0.0, listed(OLD)),
     "early probe": (5.0, probe(1)),
     "limit": (9.0, LimitSet(limit_bytes=LIMIT, usage_bytes=100 * MIB, reason="squeeze")),
-    "base sample": (9.5, memory(LIMIT, old=100 * MIB)),
+    "base sample": (9.5, memory(LIMIT)),
     "deployed": (10.0, deployed()),
     "head seen": (10.0, seen(service(HEAD, BASE, "updating"))),
     "new starts": (10.5, listed(OLD, NEW_STARTING)),
