@@ -7,6 +7,7 @@ processes, the control group. Nothing else is ever removed. Every step is safe t
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -129,13 +130,15 @@ def remove_remains(folder: Path) -> None:
 
     Raises LabError.
     """
+    deadline_s = time.monotonic() + _DYING_S
     while folder.exists():
         try:
             shutil.rmtree(folder)
-        except FileNotFoundError:
-            continue  # somebody else removes it at this moment
         except OSError as error:
-            raise LabError(f"{folder} cannot be removed: {error.strerror}") from error
+            # Somebody else removes it too, or a git of the killed owner writes its last files.
+            passing = error.errno in (errno.ENOENT, errno.ENOTEMPTY)
+            if not passing or time.monotonic() > deadline_s:
+                raise LabError(f"{folder} cannot be removed: {error.strerror}") from error
     with suppress(OSError):  # other labs are in it
         folder.parent.rmdir()
 

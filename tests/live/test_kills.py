@@ -1,0 +1,140 @@
+"""``kill -9`` at any moment: what is left is reaped, all of it, and nothing of anybody else's."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lab.live.lab import Apparatus, live_lab
+from lab.live.world import LiveWorld
+from tests.live import traces
+
+pytestmark = pytest.mark.live
+
+ROOT = Path(__file__).parents[2]
+STAMPLAB = [sys.executable, "-P", "-m", "scenarios"]
+COMMAND = [*STAMPLAB, "repro", "discourse", "--fast", "--guard", "off", "--quiet"]
+"""The shortest run that has it all: repositories, a lab, an install, an OOM kill, a rollback."""
+AT_ONCE = 3
+SLOWER_AT_ONCE = 1.3
+"""Runs wait more than they work, so three at once take hardly longer than one."""
+SEED = 20260601
+
+
+class Runs:
+    """Runs of the command, each in a folder of its own, with their temporary files in one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        self._folder = folder
+
+    def start(self, name: str) -> subprocess.Popen[bytes]:
+        folder = self._folder / name
+        folder.mkdir()
+        return subprocess.Popen(
+            COMMAND,
+            cwd=folder,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=(folder / "stderr").open("wb"),
+        )
+
+    def reap(self) -> str:
+        done = subprocess.run(
+            [*STAMPLAB, "doctor", "--reap"],
+            cwd=self._folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary)}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    return Runs(tmp_path)
+
+
+@pytest.fixture
+def neighbour(apparatus: Apparatus, tmp_path: Path) -> Iterator[LiveWorld]:
+    """A live lab of ours, which nobody may touch."""
+    (tmp_path / "neighbour").mkdir()
+    with live_lab(apparatus, tmp_path / "neighbour", "app", 8080) as world:
+        yield world
+
+
+def test_a_killed_command_leaves_nothing_that_is_not_reaped(
+    neighbour: LiveWorld,
+    runs: Runs,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kills = 200 if request.config.getoption("--deep") else 30
+    before = traces.everything()
+    swarm = neighbour.daemon.api.info()["Swarm"]["Cluster"]["ID"]
+    lease = neighbour.daemon.folder.read_lease()
+    began_s = time.monotonic()
+    assert runs.start("whole").wait(120) == 0
+    moments_s = (time.monotonic() - began_s) * SLOWER_AT_ONCE
+    draw = random.Random(SEED)  # noqa: S311 - moments, no secrets
+    survived = 0
+    for first in range(0, kills, AT_ONCE):
+        moments = [draw.uniform(0, moments_s) for _ in range(first, min(first + AT_ONCE, kills))]
+        survived += kill_at(runs, first, moments)
+        said = runs.reap()
+        assert traces.left_since(before) == {}, f"after kills at {moments} s:\n{said}"
+        assert list(runs.temporary.iterdir()) == []
+        assert neighbour.daemon.folder.read_lease() == lease
+        assert neighbour.daemon.api.info()["Swarm"]["Cluster"]["ID"] == swarm
+    with capsys.disabled():
+        print(f"\n{kills} kills at random moments (seed {SEED}), {survived} runs ended before")
+    assert survived < kills / 2
+    assert runs.start("next").wait(120) == 0
+
+
+def kill_at(runs: Runs, first: int, moments_s: list[float]) -> int:
+    """Start some runs at once and kill each at its moment; return how many had ended before."""
+    began_s = time.monotonic()
+    started = [(runs.start(f"run-{first + n}"), at_s) for n, at_s in enumerate(moments_s)]
+    survived = 0
+    for process, at_s in sorted(started, key=lambda item: item[1]):
+        time.sleep(max(0.0, began_s + at_s - time.monotonic()))
+        survived += process.poll() is not None
+        process.send_signal(signal.SIGKILL)
+        process.wait(20)
+    return survived
+
+
+def test_a_killed_run_says_unknown_and_its_evidence_is_whole(runs: Runs, tmp_path: Path) -> None:
+    process = runs.start("run")
+    latest = tmp_path / "run" / "runs" / "repro-discourse" / "latest"
+    history = latest / "b-guard-off" / "history.jsonl"
+    deadline_s = time.monotonic() + 120
+    while not (history.exists() and b'"limit_set"' in history.read_bytes()):
+        assert time.monotonic() < deadline_s, "the squeeze never came"
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait(20)
+    runs.reap()
+    *lines, _ = history.read_bytes().split(b"\n")  # the last one may be torn
+    assert [msgspec.json.decode(line)["seq"] for line in lines] == [*range(len(lines))]
+    verdict = msgspec.json.decode((latest / "verdict.json").read_bytes())
+    assert verdict["verdict"] == "unknown"
