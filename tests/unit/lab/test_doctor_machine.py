@@ -14,6 +14,7 @@ from lab.cgroup.host import CgroupHost
 from lab.errors import NotPossibleHere
 from lab.live.doctor import groups, kernel, sandboxing
 from lab.live.doctor.check import Check, State
+from lab.live.recorders import kernel as recorder
 
 INITIAL = "cgroup:[4026531835]"
 
@@ -238,6 +239,16 @@ def test_an_unreadable_log_is_a_lack(machine: Machine) -> None:
     check = kernel.kernel_log(refuse, machine.proc / "sys/kernel")
     assert (check.state, check.found) == (State.LACK, "unreadable, dmesg_restrict=?")
     assert check.means == "/dev/kmsg cannot be read (Operation not permitted): why."
+
+
+@pytest.mark.parametrize("instead", ["/dev/null", "/dev/zero", "/etc/passwd"])
+def test_what_a_container_puts_in_the_logs_place_is_a_lack(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, instead: str
+) -> None:
+    monkeypatch.setattr(recorder, "_KMSG", Path(instead))
+    check = kernel.kernel_log(sysctl=machine.proc / "sys/kernel")
+    assert check.state is State.LACK
+    assert f"{instead} is not the kernel's log" in check.means
 
 
 # The kernel's modules.
