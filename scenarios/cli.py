@@ -17,7 +17,6 @@ from typing import Literal
 
 import click
 import msgspec
-from rich.console import Console
 from rich.text import Text
 
 from harness.evidence import stamplab_version
@@ -25,7 +24,8 @@ from lab.errors import LabError, UsageError
 from lab.live.lab import end_lab
 from lab.pressure import Ample, Squeeze
 from scenarios.discourse.plays import Settings
-from scenarios.render import show_report
+from scenarios.doctor import doctor
+from scenarios.render import Screen, show_report
 from scenarios.repro import Request, repro_discourse
 
 EXIT_UNKNOWN = LabError.exit_code
@@ -39,14 +39,6 @@ class Terminated(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
-
-
-class Screen(Console):
-    """A console whose reader may go away: that is no verdict, so it must not exit with 1."""
-
-    def on_broken_pipe(self) -> None:
-        """Raise what `main` turns into exit code 2; rich itself would exit with 1."""
-        raise BrokenPipeError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -147,6 +139,9 @@ def discourse(
 def end(lab_id: str) -> None:
     """Take down a lab that --keep left up."""
     end_lab(lab_id)
+
+
+stamplab.add_command(doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

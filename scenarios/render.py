@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.verdict import Verdict
+from lab.live.doctor import Check, State
 from scenarios.repro import Report
 
 _STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "bold yellow"}
+_STATE_STYLES = {
+    State.OK: "bold green",
+    State.NOTE: "bold yellow",
+    State.LACK: "bold red",
+    State.UNKNOWN: "bold magenta",
+}
+
+
+class Screen(Console):
+    """A console whose reader may go away: that is no verdict, so it must not exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what `main` turns into exit code 2; rich itself would exit with 1."""
+        raise BrokenPipeError
 
 
 def show_report(report: Report, console: Console) -> None:
@@ -38,3 +55,17 @@ def show_report(report: Report, console: Console) -> None:
     console.print(Text(f"replay: {report.replay}"))
     console.print(Text(f"evidence: {report.evidence}"), soft_wrap=True)
     console.print(Text(f"verdict: {report.verdict}", style=_STYLES[report.verdict]))
+
+
+def show_checks(checks: Sequence[Check], conclusion: str, console: Console) -> None:
+    """Print what doctor found, a row a check, and its conclusion."""
+    table = Table(title="doctor: this machine", show_lines=True, title_justify="left")
+    table.add_column("check", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("found, and what it means", overflow="fold")
+    for check in checks:
+        said = [Text(check.found, style="bold"), *([Text(check.means)] if check.means else [])]
+        state = Text(check.state, style=_STATE_STYLES[check.state])
+        table.add_row(Text(check.name), state, Text("\n").join(said))
+    console.print(table)
+    console.print(Text(conclusion))

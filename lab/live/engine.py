@@ -79,7 +79,7 @@ def find_engine(given: Path | None = None) -> Engine:
     candidates = [given] if given else [None, unpacked if unpacked.is_dir() else None]
     missing: list[str] = []
     for root in dict.fromkeys(candidates):
-        tools, missing = _tools_in(root)
+        tools, missing = tools_in(root)
         if given and "dockerd" in tools and not tools["dockerd"].is_relative_to(given.absolute()):
             raise NotPossibleHere(f"there is no dockerd in {given}")
         if not missing:
@@ -110,7 +110,8 @@ def link_tools(engine: Engine, folder: Path) -> Path:
     return folder
 
 
-def _tools_in(root: Path | None) -> tuple[dict[str, Path], list[str]]:
+def tools_in(root: Path | None) -> tuple[dict[str, Path], list[str]]:
+    """Look for every tool in an engine's folder, then on PATH: those found, those missing."""
     own = [root / folder for folder in _BIN_FOLDERS] if root else []
     system = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)]
     places = [*own, *system, *_SYSTEM_FOLDERS]

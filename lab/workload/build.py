@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from lab.errors import LabError, NotPossibleHere, UsageError
 
 SOURCE_DIR = Path(__file__).parent
@@ -36,6 +38,21 @@ _ANSWER_TIMEOUT_S = 60
 _SCRATCH = ".building"
 
 
+class Build(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to make the program, and where it is kept."""
+
+    compiler: list[str]
+    """The beginning of its command."""
+    environment: dict[str, str]
+    program: Path
+    """There once it was built."""
+
+    @property
+    def compiler_name(self) -> str:
+        """The compiler, for a person."""
+        return shlex.join(self.compiler)
+
+
 def build_program(cache_dir: Path) -> Path:
     """Return the path of the static program `stampload`, built now or found in the cache.
 
@@ -46,14 +63,33 @@ def build_program(cache_dir: Path) -> Path:
     Raises `NotPossibleHere` when nothing here can build it, `UsageError` when the ready-made
     program does not answer, `LabError` when a compiler fails on the sources.
     """
-    ready_made = os.environ.get("STAMPLOAD")
-    if ready_made:
-        program = Path(ready_made).absolute()
-        if not _answers(program):
-            raise UsageError(
-                f"STAMPLOAD names {program}, which does not answer to --version as stampload does"
-            )
-        return program
+    given = ready_made()
+    if given:
+        return given
+    build = find_build(cache_dir)
+    if build.program.exists():
+        return build.program
+    with _only_builder(build.program.parent.parent) as scratch:
+        if build.program.exists():  # another process was at it before us
+            return build.program
+        return _compile(build, scratch)
+
+
+def ready_made() -> Path | None:
+    """Return the program that `STAMPLOAD` names, if it does. Raises `UsageError` as above."""
+    given = os.environ.get("STAMPLOAD")
+    if not given:
+        return None
+    program = Path(given).absolute()
+    if not _answers(program):
+        raise UsageError(
+            f"STAMPLOAD names {program}, which does not answer to --version as stampload does"
+        )
+    return program
+
+
+def find_build(cache_dir: Path) -> Build:
+    """Return the build that this machine would make or has made. Raises `NotPossibleHere`."""
     shelf = cache_dir.absolute() / "workload"
     tried = []
     for compiler in _compilers():
@@ -61,13 +97,8 @@ def build_program(cache_dir: Path) -> Path:
         identity = _run([*compiler, "--version"], environment, _ANSWER_TIMEOUT_S)
         if identity.returncode == 0:
             program = shelf / _name_of_build(compiler, identity.stdout) / "stampload"
-            if program.exists():
-                return program
-            with _only_builder(shelf) as scratch:
-                if program.exists():  # another process was at it before us
-                    return program
-                if _links_static_programs(compiler, environment, scratch):
-                    return _compile(compiler, environment, program, scratch)
+            if program.exists() or _links_static_programs(compiler, environment, shelf):
+                return Build(compiler=compiler, environment=environment, program=program)
         tried.append(shlex.join(compiler))
     raise NotPossibleHere(
         "cannot build the workload program, for nothing here links a static program "
@@ -148,36 +179,36 @@ def _locked(shelf: Path, how: int) -> Iterator[bool]:
 
 
 def _links_static_programs(
-    compiler: Sequence[str], environment: Mapping[str, str], scratch: Path
+    compiler: Sequence[str], environment: Mapping[str, str], shelf: Path
 ) -> bool:
     """Try it: a compiler may be there and its static C library not."""
-    source, program = scratch / "try.c", scratch / "try"
-    source.write_text('#include <stdio.h>\nint main(void) { return puts("linked") < 0; }\n')
-    built = _run(
-        [*compiler, *FLAGS, str(source), "-o", str(program)], environment, _COMPILE_TIMEOUT_S
-    )
-    if built.returncode != 0:
-        return False
-    return _run([str(program)], environment, _ANSWER_TIMEOUT_S).stdout == "linked\n"
+    with _only_builder(shelf) as scratch:
+        source, program = scratch / "try.c", scratch / "try"
+        source.write_text('#include <stdio.h>\nint main(void) { return puts("linked") < 0; }\n')
+        built = _run(
+            [*compiler, *FLAGS, str(source), "-o", str(program)], environment, _COMPILE_TIMEOUT_S
+        )
+        if built.returncode != 0:
+            return False
+        return _run([str(program)], environment, _ANSWER_TIMEOUT_S).stdout == "linked\n"
 
 
-def _compile(
-    compiler: Sequence[str], environment: Mapping[str, str], program: Path, scratch: Path
-) -> Path:
+def _compile(build: Build, scratch: Path) -> Path:
     """Compile next to the final place and move there at once: nobody ever sees half a program."""
     output = scratch / "build"
     output.mkdir(mode=0o755)
     sources = [str(SOURCE_DIR / name) for name in SOURCES]
     revision = f'-DSTAMPLOAD_REVISION="{source_revision()}"'
-    command = [*compiler, *FLAGS, revision, *sources, "-o", str(output / program.name)]
-    built = _run(command, environment, _COMPILE_TIMEOUT_S)
+    program = output / build.program.name
+    command = [*build.compiler, *FLAGS, revision, *sources, "-o", str(program)]
+    built = _run(command, build.environment, _COMPILE_TIMEOUT_S)
     if built.returncode != 0:
         last_lines = "\n".join(built.stderr.strip().splitlines()[-15:])
-        raise LabError(f"{shlex.join(compiler)} cannot compile the workload:\n{last_lines}")
-    if not _answers(output / program.name):
-        raise LabError(f"what {shlex.join(compiler)} made of the workload does not run here")
-    output.rename(program.parent)
-    return program
+        raise LabError(f"{build.compiler_name} cannot compile the workload:\n{last_lines}")
+    if not _answers(program):
+        raise LabError(f"what {build.compiler_name} made of the workload does not run here")
+    output.rename(build.program.parent)
+    return build.program
 
 
 def _answers(program: Path) -> bool:

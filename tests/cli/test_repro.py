@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from lab.live.lab import Apparatus
-from scenarios.cli import Screen
+from scenarios.render import Screen
 from tests.live import traces
 
 ROOT = Path(__file__).parents[2]

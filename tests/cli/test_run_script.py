@@ -200,7 +200,9 @@ def test_a_dynamic_busybox_does_not_count(machine: Machine) -> None:
     assert (code, "this machine lacks a static busybox (" in errors) == (77, True)
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["judge"], ["repro", "--engine=/opt/engine"]])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["judge"], ["doctor"], ["repro", "--engine=/opt/engine"]]
+)
 def test_no_engine_is_looked_for_where_none_is_needed(
     machine: Machine, arguments: list[str]
 ) -> None:
@@ -217,6 +219,19 @@ def test_no_engine_is_looked_for_by_an_ordinary_user(machine: Machine) -> None:
     machine.remove(*ENGINE)
     machine.add("id", "#!/bin/sh\necho 1000\n")
     assert machine.run("repro")[0] == 0
+
+
+def test_doctor_fetches_no_git_but_sees_one_that_was_unpacked(machine: Machine) -> None:
+    machine.remove("git")
+    assert machine.run("doctor")[0] == 0
+    python = machine.cache / machine.environments()[0] / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$PATH"\n')
+    unpacked = machine.cache / "git"
+    assert str(unpacked) not in machine.run("doctor")[1]
+    unpacked.mkdir()
+    (unpacked / ".complete").touch()
+    assert f":{unpacked}/usr/bin:" in machine.run("doctor")[1]
+    assert f":{unpacked}/usr/bin:" not in machine.run("--help")[1]
 
 
 def test_a_failed_installation_leaves_nothing_and_is_redone(machine: Machine) -> None:

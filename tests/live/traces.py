@@ -20,16 +20,16 @@ _DAEMON = re.compile(r"(/\S*/lab-([0-9a-f]{8}))/daemon\.json")
 
 def everything() -> dict[str, list[str]]:
     """All traces that are there now; `left_since` compares."""
-    others = _labs_of_others()
+    others = labs_of_others()
     labs, daemons = _labs(), set(_daemons())
     groups = {path for path in _CGROUPS.glob("**/stamplab-*") if path.is_dir()}
-    others |= _labs_of_others()  # one may have come or gone while we looked
+    others |= labs_of_others()  # one may have come or gone while we looked
     return {
         "labs": sorted(labs - others),
         "control groups": sorted(str(path) for path in groups if path.name[-8:] not in others),
         "mounts": Path("/proc/self/mounts").read_text().splitlines(),
         "daemons": sorted(daemons - others),
-        "files": _engine_files(),
+        "files": engine_files(),
     }
 
 
@@ -45,7 +45,7 @@ def _labs() -> set[str]:
     return {path.name.removeprefix("lab-") for path in root.iterdir()} if root.is_dir() else set()
 
 
-def _labs_of_others() -> set[str]:
+def labs_of_others() -> set[str]:
     """Labs, wherever their folders are, whose owner lives and is neither we nor a child of ours."""
     ours = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
     root = labs_root()
@@ -73,7 +73,7 @@ def _daemons() -> dict[str, Path]:
     return found
 
 
-def _engine_files() -> list[str]:
+def engine_files() -> list[str]:
     """What a dockerd leaves in the host's file system if one lets it."""
     usual = ("/etc/docker", "/opt/containerd", "/var/lib/docker", "/var/lib/containerd")
     runtime = ("/run/docker", "/run/docker.sock", "/run/containerd", "/run/docker.pid")

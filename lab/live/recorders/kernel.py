@@ -13,6 +13,8 @@ from lab.live.clock import Clock
 from lab.live.recorders.recorder import Recorder
 
 _KMSG = Path("/dev/kmsg")
+_KMSG_DEVICE = os.makedev(1, 11)
+"""Linux allocated devices (kernel: Documentation/admin-guide/devices.txt)."""
 _RECORD_MAX_BYTES = 8192
 _WAIT_S = 0.2
 
@@ -27,6 +29,12 @@ def open_kernel_log() -> int:
             f"{_KMSG} cannot be read ({error.strerror}): without the kernel's log no OOM kill "
             "can be proved; run on the machine itself, not in a container without it"
         ) from error
+    if os.fstat(descriptor).st_rdev != _KMSG_DEVICE:
+        os.close(descriptor)
+        raise NotPossibleHere(
+            f"{_KMSG} is not the kernel's log, but what a container has in its place: without the "
+            "log no OOM kill can be proved; run on the machine itself"
+        )
     return descriptor
 
 

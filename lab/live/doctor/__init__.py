@@ -1,0 +1,48 @@
+"""Explains this machine: what a live lab needs, what is here, and what each lack means.
+
+It changes nothing, and needs no right of its own: for an ordinary user all checks run, and say what
+root would be needed for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from lab.live.doctor import disk, groups, kernel, programs, sandboxing
+from lab.live.doctor.check import Check, State, guarded
+from lab.live.engine import cache_folder, tools_in
+from lab.live.lease import labs_root
+
+__all__ = ["Check", "State", "examine"]
+
+
+def examine(engine_folder: Path | None = None, runs: Path = Path("runs")) -> tuple[Check, ...]:
+    """Look at all that `lab.live.lab.live_lab` needs, with the engine that it would take.
+
+    Raises nothing: a check that crashes says so in its own row.
+    """
+    asked: dict[str, Callable[[], Check]] = {
+        "root": sandboxing.root,
+        "engine": partial(programs.engine, engine_folder),
+        "git": programs.git_program,
+        "workload": partial(programs.workload, cache_folder()),
+        "cgroups": groups.cgroups,
+        "swap": groups.swap,
+        "memory": kernel.memory,
+        "kernel log": kernel.kernel_log,
+        "kernel modules": kernel.modules,
+        "apparmor": kernel.apparmor,
+        "namespaces": lambda: sandboxing.namespaces(_unshare(engine_folder)),
+        "ports": lambda: sandboxing.ports(_unshare(engine_folder)),
+        "host's docker": sandboxing.hosts_docker,
+        "disk: labs": partial(disk.labs, labs_root()),
+        "disk: cache": partial(disk.cache, cache_folder()),
+        "disk: runs": partial(disk.runs, runs),
+    }
+    return tuple(guarded(name, ask) for name, ask in asked.items())
+
+
+def _unshare(engine_folder: Path | None) -> Path | None:
+    return tools_in(engine_folder)[0].get("unshare")
