@@ -10,7 +10,12 @@ import msgspec
 
 from lab.errors import LabError, NotPossibleHere
 from lab.live.doctor import Check, State, examine
-from scenarios.render import Screen, show_checks
+from lab.live.engine import cache_folder
+from lab.live.lab import undisturbed
+from lab.live.reaper import Found, Reaped, Standing
+from lab.live.reaper import reap as reap_labs
+from lab.workload.build import remove_half_built
+from scenarios.render import Screen, show_checks, show_reaped
 
 Possible = Literal["possible", "not possible", "unknown"]
 _EXIT: dict[Possible, int] = {
@@ -27,6 +32,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     why: tuple[str, ...]
     """The names of the checks that decide."""
     checks: tuple[Check, ...]
+    reaped: tuple[Reaped, ...] = ()
+    """With --reap: what dead labs left, and whether it is gone."""
 
 
 @click.command()
@@ -44,21 +51,39 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     envvar="STAMPLAB_RUNS",
     help="Where evidence would be kept.",
 )
+@click.option("--reap", is_flag=True, help="First remove exactly what dead labs left.")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON on stdout.")
-def doctor(*, engine: Path | None, runs: Path, as_json: bool) -> int:
+def doctor(*, engine: Path | None, runs: Path, reap: bool, as_json: bool) -> int:
     """Explain this machine: what a live lab needs, what is here, and what each lack means.
 
-    Exit codes: 0 live labs can run here, 77 they cannot, 2 a check itself failed.
+    Exit codes: 0 live labs can run here, 77 they cannot, 2 a check itself failed, or something that
+    a dead lab left could not be removed.
     """
-    diagnosis = diagnose(examine(engine, runs))
+    reaped = remove_what_is_left() if reap else ()
+    diagnosis = diagnose(examine(engine, runs), reaped)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(diagnosis)).decode())
     else:
-        show_checks(diagnosis.checks, conclusion(diagnosis), Screen(highlight=False))
+        screen = Screen(highlight=False)
+        if reap:
+            show_reaped(reaped, screen)
+        show_checks(diagnosis.checks, conclusion(diagnosis), screen)
+    if any(one.resisted for one in reaped):
+        return LabError.exit_code
     return _EXIT[diagnosis.live_labs]
 
 
-def diagnose(checks: tuple[Check, ...]) -> Diagnosis:
+def remove_what_is_left() -> tuple[Reaped, ...]:
+    """Reap dead labs, and what a killed build left in the cache."""
+    with undisturbed():
+        reaped = reap_labs()
+        if remove_half_built(cache_folder()):
+            build = Found(name="workload", standing=Standing.DEAD, what="a build that was killed")
+            reaped = (*reaped, Reaped(found=build))
+    return reaped
+
+
+def diagnose(checks: tuple[Check, ...], reaped: tuple[Reaped, ...] = ()) -> Diagnosis:
     """Conclude: a check that failed makes the whole unknown, else a lack decides."""
     ends: tuple[tuple[State, Possible], ...] = (
         (State.UNKNOWN, "unknown"),
@@ -67,8 +92,8 @@ def diagnose(checks: tuple[Check, ...]) -> Diagnosis:
     for state, end in ends:
         why = tuple(check.name for check in checks if check.state is state)
         if why:
-            return Diagnosis(live_labs=end, why=why, checks=checks)
-    return Diagnosis(live_labs="possible", why=(), checks=checks)
+            return Diagnosis(live_labs=end, why=why, checks=checks, reaped=reaped)
+    return Diagnosis(live_labs="possible", why=(), checks=checks, reaped=reaped)
 
 
 def conclusion(diagnosis: Diagnosis) -> str:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from harness.verdict import Verdict
 from lab.live.doctor import Check, State
+from lab.live.reaper import Reaped
 from scenarios.repro import Report
 
 _STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "bold yellow"}
@@ -55,6 +56,15 @@ def show_report(report: Report, console: Console) -> None:
     console.print(Text(f"replay: {report.replay}"))
     console.print(Text(f"evidence: {report.evidence}"), soft_wrap=True)
     console.print(Text(f"verdict: {report.verdict}", style=_STYLES[report.verdict]))
+
+
+def show_reaped(reaped: Sequence[Reaped], console: Console) -> None:
+    """Print what was removed of dead labs, a line each, and what could not be."""
+    for one in reaped:
+        end = f"not removed: {one.resisted}" if one.resisted else "removed"
+        console.print(Text(f"{one.found.name}: {one.found.what}; {end}"), soft_wrap=True)
+    if not reaped:
+        console.print(Text("no dead lab has left anything"))
 
 
 def show_checks(checks: Sequence[Check], conclusion: str, console: Console) -> None:

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import os
 import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from lab.errors import LabError
-from lab.live.lease import LabFolder, labs_root
+from lab.live.lease import CLAIM_PREFIX, MARK, LabFolder, labs_root
+from lab.processes import ProcessId
 
 _CGROUPS = Path("/sys/fs/cgroup")
+_LAB = re.compile(r"(?:lab-|claim-|gone-)([0-9a-f]{8})")
+_PASSING_S = 5.0
+"""How long what others make or take down may be seen without being known as theirs."""
 _DAEMON = re.compile(r"(/\S*/lab-([0-9a-f]{8}))/daemon\.json")
 
 
@@ -26,7 +33,8 @@ def everything() -> dict[str, list[str]]:
     others |= labs_of_others()  # one may have come or gone while we looked
     return {
         "labs": sorted(labs - others),
-        "control groups": sorted(str(path) for path in groups if path.name[-8:] not in others),
+        "control groups": sorted(str(path) for path in groups if _lab_of(path) not in others),
+        "processes": [f"{pid} of {lab}" for pid, lab in _processes() if lab not in others],
         "mounts": Path("/proc/self/mounts").read_text().splitlines(),
         "daemons": sorted(daemons - others),
         "files": engine_files(),
@@ -35,31 +43,57 @@ def everything() -> dict[str, list[str]]:
 
 def left_since(before: dict[str, list[str]]) -> dict[str, list[str]]:
     """What is there now and was not before, by kind; what others took away meanwhile is theirs."""
-    now = everything()
-    left = {kind: [item for item in now[kind] if item not in before[kind]] for kind in now}
-    return {kind: items for kind, items in left.items() if items}
+    deadline_s = time.monotonic() + _PASSING_S
+    while True:
+        now = everything()
+        left = {kind: [item for item in now[kind] if item not in before[kind]] for kind in now}
+        left = {kind: items for kind, items in left.items() if items}
+        if not left or time.monotonic() > deadline_s:
+            return left
+        time.sleep(0.1)
 
 
 def _labs() -> set[str]:
+    return {_lab_of(path) for path in _folders()}
+
+
+def _folders() -> list[Path]:
     root = labs_root()
-    return {path.name.removeprefix("lab-") for path in root.iterdir()} if root.is_dir() else set()
+    return list(root.iterdir()) if root.is_dir() else []
+
+
+def _lab_of(path: Path) -> str:
+    """The lab whose folder or control group that is; what is no lab's goes by its whole name."""
+    named = _LAB.search(path.name)
+    return named.group(1) if named else path.name
+
+
+def _processes() -> Iterator[tuple[int, str]]:
+    for pid in psutil.pids():
+        with suppress(psutil.Error):  # it has just ended
+            lab = psutil.Process(pid).environ().get(MARK)
+            if lab is not None:
+                yield pid, lab
 
 
 def labs_of_others() -> set[str]:
     """Labs, wherever their folders are, whose owner lives and is neither we nor a child of ours."""
     ours = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
-    root = labs_root()
-    folders = {*(root.iterdir() if root.is_dir() else ()), *_daemons().values()}
     others = set()
-    for folder in map(LabFolder, folders):
-        try:
-            owner = folder.read_lease().owner
-        except LabError:
-            others.add(folder.lab_id)  # it is being made or taken down at this very moment
-            continue
-        if owner.is_alive() and owner.pid not in ours:
-            others.add(folder.lab_id)
+    for path in {*_folders(), *_daemons().values()}:
+        owner = _owner(path)
+        if owner is not None and owner.is_alive() and owner.pid not in ours:
+            others.add(_lab_of(path))
     return others
+
+
+def _owner(path: Path) -> ProcessId | None:
+    if path.name.startswith(CLAIM_PREFIX):
+        return ProcessId.from_token(path.name.removeprefix(CLAIM_PREFIX).partition(".")[2])
+    try:
+        return LabFolder(path).read_lease().owner
+    except LabError:
+        return None  # it is being taken down at this very moment, or its lease was lost
 
 
 def _daemons() -> dict[str, Path]:

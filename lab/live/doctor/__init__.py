@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab.live.doctor import disk, groups, kernel, programs, sandboxing
+from lab.live.doctor import disk, groups, kernel, labs, programs, sandboxing
 from lab.live.doctor.check import Check, State, guarded
 from lab.live.engine import cache_folder, tools_in
 from lab.live.lease import labs_root
@@ -37,6 +37,7 @@ def examine(engine_folder: Path | None = None, runs: Path = Path("runs")) -> tup
         "namespaces": lambda: sandboxing.namespaces(_unshare(engine_folder)),
         "ports": lambda: sandboxing.ports(_unshare(engine_folder)),
         "host's docker": sandboxing.hosts_docker,
+        "labs": labs.labs,
         "disk: labs": partial(disk.labs, labs_root()),
         "disk: cache": partial(disk.cache, cache_folder()),
         "disk: runs": partial(disk.runs, runs),

@@ -25,7 +25,7 @@ def cgroups(proc: Path = _PROC, systemd: Path = _SYSTEMD) -> Check:
     facts = "; ".join(_facts(host, proc, systemd))
     try:
         root = _memory_root(host)
-        host.memory_group("/probe-only")
+        host.require_memory()
     except LabError as error:
         return lack("cgroups", facts, sentence(error))
     if is_read_only(root):
@@ -111,6 +111,8 @@ def _facts(host: CgroupHost, proc: Path, systemd: Path) -> list[str]:
         facts.append("no cgroup namespaces")
     if systemd.is_dir():
         facts.append("systemd manages them")
+    if host.memory_version == 2:
+        facts.append(f"a lab's group is made by the driver {host.driver}")
     return facts
 
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from lab.live.doctor import Check, State
+from lab.live.reaper import Found, Reaped, Standing
 from scenarios import cli
 from scenarios import doctor as command
 from scenarios.doctor import Diagnosis, conclusion, diagnose
@@ -85,3 +86,46 @@ def test_the_engine_and_the_runs_that_are_meant_are_examined(
     monkeypatch.setenv("STAMPLAB_ENGINE", str(tmp_path))
     monkeypatch.setenv("STAMPLAB_RUNS", str(tmp_path / "r"))
     assert run((OK,), monkeypatch)[1] == [(tmp_path, tmp_path / "r")]
+
+
+DEAD = Found(name="1a2b3c4d", standing=Standing.DEAD, what="its owner, process 7, is gone")
+
+
+def reaping(
+    monkeypatch: pytest.MonkeyPatch, *reaped: Reaped, half_built: bool = False
+) -> tuple[object, list[tuple[Path | None, Path]]]:
+    monkeypatch.setattr(command, "reap_labs", lambda: reaped)
+    monkeypatch.setattr(command, "remove_half_built", lambda _: half_built)
+    return run((OK,), monkeypatch, "--reap")
+
+
+def test_what_was_reaped_is_said_before_the_checks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reaping(monkeypatch, Reaped(found=DEAD), half_built=True)[0] == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        "1a2b3c4d: its owner, process 7, is gone; removed",
+        "workload: a build that was killed; removed",
+    ]
+    assert lines[-1] == "live labs can run here"
+
+
+def test_what_resists_is_said_and_exits_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resisting = Reaped(found=DEAD, resisted="process 8 of lab 1a2b3c4d does not die")
+    assert reaping(monkeypatch, resisting)[0] == 2
+    assert "not removed: process 8 of lab 1a2b3c4d does not die" in capsys.readouterr().out
+
+
+def test_nothing_to_reap_is_said_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reaping(monkeypatch)[0] == 0
+    assert capsys.readouterr().out.splitlines()[0] == "no dead lab has left anything"
+
+
+def test_without_being_asked_doctor_reaps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "reap_labs", lambda: pytest.fail("nobody asked"))
+    assert run((OK,), monkeypatch)[0] == 0
