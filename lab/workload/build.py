@@ -103,7 +103,8 @@ def find_build(cache_dir: Path) -> Build:
     raise NotPossibleHere(
         "cannot build the workload program, for nothing here links a static program "
         f"(tried: {', '.join(tried) or 'no C compiler was found'}): install a C compiler with a "
-        "static C library (Debian: gcc and libc6-dev) or the Python package ziglang"
+        "static C library (Debian: gcc and libc6-dev) or the Python package ziglang, which "
+        "./run setup does"
     )
 
 

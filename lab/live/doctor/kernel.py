@@ -17,7 +17,7 @@ _RUN_NEEDS_BYTES = 10**9
 
 NEEDED = ("overlay", "bridge", "veth", "vxlan")
 """A lab's file systems and networks are made of these."""
-USED = ("nf_tables", "ip_tables", "nf_conntrack", "nf_nat", "br_netfilter")
+USED = ("nf_tables", "ip_tables", "nf_conntrack", "nf_nat")
 """What an engine's iptables rules make the kernel load; which of them depends on the engine."""
 
 
@@ -109,8 +109,8 @@ def _judge(
         return note(
             "kernel modules",
             f"{present}; to be loaded: {', '.join(to_load)}",
-            "The kernel loads them, and what they depend on, when a lab first uses them, and they "
-            "stay until a reboot: namespaces cannot prevent that.",
+            "The kernel loads those that a lab uses, and what they depend on, at the first use, "
+            "and they stay until a reboot: namespaces cannot prevent that.",
         )
     return ok("kernel modules", present)
 

@@ -284,10 +284,10 @@ def test_all_loaded_already_is_well(machine: Machine) -> None:
 
 def test_what_would_be_loaded_is_a_note(machine: Machine) -> None:
     machine.put("proc/modules", "overlay 1 0 - Live 0x0\n")
-    needed = "kernel/net/bridge/bridge.ko:\nkernel/veth.ko.zst:\nkernel/net/br-netfilter.ko:\n"
+    needed = "kernel/net/bridge/bridge.ko:\nkernel/veth.ko.zst:\nkernel/nf-nat.ko.gz:\n"
     check = modules(machine, builtin="kernel/drivers/net/vxlan/vxlan.ko\n", dep=needed)
     assert check.state is State.NOTE
-    assert check.found.endswith("overlay, vxlan in place; to be loaded: bridge, veth, br_netfilter")
+    assert check.found.endswith("overlay, vxlan in place; to be loaded: bridge, veth, nf_nat")
     assert "namespaces cannot prevent that" in check.means
 
 
