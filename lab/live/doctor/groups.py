@@ -24,6 +24,7 @@ def cgroups(proc: Path = _PROC, systemd: Path = _SYSTEMD) -> Check:
         return lack("cgroups", "no mount table", sentence(error))
     facts = "; ".join(_facts(host, proc, systemd))
     try:
+        facts += _driver(host)
         root = _memory_root(host)
         host.require_memory()
     except LabError as error:
@@ -111,9 +112,12 @@ def _facts(host: CgroupHost, proc: Path, systemd: Path) -> list[str]:
         facts.append("no cgroup namespaces")
     if systemd.is_dir():
         facts.append("systemd manages them")
-    if host.memory_version == 2:
-        facts.append(f"a lab's group is made by the driver {host.driver}")
     return facts
+
+
+def _driver(host: CgroupHost) -> str:
+    chosen = f"; a lab's group is made by the driver {host.driver}"
+    return chosen if host.memory_version == 2 else ""
 
 
 def _unified_controllers(host: CgroupHost) -> list[str]:

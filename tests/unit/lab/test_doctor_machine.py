@@ -102,14 +102,16 @@ def test_a_hybrid_names_both(machine: Machine) -> None:
 def test_v2_is_what_the_lab_makes_of_it(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, refusal: str | None
 ) -> None:
-    def memory_group(host: CgroupHost, path: str) -> None:
+    def require_memory(_: CgroupHost) -> None:
         if refusal:
             raise NotPossibleHere(refusal)
 
-    monkeypatch.setattr(CgroupHost, "memory_group", memory_group)
+    monkeypatch.setattr(CgroupHost, "require_memory", require_memory)
+    monkeypatch.setenv("STAMPLAB_CGROUP_DRIVER", "cgroupfs")
     machine.mount_v2("cpu memory pids")
     check = machine.cgroups()
-    assert check.found == "v2; v2 controllers cpu, memory, pids"
+    driver = "a lab's group is made by the driver cgroupfs"
+    assert check.found == f"v2; v2 controllers cpu, memory, pids; {driver}"
     assert check.state is (State.LACK if refusal else State.OK)
     assert check.means == ("The lab does not drive it." if refusal else "")
 
