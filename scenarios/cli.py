@@ -24,6 +24,7 @@ from lab.errors import LabError, UsageError
 from lab.live.lab import end_lab
 from lab.pressure import Ample, Squeeze
 from scenarios.discourse.plays import Settings
+from scenarios.discourse.programme import CLAIMS, Choice
 from scenarios.doctor import doctor
 from scenarios.render import Screen, show_report
 from scenarios.repro import Request, repro_discourse
@@ -75,6 +76,12 @@ def repro() -> None:
     show_default=True,
     help="Which harness is on trial: the guarded one, the pre-fix exhibit, or both.",
 )
+@click.option(
+    "--claim",
+    type=click.Choice(CLAIMS),
+    multiple=True,
+    help="Judge this claim, and play only what it needs; may be repeated.  [default: all]",
+)
 @click.option("--ample", is_flag=True, help="A control: no memory pressure, nothing to reproduce.")
 @click.option(
     "--engine",
@@ -99,6 +106,7 @@ def discourse(
     trials: int,
     memory_scale: float,
     guard: Literal["on", "off", "both"],
+    claim: tuple[str, ...],
     ample: bool,
     engine: Path | None,
     keep: bool,
@@ -109,20 +117,20 @@ def discourse(
     """The discourse abra-stamp drift: a start-first upgrade under memory pressure, rolled back.
 
     Plays it on a real private docker engine: (a) with ample memory, (b) under pressure with the old
-    harness, (c) with the convergence guard, (d) with the fixed overlay (stop-first); and judges the
-    report's claims.
+    harness, (c) with the convergence guard, (d) with the fixed overlay (stop-first); then with
+    wrong stamps planted and with broken heads, which must still fail; and judges the report's
+    claims.
     """
     progress = Screen(stderr=True, quiet=quiet, highlight=False)
     if fast:
         progress.print("--fast: both monitors are 1 s instead of the recipe's 5 s, boots are short")
+    settings = Settings(
+        memory_scale=memory_scale, fast=fast, pressure=Ample() if ample else Squeeze()
+    )
     request = Request(
-        settings=Settings(
-            memory_scale=memory_scale, fast=fast, pressure=Ample() if ample else Squeeze()
-        ),
+        choice=Choice(settings=settings, trials=trials, guard=guard, claims=claim or CLAIMS),
         runs=runs.absolute(),
         argv=("stamplab", *sys.argv[1:]),
-        trials=trials,
-        guard=guard,
         engine=engine,
         keep=keep,
     )

@@ -14,9 +14,11 @@ from harness.results import Results, StageResult
 from lab import pressure
 from lab.abra.folder import AbraFolder
 from lab.abra.standin import WHOSE
+from lab.history import Note
 from lab.recipe import checkout, git, upstream
 from lab.recipe.standin import StandIn
 from lab.world import World
+from scenarios.planted import stamp_of
 from scenarios.scenario import Scenario
 
 _PR = "2"
@@ -51,6 +53,7 @@ def play(scenario: Scenario, world: World, ground: Ground, scratch: Path, image:
     done = [installed]
     if installed.end == "pass":
         _squeeze(scenario, world)
+        _plant(scenario, bench, ground)
         done.append(stages.upgrade(bench, _plan(scenario, ground.head)))
     else:
         done.append(StageResult(stage="upgrade", end="skipped", reason="install did not pass"))
@@ -79,6 +82,7 @@ def _bench(scenario: Scenario, world: World, ground: Ground, scratch: Path, imag
             heavy=scenario.service,
             memory=scenario.memory,
             timing=scenario.timing,
+            faults=scenario.faults,
         ),
     )
     world.record(checkout.read_policy(ground.mirror, scenario.service))
@@ -92,9 +96,17 @@ def _squeeze(scenario: Scenario, world: World) -> None:
     world.set_limit(limit_bytes, pressure.describe(limit_bytes, usage_bytes, scenario.memory))
 
 
+def _plant(scenario: Scenario, bench: Bench, ground: Ground) -> None:
+    """Make the deployer lie in the upgrade, if the scenario has it so."""
+    if scenario.planted is None:
+        return
+    stamp = stamp_of(scenario.planted, ground.mirror, head=ground.head, base=scenario.base)
+    bench.folder.plant_stamp(stamp)
+    bench.world.record(Note(text=f"planted stamp: {scenario.planted}: {stamp}"))
+
+
 def _plan(scenario: Scenario, head: str) -> UpgradePlan:
+    timeout_s = scenario.upgrade_timeout_s or scenario.timeout_s
     if scenario.guard:
-        return UpgradePlan(head=head, timeout_s=scenario.timeout_s)
-    return UpgradePlan(
-        head=head, guard=False, timeout_s=scenario.timeout_s, reads=scenario.hc1_reads
-    )
+        return UpgradePlan(head=head, timeout_s=timeout_s)
+    return UpgradePlan(head=head, guard=False, timeout_s=timeout_s, reads=scenario.hc1_reads)

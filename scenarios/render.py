@@ -11,6 +11,7 @@ from rich.text import Text
 from harness.verdict import Verdict
 from lab.live.doctor import Check, State
 from lab.live.reaper import Reaped
+from scenarios.discourse.teeth import Bite
 from scenarios.repro import Report
 
 _STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "bold yellow"}
@@ -45,6 +46,8 @@ def show_report(report: Report, console: Console) -> None:
             ),
         )
     console.print(table)
+    if report.teeth:
+        _show_teeth(report.teeth, console)
     for trials in report.trials:
         console.print(Text(f"{trials.proportion} {trials.what}"))
         for reason in trials.lacking:
@@ -56,6 +59,25 @@ def show_report(report: Report, console: Console) -> None:
     console.print(Text(f"replay: {report.replay}"))
     console.print(Text(f"evidence: {report.evidence}"), soft_wrap=True)
     console.print(Text(f"verdict: {report.verdict}", style=_STYLES[report.verdict]))
+
+
+def _show_teeth(teeth: Sequence[Bite], console: Console) -> None:
+    """Print how each upgrade that must fail did fail."""
+    table = Table(title="C9: what must still fail", show_lines=True, title_justify="left")
+    table.add_column("planted, or broken", overflow="fold")
+    table.add_column("order", no_wrap=True)
+    table.add_column("upgrade", no_wrap=True)
+    table.add_column("its sentence, and whether that is right", overflow="fold", ratio=1)
+    for bite in teeth:
+        is_right = Text("as it should" if bite.verdict is Verdict.PASS else bite.wrong)
+        is_right.stylize(_STYLES[bite.verdict])
+        table.add_row(
+            Text(bite.broken),
+            Text(bite.order),
+            Text(bite.end),
+            Text.assemble(bite.sentence, "\n", is_right),
+        )
+    console.print(table)
 
 
 def show_reaped(reaped: Sequence[Reaped], console: Console) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -13,11 +13,12 @@ from harness.evidence import EvidenceFolder
 from harness.verdict import Verdict, merge
 from lab.errors import LabError
 from lab.live.lab import prepare
-from scenarios.discourse import plays
 from scenarios.discourse.claims import Claim, converged_at_head, judge
+from scenarios.discourse.programme import Choice, programme_of
+from scenarios.discourse.teeth import Bite, bite
+from scenarios.discourse.teeth import claim as claim_of
 from scenarios.live import Stage, Tell, manifest, play_live
 from scenarios.played import Played
-from scenarios.scenario import Scenario
 
 
 class Trials(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     reproduced: str
     """Whether the incident was, and which part of its signature is missing if not."""
     claims: tuple[Claim, ...]
+    teeth: tuple[Bite, ...]
     trials: tuple[Trials, ...]
     evidence: str
     replay: str
@@ -47,89 +49,72 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line asked for."""
 
-    settings: plays.Settings
+    choice: Choice
     runs: Path
     argv: tuple[str, ...]
-    trials: int = 1
-    guard: Literal["on", "off", "both"] = "both"
-    """Which harness is put on trial: the guarded one, the pre-fix exhibit, or both."""
     engine: Path | None = None
     keep: bool = False
 
 
 def repro_discourse(request: Request, tell: Tell) -> Report:
-    """Play (a) to (d), judge the claims, and write the verdict down, also when something fails.
+    """Play what was chosen, judge the claims, and write the verdict down, whatever fails.
 
-    Raises LabError when the apparatus fails: then the verdict on disk is unknown, and says why.
+    Raises LabError when the apparatus fails: then the verdict on disk is unknown, and says why. It
+    is so from the first moment on, for nothing can be written down after a ``kill -9``.
     """
+    programme = programme_of(request.choice)
     stage = Stage(apparatus=prepare(request.engine), argv=request.argv, tell=tell)
     folder = EvidenceFolder.create(request.runs, "repro-discourse")
     folder.write_json("manifest.json", manifest("repro-discourse", stage, _options(request)))
     tell(f"evidence: {folder.path}")
-    programme = programme_of(request)
-    played: dict[str, list[Played]] = {key: [] for key, _, _ in programme}
-    note = "interrupted"
+    played: dict[str, list[Played]] = {entry.key: [] for entry in programme}
+    replay = shlex.join(request.argv)
+    note = "interrupted: the run did not come to its end"
+    folder.write_json("verdict.json", report_on(request.choice, played, folder, replay, note))
     try:
-        for number, (key, name, scenario) in enumerate(programme, start=1):
-            part = folder.part(name)
+        for number, entry in enumerate(programme, start=1):
+            part = folder.part(entry.folder)
             keep = request.keep and number == len(programme)
-            one = play_live(scenario, stage, part, keep=keep)
-            played[key].append(one)
+            one = play_live(entry.scenario, stage, part, keep=keep)
+            played[entry.key].append(one)
             part.write_json("verdict.json", one.signature)
         note = ""
     except LabError as error:
         note = f"the apparatus failed: {error}"
         raise
     finally:
-        report = report_on(played, folder, shlex.join(request.argv), note)
+        report = report_on(request.choice, played, folder, replay, note)
         folder.write_json("verdict.json", report)
     return report
 
 
 def _options(request: Request) -> dict[str, object]:
-    return {
-        "settings": msgspec.to_builtins(request.settings),
-        "trials": request.trials,
-        "guard": request.guard,
-    }
-
-
-def programme_of(request: Request) -> list[tuple[str, str, Scenario]]:
-    """What is played, in order: key, folder name, scenario.
-
-    One trial plays both harnesses under pressure; of more, each second one is the pre-fix
-    harness's.
-    """
-    settings = request.settings
-    programme = [("a", "a-ample", plays.ample(settings))]
-    for trial in range(1, request.trials + 1):
-        suffix = "" if request.trials == 1 else f"-{trial:03}"
-        is_only = request.trials == 1 or request.guard != "both"
-        if is_only or trial % 2:
-            programme.append(("b", f"b-guard-off{suffix}", plays.misattributed(settings)))
-        if is_only or not trial % 2:
-            programme.append(("c", f"c-guard-on{suffix}", plays.honest(settings)))
-        programme.append(("d", f"d-stop-first{suffix}", plays.fixed(settings)))
-    return [play for play in programme if play[0] in _KEYS[request.guard]]
-
-
-_KEYS = {"on": "acd", "off": "b", "both": "abcd"}
+    choice: dict[str, object] = msgspec.to_builtins(request.choice)
+    return choice
 
 
 def report_on(
-    played: dict[str, list[Played]], folder: EvidenceFolder, replay: str, note: str
+    choice: Choice,
+    played: Mapping[str, list[Played]],
+    folder: EvidenceFolder,
+    replay: str,
+    note: str,
 ) -> Report:
     """Judge what was played; ``note`` says why the run did not come to its end, if it did not."""
-    claims = judge({key: next(iter(trials), None) for key, trials in played.items()})
+    first = {key: next(iter(trials), None) for key, trials in played.items()}
+    bites = tuple(bite(tooth, first.get(tooth.name)) for tooth in choice.teeth)
+    claims = judge(first, choice.claims)
+    if bites:
+        claims = (*claims, claim_of(bites))
     pressed = [*played.get("b", []), *played.get("c", [])]
-    is_repeated = any(len(trials) > 1 for trials in played.values())
-    trials = _trials(pressed, played.get("d", [])) if is_repeated else ()
+    trials = _trials(pressed, played.get("d", [])) if choice.trials > 1 else ()
     verdicts = [claim.verdict for claim in claims]
     verdicts += [Verdict.FAIL for repeated in trials if repeated.lacking]
     return Report(
         verdict=Verdict.UNKNOWN if note else merge(verdicts),
         reproduced=str(pressed[0].signature) if pressed else "not played",
         claims=claims,
+        teeth=bites,
         trials=trials,
         evidence=str(folder.path),
         replay=replay,

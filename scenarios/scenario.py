@@ -9,9 +9,10 @@ import msgspec
 
 from harness.generic import HC1Read
 from lab.pressure import Pressure
-from lab.recipe.standin import Timing
+from lab.recipe.standin import Fault, Timing
 from lab.recipe.upstream import RecipeHistory
 from lab.workload.shape import MemoryShape
+from scenarios.planted import Planted
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,3 +34,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     hc1_reads: tuple[HC1Read, ...] = ()
     """Guard off only; see `harness.generic.UpgradePlan.reads`."""
     timeout_s: float = 120.0
+    """How long each stage may take before it is given up."""
+    upgrade_timeout_s: float | None = None
+    """The same for the upgrade alone, where it is not to be `timeout_s`."""
+    planted: Planted | None = None
+    """A wrong stamp that the deployer takes in the upgrade, if any."""
+    faults: dict[str, Fault] = {}
+    """What is wrong with images, by their names in the recipe."""

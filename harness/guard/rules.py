@@ -64,7 +64,7 @@ def rolled_back(view: View, expectation: Expectation) -> Ruling | None:
     task = f"new task {view.failed_task}" if view.failed_task else "a new task"
     before = "" if view.applied else " (before it was ever seen applied)"
     said = f"head spec applied then swarm-rolled-back{before}: {task} failed the update monitor"
-    return _rule(view, Outcome.ROLLED_BACK, said + ending)
+    return _rule(view, Outcome.ROLLED_BACK, said + _words_of(view, view.failed_task) + ending)
 
 
 def paused(view: View, _: Expectation) -> Ruling | None:
@@ -75,10 +75,11 @@ def paused(view: View, _: Expectation) -> Ruling | None:
     if view.own_state != "paused":
         return None
     task = f"task {view.failed_task}" if view.failed_task else "a task"
+    words = _words_of(view, view.failed_task)
     return _rule(
         view,
         Outcome.PAUSED,
-        f"the update is paused: {task} failed, and old and new tasks may run side by side",
+        f"the update is paused: {task} failed{words}, and old and new tasks may run side by side",
     )
 
 
@@ -192,6 +193,12 @@ def what_is_missing(view: View) -> str:
     if not terminal_state(view):
         return f"the update state is still {state}"
     return "the new tasks have not run long enough yet"
+
+
+def _words_of(view: View, task_id: str | None) -> str:
+    """What the engine itself says of a failed task, in brackets: it is gone with the task."""
+    said = view.errors.get(task_id or "")
+    return f" ({said})" if said else ""
 
 
 def _newest_task(view: View, service: Service) -> str:

@@ -81,6 +81,8 @@ class View:
         self.lost: str | None = None
         self._service_id = baseline.service.id if baseline.service else None
         self.tasks: tuple[Task, ...] = ()
+        self.errors: dict[str, str] = {}
+        """What each task that failed was last said to have failed of, by its id."""
         self.running: frozenset[str] = frozenset()
         """Running tasks of the service's present spec, meant to run."""
         self.running_since_s = 0.0
@@ -95,6 +97,7 @@ class View:
                 self._count_running()
             case TasksSeen(service=name) if name == self.baseline.name:
                 self.tasks = what.tasks
+                self.errors |= {task.id: task.error for task in what.tasks if task.error}
                 self._count_running()
             case Deployed():
                 self.deployed = what

@@ -33,6 +33,21 @@ class AbraFolder:
         """Where the stand-in writes the labels that the real abra adds in memory."""
         return self.path / "stamps"
 
+    def plant_stamp(self, stamp: str) -> None:
+        """Make the stand-in lie from now on: it takes this stamp, whatever is checked out.
+
+        It shows that the harness notices. The real abra has nothing of the kind.
+        """
+        self._planted_stamp.write_text(stamp)
+
+    def planted_stamp(self) -> str | None:
+        """The stamp that was planted, if any."""
+        return self._planted_stamp.read_text() if self._planted_stamp.exists() else None
+
+    @property
+    def _planted_stamp(self) -> Path:
+        return self.path / "planted-stamp"
+
     def write_env(self, domain: str, variables: Mapping[str, str]) -> None:
         """Write an app's env file."""
         for name, value in variables.items():

@@ -41,9 +41,11 @@ def chaos_deploy(world: World, folder: AbraFolder, domain: str) -> ChaosDeploy:
     checkout = folder.recipe(recipe)
     stack = stack_name(domain)
     began_s = world.now_s()
-    stamp = chaos_version(checkout)
+    planted = folder.planted_stamp()
+    stamp = planted or chaos_version(checkout)
+    whose = f"{WHOSE}, the stamp is planted" if planted else WHOSE
     debug = f"DEBU app/deploy.go:372 version: taking chaos version: {stamp}"
-    world.record(Note(text=f"{debug} ({WHOSE})"))
+    world.record(Note(text=f"{debug} ({whose})"))
     files = settings.get("COMPOSE_FILE", "compose.yml").split(":")
     labels = _write_labels(folder, stack, recipe, stamp)
     deployed = world.apply(
@@ -60,7 +62,7 @@ def chaos_deploy(world: World, folder: AbraFolder, domain: str) -> ChaosDeploy:
             exit_code=deployed.exit_code,
             took_s=round(world.now_s() - began_s, 6),
             output=f"{debug}\n{deployed.output}",
-            by=WHOSE,
+            by=whose,
         )
     )
     return ChaosDeploy(stamp=stamp, stack=stack, deployed=deployed)

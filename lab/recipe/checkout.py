@@ -33,6 +33,20 @@ def check_out(checkout: Path, ref: str) -> str:
         return repo.head.commit.hexsha
 
 
+def resolve(checkout: Path, revision: str) -> str:
+    """The SHA that a revision names. Raises LabError."""
+    repo = git.open_at(checkout)
+    with git.told(f"{checkout} has no {revision}"):
+        return str(repo.git.rev_parse("--verify", "--quiet", "--end-of-options", revision))
+
+
+def tags(checkout: Path) -> tuple[str, ...]:
+    """All tags, in the order of their names. Raises LabError."""
+    repo = git.open_at(checkout)
+    with git.told(f"the tags of {checkout} cannot be read"):
+        return tuple(str(repo.git.tag("--list")).splitlines())
+
+
 def copy_in(checkout: Path, files: Mapping[str, str]) -> None:
     """Put files into the work tree, uncommitted: so the tree is dirty. Raises LabError."""
     for name, text in files.items():

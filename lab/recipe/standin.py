@@ -7,6 +7,7 @@ recipe's own.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 import msgspec
 import yaml
@@ -28,6 +29,25 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Both monitors, update and rollback; None keeps the recipe's own."""
 
 
+class Fault(StrEnum):
+    """What is wrong with an image: it is a property of the image, whoever deploys it."""
+
+    CRASHES = "crashes at boot"
+    """It exits with code 1 before it is healthy."""
+    ABSENT = "image absent"
+    """The machine does not have it, and no registry does."""
+    NEVER_HEALTHY = "never healthy"
+    """It runs, and never opens its port."""
+
+
+_CRASH_AFTER_S = 0.2
+_FAULTY: Mapping[Fault, Mapping[str, str]] = {
+    Fault.CRASHES: {"STAMPLOAD_EXIT_AT_S": str(_CRASH_AFTER_S), "STAMPLOAD_EXIT_CODE": "1"},
+    Fault.ABSENT: {},
+    Fault.NEVER_HEALTHY: {"STAMPLOAD_NEVER_READY": "1"},
+}
+
+
 class StandIn(msgspec.Struct, frozen=True, kw_only=True):
     """Who plays the recipe's images: one service heavy, the others light."""
 
@@ -35,6 +55,8 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
     heavy: str
     memory: MemoryShape
     timing: Timing
+    faults: Mapping[str, Fault] = {}
+    """What is wrong with images, by their names in the recipe."""
 
     def overlay(self, images: Mapping[str, str]) -> str:
         """Write the overlay for services with these images.
@@ -47,14 +69,16 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
     def _service(self, name: str, image: str) -> dict[str, object]:
         is_heavy = name == self.heavy
         memory = self.memory if is_heavy else _LIGHT
+        fault = self.faults.get(image)
         return {
-            "image": self.image,
+            "image": image if fault is Fault.ABSENT else self.image,
             "entrypoint": ["/bin/stampload"],
             "command": ["serve"],
             "environment": {
                 "STAMPLOAD_VERSION": _tag(image) or "unknown",
                 "STAMPLOAD_PORT": str(PORT),
                 **memory.environment(),
+                **(_FAULTY[fault] if fault else {}),
             },
             "healthcheck": {
                 "interval": _duration(self.timing.health_interval_s),

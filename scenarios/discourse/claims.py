@@ -5,7 +5,7 @@ Pure; evidence that is missing makes unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -150,12 +150,19 @@ _CLAIMS: tuple[tuple[str, str, str, Judge], ...] = (
 )
 
 
-def judge(plays: Mapping[str, Played | None]) -> tuple[Claim, ...]:
-    """Judge the claims of the plays that were to be played.
+PLAY_OF: Mapping[str, str] = {name: play for name, _, play, _ in _CLAIMS}
+"""The play that each claim is judged on, by the claim's name."""
+
+
+def judge(
+    plays: Mapping[str, Played | None], only: Collection[str] = PLAY_OF.keys()
+) -> tuple[Claim, ...]:
+    """Judge the claims (of ``only`` these names) of the plays that were to be played.
 
     A play that did not come to its end (None) leaves its claims unknown.
     """
-    return tuple(_judge(claim, plays[claim[2]]) for claim in _CLAIMS if claim[2] in plays)
+    asked = [claim for claim in _CLAIMS if claim[0] in only and claim[2] in plays]
+    return tuple(_judge(claim, plays[claim[2]]) for claim in asked)
 
 
 def _judge(claim: tuple[str, str, str, Judge], play: Played | None) -> Claim:

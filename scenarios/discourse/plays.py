@@ -22,6 +22,9 @@ TRUE_TIMING = Timing()
 FAST_TIMING = Timing(health_interval_s=0.1, monitor_s=1.0)
 FAST_BOOT_S = 0.4
 
+PATIENCE_S = 20.0
+FAST_PATIENCE_S = 8.0
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line may vary, alike in every play."""
@@ -41,10 +44,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Health checks and monitors."""
         return FAST_TIMING if self.fast else TRUE_TIMING
 
+    @property
+    def patience_s(self) -> float:
+        """How long the guard waits for a head that never becomes healthy.
+
+        Twice as long as a good one takes: its boot, a health check, and the monitor.
+        """
+        return FAST_PATIENCE_S if self.fast else PATIENCE_S
+
 
 def ample(settings: Settings) -> Scenario:
     """(a) Ample memory, old policy, guard on: the upgrade converges at head."""
-    return _scenario(
+    return scenario(
         "a-ample",
         "ample memory, old policy, guard on",
         settings,
@@ -56,7 +67,7 @@ def ample(settings: Settings) -> Scenario:
 
 def misattributed(settings: Settings) -> Scenario:
     """(b) Pressure, old policy, guard off: HC1 is read before the rollback, and after it."""
-    return _scenario(
+    return scenario(
         "b-guard-off",
         "memory pressure, old policy, guard off (the pre-fix harness)",
         settings,
@@ -69,7 +80,7 @@ def misattributed(settings: Settings) -> Scenario:
 
 def honest(settings: Settings) -> Scenario:
     """(c) Pressure, old policy, guard on: the true reason."""
-    return _scenario(
+    return scenario(
         "c-guard-on",
         "memory pressure, old policy, guard on",
         settings,
@@ -81,7 +92,7 @@ def honest(settings: Settings) -> Scenario:
 
 def fixed(settings: Settings) -> Scenario:
     """(d) Pressure, fixed overlay (stop-first), guard on: converged at head."""
-    return _scenario(
+    return scenario(
         "d-stop-first",
         "memory pressure, fixed overlay (stop-first), guard on",
         settings,
@@ -91,7 +102,7 @@ def fixed(settings: Settings) -> Scenario:
     )
 
 
-def _scenario(
+def scenario(
     name: str,
     title: str,
     settings: Settings,
@@ -101,6 +112,7 @@ def _scenario(
     guard: bool,
     reads: tuple[HC1Read, ...] = (),
 ) -> Scenario:
+    """One upgrade of the discourse recipe from base to head, with these settings."""
     return Scenario(
         name=name,
         title=title,

@@ -6,6 +6,7 @@ from lab.recipe.upstream import Commit, RecipeHistory
 
 BASE_TAG = "0.7.0+3.3.1"
 HEAD_VERSION = "0.9.0+3.5.0"
+HEAD_IMAGE = "discourse/discourse:3.5.0"
 
 _COMPOSE = """\
 version: "3.8"

@@ -36,9 +36,9 @@ def run(
     )
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        REPRO,
+        [*REPRO, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -57,7 +57,7 @@ def test_it_exits_0_and_prints_every_claim_as_pass(apparatus: Apparatus, tmp_pat
     before = traces.everything()
     done = run(folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    for claim in ("C1", "C3", "C4", "C5", "C7", "C8"):
+    for claim in ("C1", "C3", "C4", "C5", "C7", "C8", "C9"):
         row = next(line for line in done.stdout.splitlines() if f" {claim} " in line)
         assert " pass " in row
     assert "verdict: pass" in done.stdout
@@ -65,6 +65,16 @@ def test_it_exits_0_and_prints_every_claim_as_pass(apparatus: Apparatus, tmp_pat
     assert "(HC1)" in done.stdout
     assert traces.left_since(before) == {}
     latest = tmp_path / "runs" / "repro-discourse" / "latest"
+    report = msgspec.json.decode((latest / "verdict.json").read_bytes())
+    assert [(bite["end"], bite["verdict"]) for bite in report["teeth"]] == [("fail", "pass")] * 11
+    levels = {path.name: level(path) for path in latest.iterdir() if path.is_dir()}
+    assert {name: levels[name] for name in levels if name[:2] in {"a-", "b-", "c-", "d-"}} == {
+        "a-ample": 2,
+        "b-guard-off": 1,
+        "c-guard-on": 1,
+        "d-stop-first": 2,
+    }
+    assert {levels[bite["name"]] for bite in report["teeth"]} == {1}
     assert {path.name for path in (latest / "c-guard-on").iterdir()} >= {
         "console.log",
         "dockerd.log",
@@ -232,6 +242,11 @@ def test_ten_of_ten_are_reproduced_and_ten_of_ten_fixed(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "10/10 (95 % interval 72%-100%) reproduced by signature under start-first" in done.stdout
     assert "10/10 (95 % interval 72%-100%) converged at head under stop-first" in done.stdout
+
+
+def level(play: Path) -> int:
+    found: int = msgspec.json.decode((play / "results.json").read_bytes())["level"]
+    return found
 
 
 def read(path: Path) -> str:

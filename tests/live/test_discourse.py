@@ -1,4 +1,7 @@
-"""Every claim of the report, on a real engine. Each play is in a lab of its own."""
+"""Single plays on a real engine, each in a lab of its own.
+
+tests/cli/test_repro.py plays all of them, by the command.
+"""
 
 from __future__ import annotations
 
@@ -9,35 +12,10 @@ from harness.verdict import Verdict
 from lab.pressure import Ample
 from lab.world import World
 from scenarios.discourse import plays
-from scenarios.discourse.claims import judge
 from scenarios.live import Stage, play_live
-from tests.live import traces
 
 FAST = plays.Settings(fast=True)
 pytestmark = pytest.mark.live
-
-
-def test_all_claims_hold_and_no_trace_is_left(stage: Stage, evidence: EvidenceFolder) -> None:
-    before = traces.everything()
-    scenarios = {
-        "a": plays.ample(FAST),
-        "b": plays.misattributed(FAST),
-        "c": plays.honest(FAST),
-        "d": plays.fixed(FAST),
-    }
-    played = {
-        which: play_live(scenario, stage, evidence.part(which))
-        for which, scenario in scenarios.items()
-    }
-    for claim in judge(played):
-        assert claim.verdict is Verdict.PASS, f"{claim.id}: {claim.evidence}"
-    assert {which: play.results.level for which, play in played.items()} == {
-        "a": 2,
-        "b": 1,
-        "c": 1,
-        "d": 2,
-    }
-    assert traces.left_since(before) == {}
 
 
 def test_the_true_monitor_of_five_seconds(stage: Stage, evidence: EvidenceFolder) -> None:

@@ -46,6 +46,7 @@ class Wanted(msgspec.Struct, frozen=True):
     version: str
     steady_bytes: int
     peak_bytes: int
+    environment: dict[str, str]
 
 
 Fate = Callable[["FakeWorld", str, Wanted], Deployed | None]
@@ -177,10 +178,10 @@ class FakeWorld:
         self._list(name)
         return task_id
 
-    def move_task(self, name: str, task_id: str, state: str) -> None:
+    def move_task(self, name: str, task_id: str, state: str, error: str = "") -> None:
         desired = "running" if state in {"starting", "pending", "running"} else "shutdown"
         self.tasks[name] = [
-            msgspec.structs.replace(task, state=state, desired_state=desired)
+            msgspec.structs.replace(task, state=state, desired_state=desired, error=error)
             if task.id == task_id
             else task
             for task in self.tasks[name]
@@ -277,6 +278,43 @@ def is_refused(world: FakeWorld, name: str, wanted: Wanted) -> Deployed:
     return Deployed(stack=stack, exit_code=1, output="invalid reference format\n")
 
 
+def fails_of(error: str) -> Fate:
+    """Its task fails before it runs, and the swarm rolls back."""
+
+    def fate(world: FakeWorld, name: str, wanted: Wanted) -> None:
+        base = world.services[name].spec
+        updating = UpdateStatus(state="updating", message="update in progress", started_at="t1")
+        world.put(name, wanted.spec, base, updating)
+        new = world.run_task(name, wanted.spec, "starting")
+        if wanted.spec.update.order == "stop-first":
+            world.stop_others(name, new)
+
+        def fail() -> None:
+            world.move_task(name, new, "failed", error)
+            said = f"update rolled back due to failure or early termination of task {new}"
+            started = UpdateStatus(state="rollback_started", message=said, started_at="t1")
+            world.put(name, base, None, started)
+
+        def end() -> None:
+            ended = UpdateStatus(state="rollback_completed", message="done", started_at="t1")
+            world.put(name, base, None, ended)
+
+        world.later(1.0, fail)
+        world.later(2.0, end)
+
+    return fate
+
+
+def stays_starting(world: FakeWorld, name: str, wanted: Wanted) -> None:
+    """Its health check never passes, and its start period never ends."""
+    base = world.services[name].spec
+    updating = UpdateStatus(state="updating", message="update in progress", started_at="t1")
+    world.put(name, wanted.spec, base, updating)
+    new = world.run_task(name, wanted.spec, "starting")
+    if wanted.spec.update.order == "stop-first":
+        world.stop_others(name, new)
+
+
 def vanishes(world: FakeWorld, name: str, wanted: Wanted) -> None:
     """Somebody removes the service right away."""
     del wanted
@@ -303,13 +341,30 @@ def comes_late(world: FakeWorld, name: str, wanted: Wanted) -> None:
     world.later(3.0, lambda: comes_up(world, name, wanted))
 
 
-def as_memory_allows(world: FakeWorld, name: str, wanted: Wanted) -> None:
-    """NEW boots if its peak fits beside what runs then, and is OOM-killed if not."""
+def as_memory_allows(world: FakeWorld, name: str, wanted: Wanted) -> Deployed | None:
+    """NEW boots if its peak fits beside what runs then, and is OOM-killed if not.
+
+    A broken image fails in its own way, whatever the memory.
+    """
+    fate = _of_the_image(wanted)
+    if fate is not None:
+        return fate(world, name, wanted)
     beside = world.usage_bytes()
     if wanted.spec.update.order == "stop-first" and name in world.services:
         beside -= wanted.steady_bytes
     fits = world.limit_bytes is None or beside + wanted.peak_bytes <= world.limit_bytes
     (comes_up if fits else is_oom_killed)(world, name, wanted)
+    return None
+
+
+def _of_the_image(wanted: Wanted) -> Fate | None:
+    if "STAMPLOAD_EXIT_AT_S" in wanted.environment:
+        return fails_of("task: non-zero exit (1)")
+    if "STAMPLOAD_NEVER_READY" in wanted.environment:
+        return stays_starting
+    if wanted.spec.image != "workload:1":
+        return fails_of(f"No such image: {wanted.spec.image}")
+    return None
 
 
 def _failed_while_starting(world: FakeWorld, name: str, wanted: Wanted) -> str:
@@ -407,6 +462,7 @@ def _wanted(service: dict[str, Any]) -> Wanted:
         version=str(environment.get("STAMPLOAD_VERSION", "")),
         steady_bytes=int(environment.get("STAMPLOAD_STEADY_BYTES", 0)),
         peak_bytes=int(environment.get("STAMPLOAD_PEAK_BYTES", 0)),
+        environment=environment,
     )
 
 

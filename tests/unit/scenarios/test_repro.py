@@ -9,16 +9,28 @@ import pytest
 
 from harness.evidence import EvidenceFolder
 from harness.verdict import Verdict
+from lab.errors import UsageError
+from scenarios.discourse.claims import PLAY_OF
 from scenarios.discourse.plays import Settings
+from scenarios.discourse.programme import CLAIMS, Choice, programme_of
 from scenarios.played import Played
-from scenarios.repro import Request, programme_of, report_on
+from scenarios.repro import Report, report_on
+
+Harness = Literal["on", "off", "both"]
+LETTERS = tuple(PLAY_OF)
+"""The claims that are judged on the plays (a) to (d)."""
 
 
-def programme(trials: int, guard: Literal["on", "off", "both"] = "both") -> str:
-    request = Request(
-        settings=Settings(), runs=Path("runs"), argv=("stamplab",), trials=trials, guard=guard
-    )
-    return "".join(key for key, _, _ in programme_of(request))
+def choice(trials: int = 1, guard: Harness = "both", claims: tuple[str, ...] = LETTERS) -> Choice:
+    return Choice(settings=Settings(), trials=trials, guard=guard, claims=claims)
+
+
+def programme(trials: int, guard: Harness = "both", claims: tuple[str, ...] = LETTERS) -> str:
+    return "".join(entry.key for entry in programme_of(choice(trials, guard, claims)))
+
+
+def report(played: dict[str, list[Played]], note: str = "", trials: int = 1) -> Report:
+    return report_on(choice(trials), played, EvidenceFolder(Path("runs")), "again", note)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +45,37 @@ def programme(trials: int, guard: Literal["on", "off", "both"] = "both") -> str:
         (3, "off", "bbb"),
     ],
 )
-def test_what_is_played(trials: int, guard: Literal["on", "off", "both"], plays: str) -> None:
+def test_what_is_played(trials: int, guard: Harness, plays: str) -> None:
     assert programme(trials, guard) == plays
+
+
+@pytest.mark.parametrize(
+    ("trials", "guard", "claims", "plays"),
+    [
+        (1, "both", ("C4",), "c"),
+        (1, "both", ("C7", "C3"), "bd"),
+        (3, "both", ("C4", "C7"), "cdcdcd"),
+        (3, "both", ("control", "C5"), "abbb"),
+        (2, "on", ("C8", "C5"), "cc"),
+    ],
+)
+def test_only_what_the_claims_need_is_played(
+    trials: int, guard: Harness, claims: tuple[str, ...], plays: str
+) -> None:
+    assert programme(trials, guard, claims) == plays
+
+
+def test_teeth_are_tried_once_however_many_trials_and_not_without_the_guard() -> None:
+    keys = [entry.key for entry in programme_of(choice(trials=3, claims=CLAIMS))]
+    assert "".join(keys[:7]) == "abdcdbd"
+    assert len(set(keys[7:])) == len(keys[7:]) == 11
+    assert {entry.key for entry in programme_of(choice(guard="off", claims=CLAIMS))} == {"b"}
+
+
+@pytest.mark.parametrize(("guard", "claim"), [("off", "C9"), ("off", "C7"), ("on", "C5")])
+def test_nothing_left_to_play_is_bad_usage(guard: Harness, claim: str) -> None:
+    with pytest.raises(UsageError, match=f"--guard {guard} no play shows {claim}"):
+        programme_of(choice(guard=guard, claims=(claim,)))
 
 
 def test_ten_trials_press_ten_times_and_fix_ten_times() -> None:
@@ -44,15 +85,12 @@ def test_ten_trials_press_ten_times_and_fix_ten_times() -> None:
 
 
 def test_no_two_plays_share_a_folder() -> None:
-    request = Request(settings=Settings(), runs=Path("runs"), argv=(), trials=30)
-    names = [name for _, name, _ in programme_of(request)]
+    names = [entry.folder for entry in programme_of(choice(trials=30, claims=CLAIMS))]
     assert len(set(names)) == len(names)
 
 
 def test_all_claims_of_all_plays_make_a_pass(played: dict[str, Played]) -> None:
-    found = report_on(
-        {key: [play] for key, play in played.items()}, EvidenceFolder(Path("runs")), "again", ""
-    )
+    found = report({key: [play] for key, play in played.items()})
     assert found.verdict is Verdict.PASS
     assert found.trials == ()
     assert found.reproduced.startswith("reproduced: ")
@@ -67,7 +105,7 @@ def test_trials_are_counted_and_one_that_lacks_something_fails_the_whole(
         "c": [played["c"]],
         "d": [played["d"], played["d"], played["b"]],
     }
-    found = report_on(plays, EvidenceFolder(Path("runs")), "again", "")
+    found = report(plays, trials=2)
     assert [str(trials.proportion).split()[0] for trials in found.trials] == ["2/3", "2/3"]
     assert found.trials[0].lacking[0].startswith("not reproduced, missing: rolled back")
     assert found.verdict is Verdict.FAIL
@@ -77,11 +115,11 @@ def test_an_interrupted_run_is_unknown_whatever_was_seen_before(
     played: dict[str, Played],
 ) -> None:
     plays = {key: [play] for key, play in played.items()}
-    found = report_on(plays, EvidenceFolder(Path("runs")), "again", "interrupted")
+    found = report(plays, note="interrupted")
     assert found.verdict is Verdict.UNKNOWN
 
 
 def test_nothing_played_is_unknown() -> None:
-    found = report_on({key: [] for key in "abcd"}, EvidenceFolder(Path("runs")), "again", "")
+    found = report({key: [] for key in "abcd"})
     assert found.verdict is Verdict.UNKNOWN
     assert found.reproduced == "not played"

@@ -1,0 +1,85 @@
+"""What ``repro discourse`` plays: a row of plays in order, chosen by claims, harness and trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from lab.errors import UsageError
+from scenarios.discourse import plays
+from scenarios.discourse.claims import PLAY_OF
+from scenarios.discourse.teeth import Tooth, teeth
+from scenarios.scenario import Scenario
+
+TEETH = "C9"
+"""The claim that is judged on plays of its own; see `scenarios.discourse.teeth`."""
+CLAIMS = (*PLAY_OF, TEETH)
+_OF_HARNESS = {"on": "acd", "off": "b", "both": "abcd"}
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line chose to have played."""
+
+    settings: plays.Settings
+    trials: int = 1
+    guard: Literal["on", "off", "both"] = "both"
+    """Which harness is put on trial: the guarded one, the pre-fix exhibit, or both."""
+    claims: tuple[str, ...] = CLAIMS
+    """The claims to be judged: nothing is played that none of them needs."""
+
+    @property
+    def teeth(self) -> tuple[Tooth, ...]:
+        """The teeth to be tried: HC1 and the guard have none in the pre-fix harness."""
+        return teeth(self.settings) if TEETH in self.claims and self.guard != "off" else ()
+
+    @property
+    def keys(self) -> str:
+        """The plays to be played, of (a) to (d)."""
+        needed = {PLAY_OF[name] for name in self.claims if name in PLAY_OF}
+        return "".join(key for key in _OF_HARNESS[self.guard] if key in needed)
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One play of the programme."""
+
+    key: str
+    """``a`` to ``d``, or a tooth's name."""
+    folder: str
+    scenario: Scenario
+
+
+def programme_of(choice: Choice) -> tuple[Entry, ...]:
+    """What is played, in order.
+
+    One trial plays both harnesses under pressure; of more, each second one is the pre-fix
+    harness's. Teeth are tried once. Raises UsageError when nothing is left to play.
+    """
+    entries = (*_plays(choice), *_teeth(choice))
+    if not entries:
+        named = ", ".join(choice.claims)
+        raise UsageError(f"with --guard {choice.guard} no play shows {named}: nothing to play")
+    return entries
+
+
+def _plays(choice: Choice) -> Iterator[Entry]:
+    settings, keys = choice.settings, choice.keys
+    if "a" in keys:
+        yield Entry(key="a", folder="a-ample", scenario=plays.ample(settings))
+    for trial in range(1, choice.trials + 1):
+        suffix = "" if choice.trials == 1 else f"-{trial:03}"
+        alternate = choice.trials > 1 and {"b", "c"} <= {*keys}
+        for key, name, play in (
+            ("b", "b-guard-off", plays.misattributed),
+            ("c", "c-guard-on", plays.honest),
+            ("d", "d-stop-first", plays.fixed),
+        ):
+            is_others_turn = alternate and key == ("c" if trial % 2 else "b")
+            if key in keys and not is_others_turn:
+                yield Entry(key=key, folder=f"{name}{suffix}", scenario=play(settings))
+
+
+def _teeth(choice: Choice) -> Iterator[Entry]:
+    for tooth in choice.teeth:
+        yield Entry(key=tooth.name, folder=tooth.name, scenario=tooth.scenario)
