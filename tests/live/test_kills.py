@@ -41,13 +41,14 @@ class Runs:
     def start(self, name: str) -> subprocess.Popen[bytes]:
         folder = self._folder / name
         folder.mkdir()
-        return subprocess.Popen(
-            COMMAND,
-            cwd=folder,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=(folder / "stderr").open("wb"),
-        )
+        with (folder / "stderr").open("wb") as stderr:
+            return subprocess.Popen(
+                COMMAND,
+                cwd=folder,
+                env=self.environment,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
 
     def reap(self) -> str:
         done = subprocess.run(
