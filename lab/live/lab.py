@@ -104,6 +104,10 @@ def end_lab(lab_id: str) -> None:
         lease = folder.read_lease()
     except LabError as error:
         raise UsageError(f"there is no lab {lab_id!r} in {labs_root()}") from error
+    if lease.owner.is_foreign:
+        raise UsageError(
+            f"lab {lab_id} belongs to another pid namespace ({lease.owner.namespace}): end it there"
+        )
     if not lease.kept and lease.owner.is_alive():
         raise UsageError(
             f"lab {lab_id} is at work for process {lease.owner.pid}: stop that instead"

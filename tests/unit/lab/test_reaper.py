@@ -12,7 +12,9 @@ import msgspec
 import pytest
 
 from lab.cgroup.host import CgroupHost
+from lab.errors import UsageError
 from lab.live import reaper
+from lab.live.lab import end_lab
 from lab.live.lease import MARK, LabFolder, Lease, claim_folder, claim_name
 from lab.live.reaper import Standing, reap, survey
 from lab.processes import ProcessId, marked
@@ -114,6 +116,18 @@ def test_what_another_pid_namespace_owns_is_left_alone(root: Path, host: CgroupH
         Standing.UNCLEAR,
     ]
     assert reap(root, host) == ()
+
+
+def test_what_another_pid_namespace_owns_cannot_be_ended_from_here(
+    root: Path, host: CgroupHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, lease = lab(root, host)
+    elsewhere = msgspec.structs.replace(lease.owner, namespace="pid:[1]")
+    folder, _ = lab(root, host, owner=elsewhere, kept=True)
+    monkeypatch.setenv("STAMPLAB_DIR", str(root))
+    with pytest.raises(UsageError, match=r"another pid namespace \(pid:\[1\]\): end it there"):
+        end_lab(folder.lab_id)
+    assert folder.lease_file.exists()
 
 
 def test_a_lab_that_resists_keeps_its_lease_and_the_others_go(root: Path, host: CgroupHost) -> None:
