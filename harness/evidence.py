@@ -62,7 +62,7 @@ class EvidenceFolder:
     def create(runs: Path, scenario: str) -> EvidenceFolder:
         """Make ``runs/<scenario>/<utc time>-<id>`` and point ``latest`` at it. Raises LabError."""
         parent = runs / scenario
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
         folder = parent / name
         try:
             folder.mkdir(parents=True)
