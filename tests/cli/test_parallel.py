@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.live.lab import Apparatus
-from tests.cli.test_repro import REPRO, ROOT, start
+from tests.cli.test_repro import assert_ten_of_ten, run, start
 from tests.live import traces
 
 pytestmark = pytest.mark.live
@@ -42,20 +42,10 @@ def test_ten_of_ten_beside_work_that_takes_both_cores(
 ) -> None:
     trials = ["--trials=10", "--quiet", "--claim=C3", "--claim=C4", "--claim=C7"]
     with busy(os.cpu_count() or 1):
-        done = subprocess.run(
-            [*REPRO, *trials],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=1700,
-            check=False,
-        )
+        done = run(*trials, folder=tmp_path, timeout_s=1700)
     with capsys.disabled():
-        print("\nbusy:", *(line for line in done.stdout.splitlines() if "/10 " in line), sep="\n")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "10/10 (95 % interval 72%-100%) reproduced by signature under start-first" in done.stdout
-    assert "10/10 (95 % interval 72%-100%) converged at head under stop-first" in done.stdout
+        print("\nbusy:")
+        assert_ten_of_ten(done)
 
 
 @contextmanager

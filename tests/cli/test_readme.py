@@ -72,7 +72,12 @@ def test_the_wheel_holds_the_four_packages_code_and_no_tests(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"lab/live/init.sh", "lab/cgroup/enter.sh", "lab/workload/serve.c", "lab/py.typed"} <= names
+    assert {
+        "lab/live/init.sh",
+        "lab/cgroup/enter.sh",
+        "lab/workload/serve.c",
+        "lab/py.typed",
+    } <= names
     assert {name.split("/")[0] for name in names if not name.startswith("stamplab-")} == {
         "lab",
         "harness",

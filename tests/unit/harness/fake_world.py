@@ -244,14 +244,19 @@ def is_oom_killed(world: FakeWorld, name: str, wanted: Wanted) -> None:
     """Its task is OOM-killed before it runs; the swarm rolls back, and OLD serves all the while."""
     base = world.services[name].spec
     blame = _failed_while_starting(world, name, wanted)
+    _rolls_back(world, name, base, blame, after_s=OOM_AFTER_S)
 
+
+def _rolls_back(
+    world: FakeWorld, name: str, base: ServiceSpec, blame: str, *, after_s: float
+) -> None:
     def rollback(state: str, message: str) -> Callable[[], None]:
         status = UpdateStatus(state=state, message=message, started_at="t1")
         return lambda: world.put(name, base, None, status)
 
     said = f"update rolled back due to failure or early termination of task {blame}"
-    world.later(OOM_AFTER_S, rollback("rollback_started", said))
-    world.later(OOM_AFTER_S + 1.0, rollback("rollback_completed", "rollback completed"))
+    world.later(after_s, rollback("rollback_started", said))
+    world.later(after_s + 1.0, rollback("rollback_completed", "rollback completed"))
 
 
 def is_paused(world: FakeWorld, name: str, wanted: Wanted) -> None:
@@ -283,36 +288,26 @@ def fails_of(error: str) -> Fate:
 
     def fate(world: FakeWorld, name: str, wanted: Wanted) -> None:
         base = world.services[name].spec
-        updating = UpdateStatus(state="updating", message="update in progress", started_at="t1")
-        world.put(name, wanted.spec, base, updating)
-        new = world.run_task(name, wanted.spec, "starting")
-        if wanted.spec.update.order == "stop-first":
-            world.stop_others(name, new)
-
-        def fail() -> None:
-            world.move_task(name, new, "failed", error)
-            said = f"update rolled back due to failure or early termination of task {new}"
-            started = UpdateStatus(state="rollback_started", message=said, started_at="t1")
-            world.put(name, base, None, started)
-
-        def end() -> None:
-            ended = UpdateStatus(state="rollback_completed", message="done", started_at="t1")
-            world.put(name, base, None, ended)
-
-        world.later(1.0, fail)
-        world.later(2.0, end)
+        new = _starts(world, name, wanted)
+        world.later(1.0, lambda: world.move_task(name, new, "failed", error))
+        _rolls_back(world, name, base, new, after_s=1.0)
 
     return fate
 
 
 def stays_starting(world: FakeWorld, name: str, wanted: Wanted) -> None:
     """Its health check never passes, and its start period never ends."""
-    base = world.services[name].spec
+    _starts(world, name, wanted)
+
+
+def _starts(world: FakeWorld, name: str, wanted: Wanted) -> str:
+    """An update begins: its first task, and where the order says so the old one's end."""
     updating = UpdateStatus(state="updating", message="update in progress", started_at="t1")
-    world.put(name, wanted.spec, base, updating)
+    world.put(name, wanted.spec, world.services[name].spec, updating)
     new = world.run_task(name, wanted.spec, "starting")
     if wanted.spec.update.order == "stop-first":
         world.stop_others(name, new)
+    return new
 
 
 def vanishes(world: FakeWorld, name: str, wanted: Wanted) -> None:
@@ -368,10 +363,7 @@ def _of_the_image(wanted: Wanted) -> Fate | None:
 
 
 def _failed_while_starting(world: FakeWorld, name: str, wanted: Wanted) -> str:
-    base = world.services[name].spec
-    status = UpdateStatus(state="updating", message="update in progress", started_at="t1")
-    world.put(name, wanted.spec, base, status)
-    new = world.run_task(name, wanted.spec, "starting")
+    new = _starts(world, name, wanted)
     container = f"container-{new}"
     began_s = world.now_s()
     world.record(EngineEvent(kind="container", action="start", actor_id=container, attributes={}))
