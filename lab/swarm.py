@@ -16,6 +16,9 @@ TERMINAL_TASK_STATES = frozenset(
 """Task states that are never left again (SwarmKit api/types.proto, TaskState from COMPLETE on)."""
 
 
+FAILED_TASK_STATES = frozenset({"complete", "failed", "rejected", "orphaned"})
+"""Terminal states that a task of a service is in unasked; an exit with code 0 is one of them."""
+
 SETTLED_STATES = frozenset({"completed", "paused", "rollback_completed", "rollback_paused"})
 """Update states that the updater leaves only for another update's sake."""
 
@@ -125,6 +128,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     container_id: str | None = None
     exit_code: int | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the task has ended though nobody told it to."""
+        return self.state in FAILED_TASK_STATES
 
     @property
     def is_terminal(self) -> bool:

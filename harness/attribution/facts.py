@@ -125,7 +125,7 @@ def attribute(history: History, service: str) -> Attribution | None:
     rollback = next((s for s in sightings if applied and _is_rollback(s, applied)), None)
     applied_s = applied.seen_s if applied else None
     tasks = _task_lists(history, service)
-    death = _death(history, tasks, rollback or (applied and sightings[-1]))
+    death = _death(history, tasks, _blamed(applied, rollback, sightings[-1], tasks))
     old = _running_before(tasks, base, applied_s)
     alive = {task.id for task in _running_of(tasks[-1][1], base)} if tasks else set()
     return Attribution(
@@ -168,11 +168,31 @@ def _task_lists(history: History, service: str) -> list[tuple[float, tuple[Task,
     ]
 
 
+def _blamed(
+    applied: Sighting | None,
+    rollback: Sighting | None,
+    last: Sighting,
+    tasks: list[tuple[float, tuple[Task, ...]]],
+) -> str | None:
+    """The task that the update failed by.
+
+    The rollback's first message names it. A rollback with nothing to do is over within a
+    millisecond, and nobody may have read that: then it is head's first task listed as failed.
+    """
+    if applied is None:
+        return None
+    status = (rollback or last).service.update_status
+    named = status.failed_task if status else None
+    if named is not None or rollback is None:
+        return named
+    head = applied.service.spec.task_digest
+    listed = (task for _, tasks_then in tasks for task in tasks_then)
+    return next((t.id for t in listed if t.has_failed and t.spec_digest == head), None)
+
+
 def _death(
-    history: History, tasks: list[tuple[float, tuple[Task, ...]]], sighting: Sighting | None
+    history: History, tasks: list[tuple[float, tuple[Task, ...]]], blamed: str | None
 ) -> Death | None:
-    status = sighting.service.update_status if sighting else None
-    blamed = status.failed_task if status else None
     seen = [task for _, listed in tasks for task in listed if task.id == blamed]
     if not seen:
         return None

@@ -53,7 +53,8 @@ def _cause(found: Attribution, death: Death) -> str:
             f"{SIGKILLED}{f'; {figures}' if figures else ''})"
         )
     code = death.ended.exit_code if death.ended else death.task.exit_code
-    return f"failed with exit code {code} ({death.task.error or death.task.message})"
+    how = "failed" if code is None else f"failed with exit code {code}"
+    return f"{how} ({death.task.error or death.task.message})"
 
 
 def _short(cgroup: str) -> str:

@@ -43,9 +43,9 @@ class Guard:
     @property
     def wake_s(self) -> float:
         """The next moment at which time alone could decide the matter."""
-        deadline_s = self._expectation.deadline_s
-        hold_ends_s = rules.hold_ends_s(self._view)
-        return hold_ends_s if self._view.now_s < hold_ends_s < deadline_s else deadline_s
+        moments_s = (rules.hold_ends_s(self._view), rules.last_words_s(self._view))
+        coming_s = [moment_s for moment_s in moments_s if moment_s > self._view.now_s]
+        return min([*coming_s, self._expectation.deadline_s])
 
     @property
     def waiting_for(self) -> str:

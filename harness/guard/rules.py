@@ -14,6 +14,11 @@ from lab.swarm import Service
 
 Rule = Callable[[View, Expectation], Ruling | None]
 
+LAST_WORDS_S = 1.0
+"""Tasks are listed right after the service is looked at, and several times a second."""
+
+_ROLLBACK_OVER = frozenset({"rollback_completed", "rollback_paused", "completed"})
+
 
 def deploy_failed(view: View, _: Expectation) -> Ruling | None:
     """The deploy command itself failed: the swarm may not even have heard of the new spec."""
@@ -47,13 +52,14 @@ def rolled_back(view: View, expectation: Expectation) -> Ruling | None:
     One atomic write reverts the spec and says ``rollback_started`` (updater.go:607), and a rollback
     is never rolled back. A rollback_config with failure_action rollback can still end in
     ``completed``, so the spec is compared as well as the state. The ruling waits for the rollback's
-    own end, as long as that can be seen: whether the old version serves is known only then.
+    own end, as long as that can be seen: whether the old version serves is known only then. And it
+    waits a little for the failed task to be listed, where nobody has seen it named.
     """
     if not view.is_reverted:
         return None
     state = view.own_state or ""
-    is_over = state in {"rollback_completed", "rollback_paused", "completed"}
-    if not is_over and view.lost is None and view.now_s < expectation.deadline_s:
+    is_told = state in _ROLLBACK_OVER and (view.failed_task or view.now_s >= last_words_s(view))
+    if not is_told and view.lost is None and view.now_s < expectation.deadline_s:
         return None
     ending = {
         "rollback_paused": "; the rollback itself is paused, for its task failed too",
@@ -195,10 +201,15 @@ def what_is_missing(view: View) -> str:
     return "the new tasks have not run long enough yet"
 
 
+def last_words_s(view: View) -> float:
+    """Until when a rollback that is over may still be waited with, for its failed task's name."""
+    return view.state_since_s + LAST_WORDS_S
+
+
 def _words_of(view: View, task_id: str | None) -> str:
     """What the engine itself says of a failed task, in brackets: it is gone with the task."""
-    said = view.errors.get(task_id or "")
-    return f" ({said})" if said else ""
+    task = view.failed.get(task_id or "")
+    return f" ({task.error})" if task and task.error else ""
 
 
 def _newest_task(view: View, service: Service) -> str:

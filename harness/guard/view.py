@@ -75,14 +75,16 @@ class View:
         self.applied: ServiceSpec | None = None
         """The spec that this deploy brought: the first one that is not the baseline's."""
         self.update_started: str | None = None
-        self.failed_task: str | None = None
         self.foreign: str | None = None
         """Why somebody else's update must have come in between."""
         self.lost: str | None = None
         self._service_id = baseline.service.id if baseline.service else None
         self.tasks: tuple[Task, ...] = ()
-        self.errors: dict[str, str] = {}
-        """What each task that failed was last said to have failed of, by its id."""
+        self.failed: dict[str, Task] = {}
+        """Each task that was ever listed as failed, as listed last, by its id; the first first."""
+        self.state_since_s = 0.0
+        """When the update's own state last changed."""
+        self._blamed_task: str | None = None
         self.running: frozenset[str] = frozenset()
         """Running tasks of the service's present spec, meant to run."""
         self.running_since_s = 0.0
@@ -97,7 +99,7 @@ class View:
                 self._count_running()
             case TasksSeen(service=name) if name == self.baseline.name:
                 self.tasks = what.tasks
-                self.errors |= {task.id: task.error for task in what.tasks if task.error}
+                self.failed |= {task.id: task for task in what.tasks if task.has_failed}
                 self._count_running()
             case Deployed():
                 self.deployed = what
@@ -143,8 +145,24 @@ class View:
             return None
         return self.service.update_status.state
 
+    @property
+    def failed_task(self) -> str | None:
+        """The task that the update failed by, if that is known.
+
+        The update's message names it, until the update is over (updater.go:607): a rollback with
+        nothing to do is over within a millisecond (seen), and nobody may have read it. Then it is
+        the first task of the rolled-back spec that was listed as failed.
+        """
+        if self._blamed_task is not None or not self.is_reverted or self.applied is None:
+            return self._blamed_task
+        digest = self.applied.task_digest
+        return next((task.id for task in self.failed.values() if task.spec_digest == digest), None)
+
     def _see_service(self, service: Service | None) -> None:
+        had_state = self.own_state
         before, self.service = self.service, service
+        if self.own_state != had_state:
+            self.state_since_s = self.now_s
         had_looked, self.looked_since_deploy = self.looked_since_deploy, self.deployed is not None
         if service is None:
             return
@@ -155,7 +173,7 @@ class View:
         self.foreign = self.foreign or self._foreign_in(before, service)
         if self.own_state is not None and service.update_status is not None:
             self.update_started = service.update_status.started_at
-            self.failed_task = service.update_status.failed_task or self.failed_task
+            self._blamed_task = service.update_status.failed_task or self._blamed_task
 
     def _foreign_in(self, before: Service | None, now: Service) -> str | None:
         """Say what shows that an update other than this deploy's came in between, if anything."""

@@ -6,6 +6,7 @@ import pytest
 
 from harness.attribution import Attribution, attribute, explain, memory_at_oom
 from lab.history import Observation, OomKill
+from lab.swarm import Task
 from tests.builders import (
     BASE,
     HEAD,
@@ -160,8 +161,36 @@ def test_where_the_containers_end_went_unseen_the_tasks_own_exit_code_is_told() 
     assert "after its start" not in explain(found)
 
 
-def test_the_failed_task_is_known_by_the_first_message_of_the_rollback_alone() -> None:
-    assert attributed(incident(rollback_starts=None)).death is None
+def test_a_task_that_never_had_a_container_has_no_exit_code_to_be_told() -> None:
+    rejected = task("new", HEAD, "rejected", error="No such image: x")
+    told = listed(OLD, rejected)
+    found = attributed(incident(new_failed=told, last_tasks=told, oom=None, new_ends=None))
+    assert "new task new failed (No such image: x); " in explain(found)
+
+
+def test_a_rollback_that_ended_before_anyone_looked_is_blamed_on_the_task_listed_as_failed() -> (
+    None
+):
+    death = attributed(incident(rollback_starts=None)).death
+    assert death is not None
+    assert (death.task.id, death.is_oom) == ("new", True)
+
+
+def test_of_several_failed_tasks_of_head_the_first_is_blamed() -> None:
+    again = listed(OLD, NEW_FAILED, task("new2", HEAD, "failed"))
+    death = attributed(incident(rollback_starts=None, last_tasks=again)).death
+    assert death is not None
+    assert death.task.id == "new"
+
+
+@pytest.mark.parametrize("other", [task("old2", BASE, "failed"), task("new", HEAD, "shutdown")])
+def test_no_other_task_is_blamed_for_a_rollback(other: Task) -> None:
+    unseen = incident(rollback_starts=None, new_failed=listed(OLD), last_tasks=listed(OLD, other))
+    assert attributed(unseen).death is None
+
+
+def test_a_failed_task_is_blamed_for_a_rollback_alone() -> None:
+    assert attributed(incident(rollback_starts=None, rollback_ends=None)).death is None
 
 
 def test_a_blamed_task_that_was_never_listed_is_not_known() -> None:

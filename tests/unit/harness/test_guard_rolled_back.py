@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.guard import Outcome
+from harness.guard.rules import LAST_WORDS_S
 from lab.history import Observation, RecorderLost
-from lab.swarm import UpdatePolicy
+from lab.swarm import Task, UpdatePolicy
 from tests.builders import (
     BASE,
     HEAD,
@@ -53,6 +54,45 @@ def test_a_failed_task_that_nobody_saw_named_is_not_made_up() -> None:
     ruling = rule(BEFORE, upgrade((8, seen(COMPLETED))))
     assert ruling.failed_task is None
     assert ruling.reason.endswith("swarm-rolled-back: a new task failed the update monitor")
+
+
+WORDS = "task: non-zero exit (1)"
+FAILED = task("new", HEAD, "failed", error=WORDS)
+
+
+@pytest.mark.parametrize("listed_s", [7.5, 8.0, 8.3])
+def test_a_rollback_that_ended_before_anyone_looked_names_the_task_that_is_listed_as_failed(
+    listed_s: float,
+) -> None:
+    """Seen live, stop-first: rollback_started and rollback_completed within a millisecond."""
+    moments: list[tuple[float, Observation]] = [(8.0, seen(COMPLETED)), (listed_s, listed(FAILED))]
+    ruling = rule(BEFORE, upgrade(*sorted(moments, key=lambda moment: moment[0])))
+    assert (ruling.reason, ruling.failed_task) == (f"{SAID} ({WORDS})", "new")
+    assert ruling.decided_s == max(8.0, listed_s)
+
+
+def test_for_a_task_that_nobody_lists_as_failed_the_ruling_waits_only_a_little() -> None:
+    ruling = rule(BEFORE, upgrade((8, seen(COMPLETED)), (30, listed(FAILED))))
+    assert (ruling.failed_task, ruling.decided_s) == (None, 8 + LAST_WORDS_S)
+
+
+def test_of_several_failed_tasks_of_head_the_first_is_named() -> None:
+    again = task("new2", HEAD, "rejected", error="No such image: x")
+    story = upgrade((7, listed(FAILED)), (7.5, listed(again)), (8, seen(COMPLETED)))
+    assert rule(BEFORE, story).failed_task == "new"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [task("old2", BASE, "failed", error=WORDS), task("new", HEAD, "shutdown"), task("new", HEAD)],
+)
+def test_neither_the_olds_failure_nor_a_task_that_was_told_to_stop_is_named(other: Task) -> None:
+    assert rule(BEFORE, upgrade((7, listed(other)), (8, seen(COMPLETED)))).failed_task is None
+
+
+def test_a_failed_task_is_named_in_a_rollback_alone() -> None:
+    story = upgrade((7, listed(FAILED)), (9, listed(OLD)))
+    assert rule(BEFORE, story).failed_task is None
 
 
 def test_a_rollback_that_pauses_says_so() -> None:
