@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
+from lab.errors import LabError
 from lab.recipe import checkout
 
 
@@ -44,4 +45,10 @@ def _stamp(commit: str) -> str:
 
 
 def _older_tag(repository: Path, base: str) -> str:
-    return next(tag for tag in checkout.tags(repository) if tag != base)
+    others = [tag for tag in checkout.tags(repository) if tag != base]
+    if not others:
+        raise LabError(
+            f"{repository} has no release besides {base}: no tag's stamp can be planted; "
+            "leave out claim C9"
+        )
+    return others[0]

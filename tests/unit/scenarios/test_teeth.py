@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from harness import hc1
 from harness.results import StageEnd
 from harness.verdict import Verdict
+from lab.errors import LabError
 from lab.history import Finding, Note, Observation, OomKill, ServiceSeen
+from lab.recipe import upstream
 from lab.recipe.standin import Fault
+from lab.recipe.upstream import Commit, RecipeHistory
 from scenarios.discourse import plays
 from scenarios.discourse.recipe import HEAD_IMAGE
 from scenarios.discourse.teeth import GUARD, HC1, ORDERS, Tooth, bite, claim, teeth
@@ -78,6 +83,15 @@ def test_every_planted_stamp_is_wrong_in_its_own_way(
     assert hc1.check(stamps[kind], head, is_dirty=True) is not None
     assert list(stamps.values()).count(stamps[kind]) == 1
     assert stamps[kind] != f"{head[:8]}+U"
+
+
+def test_a_recipe_with_no_release_besides_the_base_has_no_tags_stamp(tmp_path: Path) -> None:
+    (sha,) = upstream.build(
+        RecipeHistory(name="x", commits=(Commit(message="x", files={"x": ""}, tag="1.0.0"),)),
+        tmp_path,
+    )
+    with pytest.raises(LabError, match=r"has no release besides 1\.0\.0: no tag's stamp can be"):
+        stamp_of(Planted.A_TAG, tmp_path, head=sha, base="1.0.0")
 
 
 @pytest.mark.parametrize("name", ["crashes-start-first", "absent-stop-first"])
