@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from harness.generic import HC1Read
 from lab.pressure import Ample, Pressure, Squeeze
-from lab.recipe.standin import Timing
+from lab.recipe.standin import Fault, Timing
 from lab.workload.shape import MemoryShape
 from scenarios.discourse.recipe import BASE_TAG, RECIPE
+from scenarios.planted import Planted
 from scenarios.scenario import Scenario
 
 _MIB = 1024 * 1024
@@ -111,6 +114,9 @@ def scenario(
     pressure: Pressure,
     guard: bool,
     reads: tuple[HC1Read, ...] = (),
+    planted: Planted | None = None,
+    faults: Mapping[str, Fault] | None = None,
+    upgrade_timeout_s: float | None = None,
 ) -> Scenario:
     """One upgrade of the discourse recipe from base to head, with these settings."""
     return Scenario(
@@ -125,4 +131,7 @@ def scenario(
         timing=settings.timing,
         guard=guard,
         hc1_reads=reads,
+        upgrade_timeout_s=upgrade_timeout_s,
+        planted=planted,
+        faults=dict(faults or {}),
     )

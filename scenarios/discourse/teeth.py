@@ -67,15 +67,13 @@ def _planted(settings: Settings, kind: Planted) -> Tooth:
     return Tooth(
         name=name,
         broken=f"planted stamp: {kind}",
-        scenario=msgspec.structs.replace(
-            scenario(
-                name,
-                f"a wrong stamp is planted: {kind}",
-                settings,
-                order="start-first",
-                pressure=Ample(),
-                guard=True,
-            ),
+        scenario=scenario(
+            name,
+            f"a wrong stamp is planted: {kind}",
+            settings,
+            order="start-first",
+            pressure=Ample(),
+            guard=True,
             planted=kind,
         ),
         step=HC1,
@@ -93,22 +91,18 @@ _WORDS: Mapping[Fault, tuple[str, ...]] = {
 
 def _broken(settings: Settings, fault: Fault, order: str) -> Tooth:
     name = f"{fault.name.lower().replace('_', '-')}-{order}"
-    made = scenario(
-        name,
-        f"a broken head ({fault}), {order}",
-        settings,
-        order=order,
-        pressure=Ample(),
-        guard=True,
-    )
-    never = fault is Fault.NEVER_HEALTHY
     return Tooth(
         name=name,
         broken=f"broken head: {fault}",
-        scenario=msgspec.structs.replace(
-            made,
+        scenario=scenario(
+            name,
+            f"a broken head ({fault}), {order}",
+            settings,
+            order=order,
+            pressure=Ample(),
+            guard=True,
             faults={HEAD_IMAGE: fault},
-            upgrade_timeout_s=settings.patience_s if never else None,
+            upgrade_timeout_s=settings.patience_s if fault is Fault.NEVER_HEALTHY else None,
         ),
         step=GUARD,
         words=_WORDS[fault],
