@@ -70,6 +70,13 @@ def repro() -> None:
     help="Multiply all sizes of the workload.",
 )
 @click.option(
+    "--time-scale",
+    type=click.FloatRange(1, 100),
+    default=1.0,
+    show_default=True,
+    help="Multiply all times, time-outs too, for a slow machine; said in the output.",
+)
+@click.option(
     "--guard",
     type=click.Choice(["on", "off", "both"]),
     default="both",
@@ -105,6 +112,7 @@ def discourse(
     fast: bool,
     trials: int,
     memory_scale: float,
+    time_scale: float,
     guard: Literal["on", "off", "both"],
     claim: tuple[str, ...],
     ample: bool,
@@ -124,8 +132,15 @@ def discourse(
     progress = Screen(stderr=True, quiet=quiet, highlight=False)
     if fast:
         progress.print("--fast: both monitors are 1 s instead of the recipe's 5 s, boots are short")
+    if time_scale != 1:
+        progress.print(
+            f"--time-scale {time_scale:g}: all times and time-outs are {time_scale:g} times as long"
+        )
     settings = Settings(
-        memory_scale=memory_scale, fast=fast, pressure=Ample() if ample else Squeeze()
+        memory_scale=memory_scale,
+        fast=fast,
+        time_scale=time_scale,
+        pressure=Ample() if ample else Squeeze(),
     )
     request = Request(
         choice=Choice(settings=settings, trials=trials, guard=guard, claims=claim or CLAIMS),

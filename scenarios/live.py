@@ -60,6 +60,7 @@ def play_live(
             keep=keep,
             tell=stage.tell,
             on_record=on_record,
+            patience=scenario.time_scale,
         ) as world:
             ground = prepare_ground(scenario, world.scratch)
             results = play(scenario, world, ground, world.scratch, stage.apparatus.image)

@@ -5,12 +5,15 @@ Recipe, overlay, memory, pressure, timing, and how the upgrade is judged.
 
 from __future__ import annotations
 
+from typing import Self
+
 import msgspec
 
 from harness.generic import HC1Read
 from lab.pressure import Pressure
 from lab.recipe.standin import Fault, Timing
 from lab.recipe.upstream import RecipeHistory
+from lab.stretch import stretched
 from lab.workload.shape import MemoryShape
 from scenarios.planted import Planted
 
@@ -41,3 +44,16 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """A wrong stamp that the deployer takes in the upgrade, if any."""
     faults: dict[str, Fault] = {}
     """What is wrong with images, by their names in the recipe."""
+    time_scale: float = 1.0
+    """How much longer than usual everything takes; the apparatus is as much more patient."""
+
+    def stretched(self, factor: float, own: Timing) -> Self:
+        """The same experiment for a machine that is ``factor`` times as slow.
+
+        All times are multiplied, those that were left to the recipe too: they are written out from
+        its ``own``. By 1 nothing changes. Raises UsageError for a factor below 1.
+        """
+        if factor == 1:
+            return self
+        spelled_out = msgspec.structs.replace(self, timing=self.timing.spelled_out(own))
+        return msgspec.structs.replace(stretched(spelled_out, factor), time_scale=factor)

@@ -43,9 +43,12 @@ _PING_API_VERSION = "1.41"
 class Daemon:
     """One dockerd in namespaces of its own, in swarm mode once `init_swarm` has returned."""
 
-    def __init__(self, engine: Engine, folder: LabFolder) -> None:
+    def __init__(self, engine: Engine, folder: LabFolder, patience: float = 1.0) -> None:
+        """Make it for a folder; ``patience`` multiplies its time-outs."""
         self.engine = engine
         self.folder = folder
+        self._start_timeout_s = _START_TIMEOUT_S * patience
+        self._api_timeout_s = round(_API_TIMEOUT_S * patience)
         self._tools = folder.path / "bin"
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: list[docker.APIClient] = []
@@ -79,11 +82,14 @@ class Daemon:
 
     def wait_ready(self) -> None:
         """Wait until the API answers. Raises LabError with the daemon's last words."""
-        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        deadline_s = time.monotonic() + self._start_timeout_s
         last = "it did not open its socket"
         # A fixed version: with "auto" the constructor itself asks the daemon, and leaks when it
         # fails.
-        with closing(docker.APIClient(base_url=self.url, version=_PING_API_VERSION)) as client:
+        api = docker.APIClient(
+            base_url=self.url, version=_PING_API_VERSION, timeout=self._api_timeout_s
+        )
+        with closing(api) as client:
             while time.monotonic() < deadline_s:
                 self.check_alive()
                 try:
@@ -94,7 +100,7 @@ class Daemon:
                     return
                 time.sleep(_POLL_S)  # the apparatus starts in real time, in any world
         raise LabError(
-            f"the lab's dockerd did not answer within {_START_TIMEOUT_S:g} s ({last}); "
+            f"the lab's dockerd did not answer within {self._start_timeout_s:g} s ({last}); "
             f"{self.last_words()}"
         )
 
@@ -117,7 +123,7 @@ class Daemon:
 
     def client(self) -> docker.APIClient:
         """Give a new low-level API client; threads must not share one. `close` closes it."""
-        client = docker.APIClient(base_url=self.url, version="auto", timeout=_API_TIMEOUT_S)
+        client = docker.APIClient(base_url=self.url, version="auto", timeout=self._api_timeout_s)
         self._clients.append(client)
         return client
 
@@ -148,11 +154,11 @@ class Daemon:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                timeout=_API_TIMEOUT_S,
+                timeout=self._api_timeout_s,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise LabError(f"{' '.join(argv)} did not return in {_API_TIMEOUT_S} s") from error
+            raise LabError(f"{' '.join(argv)} did not return in {self._api_timeout_s} s") from error
         return CommandRan(
             argv=tuple(argv),
             exit_code=done.returncode,
@@ -212,7 +218,7 @@ class Daemon:
 
     def _first_in_namespaces(self) -> ProcessId:
         assert self._process is not None  # noqa: S101 - just started
-        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        deadline_s = time.monotonic() + self._start_timeout_s
         while time.monotonic() < deadline_s:
             self.check_alive()
             identity = _first_of_namespace(self._process.pid)

@@ -21,9 +21,11 @@ from lab.live.clock import Clock
 from lab.live.daemon import Daemon
 from lab.live.engine import Engine, cache_folder, find_engine
 from lab.live.lease import LabFolder, claim_folder, end_lease, labs_root
+from lab.live.recorders.clients import ClientPlan
 from lab.live.recorders.kernel import open_kernel_log
-from lab.live.world import ClientPlan, LiveWorld
+from lab.live.world import LiveWorld
 from lab.recipe import git
+from lab.stretch import stretched
 from lab.workload.build import build_program
 from lab.workload.image import image_tag, rootfs_tar
 
@@ -67,11 +69,13 @@ def live_lab(
     keep: bool = False,
     tell: Callable[[str], None] = lambda _: None,
     on_record: Callable[[Record], None] = lambda _: None,
+    patience: float = 1.0,
 ) -> Iterator[LiveWorld]:
     """Run a private swarm and record it into ``evidence``; remove every trace of it afterwards.
 
     ``service`` and ``port`` say whom the clients ask. With ``keep`` the lab stays up, and ``tell``
-    is given its DOCKER_HOST. Raises LabError whenever the apparatus fails; evidence is kept in any
+    is given its DOCKER_HOST. ``patience`` multiplies the apparatus' own time-outs and the clients'
+    times. Raises LabError whenever the apparatus fails; evidence is kept in any
     case.
     """
     clock = Clock()
@@ -80,7 +84,7 @@ def live_lab(
             host = read_cgroup_host()
             folder, lease = claim_folder(labs_root(), kept=keep, group_path=host.group_path)
             group = host.memory_group(lease.cgroup)
-            daemon = Daemon(apparatus.engine, folder)
+            daemon = Daemon(apparatus.engine, folder, patience)
             teardown.callback(_finish, daemon, folder, group, evidence, keep=keep, tell=tell)
         group.create()
         init = daemon.start(group, outlive_us=keep)
@@ -92,6 +96,7 @@ def live_lab(
         history = HistoryWriter(evidence / "history.jsonl", clock.now_s, on_record)
         teardown.callback(history.close)
         clients = ClientPlan(service=service, port=port, image=apparatus.image)
+        clients = stretched(clients, patience)
         world = LiveWorld(daemon, group, history, clock, clients, folder.scratch)
         teardown.callback(world.close)
         yield world

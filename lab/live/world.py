@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
 from lab.cgroup.group import MemoryGroup
 from lab.errors import LabError
 from lab.history import Deployed, HistoryWriter, LimitSet, Observation, Record
 from lab.live.clock import Clock
 from lab.live.daemon import Daemon
-from lab.live.recorders.clients import ClientRecorder
+from lab.live.recorders.clients import ClientPlan, ClientRecorder
 from lab.live.recorders.events import EventRecorder
 from lab.live.recorders.kernel import KernelRecorder
 from lab.live.recorders.memory import MemoryRecorder
@@ -24,15 +22,6 @@ from lab.world import Stack
 
 _CHECK_DAEMON_EVERY_S = 0.5
 _DEATH_GRACE_S = 2.0
-
-
-class ClientPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Which service of the stack clients ask, and by which image the prober runs."""
-
-    service: str
-    """Its name within the stack, e.g. ``app``."""
-    port: int
-    image: str
 
 
 class LiveWorld:
@@ -147,9 +136,8 @@ class LiveWorld:
             self.daemon.client(),
             self._history,
             self._clock,
-            f"{stack}_{self._clients.service}",
-            self._clients.port,
-            self._clients.image,
+            stack,
+            self._clients,
         )
         recorder.start()
         self._recorders.append(recorder)

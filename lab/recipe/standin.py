@@ -27,6 +27,16 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     health_timeout_s: float = 10.0
     monitor_s: float | None = None
     """Both monitors, update and rollback; None keeps the recipe's own."""
+    stop_grace_s: float | None = None
+    """How long a task that is stopped may take to end; None keeps the recipe's own."""
+
+    def spelled_out(self, own: Timing) -> Timing:
+        """The same times with the recipe's ``own`` written out where they were left to it."""
+        return msgspec.structs.replace(
+            self,
+            monitor_s=own.monitor_s if self.monitor_s is None else self.monitor_s,
+            stop_grace_s=own.stop_grace_s if self.stop_grace_s is None else self.stop_grace_s,
+        )
 
 
 class Fault(StrEnum):
@@ -85,12 +95,18 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
                 "timeout": _duration(self.timing.health_timeout_s),
                 "retries": 3,
             },
+            **self._stop_grace(),
             "deploy": {
                 # A virtual IP needs the kernel's IPVS, which not every machine has.
                 "endpoint_mode": "dnsrr",
                 **(self._monitors() if is_heavy else {}),
             },
         }
+
+    def _stop_grace(self) -> dict[str, object]:
+        if self.timing.stop_grace_s is None:
+            return {}
+        return {"stop_grace_period": _duration(self.timing.stop_grace_s)}
 
     def _monitors(self) -> dict[str, object]:
         if self.timing.monitor_s is None:

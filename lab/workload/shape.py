@@ -33,20 +33,18 @@ class MemoryShape(msgspec.Struct, frozen=True, kw_only=True):
             if not (math.isfinite(seconds) and seconds >= 0):
                 raise UsageError(f"{name} of a memory shape must be seconds >= 0, not {seconds}")
 
-    def scaled(self, factor: float, *, time: float = 1.0) -> Self:
-        """Return the same shape with all bytes times `factor` and all durations times `time`.
+    def scaled(self, factor: float) -> Self:
+        """Return the same shape with all bytes times `factor`.
 
-        Bytes follow the memory of a machine, durations its speed. Raises `UsageError` when nothing
-        would be left of the shape.
+        Bytes follow the memory of a machine; for durations, which follow its speed, see
+        `lab.stretch`. Raises `UsageError` when nothing would be left of the shape.
         """
         if not (0 < factor < math.inf):
             raise UsageError(f"a memory shape is scaled by a positive factor, not by {factor}")
-        return type(self)(
+        return msgspec.structs.replace(
+            self,
             steady_bytes=round(self.steady_bytes * factor),
             peak_bytes=round(self.peak_bytes * factor),
-            boot_s=self.boot_s * time,
-            hold_s=self.hold_s * time,
-            ready_s=self.ready_s * time,
         )
 
     def environment(self) -> dict[str, str]:

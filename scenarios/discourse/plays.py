@@ -10,7 +10,7 @@ from harness.generic import HC1Read
 from lab.pressure import Ample, Pressure, Squeeze
 from lab.recipe.standin import Fault, Timing
 from lab.workload.shape import MemoryShape
-from scenarios.discourse.recipe import BASE_TAG, RECIPE
+from scenarios.discourse.recipe import BASE_TAG, OWN_TIMING, RECIPE
 from scenarios.planted import Planted
 from scenarios.scenario import Scenario
 
@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     memory_scale: float = 1.0
     fast: bool = False
+    time_scale: float = 1.0
+    """Every scenario is made without it, and then stretched as a whole."""
     pressure: Pressure = Squeeze()
 
     @property
@@ -118,8 +120,11 @@ def scenario(
     faults: Mapping[str, Fault] | None = None,
     upgrade_timeout_s: float | None = None,
 ) -> Scenario:
-    """One upgrade of the discourse recipe from base to head, with these settings."""
-    return Scenario(
+    """One upgrade of the discourse recipe from base to head, with these settings.
+
+    Give it all times here: it is stretched as a whole.
+    """
+    made = Scenario(
         name=name,
         title=title,
         recipe=RECIPE,
@@ -135,3 +140,4 @@ def scenario(
         planted=planted,
         faults=dict(faults or {}),
     )
+    return made.stretched(settings.time_scale, OWN_TIMING)

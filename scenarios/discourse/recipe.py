@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.recipe.standin import Timing
 from lab.recipe.upstream import Commit, RecipeHistory
 
 BASE_TAG = "0.7.0+3.3.1"
@@ -63,6 +64,10 @@ A platform for community discussion.
 * **Category**: Apps
 * **Image**: [`discourse`](https://hub.docker.com/r/discourse/discourse)
 """
+
+
+OWN_TIMING = Timing(health_interval_s=30.0, health_timeout_s=10.0, monitor_s=5.0, stop_grace_s=5.0)
+"""What the recipe states, and swarm's 5 s for the rollback's monitor, on which it is silent."""
 
 
 def _compose(version: str, discourse: str, postgres: str, backup: str) -> str:

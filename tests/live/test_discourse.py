@@ -5,10 +5,13 @@ tests/cli/test_repro.py plays all of them, by the command.
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from harness.evidence import EvidenceFolder
 from harness.verdict import Verdict
+from lab.history import ServiceSeen
+from lab.live.recorders.clients import ClientPlan, ClientRecorder
 from lab.pressure import Ample
 from lab.world import World
 from scenarios.discourse import plays
@@ -52,3 +55,32 @@ def test_the_live_world_is_a_world() -> None:
 
     world: type[World] = LiveWorld
     assert world is LiveWorld
+
+
+def test_twice_the_time_scale_is_twice_the_times_and_the_same_end(
+    stage: Stage, evidence: EvidenceFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read from the swarm's own answers, and from the clients that were started."""
+    plans: list[ClientPlan] = []
+
+    class Noted(ClientRecorder):
+        def _start_prober(self, service: str) -> str:
+            plans.append(self._plan)
+            return super()._start_prober(service)
+
+    monkeypatch.setattr("lab.live.world.ClientRecorder", Noted)
+    settings = plays.Settings(fast=True, time_scale=2)
+    played = play_live(plays.honest(settings), stage, evidence.part("c"))
+    assert played.signature.verdict is Verdict.PASS, str(played.signature)
+    assert played.attribution is not None
+    assert played.attribution.head is not None
+    assert played.attribution.head.update.monitor_s == 2.0
+    seen = [record.what for record in played.history if isinstance(record.what, ServiceSeen)]
+    raw = next(s.raw for s in reversed(seen) if s.name == played.app.service and s.raw)
+    spec = msgspec.json.decode(raw)["Spec"]
+    assert spec["RollbackConfig"]["Monitor"] == 2_000_000_000
+    container = spec["TaskTemplate"]["ContainerSpec"]
+    assert container["StopGracePeriod"] == 10_000_000_000
+    health = container["Healthcheck"]
+    assert (health["Interval"], health["Timeout"]) == (200_000_000, 20_000_000_000)
+    assert [(plan.interval_s, plan.timeout_s) for plan in plans] == [(0.1, 2.0)]

@@ -16,11 +16,21 @@ from lab.live.api import fetch
 from lab.live.clock import Clock
 from lab.live.recorders.recorder import Recorder
 
-PROBE_EVERY_MS = 50
-_PROBE_TIMEOUT_MS = 1000
-_START_TIMEOUT_S = 60.0
 _POLL_S = 0.05
 _NANOSECONDS = 1e9
+
+
+class ClientPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Which service of the stack clients ask and how often, and by which image the prober runs."""
+
+    service: str
+    """Its name within the stack, e.g. ``app``."""
+    port: int
+    image: str
+    interval_s: float = 0.05
+    timeout_s: float = 1.0
+    start_timeout_s: float = 60.0
+    """How long the prober itself may take to start."""
 
 
 class _Line(msgspec.Struct):
@@ -45,13 +55,13 @@ class ClientRecorder(Recorder):
         api: docker.APIClient,
         history: HistoryWriter,
         clock: Clock,
-        service: str,
-        port: int,
-        image: str,
+        stack: str,
+        plan: ClientPlan,
     ) -> None:
         self._api = api
         self._clock = clock
-        container = self._start_prober(service, port, image)
+        self._plan = plan
+        container = self._start_prober(f"{stack}_{plan.service}")
         self._stream = api.logs(container, stream=True, follow=True, stderr=False)
         super().__init__("clients", history, self._stream.close)
 
@@ -76,7 +86,7 @@ class ClientRecorder(Recorder):
             self.source, probe, self._clock.of_unix(line.sent_unix_ns / _NANOSECONDS)
         )
 
-    def _start_prober(self, service: str, port: int, image: str) -> str:
+    def _start_prober(self, service: str) -> str:
         """Start the prober on the service's networks; return its container."""
         try:
             spec = self._api.inspect_service(service)["Spec"]  # type: ignore[no-untyped-call]
@@ -86,16 +96,19 @@ class ClientRecorder(Recorder):
         networks = [item["Target"] for item in spec["TaskTemplate"].get("Networks") or []]
         if not networks:
             raise LabError(f"the service {service} is on no network: no client can reach it")
-        command = ["/bin/stampload", "client", "--host", service, "--port", str(port)]
-        timing = ["--interval-ms", str(PROBE_EVERY_MS), "--timeout-ms", str(_PROBE_TIMEOUT_MS)]
+        plan = self._plan
+        command = ["/bin/stampload", "client", "--host", service, "--port", str(plan.port)]
+        command += ["--interval-ms", _milliseconds(plan.interval_s)]
+        command += ["--timeout-ms", _milliseconds(plan.timeout_s)]
         template = docker.types.TaskTemplate(
-            docker.types.ContainerSpec(image, command=[*command, *timing]), networks=networks
+            docker.types.ContainerSpec(plan.image, command=command), networks=networks
         )
         made = self._api.create_service(template, name="stamplab-client")  # type: ignore[no-untyped-call]
         return self._wait_running(made["ID"])
 
     def _wait_running(self, prober: str) -> str:
-        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        timeout_s = self._plan.start_timeout_s
+        deadline_s = time.monotonic() + timeout_s
         last = "no task yet"
         while time.monotonic() < deadline_s:
             listed = fetch(self._api, "tasks", {"service": [prober]})
@@ -104,4 +117,8 @@ class ClientRecorder(Recorder):
                     return task.container_id
                 last = f"task {task.state} {task.error}".rstrip()
             time.sleep(_POLL_S)
-        raise LabError(f"the client prober did not start in {_START_TIMEOUT_S:g} s: {last}")
+        raise LabError(f"the client prober did not start in {timeout_s:g} s: {last}")
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))

@@ -18,7 +18,7 @@ from lab.history import OomKill, Record
 def test_a_run_is_named_by_its_time_and_nothing_else_is_left_beside_it(tmp_path: Path) -> None:
     folder = EvidenceFolder.create(tmp_path / "deep" / "runs", "repro-x")
     assert folder.path.parent == tmp_path / "deep" / "runs" / "repro-x"
-    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{4}", folder.path.name)
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{8}", folder.path.name)
     assert {path.name for path in folder.path.parent.iterdir()} == {folder.path.name, "latest"}
     assert not (folder.path.parent / "latest").readlink().is_absolute()
 

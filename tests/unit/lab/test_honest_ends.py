@@ -23,7 +23,7 @@ from lab.history import HistoryWriter, MemorySample, RecorderLost, read_history
 from lab.live.clock import Clock
 from lab.live.engine import REQUIRED, find_engine, link_tools
 from lab.live.lease import LabFolder, Lease, claim_folder, end_lease
-from lab.live.recorders.clients import ClientRecorder
+from lab.live.recorders.clients import ClientPlan, ClientRecorder
 from lab.live.recorders.memory import MemoryRecorder
 from lab.live.recorders.recorder import Recorder
 from lab.processes import ProcessId, boot_id, pid_namespace
@@ -137,7 +137,8 @@ def test_clients_of_a_service_that_is_not_there_are_refused_in_a_sentence(
 
     api = cast(docker.APIClient, Api())
     with pytest.raises(LabError, match=r"no client can ask the service shop_app: .*not found"):
-        ClientRecorder(api, history, Clock(), "shop_app", 8080, "stampload:1")
+        plan = ClientPlan(service="app", port=8080, image="stampload:1")
+        ClientRecorder(api, history, Clock(), "shop", plan)
 
 
 def test_the_three_clocks_agree(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,9 +58,6 @@ def test_read_from_data_it_is_checked_too() -> None:
 def test_scaled() -> None:
     shape = MemoryShape(steady_bytes=100, peak_bytes=300, boot_s=1, hold_s=0.5)
     assert shape.scaled(0.5) == MemoryShape(steady_bytes=50, peak_bytes=150, boot_s=1, hold_s=0.5)
-    assert shape.scaled(1, time=10) == MemoryShape(
-        steady_bytes=100, peak_bytes=300, boot_s=10, hold_s=5
-    )
 
 
 @pytest.mark.parametrize("factor", [0, -1, math.nan, math.inf, 0.0001])
