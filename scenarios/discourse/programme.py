@@ -29,16 +29,22 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[str, ...] = CLAIMS
     """The claims to be judged: nothing is played that none of them needs."""
 
+    def shows(self, claim: str) -> bool:
+        """Whether the harness on trial has a play for that claim."""
+        if claim == TEETH:
+            return self.guard != "off"
+        return PLAY_OF[claim] in _OF_HARNESS[self.guard]
+
     @property
     def teeth(self) -> tuple[Tooth, ...]:
         """The teeth to be tried: HC1 and the guard have none in the pre-fix harness."""
-        return teeth(self.settings) if TEETH in self.claims and self.guard != "off" else ()
+        return teeth(self.settings) if TEETH in self.claims and self.shows(TEETH) else ()
 
     @property
     def keys(self) -> str:
         """The plays to be played, of (a) to (d)."""
-        needed = {PLAY_OF[name] for name in self.claims if name in PLAY_OF}
-        return "".join(key for key in _OF_HARNESS[self.guard] if key in needed)
+        played = {PLAY_OF[name] for name in self.claims if name != TEETH and self.shows(name)}
+        return "".join(sorted(played))
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,13 +60,13 @@ def programme_of(choice: Choice) -> tuple[Entry, ...]:
     """What is played, in order.
 
     One trial plays both harnesses under pressure; of more, each second one is the pre-fix
-    harness's. Teeth are tried once. Raises UsageError when nothing is left to play.
+    harness's. Teeth are tried once. Raises UsageError when a claim was asked for that this harness
+    cannot show.
     """
-    entries = (*_plays(choice), *_teeth(choice))
-    if not entries:
-        named = ", ".join(choice.claims)
-        raise UsageError(f"with --guard {choice.guard} no play shows {named}: nothing to play")
-    return entries
+    unshown = [name for name in choice.claims if not choice.shows(name)]
+    if unshown and choice.claims != CLAIMS:
+        raise UsageError(f"with --guard {choice.guard} no play shows {', '.join(unshown)}")
+    return (*_plays(choice), *_teeth(choice))
 
 
 def _plays(choice: Choice) -> Iterator[Entry]:

@@ -152,6 +152,9 @@ def _wrong(tooth: Tooth, played: Played, end: str, sentence: str) -> str:
     said = [words for words in tooth.unsaid if words in sentence]
     if said:
         return f"its sentence says {said[0]!r}"
+    deployed = played.stamps[2]
+    if tooth.step == HC1 and repr(deployed) not in sentence:
+        return f"HC1 blames another stamp than the deployed {deployed!r}"
     death = played.attribution.death if played.attribution else None
     return "an OOM kill is in it" if death is not None and death.oom is not None else ""
 

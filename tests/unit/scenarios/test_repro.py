@@ -56,7 +56,7 @@ def test_what_is_played(trials: int, guard: Harness, plays: str) -> None:
         (1, "both", ("C7", "C3"), "bd"),
         (3, "both", ("C4", "C7"), "cdcdcd"),
         (3, "both", ("control", "C5"), "abbb"),
-        (2, "on", ("C8", "C5"), "cc"),
+        (2, "on", ("C8", "C1"), "cc"),
     ],
 )
 def test_only_what_the_claims_need_is_played(
@@ -72,10 +72,20 @@ def test_teeth_are_tried_once_however_many_trials_and_not_without_the_guard() ->
     assert {entry.key for entry in programme_of(choice(guard="off", claims=CLAIMS))} == {"b"}
 
 
-@pytest.mark.parametrize(("guard", "claim"), [("off", "C9"), ("off", "C7"), ("on", "C5")])
-def test_nothing_left_to_play_is_bad_usage(guard: Harness, claim: str) -> None:
-    with pytest.raises(UsageError, match=f"--guard {guard} no play shows {claim}"):
-        programme_of(choice(guard=guard, claims=(claim,)))
+@pytest.mark.parametrize(
+    ("guard", "claims", "unshown"),
+    [
+        ("off", ("C9",), "C9"),
+        ("off", ("C7", "C3"), "C7"),
+        ("on", ("C5",), "C5"),
+        ("on", ("C8", "C5", "C3"), "C5, C3"),
+    ],
+)
+def test_a_claim_that_the_harness_cannot_show_is_bad_usage(
+    guard: Harness, claims: tuple[str, ...], unshown: str
+) -> None:
+    with pytest.raises(UsageError, match=f"--guard {guard} no play shows {unshown}$"):
+        programme_of(choice(guard=guard, claims=claims))
 
 
 def test_ten_trials_press_ten_times_and_fix_ten_times() -> None:

@@ -147,6 +147,14 @@ def test_hc1_must_not_speak_of_a_rollback(tried: dict[str, Played]) -> None:
     assert (found.verdict, found.wrong) == (Verdict.FAIL, "its sentence says 'roll'")
 
 
+def test_hc1_must_blame_the_stamp_that_is_deployed(tried: dict[str, Played]) -> None:
+    tooth = TEETH["planted-stale"]
+    other = tried["planted-truncated"].upgrade_end()[1]
+    found = bite(tooth, with_upgrade(tried[tooth.name], "fail", other))
+    assert found.verdict is Verdict.FAIL
+    assert found.wrong.startswith("HC1 blames another stamp than the deployed '")
+
+
 def test_the_guard_must_not_blame_the_checkout(tried: dict[str, Played]) -> None:
     tooth = TEETH["crashes-stop-first"]
     said = f"re-checkout failed: {tried[tooth.name].upgrade_end()[1]}"
