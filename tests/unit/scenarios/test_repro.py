@@ -25,8 +25,10 @@ def choice(trials: int = 1, guard: Harness = "both", claims: tuple[str, ...] = L
     return Choice(settings=Settings(), trials=trials, guard=guard, claims=claims)
 
 
-def programme(trials: int, guard: Harness = "both", claims: tuple[str, ...] = LETTERS) -> str:
-    return "".join(entry.key for entry in programme_of(choice(trials, guard, claims)))
+def programme(trials: int, guard: Harness = "both", claims: tuple[str, ...] = CLAIMS) -> str:
+    """The plays (a) to (d), in order; teeth are left out."""
+    keys = [entry.key for entry in programme_of(choice(trials, guard, claims))]
+    return "".join(key for key in keys if key in "abcd")
 
 
 def report(played: dict[str, list[Played]], note: str = "", trials: int = 1) -> Report:
