@@ -24,6 +24,7 @@ from lab.live.lease import LabFolder, claim_folder, end_lease, labs_root
 from lab.live.recorders.kernel import open_kernel_log
 from lab.live.world import ClientPlan, LiveWorld
 from lab.recipe import git
+from lab.recipe.trust import Grant
 from lab.workload.build import build_program
 from lab.workload.image import image_tag, rootfs_tar
 
@@ -65,14 +66,15 @@ def live_lab(
     port: int,
     *,
     keep: bool = False,
+    trust: frozenset[Grant] = frozenset(),
     tell: Callable[[str], None] = lambda _: None,
     on_record: Callable[[Record], None] = lambda _: None,
 ) -> Iterator[LiveWorld]:
     """Run a private swarm and record it into ``evidence``; remove every trace of it afterwards.
 
     ``service`` and ``port`` say whom the clients ask. With ``keep`` the lab stays up, and ``tell``
-    is given its DOCKER_HOST. Raises LabError whenever the apparatus fails; evidence is kept in any
-    case.
+    is given its DOCKER_HOST. A recipe gets what ``trust`` allows beyond what all get. Raises
+    LabError whenever the apparatus fails; evidence is kept in any case.
     """
     clock = Clock()
     with ExitStack() as teardown:
@@ -92,7 +94,7 @@ def live_lab(
         history = HistoryWriter(evidence / "history.jsonl", clock.now_s, on_record)
         teardown.callback(history.close)
         clients = ClientPlan(service=service, port=port, image=apparatus.image)
-        world = LiveWorld(daemon, group, history, clock, clients, folder.scratch)
+        world = LiveWorld(daemon, group, history, clock, clients, folder.scratch, trust)
         teardown.callback(world.close)
         yield world
 
