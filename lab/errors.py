@@ -25,3 +25,14 @@ class UsageError(LabError):
     """What was asked for makes no sense, whatever the machine. Exit code 64."""
 
     exit_code = 64
+
+
+class RecipeRefused(LabError):
+    """A recipe asks for more than an ordinary container gets, and nobody has allowed it.
+
+    Exit code 64: the same command is refused on every machine, and another command line
+    (``--trust``) is the way on. Not 1, for it is no verdict on an upgrade; not 2, for nothing is
+    broken; not 77, which a CI takes for "skipped": a hostile recipe must not pass for that.
+    """
+
+    exit_code = 64

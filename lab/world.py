@@ -25,6 +25,8 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     directory: Path
     """Where relative file references in the compose files start."""
     compose_files: tuple[Path, ...]
+    own_files: tuple[Path, ...] = ()
+    """Those of them that the lab wrote itself, not the recipe: they may lie outside the folder."""
     environment: dict[str, str]
 
 
@@ -45,7 +47,8 @@ class World(Protocol):
     def apply(self, stack: Stack) -> Deployed:
         """Apply a stack as ``docker stack deploy`` would, without waiting for convergence.
 
-        A refusal by the compose loader or the swarm is in the answer (and in the history).
+        A refusal by the compose loader or the swarm is in the answer (and in the history). Raises
+        RecipeRefused, with nothing deployed, where the recipe asks for more than is trusted.
         """
         ...
 

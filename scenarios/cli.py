@@ -23,11 +23,13 @@ from harness.evidence import stamplab_version
 from lab.errors import LabError, UsageError
 from lab.live.lab import end_lab
 from lab.pressure import Ample, Squeeze
+from lab.recipe.trust import Grant
 from scenarios.discourse.plays import Settings
 from scenarios.discourse.programme import CLAIMS, Choice
 from scenarios.doctor import doctor
 from scenarios.render import Screen, show_report
 from scenarios.repro import Request, repro_discourse
+from scenarios.vet import trust_option, vet
 
 EXIT_UNKNOWN = LabError.exit_code
 EXIT_USAGE = UsageError.exit_code
@@ -96,6 +98,7 @@ def repro() -> None:
     envvar="STAMPLAB_ENGINE",
     help="A folder with an unpacked docker engine.",
 )
+@trust_option
 @click.option("--keep", is_flag=True, help="Leave the last lab up and print its DOCKER_HOST.")
 @click.option(
     "--runs",
@@ -117,6 +120,7 @@ def discourse(
     claim: tuple[str, ...],
     ample: bool,
     engine: Path | None,
+    trust: frozenset[Grant],
     keep: bool,
     runs: Path,
     as_json: bool,
@@ -148,6 +152,7 @@ def discourse(
         argv=("stamplab", *sys.argv[1:]),
         engine=engine,
         keep=keep,
+        trust=trust,
     )
     report = repro_discourse(request, lambda line: progress.print(Text(line), soft_wrap=True))
     if as_json:
@@ -165,6 +170,7 @@ def end(lab_id: str) -> None:
 
 
 stamplab.add_command(doctor)
+stamplab.add_command(vet)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -21,6 +21,7 @@ from lab.abra.standin import WHOSE
 from lab.history import Record, read_history
 from lab.live.lab import Apparatus, live_lab
 from lab.recipe.standin import PORT
+from lab.recipe.trust import Grant
 from scenarios.play import play, prepare_ground
 from scenarios.played import Played
 from scenarios.scenario import Scenario
@@ -34,6 +35,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     apparatus: Apparatus
     argv: tuple[str, ...]
     tell: Tell
+    trust: frozenset[Grant] = frozenset()
+    """What recipes may have, beyond what all get."""
 
 
 def play_live(
@@ -58,6 +61,7 @@ def play_live(
             scenario.service,
             PORT,
             keep=keep,
+            trust=stage.trust,
             tell=stage.tell,
             on_record=on_record,
             patience=scenario.time_scale,
@@ -92,7 +96,7 @@ def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
         engine=stage.apparatus.engine.version,
         engine_source=stage.apparatus.engine.source,
         abra=WHOSE,
-        options=options,
+        options={**options, "trust": sorted(stage.trust)},
     )
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from harness.verdict import Verdict
 from lab.live.doctor import Check, State
 from lab.live.reaper import Reaped
+from lab.recipe.trust import Demand
 from scenarios.discourse.teeth import Bite
 from scenarios.repro import Report
 
@@ -101,3 +102,12 @@ def show_checks(checks: Sequence[Check], conclusion: str, console: Console) -> N
         table.add_row(Text(check.name), state, Text("\n").join(said))
     console.print(table)
     console.print(Text(conclusion))
+
+
+def show_demands(path: str, demands: Sequence[Demand], console: Console) -> None:
+    """Print what a recipe would be refused for, a line each."""
+    if not demands:
+        console.print(Text(f"{path}: nothing is refused"), soft_wrap=True)
+    for demand in demands:
+        remedy = f"--trust {demand.grant}" if demand.grant else "nothing allows it"
+        console.print(Text(f"{path}: {demand}: {remedy}"), soft_wrap=True)

@@ -11,8 +11,9 @@ import msgspec
 from harness.checks.wilson import Proportion
 from harness.evidence import EvidenceFolder
 from harness.verdict import Verdict, merge
-from lab.errors import LabError
+from lab.errors import LabError, RecipeRefused
 from lab.live.lab import prepare
+from lab.recipe.trust import Grant
 from scenarios.discourse.claims import Claim, converged_at_head, judge
 from scenarios.discourse.programme import Choice, programme_of
 from scenarios.discourse.teeth import Bite, bite
@@ -54,16 +55,20 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     argv: tuple[str, ...]
     engine: Path | None = None
     keep: bool = False
+    trust: frozenset[Grant] = frozenset()
 
 
 def repro_discourse(request: Request, tell: Tell) -> Report:
     """Play what was chosen, judge the claims, and write the verdict down, whatever fails.
 
-    Raises LabError when the apparatus fails: then the verdict on disk is unknown, and says why. It
-    is so from the first moment on, for nothing can be written down after a ``kill -9``.
+    Raises LabError when the apparatus fails or the recipe is refused: then the verdict on disk is
+    unknown, and says why. It is so from the first moment on, for nothing can be written down after
+    a ``kill -9``.
     """
     programme = programme_of(request.choice)
-    stage = Stage(apparatus=prepare(request.engine), argv=request.argv, tell=tell)
+    stage = Stage(
+        apparatus=prepare(request.engine), argv=request.argv, tell=tell, trust=request.trust
+    )
     folder = EvidenceFolder.create(request.runs, "repro-discourse")
     folder.write_json("manifest.json", manifest("repro-discourse", stage, _options(request)))
     tell(f"evidence: {folder.path}")
@@ -79,6 +84,9 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
             played[entry.key].append(one)
             part.write_json("verdict.json", one.signature)
         note = ""
+    except RecipeRefused as refusal:
+        note = str(refusal)
+        raise
     except LabError as error:
         note = f"the apparatus failed: {error}"
         raise

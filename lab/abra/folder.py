@@ -59,16 +59,21 @@ class AbraFolder:
     def read_env(self, domain: str) -> dict[str, str]:
         """Read an app's env file: ``KEY=value`` lines, comments and quotes allowed."""
         try:
-            lines = self._env_file(domain).read_text().splitlines()
+            return parse_env(self._env_file(domain).read_text())
         except OSError as error:
             raise LabError(f"there is no app {domain} in {self.path}: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise LabError(f"the env file of {domain} cannot be read: {error}") from error
-        pairs = (line.partition("=") for line in map(str.strip, lines) if _is_setting(line))
-        return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
 
     def _env_file(self, domain: str) -> Path:
         return self.path / "servers" / SERVER / f"{domain}.env"
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """The settings of an env file: ``KEY=value`` lines, comments and quotes allowed."""
+    lines = map(str.strip, text.splitlines())
+    pairs = (line.partition("=") for line in lines if _is_setting(line))
+    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
 
 
 def _is_setting(line: str) -> bool:

@@ -53,6 +53,7 @@ def chaos_deploy(world: World, folder: AbraFolder, domain: str) -> ChaosDeploy:
             name=stack,
             directory=checkout,
             compose_files=(*(checkout / file for file in files), labels),
+            own_files=(labels,),
             environment={**settings, "STACK_NAME": stack},
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -148,7 +148,7 @@ class Daemon:
         try:
             done = subprocess.run(
                 [str(self._tools / "docker"), *arguments],
-                env={**self._environment(), **environment, "DOCKER_HOST": self.url},
+                env=self.client_environment(environment),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -166,6 +166,18 @@ class Daemon:
             output=done.stdout,
             by=f"docker client of {self.engine.source}",
         )
+
+    def client_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """All that the client runs with, and so interpolates compose files with.
+
+        An app's settings may come from its recipe: they must not steer the program itself.
+        """
+        settings = {
+            name: value
+            for name, value in environment.items()
+            if not name.startswith(("LD_", "DOCKER_"))
+        }
+        return {**settings, **self._environment(), "DOCKER_HOST": self.url}
 
     def check_alive(self, grace_s: float = 0.0) -> None:
         """Raise LabError with its last words if the daemon has ended, or does so in ``grace_s``."""

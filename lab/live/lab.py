@@ -25,6 +25,7 @@ from lab.live.recorders.clients import ClientPlan
 from lab.live.recorders.kernel import open_kernel_log
 from lab.live.world import LiveWorld
 from lab.recipe import git
+from lab.recipe.trust import Grant
 from lab.stretch import stretched
 from lab.workload.build import build_program
 from lab.workload.image import image_tag, rootfs_tar
@@ -67,6 +68,7 @@ def live_lab(
     port: int,
     *,
     keep: bool = False,
+    trust: frozenset[Grant] = frozenset(),
     tell: Callable[[str], None] = lambda _: None,
     on_record: Callable[[Record], None] = lambda _: None,
     patience: float = 1.0,
@@ -75,8 +77,8 @@ def live_lab(
 
     ``service`` and ``port`` say whom the clients ask. With ``keep`` the lab stays up, and ``tell``
     is given its DOCKER_HOST. ``patience`` multiplies the apparatus' own time-outs and the clients'
-    times. Raises LabError whenever the apparatus fails; evidence is kept in any
-    case.
+    times. A recipe gets what ``trust`` allows beyond what all get. Raises LabError whenever the
+    apparatus fails; evidence is kept in any case.
     """
     clock = Clock()
     with ExitStack() as teardown:
@@ -97,7 +99,7 @@ def live_lab(
         teardown.callback(history.close)
         clients = ClientPlan(service=service, port=port, image=apparatus.image)
         clients = stretched(clients, patience)
-        world = LiveWorld(daemon, group, history, clock, clients, folder.scratch)
+        world = LiveWorld(daemon, group, history, clock, clients, folder.scratch, trust)
         teardown.callback(world.close)
         yield world
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.cgroup.group import MemoryGroup
-from lab.errors import LabError
-from lab.history import Deployed, HistoryWriter, LimitSet, Observation, Record
+from lab.errors import LabError, RecipeRefused
+from lab.history import Deployed, Finding, HistoryWriter, LimitSet, Note, Observation, Record
 from lab.live.clock import Clock
 from lab.live.daemon import Daemon
 from lab.live.recorders.clients import ClientPlan, ClientRecorder
@@ -17,6 +17,7 @@ from lab.live.recorders.kernel import KernelRecorder
 from lab.live.recorders.memory import MemoryRecorder
 from lab.live.recorders.recorder import Recorder
 from lab.live.recorders.swarm import SwarmRecorder
+from lab.recipe.trust import Grant, demands_of, require_trusted
 from lab.swarm import Service
 from lab.world import Stack
 
@@ -35,6 +36,7 @@ class LiveWorld:
         clock: Clock,
         clients: ClientPlan,
         scratch: Path,
+        trust: frozenset[Grant] = frozenset(),
     ) -> None:
         self.daemon = daemon
         self.scratch = scratch
@@ -44,6 +46,7 @@ class LiveWorld:
         self._clock = clock
         self._clients = clients
         self._clients_started = False
+        self._trust = trust
         self._swarm = SwarmRecorder(daemon.client(), history)
         events = EventRecorder(
             daemon.client(), daemon.client(), history, clock, on_event=self._swarm.wake
@@ -75,7 +78,8 @@ class LiveWorld:
                 return None
 
     def apply(self, stack: Stack) -> Deployed:
-        """Apply a stack by the engine's own ``docker stack deploy``."""
+        """Apply a stack by the engine's own ``docker stack deploy``, if it may be."""
+        self._require_trusted(stack)
         files = [item for file in stack.compose_files for item in ("--compose-file", str(file))]
         ran = self.daemon.run_client(
             ["stack", "deploy", "--resolve-image", "never", *files, stack.name],
@@ -129,6 +133,18 @@ class LiveWorld:
         except LabError:
             self.daemon.check_alive(_DEATH_GRACE_S)
             raise
+
+    def _require_trusted(self, stack: Stack) -> None:
+        """Refuse a recipe that asks for too much before any client, let alone the daemon, hears."""
+        environment = self.daemon.client_environment(stack.environment)
+        demands = demands_of(stack, environment, self._trust)
+        try:
+            require_trusted(demands, self._trust)
+        except RecipeRefused as refusal:
+            self.record(Finding(step="require_trusted", passed=False, text=str(refusal)))
+            raise
+        for demand in demands:
+            self.record(Note(text=f"trusted ({demand.grant}): {demand}"))
 
     def _start_clients(self, stack: str) -> None:
         self._clients_started = True

@@ -11,6 +11,7 @@ import yaml
 from lab.errors import LabError
 from lab.history import PolicyRead
 from lab.recipe import git
+from lab.recipe.inside import require_inside
 
 
 def fetch(mirror: Path, upstream: Path, target: Path, ref: str) -> None:
@@ -48,10 +49,17 @@ def tags(checkout: Path) -> tuple[str, ...]:
 
 
 def copy_in(checkout: Path, files: Mapping[str, str]) -> None:
-    """Put files into the work tree, uncommitted: so the tree is dirty. Raises LabError."""
+    """Put files into the work tree, uncommitted: so the tree is dirty.
+
+    A link that the recipe has in a file's place is replaced: written through, it would let a recipe
+    have any file of the host overwritten. Raises LabError.
+    """
     for name, text in files.items():
+        require_inside(checkout, (checkout / name).parent)
         try:
-            (checkout / name).write_text(text)
+            (checkout / name).unlink(missing_ok=True)
+            with (checkout / name).open("x") as file:
+                file.write(text)
         except OSError as error:
             raise LabError(f"{checkout / name} cannot be written: {error.strerror}") from error
 
@@ -106,6 +114,7 @@ def read_policy(checkout: Path, service: str, file: str = "compose.yml") -> Poli
 
 def read_images(checkout: Path, file: str = "compose.yml") -> dict[str, str]:
     """Read each service's image from the work tree's compose file. Raises LabError."""
+    require_inside(checkout, checkout / file)
     try:
         text = (checkout / file).read_text()
     except OSError as error:

@@ -1,0 +1,11 @@
+"""What a recipe asks for beyond an ordinary container, and whether that is allowed.
+
+A recipe is untrusted input, deployed as root on the lab's private daemon. `demands_of` judges every
+compose file of a stack, after interpolation, before any docker client reads it; `require_trusted`
+raises with all that nobody allowed. Whatever is not understood is a demand that nothing allows.
+"""
+
+from lab.recipe.trust.demand import MEANING, Demand, Grant, require_trusted
+from lab.recipe.trust.judge import demands_of
+
+__all__ = ["MEANING", "Demand", "Grant", "demands_of", "require_trusted"]

@@ -1,0 +1,221 @@
+"""A compose file, read so that whoever reads it differently sees nothing that was not judged.
+
+The docker client reads YAML by another library than ours. So every value that might win is shown to
+the judge, the merged-in one (``<<``) beside the one that overrides it; scalars stay text, whatever
+type a reader would make of them; and what readers are known to differ about is not understood.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import yaml
+
+from lab.recipe.trust.demand import Demand, Grant, printable
+from lab.recipe.trust.template import InvalidTemplate, substitute
+
+_MERGE = "<<"
+_NULLS = {"", "~", "null", "Null", "NULL"}
+_CORE_TAGS = {
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge", "value")
+}
+_ODD_CHARACTERS = re.compile("[\x85\u2028\u2029]|(?<!^)\ufeff", re.DOTALL)
+_NODES_MAX = 100_000
+_DEPTH_MAX = 60
+
+
+class NotUnderstood(Exception):
+    """Something that cannot be judged, so nothing can allow it."""
+
+    def __init__(self, demand: Demand) -> None:
+        super().__init__(demand.reason)
+        self.demand = demand
+
+
+class Part:
+    """A value in a compose file, with its place."""
+
+    def __init__(
+        self, node: yaml.Node, file: str, place: str, variables: Mapping[str, str]
+    ) -> None:
+        self._node = node
+        self._file = file
+        self.place = place
+        self._variables = variables
+
+    @property
+    def is_null(self) -> bool:
+        """Nothing stands there."""
+        node = self._node
+        is_null = isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")
+        return is_null and node.value in _NULLS
+
+    @property
+    def is_mapping(self) -> bool:
+        """Keys and values stand there."""
+        return isinstance(self._node, yaml.MappingNode)
+
+    @property
+    def is_list(self) -> bool:
+        """A list stands there."""
+        return isinstance(self._node, yaml.SequenceNode)
+
+    def text(self) -> str:
+        """The scalar's text after interpolation; nothing is "". Raises NotUnderstood."""
+        if not isinstance(self._node, yaml.ScalarNode):
+            raise self.not_understood("is a list or a mapping where a text is expected")
+        if self.is_null:
+            return ""
+        try:
+            text = substitute(self._node.value, self._variables)
+        except InvalidTemplate as error:
+            raise self.not_understood(f"cannot be interpolated: {error}") from error
+        if "\0" in text:
+            raise self.not_understood("holds a NUL character")
+        return text
+
+    def fields(self) -> Iterator[tuple[str, Part]]:
+        """Keys and values, merged-in ones included: so a key may come more than once.
+
+        Raises NotUnderstood where there is no mapping.
+        """
+        if self.is_null:
+            return
+        if not isinstance(self._node, yaml.MappingNode):
+            raise self.not_understood("is no mapping")
+        for key, value in self._node.value:
+            if key.value == _MERGE:
+                yield from self._merged(value)
+            else:
+                name = key.value
+                yield name, self._part(value, f"{self.place}.{name}" if self.place else name)
+
+    def _merged(self, source: yaml.Node) -> Iterator[tuple[str, Part]]:
+        sources = source.value if isinstance(source, yaml.SequenceNode) else [source]
+        for one in sources:
+            yield from self._part(one, self.place).fields()
+
+    def items(self) -> Iterator[Part]:
+        """The list's items. Raises NotUnderstood where there is no list."""
+        if self.is_null:
+            return
+        if not isinstance(self._node, yaml.SequenceNode):
+            raise self.not_understood("is no list")
+        for number, node in enumerate(self._node.value):
+            yield self._part(node, f"{self.place}[{number}]")
+
+    def parts(self) -> Iterator[Part]:
+        """A list's items, a mapping's values, or the scalar itself: whatever is there."""
+        if self.is_list:
+            yield from self.items()
+        elif self.is_mapping:
+            yield from (value for _, value in self.fields())
+        elif not self.is_null:
+            yield self
+
+    def demand(self, grant: Grant | None, reason: str) -> Demand:
+        """Say that this asks for something."""
+        value = printable(self._shown(self._node))
+        place = printable(self.place)
+        return Demand(file=self._file, place=place, value=value, reason=reason, grant=grant)
+
+    def not_understood(self, reason: str) -> NotUnderstood:
+        """Say that this cannot be judged."""
+        return NotUnderstood(self.demand(None, reason))
+
+    def _part(self, node: yaml.Node, place: str) -> Part:
+        return Part(node, self._file, place, self._variables)
+
+    def _shown(self, node: yaml.Node) -> str:
+        if isinstance(node, yaml.SequenceNode):
+            return f"[{', '.join(map(self._shown, node.value))}]"
+        if isinstance(node, yaml.MappingNode):
+            pairs = (f"{key.value}: {self._shown(value)}" for key, value in node.value)
+            return f"{{{', '.join(pairs)}}}"
+        try:
+            return substitute(node.value, self._variables)
+        except InvalidTemplate:
+            return str(node.value)
+
+
+def read_document(data: bytes, file: str, variables: Mapping[str, str]) -> Part:
+    """Read a compose file's bytes. Raises NotUnderstood; no message quotes more than a key."""
+    empty = Part(yaml.ScalarNode("tag:yaml.org,2002:null", ""), file, "the whole file", variables)
+    try:
+        text = data.decode()
+        if _ODD_CHARACTERS.search(text):
+            raise empty.not_understood("holds a line break that not all YAML readers know as one")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        raise empty.not_understood("is not UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise empty.not_understood(f"is no YAML ({line}{_problem(error)})") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise empty.not_understood(f"is no YAML ({type(error).__name__})") from error
+    if not isinstance(node, yaml.MappingNode):
+        raise empty.not_understood("is no mapping")
+    _Check(empty).check(node)
+    return Part(node, file, "", variables)
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """PyYAML's own words, without the names that it quotes from the file."""
+    return re.sub(r"'.*'", "…", error.problem or "it does not say why")
+
+
+class _Check:
+    """Goes once through a file's whole graph, and refuses what cannot be walked or is ambiguous."""
+
+    def __init__(self, whole: Part) -> None:
+        self._whole = whole
+        self._sizes: dict[int, tuple[int, int]] = {}
+        self._open: set[int] = set()
+
+    def check(self, node: yaml.Node) -> tuple[int, int]:
+        """How many values this is, and how deep, with every alias written out.
+
+        Raises NotUnderstood.
+        """
+        if id(node) in self._sizes:
+            return self._sizes[id(node)]
+        if id(node) in self._open:
+            raise self._whole.not_understood("holds an alias that contains itself")
+        if node.tag not in _CORE_TAGS:
+            raise self._whole.not_understood(f"holds the tag {printable(node.tag)}")
+        self._open.add(id(node))
+        children = list(node.value) if isinstance(node, yaml.SequenceNode) else []
+        if isinstance(node, yaml.MappingNode):
+            self._check_keys(node)
+            children = [value for _, value in node.value]
+        below = [self.check(child) for child in children]
+        size, depth = 1 + sum(size for size, _ in below), 1 + max((d for _, d in below), default=0)
+        if size > _NODES_MAX or depth > _DEPTH_MAX:
+            raise self._whole.not_understood(
+                f"has more than {_NODES_MAX} values, or is deeper than {_DEPTH_MAX}"
+            )
+        self._open.remove(id(node))
+        self._sizes[id(node)] = size, depth
+        return size, depth
+
+    def _check_keys(self, node: yaml.MappingNode) -> None:
+        seen: set[str] = set()
+        for key, value in node.value:
+            line = f"line {key.start_mark.line + 1}"
+            if not isinstance(key, yaml.ScalarNode) or key.tag not in _CORE_TAGS:
+                raise self._whole.not_understood(f"has a key that is no text ({line})")
+            if key.value in seen:
+                name = printable(key.value)
+                raise self._whole.not_understood(f"has the key {name} twice in one place ({line})")
+            if key.tag.endswith(":merge") != (key.value == _MERGE) or (
+                key.value == _MERGE and not _can_merge(value)
+            ):
+                raise self._whole.not_understood(f"has a merge that is none ({line})")
+            seen.add(key.value)
+
+
+def _can_merge(value: yaml.Node) -> bool:
+    sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+    return all(isinstance(source, yaml.MappingNode) for source in sources)
