@@ -200,8 +200,9 @@ _service = by_key(
             "dns dns_opt dns_search domainname entrypoint environment expose external_links "
             "extra_hosts group_add healthcheck hostname image init isolation labels links "
             "mac_address mem_limit mem_reservation mem_swappiness memswap_limit pids_limit "
-            "platform ports profiles pull_policy read_only restart scale secrets shm_size stdin_open "
-            "stop_grace_period stop_signal storage_opt tmpfs tty ulimits user working_dir"
+            "platform ports profiles pull_policy read_only restart scale secrets shm_size "
+            "stdin_open stop_grace_period stop_signal storage_opt tmpfs tty ulimits user "
+            "working_dir"
         ),
     }
 )
