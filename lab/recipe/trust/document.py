@@ -22,6 +22,7 @@ _CORE_TAGS = {
     for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge", "value")
 }
 _ODD_CHARACTERS = re.compile("[\x85\u2028\u2029]|(?<!^)\ufeff", re.DOTALL)
+_KEY_OR_TEXT = re.compile(r":[][{},]")
 _NODES_MAX = 100_000
 _DEPTH_MAX = 60
 
@@ -148,6 +149,9 @@ def read_document(data: bytes, file: str, variables: Mapping[str, str]) -> Part:
         if _ODD_CHARACTERS.search(text):
             raise empty.not_understood("holds a line break that not all YAML readers know as one")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if not isinstance(node, yaml.MappingNode):
+            raise empty.not_understood("is no mapping")
+        _Check(empty, text).check(node)
     except UnicodeDecodeError as error:
         raise empty.not_understood("is not UTF-8") from error
     except yaml.MarkedYAMLError as error:
@@ -155,9 +159,6 @@ def read_document(data: bytes, file: str, variables: Mapping[str, str]) -> Part:
         raise empty.not_understood(f"is no YAML ({line}{_problem(error)})") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise empty.not_understood(f"is no YAML ({type(error).__name__})") from error
-    if not isinstance(node, yaml.MappingNode):
-        raise empty.not_understood("is no mapping")
-    _Check(empty).check(node)
     return Part(node, file, "", variables)
 
 
@@ -169,8 +170,9 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
 class _Check:
     """Goes once through a file's whole graph, and refuses what cannot be walked or is ambiguous."""
 
-    def __init__(self, whole: Part) -> None:
+    def __init__(self, whole: Part, text: str) -> None:
         self._whole = whole
+        self._text = text
         self._sizes: dict[int, tuple[int, int]] = {}
         self._open: set[int] = set()
 
@@ -213,6 +215,9 @@ class _Check:
                 key.value == _MERGE and not _can_merge(value)
             ):
                 raise self._whole.not_understood(f"has a merge that is none ({line})")
+            # To Go's reader, [x:] is a list with the text "x:".
+            if _KEY_OR_TEXT.match(self._text, key.end_mark.index):
+                raise self._whole.not_understood(f"has a key that may be a text ({line})")
             seen.add(key.value)
 
 
