@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
 from lab.errors import RecipeRefused
 from lab.history import CommandRan, Finding, Note, read_history
+from lab.live.api import fetch
 from lab.live.lab import Apparatus, live_lab
 from lab.recipe.trust import Grant
 from lab.world import Stack
@@ -39,7 +41,7 @@ def test_an_evil_recipe_is_refused_before_the_daemon_hears_of_it(
         networks = {network["Id"] for network in world.daemon.api.networks()}
         with pytest.raises(RecipeRefused, match="--trust host-paths would allow that") as refused:
             world.apply(stack)
-        assert world.daemon.api.services() == []
+        assert fetch(world.daemon.api, "services") == b"[]"
         assert {network["Id"] for network in world.daemon.api.networks()} == networks
     history, _ = read_history(tmp_path / "history.jsonl")
     said = [record.what for record in history if isinstance(record.what, Finding)]
@@ -54,7 +56,7 @@ def test_a_trusted_one_is_deployed_and_the_history_says_what_was_trusted(
     with live_lab(apparatus, tmp_path, "app", 8080, trust=trust) as world:
         deployed = world.apply(evil(world.scratch / "recipe", apparatus.image))
         assert deployed.exit_code == 0, deployed.output
-        (service,) = [s for s in world.daemon.api.services() if s["Spec"]["Name"] == "evil_app"]
+        service = msgspec.json.decode(fetch(world.daemon.api, "services/evil_app") or b"{}")
         (mount,) = service["Spec"]["TaskTemplate"]["ContainerSpec"]["Mounts"]
         assert (mount["Type"], mount["Source"]) == ("bind", "/etc")
     history, _ = read_history(tmp_path / "history.jsonl")
