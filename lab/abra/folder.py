@@ -25,8 +25,8 @@ class AbraFolder:
             folder.mkdir(parents=True)
 
     def recipe(self, name: str) -> Path:
-        """Where a recipe is checked out."""
-        return self.path / "recipes" / name
+        """Where a recipe is checked out. Raises UsageError for a name that is a path."""
+        return self.path / "recipes" / _checked(name)
 
     @property
     def overlays(self) -> Path:
@@ -66,7 +66,14 @@ class AbraFolder:
             raise LabError(f"the env file of {domain} cannot be read: {error}") from error
 
     def _env_file(self, domain: str) -> Path:
-        return self.path / "servers" / SERVER / f"{domain}.env"
+        return self.path / "servers" / SERVER / f"{_checked(domain)}.env"
+
+
+def _checked(name: str) -> str:
+    """A name that stays in its folder. Raises UsageError for any other."""
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise UsageError(f"{name!r} cannot be a file's name, so no recipe or app is called that")
+    return name
 
 
 def parse_env(text: str) -> dict[str, str]:

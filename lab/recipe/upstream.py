@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from lab.recipe import git
+from lab.recipe.inside import require_inside
 
 _FIRST_DATE_UNIX_S = 1_780_272_000  # 2026-06-01 00:00:00 UTC
 _BETWEEN_COMMITS_S = 3_600
@@ -31,12 +32,16 @@ class RecipeHistory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build(history: RecipeHistory, path: Path) -> tuple[str, ...]:
-    """Build the repository at ``path``; return the commits' SHAs, oldest first. Raises LabError."""
+    """Build the repository at ``path``; return the commits' SHAs, oldest first.
+
+    Raises LabError.
+    """
     repo = git.create(path)
     shas: list[str] = []
     for number, commit in enumerate(history.commits):
         for name, text in commit.files.items():
             file = path / name
+            require_inside(path, file)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
         date = f"{_FIRST_DATE_UNIX_S + number * _BETWEEN_COMMITS_S} +0000"

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from lab.recipe.trust.demand import Demand, Grant
 from lab.recipe.trust.document import Part
 from lab.recipe.trust.folder import Folder
-from lab.recipe.trust.rules import by_key, each, harmless, harmless_keys, needs, needs_unless
+from lab.recipe.trust.rules import (
+    by_key,
+    each,
+    external,
+    harmless,
+    harmless_keys,
+    needs,
+    needs_unless,
+)
 
 _HOST_PATH = "mounts a path of the host"
 _OF_THE_HOST = "makes the volume of a path, a device or a share"
@@ -127,7 +135,7 @@ volumes = each(
             "driver_opts": _driver_options,
             "x-cluster-spec": needs(Grant.PLUGINS, "asks for a cluster volume"),
             "labels": harmless,
-            "external": harmless,
+            "external": external(_volume_name),
         }
     )
 )

@@ -13,6 +13,7 @@ from lab.recipe.trust.rules import (
     a_file,
     by_key,
     each,
+    external,
     harmless,
     harmless_keys,
     needs,
@@ -40,16 +41,10 @@ def _network_driver(part: Part, _: Folder) -> Iterator[Demand]:
         yield part.demand(Grant.PLUGINS, "is a network driver that is not the engine's own")
 
 
-def _external(part: Part, folder: Folder) -> Iterator[Demand]:
-    """``true``, or in the older form a mapping with a name."""
-    if part.is_mapping:
-        yield from by_key({"name": _network_name, "external": harmless})(part, folder)
-
-
 _network = by_key(
     {
         "name": _network_name,
-        "external": _external,
+        "external": external(_network_name),
         "driver": _network_driver,
         "ipam": by_key(
             {

@@ -76,6 +76,16 @@ def needs_unless(allowed: Collection[str], grant: Grant, reason: str) -> Rule:
     return rule
 
 
+def external(name: Rule) -> Rule:
+    """``true``, or in the older form a mapping with the name of what exists already."""
+
+    def rule(part: Part, folder: Folder) -> Iterator[Demand]:
+        if part.is_mapping:
+            yield from by_key({"name": name, "external": harmless})(part, folder)
+
+    return rule
+
+
 def a_file(part: Part, folder: Folder) -> Iterator[Demand]:
     """A reference to a file, which must be the recipe's own."""
     reference = part.text()

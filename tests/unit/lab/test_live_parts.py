@@ -13,7 +13,8 @@ import pytest
 from lab.errors import LabError, NotPossibleHere, UsageError
 from lab.history import HistoryWriter, Note, RecorderLost, read_history
 from lab.live.clock import Clock
-from lab.live.engine import REQUIRED, find_engine, link_tools
+from lab.live.daemon import Daemon
+from lab.live.engine import REQUIRED, Engine, find_engine, link_tools
 from lab.live.lease import LabFolder, claim_folder, end_lease
 from lab.live.recorders.recorder import Recorder
 from lab.processes import ProcessId, boot_id
@@ -260,3 +261,16 @@ def test_a_recorder_that_is_stopped_is_not_lost(tmp_path: Path) -> None:
     recorder.stop()
     assert history.take(0) is None
     history.close()
+
+
+def test_an_apps_settings_reach_the_client_but_do_not_steer_it(tmp_path: Path) -> None:
+    """They may come from a recipe, and the client runs as root outside the lab's namespaces."""
+    engine = Engine(tools={}, environment={"LD_LIBRARY_PATH": "/own"}, version="0", source="x")
+    daemon = Daemon(engine, LabFolder(tmp_path / "lab-0"))
+    settings = {"DOMAIN": "a.org", "PATH": "/evil", "HOME": "/evil", "LD_PRELOAD": "/evil"}
+    settings |= {"LD_LIBRARY_PATH": "/evil", "DOCKER_HOST": "tcp://evil", "DOCKER_CONTEXT": "evil"}
+    environment = daemon.client_environment(settings)
+    assert environment["DOMAIN"] == "a.org"
+    assert environment["LD_LIBRARY_PATH"] == "/own"
+    assert environment["DOCKER_HOST"] == daemon.url
+    assert not any("evil" in value for value in environment.values())

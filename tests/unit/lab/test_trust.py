@@ -126,6 +126,7 @@ AT_THE_TOP = [
     ("volumes: {v: {driver_opts: {new: 1}}}", Grant.HOST_PATHS, "volumes.v.driver_opts.new"),
     ("volumes: {v: {name: /etc}}", Grant.HOST_PATHS, "volumes.v.name"),
     ("volumes: {v: {name: a/b}}", Grant.HOST_PATHS, "volumes.v.name"),
+    ("volumes: {v: {external: {name: /etc}}}", Grant.HOST_PATHS, "volumes.v.external.name"),
     ("volumes: {v: {x-cluster-spec: {group: g}}}", Grant.PLUGINS, "volumes.v.x-cluster-spec"),
     ("volumes: [v]", None, "volumes[0]"),
     ("networks: {n: {external: true, name: host}}", Grant.HOST_NETWORK, "networks.n.name"),

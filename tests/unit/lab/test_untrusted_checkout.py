@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.abra.folder import AbraFolder
 from lab.abra.stamp import chaos_version
-from lab.errors import LabError, RecipeRefused
-from lab.recipe import checkout, git
+from lab.errors import LabError, RecipeRefused, UsageError
+from lab.recipe import checkout, git, upstream
 from lab.recipe.inside import way_out
+from lab.recipe.upstream import Commit, RecipeHistory
 
 OVERLAY = {"compose.ccci.yml": "services: {}\n"}
 
@@ -174,3 +176,25 @@ def test_not_even_hooks_and_watchers_of_the_work_tree_itself_are_run(
     assert chaos_version(origin).endswith("+U")
     checkout.read_policy(origin, "app")
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", ["../up", "absolute", ".git/hooks/post-checkout"])
+def test_a_recipe_is_not_built_out_of_its_folder(tmp_path: Path, name: str) -> None:
+    name = str(tmp_path / "up") if name == "absolute" else name
+    history = RecipeHistory(name="x", commits=(Commit(message="m", files={name: "text"}),))
+    with pytest.raises(RecipeRefused, match="the recipe is refused"):
+        upstream.build(history, tmp_path / "origin")
+    assert not (tmp_path / "up").exists()
+    assert not (tmp_path / "origin" / name).is_file()
+
+
+@pytest.mark.parametrize("name", ["../up", "/up", "..", "", "a/b", "a\0"])
+def test_a_name_does_not_lead_out_of_the_abra_folder(tmp_path: Path, name: str) -> None:
+    folder = AbraFolder(tmp_path / "abra")
+    folder.create()
+    with pytest.raises(UsageError, match="cannot be a file's name"):
+        folder.recipe(name)
+    with pytest.raises(UsageError, match="cannot be a file's name"):
+        folder.write_env(name, {"TYPE": "x"})
+    with pytest.raises(UsageError, match="cannot be a file's name"):
+        folder.read_env(name)
