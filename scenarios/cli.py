@@ -27,6 +27,7 @@ from lab.recipe.trust import Grant
 from scenarios.discourse.plays import Settings
 from scenarios.discourse.programme import CLAIMS, Choice
 from scenarios.doctor import doctor
+from scenarios.options import engine_option, runs_option
 from scenarios.render import Screen, show_report
 from scenarios.repro import Request, repro_discourse
 from scenarios.vet import trust_option, vet
@@ -92,22 +93,10 @@ def repro() -> None:
     help="Judge this claim, and play only what it needs; may be repeated.  [default: all]",
 )
 @click.option("--ample", is_flag=True, help="A control: no memory pressure, nothing to reproduce.")
-@click.option(
-    "--engine",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="STAMPLAB_ENGINE",
-    help="A folder with an unpacked docker engine.",
-)
+@engine_option
 @trust_option
 @click.option("--keep", is_flag=True, help="Leave the last lab up and print its DOCKER_HOST.")
-@click.option(
-    "--runs",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    envvar="STAMPLAB_RUNS",
-    help="Where evidence is kept.",
-)
+@runs_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def discourse(

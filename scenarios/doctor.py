@@ -15,6 +15,7 @@ from lab.live.lab import undisturbed
 from lab.live.reaper import Found, Reaped, Standing
 from lab.live.reaper import reap as reap_labs
 from lab.workload.build import remove_half_built
+from scenarios.options import engine_option, runs_option
 from scenarios.render import Screen, show_checks, show_reaped
 
 Possible = Literal["possible", "not possible", "unknown"]
@@ -37,20 +38,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command()
-@click.option(
-    "--engine",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="STAMPLAB_ENGINE",
-    help="A folder with an unpacked docker engine.",
-)
-@click.option(
-    "--runs",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    envvar="STAMPLAB_RUNS",
-    help="Where evidence would be kept.",
-)
+@engine_option
+@runs_option
 @click.option("--reap", is_flag=True, help="First remove exactly what dead labs left.")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON on stdout.")
 def doctor(*, engine: Path | None, runs: Path, reap: bool, as_json: bool) -> int:

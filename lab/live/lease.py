@@ -29,7 +29,7 @@ LAB_PREFIX = "lab-"
 CLAIM_PREFIX = ".claim-"
 GONE_PREFIX = ".gone-"
 
-_UNIX_SOCKET_PATH_MAX_BYTES = 107
+UNIX_SOCKET_PATH_MAX_BYTES = 107
 """sun_path holds 108 bytes with its final NUL (unix(7))."""
 _DYING_S = 20.0
 
@@ -158,10 +158,10 @@ def claim_folder(
     """
     folder = LabFolder(root / f"{LAB_PREFIX}{secrets.token_hex(4)}")
     length = len(os.fsencode(folder.socket))
-    if length > _UNIX_SOCKET_PATH_MAX_BYTES:
+    if length > UNIX_SOCKET_PATH_MAX_BYTES:
         raise LabError(
             f"the socket's path {folder.socket} has {length} bytes, and the kernel takes "
-            f"{_UNIX_SOCKET_PATH_MAX_BYTES}: set STAMPLAB_DIR to a shorter folder"
+            f"{UNIX_SOCKET_PATH_MAX_BYTES}: set STAMPLAB_DIR to a shorter folder"
         )
     if not root.is_absolute():
         raise UsageError(f"STAMPLAB_DIR must be an absolute path, not {root}")

@@ -14,6 +14,12 @@ from typing import BinaryIO
 
 from lab.errors import LabError, NotPossibleHere
 
+NAMESPACES = (
+    *("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"),
+    *("--propagation", "private"),
+)
+"""What ``unshare`` is asked for."""
+
 
 def require_root() -> None:
     """Raise NotPossibleHere unless we are root with the right to make namespaces."""
@@ -49,8 +55,7 @@ def start(
         *tied,
         *entry,
         str(tools / "unshare"),
-        *("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"),
-        *("--propagation", "private"),
+        *NAMESPACES,
         *("--", str(tools / "sh"), str(init), str(lab_folder), *command),
     ]
     try:

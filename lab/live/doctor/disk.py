@@ -8,14 +8,13 @@ from pathlib import Path
 import msgspec
 
 from lab.live.doctor.check import Check, lack, note, ok, size
-from lab.live.lease import LabFolder
+from lab.live.lease import UNIX_SOCKET_PATH_MAX_BYTES, LabFolder
 
 _CACHE_BYTES = 10**9
 """An engine, a Python environment, and the packages that they are unpacked from."""
 _RUN_BYTES = 200 * 10**6
 """Many runs: the evidence of one is a few megabytes, and what a daemon writes is in memory."""
 _NOTHING_BYTES = 20 * 10**6
-_SOCKET_PATH_MAX_BYTES = 107
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,11 +45,11 @@ def labs(root: Path) -> Check:
     socket = len(os.fsencode(LabFolder(root / "lab-00000000").socket))
     if not root.is_absolute():
         return lack(name, f"STAMPLAB_DIR={root}", "STAMPLAB_DIR must be an absolute path.")
-    if socket > _SOCKET_PATH_MAX_BYTES:
+    if socket > UNIX_SOCKET_PATH_MAX_BYTES:
         return lack(
             name,
             f"{root}: a socket in it has a path of {socket} bytes",
-            f"The kernel takes {_SOCKET_PATH_MAX_BYTES}: set STAMPLAB_DIR to a shorter folder.",
+            f"The kernel takes {UNIX_SOCKET_PATH_MAX_BYTES}: set STAMPLAB_DIR to a shorter folder.",
         )
     if room.owner is not None and room.owner != os.geteuid():
         return lack(

@@ -13,8 +13,6 @@ from lab.live import sandbox
 from lab.live.doctor.check import Check, lack, note, ok, sentence
 
 _PROC = Path("/proc")
-_NAMESPACES = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
-"""What `lab.live.sandbox` asks for."""
 _TIMEOUT_S = 60
 _CAP_SYS_ADMIN = 1 << 21
 """capabilities(7); the bit's number is of the kernel's include/uapi/linux/capability.h."""
@@ -44,7 +42,7 @@ def namespaces(unshare: Path | None, proc: Path = _PROC) -> Check:
     """Really make a lab's namespaces, and say what a refusal means."""
     if unshare is None:
         return lack("namespaces", "no unshare", "It makes the namespaces: install util-linux.")
-    said = _refusal([unshare, *_NAMESPACES, "--propagation", "private", "--", "true"])
+    said = _refusal([unshare, *sandbox.NAMESPACES, "--", "true"])
     if said is None:
         return ok("namespaces", "mount, net and pid can be made")
     return lack("namespaces", f"refused: {said}", _why_refused(said, proc))
