@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Literal
@@ -167,7 +169,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
-    sys.exit(_run(arguments))
+    before = sys.unraisablehook
+    sys.unraisablehook = partial(_send_again, before)
+    try:
+        sys.exit(_run(arguments))
+    finally:
+        sys.unraisablehook = before
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -197,6 +204,29 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _say(message: str, code: int) -> int:
     click.echo(f"stamplab: {message}", err=True)
     return code
+
+
+_SEND_AGAIN_S = 0.05
+
+
+def _send_again(
+    otherwise: Callable[[sys.UnraisableHookArgs], object], lost: sys.UnraisableHookArgs
+) -> None:
+    """Send an interrupt once more that fell into a finalizer, where Python ignores what is raised.
+
+    From another thread, a moment later: here it would fall into the same finalizer.
+    """
+    match lost.exc_value:
+        case KeyboardInterrupt():
+            number = int(signal.SIGINT)
+        case Terminated(number=number):
+            pass
+        case _:
+            otherwise(lost)
+            return
+    again = threading.Timer(_SEND_AGAIN_S, os.kill, (os.getpid(), number))
+    again.daemon = True
+    again.start()
 
 
 def _terminate(number: int, _: FrameType | None) -> None:

@@ -128,6 +128,40 @@ def test_an_interrupt_tears_down_and_keeps_the_evidence(
     assert read(folder / "a-ample" / "history.jsonl").endswith("\n")
 
 
+INTO_A_FINALIZER = """
+import os, signal, sys, time
+import click
+from scenarios import cli
+
+class Closing:
+    def __del__(self):
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+        time.sleep(0.01)
+
+def work():
+    Closing()
+    time.sleep(60)
+
+cli.stamplab = click.command()(work)
+cli.main([])
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_an_interrupt_that_falls_into_a_finalizer_is_not_lost(name: str, code: int) -> None:
+    """Python ignores what is raised there, and GitPython, for one, has long finalizers."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTO_A_FINALIZER, name],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.live
 def test_a_daemon_that_dies_exits_2_with_one_sentence(apparatus: Apparatus, tmp_path: Path) -> None:
     before = traces.everything()
