@@ -10,6 +10,10 @@ from pathlib import Path
 
 from lab.errors import LabError
 
+_LEAVING_S = 5.0
+"""How long a killed process may still be in its group after it is gone from sight."""
+_POLL_S = 0.05
+
 
 def read(path: Path) -> str:
     """Return a control file's text, stripped. Raises LabError."""
@@ -76,15 +80,10 @@ def make_group(path: Path) -> None:
         raise LabError(f"the control group {path} cannot be made: {error.strerror}") from error
 
 
-_LEAVING_S = 5.0
-_POLL_S = 0.05
-
-
 def remove_tree(root: Path) -> None:
     """Remove a group and all below it, innermost first; one that is gone already is fine.
 
-    A killed process leaves its group a moment after it is gone from sight. Raises LabError when a
-    group is still in use after that.
+    Raises LabError when a group is still in use after `_LEAVING_S`.
     """
     deadline_s = time.monotonic() + _LEAVING_S
     for group in _innermost_first(root):
