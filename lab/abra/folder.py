@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab.abra.settings import Setting, parse_settings, with_value, written
 from lab.errors import LabError, UsageError
 
 SERVER = "default"
@@ -49,39 +50,51 @@ class AbraFolder:
         return self.path / "planted-stamp"
 
     def write_env(self, domain: str, variables: Mapping[str, str]) -> None:
-        """Write an app's env file."""
+        """Write an app's env file, whole or not at all."""
         for name, value in variables.items():
             if len(f"{name}={value}|".splitlines()) > 1:
                 raise UsageError(f"the variable {name} of {domain} holds a line break")
-        text = "".join(f"{name}={value}\n" for name, value in variables.items())
-        self._env_file(domain).write_text(text)
+        self.write_env_text(domain, "".join(f"{written(*one)}\n" for one in variables.items()))
+
+    def write_env_text(self, domain: str, text: str) -> None:
+        """Write an app's env file as it is given, whole or not at all."""
+        file = self.env_file(domain)
+        new = file.with_name(f".{file.name}.new")
+        try:
+            new.write_text(text)
+            new.replace(file)
+        except OSError as error:
+            raise LabError(f"{file} cannot be written: {error.strerror}") from error
+
+    def read_settings(self, domain: str) -> tuple[Setting, ...]:
+        """Read an app's env file, with what its comments say to abra."""
+        return parse_settings(self._env_text(domain))
 
     def read_env(self, domain: str) -> dict[str, str]:
-        """Read an app's env file: ``KEY=value`` lines, comments and quotes allowed."""
+        """Read the values of an app's env file."""
+        return {setting.name: setting.value for setting in self.read_settings(domain)}
+
+    def pin_version(self, domain: str, recipe: str, version: str) -> None:
+        """Write ``TYPE=<recipe>:<version>``, as abra does after a deploy without chaos."""
+        text = with_value(self._env_text(domain), "TYPE", f"{recipe}:{version}")
+        self.write_env_text(domain, text)
+
+    def _env_text(self, domain: str) -> str:
         try:
-            return parse_env(self._env_file(domain).read_text())
+            return self.env_file(domain).read_text()
         except OSError as error:
             raise LabError(f"there is no app {domain} in {self.path}: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise LabError(f"the env file of {domain} cannot be read: {error}") from error
 
-    def _env_file(self, domain: str) -> Path:
+    def env_file(self, domain: str) -> Path:
+        """Where an app's settings are. Raises UsageError for a name that is a path."""
         return self.path / "servers" / SERVER / f"{_checked(domain)}.env"
 
 
 def _checked(name: str) -> str:
-    """A name that stays in its folder. Raises UsageError for any other."""
-    if name in ("", ".", "..") or "/" in name or "\0" in name:
+    """A name that stays in its folder, on one line. Raises UsageError for any other."""
+    is_path = name in ("", ".") or ".." in name or "/" in name
+    if is_path or not name.isprintable():
         raise UsageError(f"{name!r} cannot be a file's name, so no recipe or app is called that")
     return name
-
-
-def parse_env(text: str) -> dict[str, str]:
-    """The settings of an env file: ``KEY=value`` lines, comments and quotes allowed."""
-    lines = map(str.strip, text.splitlines())
-    pairs = (line.partition("=") for line in lines if _is_setting(line))
-    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
-
-
-def _is_setting(line: str) -> bool:
-    return "=" in line and not line.startswith("#")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.abra.folder import parse_env
+from lab.abra.settings import parse_env
 from lab.errors import UsageError
 from lab.recipe.inside import way_out
 from lab.recipe.trust import Demand
