@@ -6,7 +6,7 @@ from harness.app import Bench, Identity
 from harness.guard import Baseline, Expectation, Guard, Ruling, update_status_started
 from harness.health import Health
 from harness.verdict import Verdict
-from lab.abra.standin import ChaosDeploy, chaos_deploy
+from lab.abra.deploy import ChaosDeploy, chaos_deploy
 from lab.errors import LabError
 from lab.history import Finding, Note
 from lab.recipe import checkout, standin
