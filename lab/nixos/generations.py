@@ -101,7 +101,7 @@ def _generation(link: Path, number: int, tool: str) -> Generation | None:
     """Read one; None if it was removed since the folder was listed."""
     try:
         status = link.lstat()
-        target = os.readlink(link) if stat.S_ISLNK(status.st_mode) else ""
+        target = str(link.readlink()) if stat.S_ISLNK(status.st_mode) else ""
     except FileNotFoundError:
         return None
     return Generation(
@@ -114,7 +114,7 @@ def _generation(link: Path, number: int, tool: str) -> Generation | None:
 
 def _current(link: Path, generation: re.Pattern[str]) -> Current | None:
     try:
-        match = generation.fullmatch(Path(os.readlink(link)).name)
+        match = generation.fullmatch(link.readlink().name)
         switched = _date(link, link.lstat())
     except OSError:
         return None
@@ -139,11 +139,11 @@ def _tool(link: Path, tool: str) -> Reading:
             if _is_absent(step):
                 return Absent()
             place = os.path.realpath(step, strict=True)
-        is_file = stat.S_ISREG(os.lstat(place).st_mode)  # noqa: PTH116 - a resolved text
+        is_file = stat.S_ISREG(os.lstat(place).st_mode)
     except FileNotFoundError as error:
-        return Gone(f"{error.filename!r} is not there")
+        return Gone(f"{str(error.filename)!r} is not there")
     except OSError as error:
-        return Unreadable(f"{error.filename!r}: {error.strerror}")
+        return Unreadable(f"{str(error.filename)!r}: {error.strerror}")
     path = store_path_in(place)
     if not is_file:
         return Unreadable(f"{place!r} is no file")
