@@ -193,12 +193,15 @@ def _span(steps: Sequence[Step], since: datetime | None, until: datetime | None)
 
 def _rule(span: _Span, since: datetime | None, until: datetime | None) -> tuple[Verdict, str]:
     changes = changes_in(span.certain) if since else ()
+    end = day(until) if until else "now"
     if since and changes:
-        during = f"changed between {day(since)} and {day(until) if until else 'now'}"
+        during = f"changed between {day(since)} and {end}"
         return Verdict.FAIL, f"{during}: {'; '.join(map(str, changes))}"
     if doubt := _doubt(span, since, until):
         return Verdict.UNKNOWN, f"unknown: {doubt}"
-    return Verdict.PASS, _constant((*span.earlier, *span.whole))
+    steps = (*span.earlier, *span.whole)
+    asked = f"; so it is the same from {day(since)} to {end}" if since else ""
+    return Verdict.PASS, _constant(steps) + asked
 
 
 def _doubt(span: _Span, since: datetime | None, until: datetime | None) -> str:

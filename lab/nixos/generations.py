@@ -85,7 +85,7 @@ def read_profile(folder: Path, profile: str = SYSTEM, tool: str = "abra") -> Pro
     and LabError for a date beyond the calendar.
     """
     for what, name in (("a profile", profile), ("a tool", tool)):
-        if name in {"", ".", ".."} or "/" in name or "\0" in name:
+        if name in {"", ".", ".."} or "/" in name or not name.isprintable():
             raise UsageError(f"{name!r} is no name of {what}: give the name alone, without a path")
     link = re.compile(re.escape(profile) + r"-(0|[1-9][0-9]{0,17})-link")
     found = [

@@ -33,8 +33,11 @@ class StorePath(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def store_path_in(path: str) -> StorePath | None:
-    """Return the store object that a path lies in, or None if it lies in none."""
-    parts = PurePosixPath(path).parts
+    """Return the store object that a path lies in.
+
+    None if it lies in none, or in a store whose own name no terminal could show.
+    """
+    parts = PurePosixPath(path).parts if path.isprintable() else ()
     for end, part in enumerate(parts, start=1):
         if found := _OBJECT.fullmatch(part):
             digest, full = found.groups()
