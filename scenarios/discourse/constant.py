@@ -24,10 +24,10 @@ from scenarios.discourse.claims import Claim
 _ABRA = object_name("abra-0.13.0-beta", "bf6azhpi")
 _OTHER = object_name("abra-0.14.0-beta")
 _DAYS = {4: 1, 5: 2, 6: 3, 7: 5, 8: 6, 9: 8, 10: 10, 11: 11}
-"""The days of June 2026 on which generations were made; only the first and last are the report's."""
+"""When in June 2026 each generation was made; only the first and the last are the report's."""
 
 
-class _Case(msgspec.Struct, frozen=True, kw_only=True):
+class _Case(msgspec.Struct, frozen=True):
     """A tree of links, and how it must be judged."""
 
     name: str
@@ -91,19 +91,13 @@ def _cases() -> tuple[_Case, ...]:
     fail, unknown = Verdict.FAIL, Verdict.UNKNOWN
     lost, removed = _without(collected=True), tuple(one for one in _made() if one.number != 8)
     return (
-        _case("as in the report", Verdict.PASS, whole, _june(11), _made()),
-        _case("changed on the 8th", fail, onset, end, _made(changed_at=9)),
-        _case("one garbage-collected", unknown, onset, end, lost),
-        _case("one deleted", unknown, onset, end, removed),
-        _case("abra absent in one", unknown, onset, end, _without(collected=False)),
-        _case("too young", unknown, onset, end, tuple(one for one in _made() if one.number > 8)),
+        _Case("as in the report", Verdict.PASS, whole, _june(11), _made()),
+        _Case("changed on the 8th", fail, onset, end, _made(changed_at=9)),
+        _Case("one garbage-collected", unknown, onset, end, lost),
+        _Case("one deleted", unknown, onset, end, removed),
+        _Case("abra absent in one", unknown, onset, end, _without(collected=False)),
+        _Case("too young", unknown, onset, end, tuple(one for one in _made() if one.number > 8)),
     )
-
-
-def _case(
-    name: str, must_be: Verdict, since: datetime, until: datetime, generations: tuple[Made, ...]
-) -> _Case:
-    return _Case(name=name, must_be=must_be, since=since, until=until, generations=generations)
 
 
 def _made(changed_at: int = 99) -> tuple[Made, ...]:
