@@ -26,7 +26,7 @@ def at(day: float) -> datetime:
 
 
 def tool(letter: str) -> Reading:
-    """A tool that differs from those of other letters; ``-`` absent, ``x`` gone, ``?`` unreadable."""
+    """A tool, another for each letter; ``-`` absent, ``x`` gone, ``?`` unreadable."""
     if letter in "-x?":
         return GAPS["-x?".index(letter)]
     path = f"/nix/store/{letter * 32}-abra-1"

@@ -31,7 +31,8 @@ def test_the_field_is_constant_from_its_first_generation_on() -> None:
     assert ruling.verdict is PASS
     assert ruling.sentence == (
         "constant since generation 4 (2026-06-01 00:00): the same store path in 8 generations, "
-        f"/nix/store/{'a' * 32}-abra-1; none is older; so it is the same from 2026-06-01 00:00 to now"
+        f"/nix/store/{'a' * 32}-abra-1; none is older; "
+        "so it is the same from 2026-06-01 00:00 to now"
     )
     assert ruling.changes == ()
 
