@@ -122,9 +122,9 @@ def _june(day: int) -> datetime:
 
 
 def _of_this_machine(host: Path) -> str:
-    if not host.is_dir():
-        return f"this machine has no generations of its own (no {host})"
     try:
+        if not host.is_dir():
+            return f"this machine has no generations of its own (no {host})"
         ruling = judge_constancy(read_profile(host))
     except (OSError, LabError) as error:
         return f"this machine's own generations could not be read: {error}"

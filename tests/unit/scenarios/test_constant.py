@@ -10,7 +10,7 @@ import pytest
 from harness import generations
 from harness.generations import Ruling
 from harness.verdict import Verdict
-from lab.nixos.generations import Profile
+from lab.nixos.generations import Profile, read_profile
 from lab.nixos.made import Made, make_profiles, object_name
 from scenarios.discourse import constant as module
 from scenarios.discourse.constant import constant
@@ -75,13 +75,13 @@ def test_this_machines_own_generations_are_quoted_and_decide_nothing(tmp_path: P
 def test_generations_that_cannot_be_read_are_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host, read = tmp_path / "host", module.read_profile
+    host = tmp_path / "host"
     host.mkdir()
 
     def refuse(folder: Path) -> Profile:
         if folder == host:
             raise PermissionError(13, "Permission denied", str(folder))
-        return read(folder)
+        return read_profile(folder)
 
     monkeypatch.setattr(module, "read_profile", refuse)
     claim = constant(tmp_path / "constant", host)
