@@ -6,7 +6,8 @@ link ``<profile>-<number>-link``, its date that link's own mtime; a new one gets
 plus one) and ``readlink -f <generation>/sw/bin/<tool>``.
 
 Not recorded by NixOS, so not to be had: a switch back to an older generation, once a newer one has
-been made; and whether a generation that was made was also booted.
+been made; the newest ones, once they were deleted after such a switch, for their numbers are given
+again; and whether a generation that was made was also booted.
 """
 
 from __future__ import annotations
