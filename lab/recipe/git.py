@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from git import Actor, Git, GitCommandError, Repo
 from git.exc import GitError
 
 from lab.errors import LabError, NotPossibleHere
+
+_DUBIOUS = re.compile(r"dubious ownership in repository at '([^']*)'")
 
 AUTHOR = Actor("stamplab", "stamplab@example.invalid")
 
@@ -109,7 +112,18 @@ def told(failure: str) -> Iterator[None]:
     try:
         yield
     except GitCommandError as error:
-        said = str(error.stderr or "").strip().removeprefix("stderr: ").strip("'\n ")
+        said = one_line(str(error.stderr or "").strip().removeprefix("stderr: ").strip("'\n "))
         raise LabError(f"{failure}: git said: {said or error.status}") from error
     except (GitError, OSError, ValueError) as error:
         raise LabError(f"{failure}: {type(error).__name__}: {error}") from error
+
+
+def one_line(said: str) -> str:
+    """What git said, as one sentence; its advice of several lines put in our own words."""
+    found = _DUBIOUS.search(said)
+    if found:
+        return (
+            f"dubious ownership: {found[1]} belongs to another user, whose settings git will not "
+            "follow; copy it, or give it to the user who runs this (chown -R)"
+        )
+    return "; ".join(line.strip() for line in said.splitlines() if line.strip())
