@@ -26,6 +26,7 @@ from lab.errors import LabError, UsageError
 from lab.live.lab import end_lab
 from lab.pressure import Ample, Squeeze
 from lab.recipe.trust import Grant
+from scenarios.abra import abra
 from scenarios.discourse.plays import Settings
 from scenarios.discourse.programme import CLAIMS, Choice
 from scenarios.doctor import doctor
@@ -33,6 +34,7 @@ from scenarios.generations import generations
 from scenarios.options import engine_option, runs_option
 from scenarios.render import Screen, show_report
 from scenarios.repro import Request, repro_discourse
+from scenarios.run import run
 from scenarios.vet import trust_option, vet
 
 EXIT_UNKNOWN = LabError.exit_code
@@ -161,8 +163,10 @@ def end(lab_id: str) -> None:
     end_lab(lab_id)
 
 
+stamplab.add_command(abra)
 stamplab.add_command(doctor)
 stamplab.add_command(generations)
+stamplab.add_command(run)
 stamplab.add_command(vet)
 
 

@@ -16,6 +16,7 @@ from lab.nixos.generations import Profile
 from lab.recipe.trust import Demand
 from scenarios.discourse.teeth import Bite
 from scenarios.repro import Report
+from scenarios.stamping.judge import Stamped
 
 _STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "bold yellow"}
 _STATE_STYLES = {
@@ -79,6 +80,23 @@ def _show_teeth(teeth: Sequence[Bite], console: Console) -> None:
             Text(bite.order),
             Text(bite.end),
             Text.assemble(bite.sentence, "\n", is_right),
+        )
+    console.print(table)
+
+
+def show_stamped(stamped: Sequence[Stamped], console: Console) -> None:
+    """Print which stamp each experiment took, whose commit that is, and how it ended."""
+    table = Table(title="C2: what abra stamps", show_lines=True, title_justify="left")
+    table.add_column("experiment", overflow="fold")
+    table.add_column("stamp", no_wrap=True)
+    table.add_column("whose commit, and how it ended", overflow="fold", ratio=1)
+    for one in stamped:
+        is_right = Text("as it must be" if one.verdict is Verdict.PASS else one.wrong)
+        is_right.stylize(_STYLES[one.verdict])
+        table.add_row(
+            Text.assemble((one.name, "bold"), "\n", one.title),
+            Text(one.stamp or "none"),
+            Text.assemble(f"{one.whose}; {one.bailed}\n", is_right),
         )
     console.print(table)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from lab.recipe.standin import Timing
 from lab.recipe.upstream import Commit, RecipeHistory
 
@@ -106,3 +108,36 @@ RECIPE = RecipeHistory(
         ),
     ),
 )
+
+
+_DATABASE = """\
+
+secrets:
+  db_password:
+    external: true
+    name: ${STACK_NAME}_db_password_${SECRET_DB_PASSWORD_VERSION}
+"""
+
+
+def asking_for_a_secret(recipe: RecipeHistory) -> RecipeHistory:
+    """The same recipe with a database password, as the field's has it.
+
+    A deploy ends for want of it, after the stamp was taken (C2). The plays on a swarm do without.
+    """
+    return msgspec.structs.replace(recipe, commits=tuple(map(_with_secret, recipe.commits)))
+
+
+def _with_secret(commit: Commit) -> Commit:
+    files = {name: _secret_in(name, text) for name, text in commit.files.items()}
+    return msgspec.structs.replace(commit, files=files)
+
+
+def _secret_in(name: str, text: str) -> str:
+    match name:
+        case "compose.yml":
+            asked = "    stop_grace_period: 5s\n    healthcheck:"
+            return text.replace(asked, f"    secrets:\n      - db_password\n{asked}") + _DATABASE
+        case ".env.sample":
+            return f"{text}SECRET_DB_PASSWORD_VERSION=v1  # length=32\n"
+        case _:
+            return text

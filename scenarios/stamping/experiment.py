@@ -1,4 +1,4 @@
-"""A stamping experiment is a value: the very commands that a person could paste, and what they show.
+"""A stamping experiment is a value: the commands that a person could paste, and what they show.
 
 Words are written as for a shell in which ``$ABRA_DIR`` is set; ``{head}`` and the like stand for
 what the ground gives (`Ground`).

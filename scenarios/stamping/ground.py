@@ -9,9 +9,10 @@ from pathlib import Path
 
 from harness.naming import app_domain
 from lab.abra.ensure import releases
-from lab.abra.settings import parse_env, written
+from lab.abra.settings import parse_env, parse_settings
 from lab.errors import LabError, UsageError
 from lab.recipe import checkout, git
+from lab.recipe.inside import require_inside
 from scenarios.stamping.experiment import Ground, Whose
 
 _NOT_OURS = ("TYPE", "RECIPE", "DOMAIN", "COMPOSE_FILE")
@@ -38,7 +39,8 @@ def make_ground(recipe: str, source: Path, base: str, head: str, scratch: Path) 
     another = _another(source, base, base_sha, head_sha)
     _repoint(repointed, base, another)
     sample = paths["upstream"] / ".env.sample"
-    settings = parse_env(sample.read_text()) if sample.is_file() else {}
+    require_inside(paths["upstream"], sample)
+    text = sample.read_text() if sample.is_file() else ""
     return Ground(
         recipe=recipe,
         domain=app_domain(recipe, _PR, head_sha),
@@ -54,11 +56,14 @@ def make_ground(recipe: str, source: Path, base: str, head: str, scratch: Path) 
             Whose.MIRRORS_TAG: another,
             Whose.MIRRORS_TIP: _before(source, head_sha, base_sha),
         },
-        settings=tuple(
-            written(name, value) for name, value in settings.items() if name not in _NOT_OURS
-        ),
-        compose_files=settings.get("COMPOSE_FILE", "compose.yml"),
+        settings=tuple(line for line in text.splitlines() if _is_kept(line)),
+        compose_files=parse_env(text).get("COMPOSE_FILE", "compose.yml"),
     )
+
+
+def _is_kept(line: str) -> bool:
+    """Whether a line of the sample sets something that is not ours to set."""
+    return any(one.name not in _NOT_OURS for one in parse_settings(line))
 
 
 def _copy(source: Path, target: Path, tip: str) -> None:

@@ -12,6 +12,7 @@ from scenarios.stamping.experiment import Experiment, Ground, Whose
 from scenarios.stamping.play import StampRun
 
 _BAIL = re.compile(r"secret not (?:generated|inserted \(#generate=false\)): \S+")
+_REFUSED = "nothing can be deployed here"
 
 
 class Stamped(msgspec.Struct, frozen=True, kw_only=True):

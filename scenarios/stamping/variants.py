@@ -98,6 +98,4 @@ COUNTER_EXAMPLES = (
         is_counter=True,
     ),
 )
-EXPERIMENTS = {
-    one.name: one for one in (*VARIANTS, *map(dirty, VARIANTS), *COUNTER_EXAMPLES)
-}
+EXPERIMENTS = {one.name: one for one in (*VARIANTS, *map(dirty, VARIANTS), *COUNTER_EXAMPLES)}

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -188,21 +187,26 @@ def _folder() -> AbraFolder:
     return AbraFolder(Path(path))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0, or 1 for whatever went wrong."""
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run_abra(sys.argv[1:]))
+
+
+def run_abra(arguments: Sequence[str]) -> int:
+    """Run the command line; its exit code: 0, or 1 for whatever went wrong."""
     try:
-        result: Any = abra.main(arguments, prog_name="abra", standalone_mode=False)
+        result: object = abra.main(list(arguments), prog_name="abra", standalone_mode=False)
     except click.ClickException as error:
         click.echo(f"Error: {error.format_message()}", err=True)
-        sys.exit(1)
+        return 1
     except click.Abort:
-        sys.exit(_fatal("deployment cancelled"))
+        return _fatal("deployment cancelled")
     except LabError as error:
-        sys.exit(_fatal(str(error)))
+        return _fatal(str(error))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        sys.exit(_fatal(f"{where}{error.strerror or error}"))
-    sys.exit(result if isinstance(result, int) else 0)
+        return _fatal(f"{where}{error.strerror or error}")
+    return result if isinstance(result, int) else 0
 
 
 def _fatal(said: str) -> int:

@@ -1,0 +1,59 @@
+"""C2: plays all stamping experiments and judges the claim."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from harness.verdict import Verdict, merge
+from lab.abra.program import Program
+from lab.errors import LabError
+from scenarios.discourse.claims import Claim
+from scenarios.stamping.experiment import Experiment, Ground
+from scenarios.stamping.judge import Stamped, judge_stamping
+from scenarios.stamping.play import StampRun, play_stamping
+from scenarios.stamping.variants import COUNTER_EXAMPLES, VARIANTS, dirty
+
+C2 = (*VARIANTS, *map(dirty, VARIANTS), *COUNTER_EXAMPLES)
+"""What is played for the claim."""
+
+
+def play_all(
+    experiments: Sequence[Experiment], ground: Ground, program: Program, folder: Path
+) -> tuple[Stamped, ...]:
+    """Play and judge experiments, side by side; each leaves ``<name>/`` with its commands.
+
+    One that cannot be played is unknown, and says why.
+    """
+
+    def one(experiment: Experiment) -> Stamped:
+        scratch = folder / experiment.name
+        run: StampRun | str
+        try:
+            scratch.mkdir(parents=True)
+            run = play_stamping(experiment, ground, program, scratch)
+            text = msgspec.json.format(msgspec.json.encode(run))
+            (scratch / "commands.json").write_bytes(text)
+        except (LabError, OSError) as error:
+            run = str(error)
+        return judge_stamping(experiment, ground, run)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return tuple(pool.map(one, experiments))
+
+
+def claim(stamped: Sequence[Stamped], whose: str, where: str) -> Claim:
+    """C2 as one claim: every variant stamps head, every counter-example is told apart."""
+    wrong = [f"{one.name}: {one.wrong}" for one in stamped if one.verdict is not Verdict.PASS]
+    said = [f"{one.name}: {one.stamp}, {one.whose}; {one.bailed}" for one in stamped]
+    return Claim(
+        id="C2",
+        text="abra stamps the commit that is checked out, +U when the tree is dirty",
+        verdict=merge(one.verdict for one in stamped),
+        evidence="; ".join([*(wrong or said), f"by {whose}"]),
+        where=where,
+    )
