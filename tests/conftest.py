@@ -13,6 +13,7 @@ from lab.live.lab import Apparatus, prepare
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--deep", action="store_true", help="run every count that is promised")
+    parser.addoption("--abra", help="the abra that tests/contract holds to its contract")
 
 
 def pytest_configure() -> None:

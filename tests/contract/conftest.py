@@ -1,0 +1,60 @@
+"""The abra under contract: `--abra PATH`, else the one on PATH, else the stand-in."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.abra.empty_swarm import EmptySwarm, empty_swarm
+from lab.abra.folder import AbraFolder
+from lab.abra.program import Abra, Program, find
+from lab.recipe import checkout, git, upstream
+from scenarios.discourse.recipe import RECIPE, asking_for_a_secret
+
+DOMAIN = "app.example.org"
+
+
+@pytest.fixture(scope="session")
+def program(pytestconfig: pytest.Config) -> Program:
+    path = pytestconfig.getoption("--abra")
+    return find(Path(path) if path else None)
+
+
+@pytest.fixture(scope="session")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The upstream of the recipe that is deployed."""
+    path = tmp_path_factory.mktemp("recipes") / RECIPE.name
+    upstream.build(asking_for_a_secret(RECIPE), path)
+    return path
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A folder with a short name: a socket's path may have 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="stamplab-test-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def swarm(scratch: Path) -> Iterator[EmptySwarm]:
+    with empty_swarm(scratch) as swarm:
+        yield swarm
+
+
+@pytest.fixture
+def abra(program: Program, scratch: Path, recipe: Path, swarm: EmptySwarm) -> Abra:
+    """abra with an ABRA_DIR in which the recipe is checked out at head, and an app of it."""
+    folder = AbraFolder(scratch / "abra")
+    folder.create()
+    git.clone(recipe, folder.recipe("discourse"))
+    folder.write_env(
+        DOMAIN, {"TYPE": "discourse", "DOMAIN": DOMAIN, "SECRET_DB_PASSWORD_VERSION": "v1"}
+    )
+    return Abra(program, folder, swarm.address)
+
+
+def head_of(abra: Abra) -> str:
+    return checkout.resolve(abra.folder.recipe("discourse"), "HEAD")
