@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from harness import stages
-from harness.app import App, Bench, ci_overlay
+from harness.app import App, Bench, ci_overlays
 from harness.generic import UpgradePlan
 from harness.naming import app_domain
 from harness.results import Results, StageResult
@@ -76,7 +76,7 @@ def _bench(scenario: Scenario, world: World, ground: Ground, scratch: Path, imag
         app=ground.app,
         mirror=ground.mirror,
         upstream=ground.upstream,
-        overlays=(ci_overlay(scenario.service, scenario.order),),
+        overlays=ci_overlays(scenario.service, scenario.order),
         standin=StandIn(
             image=image,
             heavy=scenario.service,

@@ -8,16 +8,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from lab.abra.folder import AbraFolder
+from lab.abra.settings import exported
 from lab.abra.stamp import chaos_version, label, stack_name
 from lab.errors import LabError
 from lab.history import CommandRan, Deployed, Note
+from lab.recipe.compose import DEFAULT_FILE, overlay_text, parse, read_texts
 from lab.world import Stack, World
 
 WHOSE = "abra stand-in of stamplab"
 _STAMPED_SERVICE = "app"
+_SCRIPT = "abra.sh"
 
 
 class ChaosDeploy(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,10 +36,7 @@ def chaos_deploy(world: World, folder: AbraFolder, domain: str) -> ChaosDeploy:
     Chaos mode never checks anything out (abra@06a57de pkg/recipe/git.go:41-43). Raises LabError
     when there is no such app or no usable checkout.
     """
-    settings = folder.read_env(domain)
-    recipe = settings.get("TYPE", "").partition(":")[0]
-    if not recipe:
-        raise LabError(f"the app {domain} in {folder.path} names no recipe (TYPE)")
+    recipe = recipe_of(folder, domain)
     checkout = folder.recipe(recipe)
     stack = stack_name(domain)
     began_s = world.now_s()
@@ -46,15 +45,11 @@ def chaos_deploy(world: World, folder: AbraFolder, domain: str) -> ChaosDeploy:
     whose = f"{WHOSE}, the stamp is planted" if planted else WHOSE
     debug = f"DEBU app/deploy.go:372 version: taking chaos version: {stamp}"
     world.record(Note(text=f"{debug} ({whose})"))
-    files = settings.get("COMPOSE_FILE", "compose.yml").split(":")
-    labels = _write_labels(folder, stack, recipe, stamp)
+    plain = stack_of(folder, domain)
+    labels = _write_labels(folder, plain, recipe, stamp)
     deployed = world.apply(
-        Stack(
-            name=stack,
-            directory=checkout,
-            compose_files=(*(checkout / file for file in files), labels),
-            own_files=(labels,),
-            environment={**settings, "STACK_NAME": stack},
+        msgspec.structs.replace(
+            plain, compose_files=(*plain.compose_files, labels), own_files=(labels,)
         )
     )
     world.record(
@@ -69,14 +64,47 @@ def chaos_deploy(world: World, folder: AbraFolder, domain: str) -> ChaosDeploy:
     return ChaosDeploy(stamp=stamp, stack=stack, deployed=deployed)
 
 
-def _write_labels(folder: AbraFolder, stack: str, recipe: str, stamp: str) -> Path:
+def recipe_of(folder: AbraFolder, domain: str) -> str:
+    """The recipe that an app's settings name. Raises LabError where they name none."""
+    recipe = folder.read_env(domain).get("TYPE", "").partition(":")[0]
+    if not recipe:
+        raise LabError(f"the app {domain} in {folder.path} names no recipe (TYPE)")
+    return recipe
+
+
+def stack_of(folder: AbraFolder, domain: str) -> Stack:
+    """The stack of an app as its checkout is now, without labels of abra's own.
+
+    The environment is the app's settings and what the recipe's ``abra.sh`` exports, which wins
+    (unverified). Raises LabError, RecipeRefused.
+    """
+    checkout = folder.recipe(recipe_of(folder, domain))
+    settings = folder.read_env(domain)
+    stack = stack_name(domain)
+    files = settings.get("COMPOSE_FILE", DEFAULT_FILE).split(":")
+    exports = exported(read_texts(checkout, (_SCRIPT,))[_SCRIPT]) if _has_script(checkout) else {}
+    return Stack(
+        name=stack,
+        directory=checkout,
+        compose_files=tuple(checkout / file for file in files),
+        environment={**settings, **exports, "STACK_NAME": stack},
+    )
+
+
+def _has_script(checkout: Path) -> bool:
+    return (checkout / _SCRIPT).is_symlink() or (checkout / _SCRIPT).exists()
+
+
+def _write_labels(folder: AbraFolder, stack: Stack, recipe: str, stamp: str) -> Path:
     """Write abra's labels as one more overlay, outside the checkout, which it would make dirty."""
     labels = {
-        label(stack, "recipe"): recipe,
-        label(stack, "chaos"): "true",
-        label(stack, "chaos-version"): stamp,
+        label(stack.name, "recipe"): recipe,
+        label(stack.name, "chaos"): "true",
+        label(stack.name, "chaos-version"): stamp,
     }
-    service = {_STAMPED_SERVICE: {"deploy": {"labels": labels}}}
-    file = folder.overlays / f"{stack}.yml"
-    file.write_text(yaml.safe_dump({"version": "3.8", "services": service}))
+    services = {_STAMPED_SERVICE: {"deploy": {"labels": labels}}}
+    first = stack.compose_files[0].relative_to(stack.directory)
+    version = parse(read_texts(stack.directory, (str(first),)), stack.environment).version
+    file = folder.overlays / f"{stack.name}.yml"
+    file.write_text(overlay_text(version, {"services": services}))
     return file

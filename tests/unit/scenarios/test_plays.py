@@ -109,8 +109,9 @@ def test_the_other_service_states_no_policy(repositories: Repositories) -> None:
 
 
 def test_base_and_head_differ_in_version_and_image(repositories: Repositories) -> None:
-    head = checkout.read_images(repositories.mirror)
-    assert head == {"app": "discourse/discourse:3.5.0", "db": "postgres:15"}
+    head = checkout.read_compose(repositories.mirror).services
+    assert head["app"].image == "discourse/discourse:3.5.0"
+    assert head["db"].image == "postgres:15"
     assert HEAD_VERSION != BASE_TAG
     assert BASE_TAG in [commit.tag for commit in RECIPE.commits]
     assert RECIPE.commits[-1].tag is None

@@ -17,6 +17,7 @@ from harness.verdict import Verdict
 from lab.errors import LabError
 from lab.live.engine import Engine
 from lab.live.lab import Apparatus
+from lab.recipe.compose import Compose, ComposeService
 from lab.recipe.standin import StandIn
 from scenarios import cli, live, repro
 from scenarios.discourse import plays
@@ -103,7 +104,14 @@ def overlay(time_scale: float) -> dict[str, dict[str, Any]]:
         image="stampload:1", heavy="app", memory=scenario.memory, timing=scenario.timing
     )
     services: dict[str, dict[str, Any]] = yaml.safe_load(
-        standin.overlay({"app": "discourse/discourse:3.5.0", "db": "postgres:15"})
+        standin.overlay(
+            Compose(
+                services={
+                    "app": ComposeService(image="discourse/discourse:3.5.0"),
+                    "db": ComposeService(image="postgres:15"),
+                }
+            )
+        )
     )["services"]
     return services
 
