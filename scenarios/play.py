@@ -14,9 +14,11 @@ from harness.results import Results, StageResult
 from lab import pressure
 from lab.abra.folder import AbraFolder
 from lab.abra.standin import WHOSE
-from lab.history import Note
+from lab.history import Note, PolicyRead
 from lab.recipe import checkout, git, upstream
+from lab.recipe.source import Acquired, policy_at_head
 from lab.recipe.standin import StandIn
+from lab.recipe.upstream import RecipeHistory
 from lab.world import World
 from scenarios.planted import stamp_of
 from scenarios.scenario import Scenario
@@ -31,19 +33,29 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     app: App
     mirror: Path
     upstream: Path
+    policy: PolicyRead
+    """The recipe's own at head."""
 
 
 def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
-    """Build the recipe's upstream repository and its mirror. Raises LabError."""
-    origin, mirror = scratch / "upstream", scratch / "mirror"
-    head = upstream.build(scenario.recipe, origin)[-1]
-    git.clone(origin, mirror)
+    """Build the recipe's upstream repository and its mirror, or take those that there are.
+
+    Raises LabError.
+    """
+    match scenario.recipe:
+        case Acquired(head=head, mirror=mirror, upstream=origin):
+            policy = policy_at_head(scenario.recipe, scenario.service, scratch / "at-head")
+        case RecipeHistory():
+            origin, mirror = scratch / "upstream", scratch / "mirror"
+            head = upstream.build(scenario.recipe, origin)[-1]
+            git.clone(origin, mirror)
+            policy = checkout.read_policy(mirror, scenario.service)
     app = App(
         recipe=scenario.recipe.name,
         domain=app_domain(scenario.recipe.name, _PR, head),
         service_name=scenario.service,
     )
-    return Ground(head=head, app=app, mirror=mirror, upstream=origin)
+    return Ground(head=head, app=app, mirror=mirror, upstream=origin, policy=policy)
 
 
 def play(scenario: Scenario, world: World, ground: Ground, scratch: Path, image: str) -> Results:
@@ -56,7 +68,8 @@ def play(scenario: Scenario, world: World, ground: Ground, scratch: Path, image:
         _plant(scenario, bench, ground)
         done.append(stages.upgrade(bench, _plan(scenario, ground.head)))
     else:
-        done.append(StageResult(stage="upgrade", end="skipped", reason="install did not pass"))
+        reason = f"install did not pass: {installed.reason}"
+        done.append(StageResult(stage="upgrade", end="skipped", reason=reason))
     world.look(ground.app.stack)
     return Results(
         run_id=scenario.name,
@@ -85,7 +98,7 @@ def _bench(scenario: Scenario, world: World, ground: Ground, scratch: Path, imag
             faults=scenario.faults,
         ),
     )
-    world.record(checkout.read_policy(ground.mirror, scenario.service))
+    world.record(ground.policy)
     return bench
 
 

@@ -10,16 +10,15 @@ from pathlib import Path
 import msgspec
 
 from lab.abra.folder import AbraFolder
-from lab.abra.settings import exported
 from lab.abra.stamp import chaos_version, label, stack_name
 from lab.errors import LabError
 from lab.history import CommandRan, Deployed, Note
 from lab.recipe.compose import DEFAULT_FILE, overlay_text, parse, read_texts
+from lab.recipe.reading import exports_of
 from lab.world import Stack, World
 
 WHOSE = "abra stand-in of stamplab"
-_STAMPED_SERVICE = "app"
-_SCRIPT = "abra.sh"
+STAMPED_SERVICE = "app"
 
 
 class ChaosDeploy(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,17 +81,12 @@ def stack_of(folder: AbraFolder, domain: str) -> Stack:
     settings = folder.read_env(domain)
     stack = stack_name(domain)
     files = settings.get("COMPOSE_FILE", DEFAULT_FILE).split(":")
-    exports = exported(read_texts(checkout, (_SCRIPT,))[_SCRIPT]) if _has_script(checkout) else {}
     return Stack(
         name=stack,
         directory=checkout,
         compose_files=tuple(checkout / file for file in files),
-        environment={**settings, **exports, "STACK_NAME": stack},
+        environment={**settings, **exports_of(checkout), "STACK_NAME": stack},
     )
-
-
-def _has_script(checkout: Path) -> bool:
-    return (checkout / _SCRIPT).is_symlink() or (checkout / _SCRIPT).exists()
 
 
 def _write_labels(folder: AbraFolder, stack: Stack, recipe: str, stamp: str) -> Path:
@@ -102,7 +96,7 @@ def _write_labels(folder: AbraFolder, stack: Stack, recipe: str, stamp: str) -> 
         label(stack.name, "chaos"): "true",
         label(stack.name, "chaos-version"): stamp,
     }
-    services = {_STAMPED_SERVICE: {"deploy": {"labels": labels}}}
+    services = {STAMPED_SERVICE: {"deploy": {"labels": labels}}}
     first = stack.compose_files[0].relative_to(stack.directory)
     version = parse(read_texts(stack.directory, (str(first),)), stack.environment).version
     file = folder.overlays / f"{stack.name}.yml"

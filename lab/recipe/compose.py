@@ -41,6 +41,7 @@ class ComposeService(msgspec.Struct, frozen=True, kw_only=True):
     working_dir: str = "/"
     has_user: bool = False
     healthcheck: Healthcheck = Healthcheck()
+    stop_grace_period: str | None = None
     update_config: Mapping[str, str] = {}
     limits: frozenset[str] = frozenset()
     reservations: frozenset[str] = frozenset()
@@ -253,6 +254,7 @@ def _service(part: _Reader) -> ComposeService:
             retries=check.text("retries"),
             start_period=check.text("start_period"),
         ),
+        stop_grace_period=part.text("stop_grace_period"),
         update_config=deploy.part("update_config").scalars(),
         limits=frozenset(resources.part("limits").scalars()),
         reservations=frozenset(resources.part("reservations").scalars()),

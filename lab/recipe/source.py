@@ -13,7 +13,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from lab.errors import LabError, UsageError
-from lab.recipe import git
+from lab.history import PolicyRead
+from lab.recipe import checkout, git
+from lab.recipe.compose import policy
+from lab.recipe.reading import Reading, read_recipe
 
 _SCHEMES = ("file", "git", "http", "https")
 _BY_A_PROGRAM = re.compile(r"[A-Za-z0-9+.-]+::")
@@ -90,6 +93,22 @@ def acquire(source: RecipeSource, scratch: Path) -> Acquired:
     return Acquired(
         name=name, mirror=mirror, upstream=upstream, base=base, head=head, notes=tuple(notes)
     )
+
+
+def read_at(acquired: Acquired, commit: str, tree: Path) -> Reading:
+    """Check a commit out into a new folder, and read the recipe there.
+
+    Raises LabError, RecipeRefused, UsageError.
+    """
+    checkout.fetch(acquired.mirror, acquired.upstream, tree, commit)
+    return read_recipe(tree, acquired.name)
+
+
+def policy_at_head(acquired: Acquired, service: str, tree: Path) -> PolicyRead:
+    """Read the rollout policy that the recipe states for a service at head. Raises as `read_at`."""
+    reading = read_at(acquired, acquired.head, tree)
+    files = (str(file.relative_to(tree)) for file in reading.stack.compose_files)
+    return policy(reading.compose, service, commit=acquired.head, path=":".join(files))
 
 
 def _is_address(text: str) -> bool:
