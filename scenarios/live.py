@@ -68,7 +68,7 @@ def play_live(
             patience=scenario.time_scale,
         ) as world:
             ground = prepare_ground(scenario, world.scratch)
-            results = play(scenario, world, ground, world.scratch, stage.apparatus.image)
+            results = play(scenario, world, ground, world.scratch)
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
         _keep_overlays(history, folder)

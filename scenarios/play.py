@@ -58,9 +58,9 @@ def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
     return Ground(head=head, app=app, mirror=mirror, upstream=origin, policy=policy)
 
 
-def play(scenario: Scenario, world: World, ground: Ground, scratch: Path, image: str) -> Results:
+def play(scenario: Scenario, world: World, ground: Ground, scratch: Path) -> Results:
     """Play the scenario to its end. Raises LabError when the apparatus fails."""
-    bench = _bench(scenario, world, ground, scratch, image)
+    bench = _bench(scenario, world, ground, scratch)
     installed = stages.install(bench, scenario.base, ground.head, scenario.timeout_s)
     done = [installed]
     if installed.end == "pass":
@@ -80,7 +80,7 @@ def play(scenario: Scenario, world: World, ground: Ground, scratch: Path, image:
     )
 
 
-def _bench(scenario: Scenario, world: World, ground: Ground, scratch: Path, image: str) -> Bench:
+def _bench(scenario: Scenario, world: World, ground: Ground, scratch: Path) -> Bench:
     folder = AbraFolder(scratch / "abra")
     folder.create()
     bench = Bench(
@@ -91,7 +91,6 @@ def _bench(scenario: Scenario, world: World, ground: Ground, scratch: Path, imag
         upstream=ground.upstream,
         overlays=ci_overlays(scenario.service, scenario.order),
         standin=StandIn(
-            image=image,
             heavy=scenario.service,
             memory=scenario.memory,
             timing=scenario.timing,

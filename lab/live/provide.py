@@ -21,7 +21,7 @@ _ERRORS = (requests.RequestException, docker.errors.DockerException)
 def provide(api: docker.APIClient, granted: Granted, image: str) -> tuple[str, ...]:
     """Make what is not there yet; say what was made, without the secrets' values.
 
-    ``image`` is any that is there. Raises LabError.
+    ``image`` is the stand-in's. Raises LabError.
     """
     try:
         return tuple(_provided(api, granted, image))
@@ -30,6 +30,12 @@ def provide(api: docker.APIClient, granted: Granted, image: str) -> tuple[str, .
 
 
 def _provided(api: docker.APIClient, granted: Granted, image: str) -> Iterator[str]:
+    tags = {tag for found in api.images() for tag in found["RepoTags"] or ()}
+    for name in dict.fromkeys(granted.images):
+        if name not in tags:
+            repository, _, tag = name.rpartition(":")
+            api.tag(image, repository, tag)
+            yield f"image {name}, which is {image}"
     networks = {network["Name"] for network in api.networks()}
     for name in dict.fromkeys(granted.networks):
         if name not in networks:

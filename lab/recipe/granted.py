@@ -9,6 +9,7 @@ import msgspec
 from lab.abra.secrets import secrets_of
 from lab.abra.settings import Setting
 from lab.recipe.compose import Compose, parse, read_texts
+from lab.recipe.standin import IMAGES
 from lab.world import Stack
 
 _OF_THE_ENGINE = frozenset({"host", "bridge", "none", "ingress"})
@@ -20,6 +21,8 @@ class Granted(msgspec.Struct, frozen=True, kw_only=True):
 
     networks: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    """Of the stand-in, by the names that it goes by."""
     node_labels: tuple[tuple[str, str], ...] = ()
     """Which placement constraints ask for."""
     host_paths: tuple[str, ...] = ()
@@ -42,6 +45,7 @@ def _granted(compose: Compose, secrets: tuple[str, ...]) -> Granted:
     return Granted(
         networks=tuple(n for n in compose.external_networks if n not in _OF_THE_ENGINE),
         secrets=secrets,
+        images=tuple(one.image for one in services if one.image.startswith(IMAGES)),
         node_labels=tuple((match[1], match[2]) for match in found),
         host_paths=tuple(path for one in services for path in one.bind_sources),
     )

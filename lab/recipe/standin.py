@@ -21,11 +21,14 @@ OVERLAY_NAME = "compose.standin.yml"
 PROGRAM_NAME = "compose.standin.sh"
 PROGRAM = STAND_IN
 """What is put in the place of a config that is mounted where a program of the recipe's is."""
+IMAGES = "stand-in/"
+"""What the names of its images begin with."""
 PORT = 8080
 _MIB = 1024 * 1024
 _OVERHEAD_BYTES = 64 * _MIB
 """Of a container beside its workload: its shell, its health checks."""
 _LEAST = {"memory": str(4 * _MIB), "cpus": "0.01"}
+_DIGEST_DIGITS = 12
 _USUAL_INTERVAL_S = 30.0
 _RETRIES = 3
 _LIGHT = MemoryShape(steady_bytes=_MIB, peak_bytes=_MIB, boot_s=0.0)
@@ -72,7 +75,6 @@ _FAULTY: Mapping[Fault, Mapping[str, str]] = {
 class StandIn(msgspec.Struct, frozen=True, kw_only=True):
     """Who plays the recipe's images: one service heavy, the others light."""
 
-    image: str
     heavy: str
     memory: MemoryShape
     timing: Timing
@@ -92,7 +94,7 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
         memory = self.memory if is_heavy else _LIGHT
         fault = self.faults.get(own.image)
         return {
-            "image": own.image if fault is Fault.ABSENT else self.image,
+            "image": own.image if fault is Fault.ABSENT else image_in_place_of(own.image),
             "entrypoint": [START],
             # Its name is one of the recipe's own image.
             **({"user": "0:0"} if own.has_user else {}),
@@ -163,6 +165,18 @@ def _resources(own: ComposeService, memory: MemoryShape) -> dict[str, object]:
     both = {"limits": limits, "reservations": reservations}
     stated = {kind: values for kind, values in both.items() if values}
     return {"resources": stated} if stated else {}
+
+
+def image_in_place_of(image: str) -> str:
+    """The name that the stand-in's image goes by for one of the recipe's own.
+
+    So a change of image is one to the swarm, too, and everybody sees whose image it is.
+    """
+    name, _, digest = image.partition("@")
+    tag = _tag(image)
+    repository = name.removesuffix(f":{tag}") if tag else name
+    version = "-".join(filter(None, (tag, digest.rpartition(":")[2][:_DIGEST_DIGITS])))
+    return f"{IMAGES}{repository.lower().replace(':', '-') or 'none'}:{version or 'latest'}"
 
 
 def _tag(image: str) -> str:

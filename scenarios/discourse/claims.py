@@ -108,8 +108,11 @@ def _two_faces(early: Finding, late: Finding, reason: str) -> str:
     return f"wait_healthy passed; {first}; {last}"
 
 
-def converged_at_head(play: Played) -> Found:
-    """C7, and the control: the guard rules converged, and the swarm is at head."""
+def converged_at_head(play: Played, *, may_keep_version: bool = False) -> Found:
+    """C7, and the control: the guard rules converged, and the swarm is at head.
+
+    A recipe's version may stay where its image moves, if that is said to be so.
+    """
     found = play.attribution
     _, head, last = play.stamps
     end, reason = play.upgrade_end()
@@ -125,7 +128,9 @@ def converged_at_head(play: Played) -> Found:
         f"version={before}→{version}; {found.clients}"
     )
     completed = found.last.service.update_state == "completed"
-    return Found(completed and last == head and version != before, text)
+    is_new_image = found.last.service.spec.image != found.base.image
+    has_moved = version != before or (may_keep_version and is_new_image)
+    return Found(completed and last == head and has_moved, text)
 
 
 def fix_is_honest(play: Played) -> Found:

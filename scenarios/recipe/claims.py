@@ -10,7 +10,7 @@ from scenarios.played import Played
 
 _SWARM = UpdatePolicy()
 """What the swarm does where a recipe is silent."""
-_AS_REPORTED = {"control", "C3", "C4", "C5", "C7", "C8"}
+_AS_REPORTED = {"C3", "C4", "C5", "C8"}
 
 
 def is_armed(policy: PolicyRead) -> bool:
@@ -36,11 +36,16 @@ def policy_is_known(play: Played) -> Found:
     return Found(True, in_words(read[-1])) if read else Found(None, "the policy was not read")
 
 
+def upgraded(play: Played) -> Found:
+    """C7, and the control: a pull request's head often has its release's version still to come."""
+    return converged_at_head(play, may_keep_version=True)
+
+
 def nothing_is_silent(play: Played) -> Found:
     """Under pressure an unarmed policy ends at head, or the guard says that it does not."""
     end, reason = play.upgrade_end()
     if end == "pass":
-        return converged_at_head(play)
+        return upgraded(play)
     ruled = play.findings("assert_upgrade_converged")
     if not ruled or play.attribution is None:
         return Found(None, f"the guard did not rule; the upgrade ended as {end}: {reason}")
@@ -49,13 +54,17 @@ def nothing_is_silent(play: Played) -> Found:
     return Found(end == "fail", f"UpdateStatus={state}, and the guard says so: {reason}{cause}")
 
 
+_CONTROL: Judged = ("control", "with ample memory its own policy converges", "a", upgraded)
 _POLICY: Judged = ("C1", "what the recipe's own policy is", "c", policy_is_known)
+_FIX: Judged = ("C7", "stop-first under the same pressure converges", "d", upgraded)
+_SILENCE: Judged = (
+    "C8",
+    "by its own policy nothing is rolled back unsaid",
+    "c",
+    nothing_is_silent,
+)
 ARMED: tuple[Judged, ...] = (
-    _POLICY,
-    *(claim for claim in CLAIMS if claim[0] in _AS_REPORTED),
+    *(_CONTROL, _POLICY),
+    *sorted((*(claim for claim in CLAIMS if claim[0] in _AS_REPORTED), _FIX), key=lambda c: c[0]),
 )
-UNARMED: tuple[Judged, ...] = (
-    _POLICY,
-    *(claim for claim in CLAIMS if claim[0] == "control"),
-    ("C8", "by its own policy nothing is rolled back unsaid", "c", nothing_is_silent),
-)
+UNARMED: tuple[Judged, ...] = (_CONTROL, _POLICY, _SILENCE)

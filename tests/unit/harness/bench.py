@@ -57,5 +57,5 @@ def make_bench(
         mirror=repositories.mirror,
         upstream=repositories.origin,
         overlays=ci_overlays("app", order),
-        standin=StandIn(image="workload:1", heavy="app", memory=SHAPE, timing=Timing()),
+        standin=StandIn(heavy="app", memory=SHAPE, timing=Timing()),
     )

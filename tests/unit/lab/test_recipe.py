@@ -170,14 +170,15 @@ COMPOSE = Compose(
 
 
 def overlay(timing: Timing) -> dict[str, dict[str, object]]:
-    standin = StandIn(image="stampload:1", heavy="app", memory=MEMORY, timing=timing)
+    standin = StandIn(heavy="app", memory=MEMORY, timing=timing)
     services: dict[str, dict[str, object]] = yaml.safe_load(standin.overlay(COMPOSE))["services"]
     return services
 
 
 def test_the_stand_in_answers_with_the_version_that_it_stands_for() -> None:
     services = overlay(Timing())
-    assert services["app"]["image"] == services["db"]["image"] == "stampload:1"
+    assert services["app"]["image"] == "stand-in/discourse/discourse:3.5.0"
+    assert services["db"]["image"] == "stand-in/postgres:latest"
     environment = services["app"]["environment"]
     assert isinstance(environment, dict)
     assert environment["STAMPLOAD_VERSION"] == "3.5.0"
@@ -199,7 +200,7 @@ def test_the_stand_in_answers_with_the_version_that_it_stands_for() -> None:
     ],
 )
 def test_the_version_is_the_images_tag(image: str, version: str) -> None:
-    standin = StandIn(image="stampload:1", heavy="app", memory=MEMORY, timing=Timing())
+    standin = StandIn(heavy="app", memory=MEMORY, timing=Timing())
     text = standin.overlay(Compose(services={"app": ComposeService(image=image)}))
     assert f"STAMPLOAD_VERSION: {version!r}" in text.replace('"', "'") or (
         f"STAMPLOAD_VERSION: {version}" in text

@@ -149,7 +149,10 @@ def test_when_the_install_fails_the_upgrade_is_skipped(tmp_path: Path) -> None:
     ends = [(stage.stage, stage.end) for stage in found.results.stages]
     assert ends == [("install", "fail"), ("upgrade", "skipped")]
     assert found.results.level == 0
-    assert found.upgrade_end() == ("skipped", "install did not pass")
+    assert found.upgrade_end() == (
+        "skipped",
+        "install did not pass: the deploy was refused: invalid reference format",
+    )
     assert world.limit_bytes is None
     assert "==> stage upgrade" not in texts(world.history, Note)
 

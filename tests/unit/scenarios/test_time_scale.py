@@ -100,9 +100,7 @@ def test_by_one_every_play_is_as_it_was(*, fast: bool) -> None:
 
 def overlay(time_scale: float) -> dict[str, dict[str, Any]]:
     scenario = plays.honest(plays.Settings(time_scale=time_scale))
-    standin = StandIn(
-        image="stampload:1", heavy="app", memory=scenario.memory, timing=scenario.timing
-    )
+    standin = StandIn(heavy="app", memory=scenario.memory, timing=scenario.timing)
     services: dict[str, dict[str, Any]] = yaml.safe_load(
         standin.overlay(
             Compose(
@@ -126,7 +124,7 @@ def test_the_overlay_stretches_what_the_recipe_states() -> None:
         assert service["healthcheck"] == {
             "interval": "3000ms",
             "timeout": "100000ms",
-            "retries": 3,
+            "retries": 30,
         }
 
 
