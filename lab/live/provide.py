@@ -51,7 +51,7 @@ def _provided(api: docker.APIClient, granted: Granted, image: str) -> Iterator[s
         yield f"node labels {', '.join(f'{name}={value}' for name, value in labels.items())}"
     for path in dict.fromkeys(granted.host_paths):
         if _made_path(api, path, image):
-            yield f"path {path} (where it was missing)"
+            yield f"path {path}, where it was missing"
 
 
 class _NodeSpec(msgspec.Struct, rename="pascal"):

@@ -90,7 +90,7 @@ class LiveWorld:
         wanted = granted_to(msgspec.structs.replace(stack, environment=environment))
         with self._naming_the_daemons_end():
             for made in provide(self.daemon.api, wanted, self._clients.image):
-                self.record(Note(text=f"provided, as others would have before: {made}"))
+                self.record(Note(text=f"provided: {made}"))
 
     def apply(self, stack: Stack) -> Deployed:
         """Apply a stack by the engine's own ``docker stack deploy``, if it may be."""

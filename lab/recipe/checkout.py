@@ -21,7 +21,7 @@ def fetch(mirror: Path, upstream: Path, target: Path, ref: str) -> None:
     """
     repo = git.clone(mirror, target)
     with git.told(f"{ref} of {mirror} cannot be checked out"):
-        repo.git.fetch("--quiet", str(upstream), "refs/tags/*:refs/tags/*")
+        repo.git.fetch(str(upstream), "refs/tags/*:refs/tags/*")
     check_out(target, ref)
 
 

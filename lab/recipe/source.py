@@ -21,6 +21,8 @@ from lab.recipe.reading import Reading, read_recipe
 _SCHEMES = ("file", "git", "http", "https")
 _BY_A_PROGRAM = re.compile(r"[A-Za-z0-9+.-]+::")
 _BY_SSH = re.compile(r"(ssh|git\+ssh|ssh\+git)://|[^/]+@[^/]+:")
+_NO_REF = re.compile(r"[~^:?*\[\\\s]|@\{|\.\.")
+"""What no ref's name holds: with it one would name another commit than the ref's own."""
 _SHA = re.compile(r"[0-9a-f]{40}")
 _HEAD, _BASE = "stamplab-head", "stamplab-base"
 """Branches of the mirror's copy: both commits are in every clone of it, wherever they came from."""
@@ -71,8 +73,8 @@ def acquire(source: RecipeSource, scratch: Path) -> Acquired:
 
     Raises UsageError for a source, or a ref, that there is not; LabError where git fails.
     """
-    for place in (source.recipe, source.upstream or source.recipe):
-        _checked(place)
+    _checked(source.recipe)
+    _checked(source.recipe if source.upstream is None else source.upstream)
     name = source.name
     mirror, upstream = scratch / "mirror.git", scratch / "upstream.git"
     notes = [*_copy(source.recipe, mirror)]
@@ -156,7 +158,7 @@ def _checked(place: str) -> str:
 
 def _find(ref: str, places: tuple[tuple[Path, str], ...]) -> str:
     """The commit that a ref names in the first of the repositories that has it."""
-    if not ref.isprintable() or not ref or ref.startswith("-") or ".." in ref:
+    if not ref.isprintable() or not ref or ref.startswith("-") or _NO_REF.search(ref):
         raise UsageError(f"{ref!r} is no tag, branch or commit")
     spellings = [f"refs/tags/{ref}", f"refs/heads/{ref}", *([ref] if _is_whole(ref) else [])]
     for repository, address in places:
