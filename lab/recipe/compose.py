@@ -148,10 +148,12 @@ def _service_with_lists(service: Tree) -> Tree:
 def _first_word(entrypoint: object) -> object:
     if isinstance(entrypoint, list):
         return entrypoint[0]
+    if not isinstance(entrypoint, str):
+        return None
     try:
-        return next(iter(shlex.split(str(entrypoint))), "")
+        return next(iter(shlex.split(entrypoint)), None)
     except ValueError:
-        return str(entrypoint).split()[0]
+        return None
 
 
 def _merged_trees(below: Tree, above: Tree) -> Tree:
@@ -195,7 +197,7 @@ class _Reader:
         for item in value if isinstance(value, list) else ():
             if isinstance(item, dict):
                 yield _Reader(item, self._variables)
-            elif item is not None:
+            elif item is not None and not isinstance(item, list):
                 yield self._said(item)
 
     def texts(self, key: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -29,8 +30,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         return without_folders(frozenset().union(*found))
 
 
-def read_recipe(tree: Path, name: str) -> Reading:
-    """Read the recipe of that name. Raises LabError, RecipeRefused, UsageError."""
+def read_recipe(tree: Path, name: str, judge: Callable[[Stack], None] = lambda _: None) -> Reading:
+    """Read the recipe of that name; ``judge`` may refuse it before its compose files are read.
+
+    Raises LabError, RecipeRefused, UsageError.
+    """
     settings = parse_env(checkout.read_sample(tree))
     files = tuple((settings.get("COMPOSE_FILE") or DEFAULT_FILE).split(":"))
     environment = {**settings, **exports_of(tree), "STACK_NAME": name}
@@ -38,15 +42,14 @@ def read_recipe(tree: Path, name: str) -> Reading:
     if missing:
         lacks = " and no ".join(missing)
         raise UsageError(f"{name} is no recipe that can be deployed: there is no {lacks} in it")
-    return Reading(
-        stack=Stack(
-            name=name,
-            directory=tree,
-            compose_files=tuple(tree / file for file in files),
-            environment=environment,
-        ),
-        compose=checkout.read_compose(tree, files, environment),
+    stack = Stack(
+        name=name,
+        directory=tree,
+        compose_files=tuple(tree / file for file in files),
+        environment=environment,
     )
+    judge(stack)
+    return Reading(stack=stack, compose=checkout.read_compose(tree, files, environment))
 
 
 def exports_of(tree: Path) -> dict[str, str]:

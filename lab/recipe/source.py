@@ -7,6 +7,7 @@ program but its own: so only what can be fetched without all that can be a sourc
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from lab.history import PolicyRead
 from lab.recipe import checkout, git
 from lab.recipe.compose import policy
 from lab.recipe.reading import Reading, read_recipe
+from lab.world import Stack
 
 _SCHEMES = ("file", "git", "http", "https")
 _BY_A_PROGRAM = re.compile(r"[A-Za-z0-9+.-]+::")
@@ -97,13 +99,15 @@ def acquire(source: RecipeSource, scratch: Path) -> Acquired:
     )
 
 
-def read_at(acquired: Acquired, commit: str, tree: Path) -> Reading:
-    """Check a commit out into a new folder, and read the recipe there.
+def read_at(
+    acquired: Acquired, commit: str, tree: Path, judge: Callable[[Stack], None] = lambda _: None
+) -> Reading:
+    """Check a commit out into a new folder, and read the recipe there, if ``judge`` lets it be.
 
     Raises LabError, RecipeRefused, UsageError.
     """
     checkout.fetch(acquired.mirror, acquired.upstream, tree, commit)
-    return read_recipe(tree, acquired.name)
+    return read_recipe(tree, acquired.name, judge)
 
 
 def policy_at_head(acquired: Acquired, service: str, tree: Path) -> PolicyRead:

@@ -51,7 +51,7 @@ case $1 in
 esac
 %s
 command_text=$1
-shift
+shift $(($# > 1 ? 2 : 1))
 eval "$command_text"
 """
 _FUNCTION = '{name}() {{ {path} "$@"; }}'

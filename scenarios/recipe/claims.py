@@ -47,11 +47,11 @@ def nothing_is_silent(play: Played) -> Found:
     if end == "pass":
         return upgraded(play)
     ruled = play.findings("assert_upgrade_converged")
-    if not ruled or play.attribution is None:
+    if not ruled or play.attribution is None or end != "fail":
         return Found(None, f"the guard did not rule; the upgrade ended as {end}: {reason}")
     state = play.attribution.last.service.update_state
     cause = f"; {explain(play.attribution)}" if play.attribution.death else ""
-    return Found(end == "fail", f"UpdateStatus={state}, and the guard says so: {reason}{cause}")
+    return Found(True, f"UpdateStatus={state}, and the guard says so: {reason}{cause}")
 
 
 _CONTROL: Judged = ("control", "with ample memory its own policy converges", "a", upgraded)

@@ -16,6 +16,7 @@ from lab.history import PolicyRead
 from lab.live.lab import prepare
 from lab.recipe.source import Acquired, RecipeSource, acquire, policy_at_head, read_at
 from lab.recipe.trust import Grant, demands_of, require_trusted
+from lab.world import Stack
 from scenarios.discourse.claims import judge
 from scenarios.discourse.plays import Settings, Subject
 from scenarios.live import Stage, Tell, manifest
@@ -80,13 +81,16 @@ def look_at(request: Request, scratch: Path) -> Prepared:
     Raises UsageError, RecipeRefused, LabError.
     """
     acquired = acquire(request.source, scratch)
+    trust = request.trust
+
+    def judge_it(stack: Stack) -> None:
+        require_trusted(demands_of(stack, stack.environment, trust), trust)
+
     readings = {
-        name: read_at(acquired, commit, scratch / f"at-{name}")
+        name: read_at(acquired, commit, scratch / f"at-{name}", judge_it)
         for name, commit in (("base", acquired.base), ("head", acquired.head))
     }
     for name, reading in readings.items():
-        environment = reading.stack.environment
-        require_trusted(demands_of(reading.stack, environment, request.trust), request.trust)
         if request.service not in reading.compose.services:
             there = ", ".join(reading.compose.services) or "none"
             raise UsageError(
