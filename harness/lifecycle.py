@@ -7,7 +7,8 @@ from harness.guard import Baseline, Expectation, Guard, Ruling, update_status_st
 from harness.health import Health
 from harness.settings import own_files, settle
 from harness.verdict import Verdict
-from lab.abra.standin import ChaosDeploy, chaos_deploy, stack_of
+from lab.abra.app import read_app
+from lab.abra.deploy import ChaosDeploy, chaos_deploy
 from lab.errors import LabError
 from lab.history import FileLaid, Finding, Note
 from lab.recipe import checkout, standin
@@ -53,7 +54,7 @@ def recipe_checkout_ref(bench: Bench, ref: str) -> str:
 
 def _overlays(bench: Bench) -> dict[str, str]:
     """All files that are laid over the recipe, by their names."""
-    environment = stack_of(bench.folder, bench.app.domain).environment
+    environment = read_app(bench.folder, bench.app.domain).environment()
     compose = checkout.read_compose(bench.checkout, own_files(bench), environment)
     overlays = {
         overlay.name: overlay_text(compose.version, {"services": overlay.services})
@@ -79,7 +80,7 @@ def chaos_redeploy(bench: Bench) -> ChaosDeploy:
 
 
 def _deploy(bench: Bench, step: str) -> ChaosDeploy:
-    bench.world.provide(stack_of(bench.folder, bench.app.domain))
+    bench.world.provide(read_app(bench.folder, bench.app.domain).unlabelled())
     done = chaos_deploy(bench.world, bench.folder, bench.app.domain)
     accepted = done.deployed.exit_code == 0
     said = "" if accepted else f", refused: {done.deployed.output.strip()}"

@@ -6,6 +6,7 @@ the very code that runs live runs in virtual time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +31,17 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str]
 
 
+class Deployer(msgspec.Struct, frozen=True, kw_only=True):
+    """A program that deploys a stack by itself, in the docker client's place: a real abra."""
+
+    argv: Callable[[str], tuple[str, ...]]
+    """Its words, for the engine at this address."""
+    environment: Callable[[str], dict[str, str]]
+    """All of its environment, for the engine at this address."""
+    by: str
+    """Whose program it is."""
+
+
 class World(Protocol):
     """One swarm, watched from before the first deploy on."""
 
@@ -52,8 +64,10 @@ class World(Protocol):
         """
         ...
 
-    def apply(self, stack: Stack) -> Deployed:
+    def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
         """Apply a stack as ``docker stack deploy`` would, without waiting for convergence.
+
+        A ``deployer`` applies it by itself; it is judged beforehand all the same.
 
         A refusal by the compose loader or the swarm is in the answer (and in the history). Raises
         RecipeRefused, with nothing deployed, where the recipe asks for more than is trusted.

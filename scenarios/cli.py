@@ -29,6 +29,7 @@ from lab.recipe.trust import Grant
 from scenarios.discourse.plays import Settings
 from scenarios.discourse.programme import CLAIMS, Choice
 from scenarios.doctor import doctor
+from scenarios.generations import generations
 from scenarios.options import (
     engine_option,
     fast_option,
@@ -157,6 +158,7 @@ def end(lab_id: str) -> None:
 
 repro.add_command(recipe)
 stamplab.add_command(doctor)
+stamplab.add_command(generations)
 stamplab.add_command(vet)
 
 

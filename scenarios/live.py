@@ -17,7 +17,7 @@ from harness.evidence import (
     describe_machine,
     stamplab_version,
 )
-from lab.abra.standin import WHOSE
+from lab.abra.deploy import WHOSE
 from lab.history import FileLaid, History, Record, read_history
 from lab.live.lab import Apparatus, live_lab
 from lab.recipe.source import Acquired

@@ -12,8 +12,8 @@ from harness.generic import UpgradePlan
 from harness.naming import app_domain
 from harness.results import Results, StageResult
 from lab import pressure
+from lab.abra.deploy import WHOSE
 from lab.abra.folder import AbraFolder
-from lab.abra.standin import WHOSE
 from lab.history import Note, PolicyRead
 from lab.recipe import checkout, git, upstream
 from lab.recipe.source import Acquired, policy_at_head

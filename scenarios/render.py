@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.generations import Ruling, Step, day, describe
 from harness.verdict import Verdict
 from lab.live.doctor import Check, State
 from lab.live.reaper import Reaped
+from lab.nixos.generations import Profile
 from lab.recipe.trust import Demand
 from scenarios.discourse.teeth import Bite
 from scenarios.repro import Report
@@ -111,3 +113,32 @@ def show_demands(path: str, demands: Sequence[Demand], console: Console) -> None
     for demand in demands:
         remedy = f"--trust {demand.grant}" if demand.grant else "nothing allows it"
         console.print(Text(f"{path}: {demand}: {remedy}"), soft_wrap=True)
+
+
+def show_generations(tool: str, read: Profile, ruling: Ruling, console: Console) -> None:
+    """Print which tool each generation has, a row each, and what follows."""
+    table = Table(title=f"generations: {tool}", title_justify="left")
+    table.add_column("generation", no_wrap=True)
+    table.add_column("made", no_wrap=True)
+    table.add_column("the tool's store path", overflow="fold")
+    table.add_column("changed?", no_wrap=True)
+    changed_at = {change.after for change in ruling.changes}
+    for step in ruling.steps:
+        table.add_row(
+            Text(_which(step, read)),
+            Text(day(step.made) if step.made else ""),
+            Text(describe(step.tool)),
+            Text("changed" if step in changed_at else "" if step.path else "unknown"),
+        )
+    if ruling.steps:
+        console.print(table)
+    console.print(Text(f"{tool}: {ruling.sentence}", style=_STYLES[ruling.verdict]), soft_wrap=True)
+
+
+def _which(step: Step, read: Profile) -> str:
+    if step.first != step.last:
+        return f"{step.first} to {step.last}"
+    if step.is_switch:
+        return f"{step.first} (switched to)"
+    is_current = read.current is not None and read.current.number == step.first
+    return f"{step.first}{' (current)' if is_current else ''}"

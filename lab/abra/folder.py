@@ -21,9 +21,18 @@ class AbraFolder:
         self.path = path
 
     def create(self) -> None:
-        """Make the empty layout."""
-        for folder in (self.path / "servers" / SERVER, self.path / "recipes", self.overlays):
-            folder.mkdir(parents=True)
+        """Make the empty layout. Raises LabError where that is not possible."""
+        parts = (self.path / "servers" / SERVER, self.path / "recipes", self.overlays, self.home)
+        try:
+            for part in parts:
+                part.mkdir(parents=True)
+        except OSError as error:
+            raise LabError(f"{error.filename} cannot be made: {error.strerror}") from error
+
+    @property
+    def home(self) -> Path:
+        """The home of whoever runs abra here: no settings, no credentials."""
+        return self.path / "home"
 
     def recipe(self, name: str) -> Path:
         """Where a recipe is checked out. Raises UsageError for a name that is a path."""

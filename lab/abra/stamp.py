@@ -23,6 +23,13 @@ def chaos_version(checkout: Path) -> str:
     return sha[:SMALL_SHA_DIGITS] + (DIRTY_MARK if is_dirty else "")
 
 
+def is_clean(checkout: Path) -> bool:
+    """Whether the checkout has no changes, untracked files included. Raises LabError."""
+    repo = git.open_at(checkout)
+    with git.told(f"the changes of {checkout} cannot be read"):
+        return not repo.is_dirty(untracked_files=True)
+
+
 def stack_name(domain: str) -> str:
     """The stack of an app.
 

@@ -143,12 +143,32 @@ class Daemon:
         self, arguments: Sequence[str], environment: dict[str, str], folder: Path
     ) -> CommandRan:
         """Run the engine's own ``docker`` command line in a folder and report how it ended."""
-        argv = ["docker", *arguments]
+        return self.run(
+            ("docker", *arguments),
+            self.client_environment(environment),
+            folder,
+            f"docker client of {self.engine.source}",
+            program=self._tools / "docker",
+        )
+
+    def run(
+        self,
+        argv: Sequence[str],
+        environment: dict[str, str],
+        folder: Path,
+        by: str,
+        *,
+        program: Path | None = None,
+    ) -> CommandRan:
+        """Run a program that talks to the daemon and report how it ended.
+
+        ``program`` is what ``argv[0]`` stands for, where that is not its path.
+        """
         started_s = time.monotonic()
         try:
             done = subprocess.run(
-                [str(self._tools / "docker"), *arguments],
-                env=self.client_environment(environment),
+                [str(program or argv[0]), *argv[1:]],
+                env=environment,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -159,12 +179,14 @@ class Daemon:
             )
         except subprocess.TimeoutExpired as error:
             raise LabError(f"{' '.join(argv)} did not return in {self._api_timeout_s} s") from error
+        except OSError as error:
+            raise LabError(f"{argv[0]} cannot be run: {error.strerror}") from error
         return CommandRan(
             argv=tuple(argv),
             exit_code=done.returncode,
             took_s=round(time.monotonic() - started_s, 6),
             output=done.stdout,
-            by=f"docker client of {self.engine.source}",
+            by=by,
         )
 
     def client_environment(self, environment: Mapping[str, str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from lab.live.recorders.swarm import SwarmRecorder
 from lab.recipe.granted import granted_to
 from lab.recipe.trust import Demand, Grant, demands_of, require_trusted
 from lab.swarm import Service
-from lab.world import Stack
+from lab.world import Deployer, Stack
 
 _CHECK_DAEMON_EVERY_S = 0.5
 _DEATH_GRACE_S = 2.0
@@ -92,15 +92,21 @@ class LiveWorld:
             for made in provide(self.daemon.api, wanted, self._clients.image):
                 self.record(Note(text=f"provided: {made}"))
 
-    def apply(self, stack: Stack) -> Deployed:
-        """Apply a stack by the engine's own ``docker stack deploy``, if it may be."""
+    def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
+        """Apply a stack, if it may be, by the engine's own ``docker stack deploy``."""
         self._require_trusted(stack)
-        files = [item for file in stack.compose_files for item in ("--compose-file", str(file))]
-        ran = self.daemon.run_client(
-            ["stack", "deploy", "--resolve-image", "never", *files, stack.name],
-            stack.environment,
-            stack.directory,
-        )
+        if deployer is None:
+            files = [item for file in stack.compose_files for item in ("--compose-file", str(file))]
+            ran = self.daemon.run_client(
+                ["stack", "deploy", "--resolve-image", "never", *files, stack.name],
+                stack.environment,
+                stack.directory,
+            )
+        else:
+            url = self.daemon.url
+            ran = self.daemon.run(
+                deployer.argv(url), deployer.environment(url), stack.directory, deployer.by
+            )
         self.record(ran)
         deployed = Deployed(stack=stack.name, exit_code=ran.exit_code, output=ran.output)
         self.record(deployed)

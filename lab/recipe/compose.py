@@ -88,9 +88,14 @@ def parse(texts: Mapping[str, str], variables: Mapping[str, str]) -> Compose:
         merged = _merged_trees(merged, _with_lists(tree, name))
     first = next(iter(trees.values()), {})
     try:
-        return _compose(_Reader(merged, variables), _Reader(first, variables).text("version"))
+        return _compose(_Reader(merged, variables), _Reader(first, {}).text("version"))
     except InvalidTemplate as error:
         raise LabError(f"{' and '.join(texts)} cannot be read: {error}") from error
+
+
+def stated_version(name: str, text: str) -> str | None:
+    """The version that a compose file states. Raises LabError."""
+    return _Reader(_tree(name, text), {}).text("version")
 
 
 def overlay_text(version: str | None, content: Mapping[str, object]) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from harness.evidence import EvidenceFolder
 from harness.verdict import Verdict, merge
-from lab.abra.standin import STAMPED_SERVICE
+from lab.abra.app import STAMPED_SERVICE
 from lab.errors import UsageError
 from lab.history import PolicyRead
 from lab.live.lab import prepare

@@ -201,7 +201,8 @@ def test_a_dynamic_busybox_does_not_count(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--version"], ["judge"], ["doctor"], ["repro", "--engine=/opt/engine"]]
+    "arguments",
+    [["--version"], ["judge"], ["doctor"], ["generations"], ["repro", "--engine=/opt/engine"]],
 )
 def test_no_engine_is_looked_for_where_none_is_needed(
     machine: Machine, arguments: list[str]

@@ -18,7 +18,13 @@ MAY_IMPORT = {
     "harness": {"lab", "harness"},
     "scenarios": {"lab", "harness", "scenarios"},
 }
-PURE = ("harness/guard", "harness/checks", "harness/attribution", "harness/hc1.py")
+PURE = (
+    "harness/guard",
+    "harness/checks",
+    "harness/attribution",
+    "harness/generations.py",
+    "harness/hc1.py",
+)
 """Judges do no I/O: none of these modules may reach the machine."""
 IMPURE = {"docker", "git", "os", "pathlib", "psutil", "shutil", "socket", "subprocess", "threading"}
 

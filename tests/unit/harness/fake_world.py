@@ -31,7 +31,7 @@ from lab.history import (
     TasksSeen,
 )
 from lab.swarm import Service, ServiceSpec, Task, UpdatePolicy, UpdateStatus
-from lab.world import Stack
+from lab.world import Deployer, Stack
 
 PROBE_EVERY_S = 0.5
 BOOT_S = 2.0
@@ -90,7 +90,7 @@ class FakeWorld:
     def provide(self, stack: Stack) -> None:
         self.provided.append(stack)
 
-    def apply(self, stack: Stack) -> Deployed:
+    def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
         self.stacks.append(stack)
         answer = Deployed(stack=stack.name, exit_code=0, output="")
         for service, wanted in resolve(stack).items():

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.abra import stamp, standin
+from lab.abra import deploy, stamp
 from lab.abra.folder import AbraFolder
 from lab.errors import LabError, UsageError
 from lab.history import CommandRan, Deployed, Note, Observation
 from lab.recipe import checkout, git, upstream
 from lab.swarm import Service
-from lab.world import Stack
+from lab.world import Deployer, Stack
 from scenarios.discourse.recipe import BASE_TAG, RECIPE
 
 DOMAIN = "app.example.org"
@@ -35,7 +35,7 @@ class RecordingWorld:
 
     def provide(self, stack: Stack) -> None: ...
 
-    def apply(self, stack: Stack) -> Deployed:
+    def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
         self.applied.append(stack)
         return Deployed(stack=stack.name, exit_code=self.exit_code, output="the client's words")
 
@@ -124,13 +124,13 @@ def test_a_line_break_cannot_be_smuggled_into_an_env_file(folder: AbraFolder) ->
 
 def test_an_app_that_is_not_there_is_named(folder: AbraFolder) -> None:
     with pytest.raises(LabError, match=r"there is no app none\.org"):
-        standin.chaos_deploy(RecordingWorld(), folder, "none.org")
+        deploy.chaos_deploy(RecordingWorld(), folder, "none.org")
 
 
 def test_a_chaos_deploy_deploys_the_checkout_as_it_is(folder: AbraFolder) -> None:
     world = RecordingWorld()
     tree = folder.recipe("discourse")
-    done = standin.chaos_deploy(world, folder, DOMAIN)
+    done = deploy.chaos_deploy(world, folder, DOMAIN)
     assert done.stamp == stamp.chaos_version(tree)
     assert done.stack == "app_example_org"
     (stack,) = world.applied
@@ -154,12 +154,12 @@ def test_a_chaos_deploy_deploys_the_checkout_as_it_is(folder: AbraFolder) -> Non
 @pytest.mark.parametrize("exit_code", [0, 1])
 def test_everything_says_whose_abra_it_was(folder: AbraFolder, exit_code: int) -> None:
     world = RecordingWorld(exit_code)
-    done = standin.chaos_deploy(world, folder, DOMAIN)
+    done = deploy.chaos_deploy(world, folder, DOMAIN)
     note, ran = world.recorded
     debug = f"DEBU app/deploy.go:372 version: taking chaos version: {done.stamp}"
     assert note == Note(text=f"{debug} (abra stand-in of stamplab)")
     assert isinstance(ran, CommandRan)
-    assert ran.by == standin.WHOSE
+    assert ran.by == deploy.WHOSE
     assert ran.exit_code == exit_code
     assert ran.argv[:4] == ("abra", "app", "deploy", "-C")
     assert ran.output == f"{debug}\nthe client's words"

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
+from lab.abra.deploy import chaos_deploy
 from lab.abra.folder import AbraFolder
 from lab.abra.stamp import chaos_version
-from lab.abra.standin import chaos_deploy
 from lab.errors import LabError, UsageError
 from lab.recipe import checkout, git
 from lab.world import World

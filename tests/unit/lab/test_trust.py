@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.abra import standin
+from lab.abra import deploy
 from lab.abra.folder import AbraFolder
 from lab.errors import RecipeRefused
 from lab.recipe import checkout, upstream
@@ -291,7 +291,7 @@ def test_the_labs_own_recipe_and_overlays_need_no_trust(tmp_path: Path) -> None:
     files = f"compose.yml:{OVERLAY_NAME}"
     folder.write_env(DOMAIN, {"TYPE": "discourse", "DOMAIN": DOMAIN, "COMPOSE_FILE": files})
     world = RecordingWorld()
-    standin.chaos_deploy(world, folder, DOMAIN)
+    deploy.chaos_deploy(world, folder, DOMAIN)
     (stack,) = world.applied
     assert len(stack.compose_files) == 3
     assert not stack.compose_files[-1].is_relative_to(stack.directory)

@@ -1,0 +1,85 @@
+"""``abra app deploy -C`` on a world: by the stand-in's own functions, or by a real abra.
+
+The stand-in takes the same inputs and gives the same stamp and labels; what is known of its
+fidelity is in docs/abra.md. Everything that was deployed says whose work it is.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lab.abra.app import AbraApp, read_app
+from lab.abra.ensure import Context, ensure
+from lab.abra.folder import AbraFolder
+from lab.abra.program import STAND_IN, Program, command, environment, stamp_in
+from lab.abra.stamp import chaos_version
+from lab.errors import LabError
+from lab.history import CommandRan, Deployed, Note
+from lab.world import Deployer, Stack, World
+
+WHOSE = STAND_IN
+CHAOS_VERSION = "DEBU app/deploy.go:372 version: taking chaos version: "
+"""The line that names the stamp; in the report it stands at this place of abra@06a57de."""
+FLAGS = ("-C", "-o", "-n", "-c", "--debug")
+
+
+class ChaosDeploy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a chaos deploy did: the stamp that it took, and the swarm's answer."""
+
+    stamp: str
+    stack: str
+    deployed: Deployed
+
+
+def chaos_deploy(
+    world: World, folder: AbraFolder, domain: str, program: Program | None = None
+) -> ChaosDeploy:
+    """Deploy the checkout as it is and stamp it, like ``abra app deploy -C -o -n -c --debug``.
+
+    Chaos mode never checks anything out (abra@06a57de pkg/recipe/git.go:41-43). ``program`` is a
+    real abra; without one the stand-in's own functions do it. Raises LabError when there is no
+    such app or no usable checkout.
+    """
+    app = read_app(folder, domain)
+    ensure(app.checkout, app.pinned, Context(chaos=True, offline=True), lambda _: None)
+    if program is not None:
+        return _by_program(world, folder, app, program)
+    began_s = world.now_s()
+    planted = folder.planted_stamp()
+    stamp = planted or chaos_version(app.checkout)
+    whose = f"{WHOSE}, the stamp is planted" if planted else WHOSE
+    world.record(Note(text=f"{CHAOS_VERSION}{stamp} ({whose})"))
+    deployed = world.apply(_labelled(folder, app, stamp))
+    world.record(
+        CommandRan(
+            argv=("abra", "app", "deploy", *FLAGS, domain),
+            exit_code=deployed.exit_code,
+            took_s=round(world.now_s() - began_s, 6),
+            output=f"{CHAOS_VERSION}{stamp}\n{deployed.output}",
+            by=whose,
+        )
+    )
+    return ChaosDeploy(stamp=stamp, stack=app.stack, deployed=deployed)
+
+
+def _labelled(folder: AbraFolder, app: AbraApp, stamp: str) -> Stack:
+    """The app's stack with abra's labels, which lie outside the checkout: they would dirty it."""
+    return app.stack_with(app.labels(stamp, chaos=True), folder.overlays / f"{app.stack}.yml")
+
+
+def _by_program(world: World, folder: AbraFolder, app: AbraApp, program: Program) -> ChaosDeploy:
+    """Let a real abra deploy; the world judges beforehand what it is about to deploy."""
+
+    def argv(engine: str) -> tuple[str, ...]:
+        return (*command(program, engine), "app", "deploy", *FLAGS, app.domain)
+
+    deployer = Deployer(
+        argv=argv, environment=lambda engine: environment(folder, engine), by=program.whose
+    )
+    deployed = world.apply(app.unlabelled(), deployer)
+    stamp = stamp_in(deployed.output)
+    if stamp is None:
+        raise LabError(
+            f"{program.whose} named no stamp; it said: {deployed.output.strip() or 'nothing'}"
+        )
+    return ChaosDeploy(stamp=stamp, stack=app.stack, deployed=deployed)

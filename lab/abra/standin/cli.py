@@ -1,0 +1,210 @@
+"""abra's command line, as far as a lab needs it.
+
+Messages, flags and exit codes are abra's as far as they are known (docs/abra.md): the last line of
+a failure begins with ``FATA``, and every failure exits with 1.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lab.abra.folder import AbraFolder
+from lab.abra.standin import commands
+from lab.abra.standin.commands import DeployRequest, Flags
+from lab.errors import LabError
+
+_VERSION = "stand-in of stamplab, after abra 0.13.0-beta (06a57de)"
+
+
+def _common(function: Callable[..., None]) -> Callable[..., None]:
+    """The flags that every command of abra takes."""
+    for option in (
+        click.option("-o", "--offline", is_flag=True, help="Prefer offline and filesystem access."),
+        click.option("-n", "--no-input", is_flag=True, help="Toggle non-interactive mode."),
+        click.option("-d", "--debug", is_flag=True, help="Show debug messages."),
+    ):
+        function = option(function)
+    return function
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(_VERSION, "-v", "--version", prog_name="abra")
+def abra() -> None:
+    """The Co-op Cloud command-line utility belt (stand-in)."""
+
+
+@abra.group()
+def app() -> None:
+    """Manage apps."""
+
+
+@app.command()
+@_common
+@click.option("-C", "--chaos", is_flag=True, help="Ignore uncommitted recipes changes.")
+@click.option("-c", "--no-converge-checks", is_flag=True, help="Disable converge logic checks.")
+@click.option("-f", "--force", is_flag=True, help="Perform action without further prompt.")
+@click.option("-i", "--ignore-env-version", is_flag=True, help="Ignore the .env version.")
+@click.argument("domain")
+@click.argument("version", required=False)
+def deploy(
+    *,
+    offline: bool,
+    no_input: bool,
+    debug: bool,
+    chaos: bool,
+    no_converge_checks: bool,
+    force: bool,
+    ignore_env_version: bool,
+    domain: str,
+    version: str | None,
+) -> None:
+    """Deploy an app."""
+    request = DeployRequest(
+        domain=domain,
+        version=version,
+        chaos=chaos,
+        converge=not no_converge_checks,
+        force=force,
+        ignore_env_version=ignore_env_version,
+    )
+    commands.deploy(_folder(), request, _flags(offline, no_input, debug))
+
+
+@app.command()
+@_common
+@click.argument("domain")
+def undeploy(*, offline: bool, no_input: bool, debug: bool, domain: str) -> None:
+    """Undeploy an app."""
+    commands.undeploy(_folder(), domain, _flags(offline, no_input, debug))
+
+
+@app.command()
+@_common
+@click.option("-s", "--server", default="default", help="Specify server for the app.")
+@click.option("-D", "--domain", required=True, help="Domain name for the app.")
+@click.option("-S", "--secrets", is_flag=True, help="Automatically generate secrets.")
+@click.option("-C", "--chaos", is_flag=True, help="Ignore uncommitted recipes changes.")
+@click.argument("recipe")
+@click.argument("version", required=False)
+def new(
+    *,
+    offline: bool,
+    no_input: bool,
+    debug: bool,
+    server: str,
+    domain: str,
+    secrets: bool,
+    chaos: bool,
+    recipe: str,
+    version: str | None,
+) -> None:
+    """Create a new app."""
+    flags, folder = _flags(offline, no_input, debug), _folder()
+    commands.new(folder, recipe, version, domain, server, chaos=chaos, flags=flags)
+    if secrets:
+        commands.generate(folder, domain, None, flags)
+
+
+@app.group()
+def secret() -> None:
+    """Manage app secrets."""
+
+
+@secret.command()
+@_common
+@click.option("-a", "--all", "every", is_flag=True, help="Generate all secrets.")
+@click.argument("domain")
+@click.argument("name", required=False)
+@click.argument("version", required=False)
+def generate(
+    *,
+    offline: bool,
+    no_input: bool,
+    debug: bool,
+    every: bool,
+    domain: str,
+    name: str | None,
+    version: str | None,
+) -> None:
+    """Generate secrets."""
+    del version  # the env file says it; abra takes it for a check only (unverified)
+    if every == (name is not None):
+        raise LabError("missing arguments [secret]/[version] or '--all'")
+    commands.generate(_folder(), domain, name, _flags(offline, no_input, debug))
+
+
+@secret.command()
+@_common
+@click.option("-f", "--file", "from_file", is_flag=True, help="Treat input as a file.")
+@click.argument("domain")
+@click.argument("name")
+@click.argument("version")
+@click.argument("data")
+def insert(
+    *,
+    offline: bool,
+    no_input: bool,
+    debug: bool,
+    from_file: bool,
+    domain: str,
+    name: str,
+    version: str,
+    data: str,
+) -> None:
+    """Insert a secret."""
+    value = Path(data).read_bytes() if from_file else data.encode()
+    flags = _flags(offline, no_input, debug)
+    commands.insert(_folder(), domain, name, version, value, flags)
+
+
+@abra.group()
+def recipe() -> None:
+    """Manage recipes."""
+
+
+@recipe.command()
+@_common
+@click.option("-f", "--force", is_flag=True, help="Force re-fetch.")
+@click.argument("name")
+def fetch(*, offline: bool, no_input: bool, debug: bool, force: bool, name: str) -> None:
+    """Clone a recipe."""
+    commands.fetch(_folder(), name, force=force, flags=_flags(offline, no_input, debug))
+
+
+def _flags(offline: bool, no_input: bool, debug: bool) -> Flags:
+    return Flags(offline=offline, no_input=no_input, is_debug=debug)
+
+
+def _folder() -> AbraFolder:
+    path = os.environ.get("ABRA_DIR")
+    if not path:
+        raise LabError("ABRA_DIR is not set: the stand-in never touches the ~/.abra of a user")
+    return AbraFolder(Path(path))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0, or 1 for whatever went wrong."""
+    try:
+        result: Any = abra.main(arguments, prog_name="abra", standalone_mode=False)
+    except click.ClickException as error:
+        click.echo(f"Error: {error.format_message()}", err=True)
+        sys.exit(1)
+    except click.Abort:
+        sys.exit(_fatal("deployment cancelled"))
+    except LabError as error:
+        sys.exit(_fatal(str(error)))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(_fatal(f"{where}{error.strerror or error}"))
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _fatal(said: str) -> int:
+    click.echo(f"FATA {said}", err=True)
+    return 1

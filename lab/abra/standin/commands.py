@@ -1,0 +1,245 @@
+"""What the stand-in does for each command; the decisions are those of `lab.abra`."""
+
+from __future__ import annotations
+
+import os
+import secrets as randomness
+import string
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import msgspec
+
+from lab.abra.app import AbraApp, read_app
+from lab.abra.ensure import (
+    Context,
+    ensure,
+    ensure_version,
+    is_lightweight,
+    latest_version,
+    require_checkout,
+)
+from lab.abra.folder import SERVER, AbraFolder
+from lab.abra.secrets import Secret
+from lab.abra.settings import with_value
+from lab.abra.stamp import chaos_version
+from lab.abra.standin.converge import progress
+from lab.abra.standin.swarm import Swarm
+from lab.errors import LabError
+from lab.recipe import git
+from lab.recipe.inside import require_inside
+from lab.recipe.trust import demands_of, require_trusted
+
+RECIPES = "STAMPLAB_RECIPES"
+"""Variable: the folder that recipes are cloned from, in the place of the recipes' forge."""
+_ALPHABET = string.ascii_letters + string.digits
+_POLL_S = 0.5
+_TIMEOUT_S = 60
+"""How long abra waits for a stack whose env file sets no TIMEOUT (unverified)."""
+
+
+class Flags(msgspec.Struct, frozen=True, kw_only=True):
+    """The flags that every command takes."""
+
+    offline: bool = False
+    no_input: bool = False
+    is_debug: bool = False
+
+    def debug(self, said: str) -> None:
+        """Say it if debug messages are wanted."""
+        if self.is_debug:
+            click.echo(f"DEBU {said}", err=True)
+
+
+class DeployRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``app deploy`` was asked for."""
+
+    domain: str
+    version: str | None = None
+    chaos: bool = False
+    converge: bool = True
+    force: bool = False
+    ignore_env_version: bool = False
+
+
+def deploy(folder: AbraFolder, request: DeployRequest, flags: Flags) -> None:
+    """Deploy an app, in abra's order of steps. Raises LabError."""
+    app = read_app(folder, request.domain)
+    context = Context(
+        chaos=request.chaos, offline=flags.offline, ignore_env_version=request.ignore_env_version
+    )
+    ensure(app.checkout, app.pinned, context, flags.debug)
+    swarm = Swarm.from_environment()
+    flags.debug(f"checking whether {app.stack} is already deployed")
+    if swarm.services(app.stack) and not (request.force or request.chaos):
+        raise LabError(f"{app.domain} is already deployed")
+    version = _version(folder, app, request, flags)
+    if not request.chaos:
+        ensure_version(app.checkout, version, flags.debug)
+        _lint(app, version)
+    _require_secrets(app, swarm)
+    if not flags.no_input:
+        click.confirm("proceed?", abort=True)
+    _deploy(app, version, request, swarm)
+    if request.converge:
+        _converge(app, swarm)
+    if not request.chaos:
+        folder.pin_version(app.domain, app.recipe, version)
+
+
+def _version(folder: AbraFolder, app: AbraApp, request: DeployRequest, flags: Flags) -> str:
+    """The version to be deployed (abra@06a57de cli/app/deploy.go:365-373 for the first case)."""
+    if request.chaos:
+        version = folder.planted_stamp() or chaos_version(app.checkout)
+        flags.debug(f"app/deploy.go:372 version: taking chaos version: {version}")
+        return version
+    if request.version:
+        flags.debug(f"version: taking version from cli arg: {request.version}")
+        return request.version
+    if app.pinned and not request.ignore_env_version:
+        flags.debug(f"version: taking version from .env file: {app.pinned}")
+        return app.pinned
+    version = latest_version(app.checkout)
+    flags.debug(f"version: taking new recipe version: {version}")
+    return version
+
+
+def _lint(app: AbraApp, version: str) -> None:
+    """Refuse what abra's lint rules refuse; of them the lab needs the one about tags."""
+    if is_lightweight(app.checkout, version):
+        raise LabError(
+            f"lint error in {app.recipe} configs: only annotated tags used for recipe version"
+        )
+
+
+def _require_secrets(app: AbraApp, swarm: Swarm) -> None:
+    there = swarm.secrets()
+    for secret in app.secrets():
+        if secret.remote_name in there:
+            continue
+        if secret.is_generated:
+            raise LabError(f"secret not generated: {secret.name}")
+        raise LabError(f"secret not inserted (#generate=false): {secret.name}")
+
+
+def _deploy(app: AbraApp, version: str, request: DeployRequest, swarm: Swarm) -> None:
+    with tempfile.TemporaryDirectory(prefix="stamplab-abra-") as scratch:
+        labels = app.labels(version, chaos=request.chaos)
+        stack = app.stack_with(labels, Path(scratch) / "labels.yml")
+        require_trusted(demands_of(stack, stack.environment, frozenset()), frozenset())
+        click.echo(swarm.deploy(stack), nl=False)
+
+
+def _converge(app: AbraApp, swarm: Swarm) -> None:
+    """Wait until the stack has converged. Raises LabError when it fails, or does not in time."""
+    stated = app.values.get("TIMEOUT", "")
+    limit_s = int(stated) if stated.isdecimal() else _TIMEOUT_S
+    deadline_s = time.monotonic() + limit_s
+    while True:
+        now = progress(swarm.services(app.stack), swarm.tasks(app.stack))
+        if now.failed:
+            raise LabError(f"deploy failed: {now.said}")
+        if now.is_over:
+            click.echo("deploy succeeded")
+            return
+        if time.monotonic() > deadline_s:
+            raise LabError(f"deploy timed out after {limit_s} s: {now.said}")
+        time.sleep(_POLL_S)
+
+
+def undeploy(folder: AbraFolder, domain: str, flags: Flags) -> None:
+    """Remove an app's stack. Raises LabError where it is not deployed."""
+    app = read_app(folder, domain)
+    swarm = Swarm.from_environment()
+    if not swarm.services(app.stack):
+        raise LabError(f"{domain} is not deployed?")
+    if not flags.no_input:
+        click.confirm("proceed?", abort=True)
+    click.echo(swarm.remove(app.stack), nl=False)
+
+
+def new(
+    folder: AbraFolder,
+    recipe: str,
+    version: str | None,
+    domain: str,
+    server: str,
+    *,
+    chaos: bool,
+    flags: Flags,
+) -> None:
+    """Make an app's env file from the recipe's sample. Raises LabError."""
+    if server != SERVER:
+        raise LabError(f"the stand-in has one server, {SERVER}, and none called {server}")
+    checkout = folder.recipe(recipe)
+    if folder.env_file(domain).exists():
+        raise LabError(f"{domain} already exists?")
+    ensure(checkout, None, Context(chaos=chaos, offline=flags.offline), flags.debug)
+    if not chaos:
+        version = version or latest_version(checkout)
+        ensure_version(checkout, version, flags.debug)
+    sample = checkout / ".env.sample"
+    require_inside(checkout, sample)
+    if not sample.is_file():
+        raise LabError(f"{sample} does not exist?")
+    text = sample.read_text().replace(f"{recipe}.example.com", domain)
+    folder.write_env_text(domain, with_value(with_value(text, "DOMAIN", domain), "TYPE", recipe))
+    if version and not chaos:
+        folder.pin_version(domain, recipe, version)
+    click.echo(f"{domain} created")
+
+
+def generate(folder: AbraFolder, domain: str, name: str | None, flags: Flags) -> None:
+    """Generate one secret of an app, or all that are missing. Raises LabError."""
+    app = read_app(folder, domain)
+    require_checkout(app.checkout)
+    swarm = Swarm.from_environment()
+    there = swarm.secrets()
+    wanted = [secret for secret in app.secrets() if name in (None, secret.name)]
+    if name is not None and not wanted:
+        raise LabError(f"{name} doesn't exist in the env config?")
+    for secret in wanted:
+        if not secret.is_generated:
+            flags.debug(f"skipping {secret.name}: generate=false")
+        elif secret.remote_name not in there:
+            swarm.create_secret(secret.remote_name, _random(secret), app.stack)
+            click.echo(f"{secret.name} {secret.version} generated")
+        elif name is not None:
+            raise LabError(f"{secret.remote_name} already exists")
+
+
+def insert(
+    folder: AbraFolder, domain: str, name: str, version: str, value: bytes, flags: Flags
+) -> None:
+    """Put a secret on the swarm: ``<stack>_<name>_<version>``. Raises LabError."""
+    app = read_app(folder, domain)
+    remote_name = f"{app.stack}_{name}_{version}"
+    Swarm.from_environment().create_secret(remote_name, value, app.stack)
+    flags.debug(f"{remote_name} inserted")
+    click.echo(f"{remote_name} successfully stored on server")
+
+
+def fetch(folder: AbraFolder, recipe: str, *, force: bool, flags: Flags) -> None:
+    """Clone a recipe, whole or not at all. Raises LabError."""
+    target = folder.recipe(recipe)
+    if target.exists() and not force:
+        click.echo(f"WARN {recipe} is already fetched", err=True)
+        return
+    if target.exists():
+        ensure(target, None, Context(), flags.debug)
+        return
+    sources = os.environ.get(RECIPES)
+    if not sources:
+        raise LabError(f"{RECIPES} is not set: the stand-in uses no network, so no forge")
+    found = [path for name in (recipe, f"{recipe}.git") if (path := Path(sources) / name).exists()]
+    if not found:
+        raise LabError(f"there is no recipe {recipe} in {sources}")
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as scratch:
+        git.clone(found[0], Path(scratch) / recipe)
+        (Path(scratch) / recipe).rename(target)
+
+
+def _random(secret: Secret) -> bytes:
+    return "".join(randomness.choice(_ALPHABET) for _ in range(secret.length)).encode()

@@ -1,0 +1,160 @@
+"""The laws of constancy: order does not matter, a gap never helps, and what is ruled is true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from harness.generations import judge_constancy
+from harness.verdict import Verdict
+from lab.nixos.generations import Current, Generation, Present, Profile
+from tests.unit.harness.generations import GAPS, at, generation
+
+many = settings(max_examples=300, deadline=None)
+days = st.integers(2, 9)
+moments = st.one_of(st.none(), st.integers(2, 20).map(lambda half: at(half / 2)))
+gaps = st.sampled_from(GAPS)
+currents = st.one_of(
+    st.none(),
+    st.builds(
+        lambda number, day: Current(number=number, switched=at(day)), st.integers(3, 9), days
+    ),
+)
+
+
+@st.composite
+def rows(draw: st.DrawFn, *, sound: bool = False) -> list[Generation]:
+    """Some generations in order of number; sound ones without holes, gaps and odd dates."""
+    tools = st.sampled_from("aaab" if sound else "aaaaab-x?")
+    drawn = draw(st.lists(st.tuples(days, tools), min_size=sound, max_size=7))
+    dates = sorted(day for day, _ in drawn) if sound else [day for day, _ in drawn]
+    steps = draw(st.lists(st.sampled_from((1, 1, 1, 2, 5)), min_size=7, max_size=7))
+    numbers = [3 + sum(steps[:index]) for index in range(7)]
+    return [
+        generation(4 + index if sound else numbers[index], day, letter)
+        for index, (day, (_, letter)) in enumerate(zip(dates, drawn, strict=True))
+    ]
+
+
+def verdict(
+    made: Sequence[Generation],
+    since: datetime | None,
+    until: datetime | None = None,
+    current: Current | None = None,
+) -> Verdict:
+    """Judge it; a span that ends before it begins is nobody's question."""
+    assume(not since or not until or since <= until)
+    profile = Profile(generations=tuple(made), current=current)
+    return judge_constancy(profile, since, until).verdict
+
+
+def paths(made: Sequence[Generation]) -> list[str | None]:
+    return [str(one.tool.path) if isinstance(one.tool, Present) else None for one in made]
+
+
+@many
+@given(made=rows(), current=currents, since=moments, until=moments, data=st.data())
+def test_the_order_of_reading_does_not_matter(
+    made: list[Generation],
+    current: Current | None,
+    since: datetime | None,
+    until: datetime | None,
+    data: st.DataObject,
+) -> None:
+    shuffled = Profile(generations=tuple(data.draw(st.permutations(made))), current=current)
+    profile = Profile(generations=tuple(made), current=current)
+    assert judge_constancy(shuffled, since, until) == judge_constancy(profile, since, until)
+
+
+@many
+@given(made=rows(), current=currents, since=moments, until=moments, gap=gaps, data=st.data())
+def test_what_cannot_be_read_any_more_never_makes_it_constant(
+    made: list[Generation],
+    current: Current | None,
+    since: datetime | None,
+    until: datetime | None,
+    gap: object,
+    data: st.DataObject,
+) -> None:
+    assume(made)
+    where = data.draw(st.integers(0, len(made) - 1))
+    worse = [*made]
+    worse[where] = msgspec.structs.replace(made[where], tool=gap)
+    before, after = verdict(made, since, until, current), verdict(worse, since, until, current)
+    assert after in {before, Verdict.UNKNOWN}
+
+
+@many
+@given(made=rows(), since=moments, gap=gaps, day=days, data=st.data())
+def test_one_more_gap_never_makes_it_constant(
+    made: list[Generation], since: datetime | None, gap: object, day: int, data: st.DataObject
+) -> None:
+    where = data.draw(st.integers(0, len(made)))
+    number = made[where].number if where < len(made) else 99
+    later = [msgspec.structs.replace(one, number=one.number + 1) for one in made[where:]]
+    one_more = msgspec.structs.replace(generation(number, day, "-"), tool=gap)
+    if verdict(made, since) is not Verdict.PASS:
+        assert verdict([*made[:where], one_more, *later], since) is not Verdict.PASS
+
+
+@many
+@given(made=rows(sound=True), since=moments, data=st.data())
+def test_a_deleted_generation_never_makes_it_constant(
+    made: list[Generation], since: datetime | None, data: st.DataObject
+) -> None:
+    assume(len(made) > 2)
+    where = data.draw(st.integers(1, len(made) - 2))
+    if verdict(made, since) is not Verdict.PASS:
+        assert verdict([*made[:where], *made[where + 1 :]], since) is not Verdict.PASS
+
+
+@many
+@given(made=rows(), since=moments, until=moments)
+def test_constant_means_that_all_that_was_made_in_the_span_is_the_same(
+    made: list[Generation], since: datetime | None, until: datetime | None
+) -> None:
+    assume(since)
+    if verdict(made, since, until) is Verdict.PASS and since:
+        inside = [one for one in made if since < one.made and (not until or one.made <= until)]
+        before = [one for one in made if one.made <= since]
+        assert before
+        assert len({*paths(inside)}) <= 1
+        assert None not in paths(inside)
+
+
+@many
+@given(made=rows(), current=currents, since=moments, until=moments)
+def test_changed_means_that_two_tools_were_read(
+    made: list[Generation],
+    current: Current | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> None:
+    if verdict(made, since, until, current) is Verdict.FAIL:
+        assert since
+        assert len({*paths(made)} - {None}) > 1
+
+
+@many
+@given(made=rows(sound=True), since=moments, until=moments)
+def test_of_sound_generations_what_is_ruled_is_what_was_in_force(
+    made: list[Generation], since: datetime | None, until: datetime | None
+) -> None:
+    """The oracle looks at every hour of the span by itself."""
+    assume(since)
+    ruled = verdict(made, since, until)
+    hours = [at(1 + hour / 24) for hour in range(24 * 12)]
+    asked = [hour for hour in hours if (since or hour) <= hour and (not until or hour <= until)]
+    in_force = [[one for one in made if one.made <= hour] for hour in asked]
+    known = {paths(some)[-1] for some in in_force if some}
+    same_moment = len({one.made for one in made}) < len(made)
+    if len(known) > 1:
+        assert ruled is Verdict.FAIL
+    elif not all(in_force):
+        assert ruled is Verdict.UNKNOWN or same_moment
+    else:
+        assert ruled is Verdict.PASS or same_moment
