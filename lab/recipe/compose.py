@@ -284,10 +284,11 @@ def _config_targets(service: _Reader) -> Iterator[tuple[str, str]]:
 
 
 def _bind_sources(service: _Reader) -> Iterator[str]:
+    """Absolute paths alone: where relative ones begin is the client's to say."""
     for mount in service.items("volumes"):
         if isinstance(mount, str):
             source = mount.partition(":")[0]
-            if source.startswith("/"):
-                yield source
-        elif mount.text("type") == "bind":
-            yield mount.text("source") or ""
+        else:
+            source = mount.text("source") or "" if mount.text("type") == "bind" else ""
+        if source.startswith("/") and ":" not in source:
+            yield source

@@ -139,7 +139,7 @@ def report_on(
 
 def _reproduced(*, armed: bool, signature: str | None) -> str:
     if not armed:
-        return "the recipe's own policy is not armed: the incident cannot happen to it"
+        return "the recipe's own policy is not armed: there is nothing to reproduce"
     return signature or "not played"
 
 

@@ -65,6 +65,24 @@ def test_configs_and_mounts_are_found_in_both_syntaxes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("mount", "sources"),
+    [
+        ("/a:/b:ro", ("/a",)),
+        ("data:/b", ()),
+        ("./a:/b", ()),
+        ("{type: bind, source: /a, target: /b}", ("/a",)),
+        ("{type: bind, source: './a', target: /b}", ()),
+        ("{type: bind, source: '/a:/c', target: /b}", ()),
+        ("{type: volume, source: /a, target: /b}", ()),
+    ],
+)
+def test_paths_of_the_host_are_absolute(mount: str, sources: tuple[str, ...]) -> None:
+    quoted = mount if mount.startswith("{") else f"'{mount}'"
+    read = parse({"f": f"services: {{app: {{volumes: [{quoted}]}}}}\n"}, {})
+    assert read.services["app"].bind_sources == sources
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("services: [", "is no compose file that can be read"),
