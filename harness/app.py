@@ -5,10 +5,10 @@ What a CI run needs to know of it, and what of it can be identified on the swarm
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from lab.abra.folder import AbraFolder
 from lab.abra.stamp import label, stack_name
@@ -66,7 +66,7 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True):
     """A compose file of the harness, laid over the recipe's own."""
 
     name: str
-    text: str
+    services: Mapping[str, Mapping[str, object]]
 
 
 class Bench(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,13 +93,14 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
 CI_OVERLAY_NAME = "compose.ccci.yml"
 
 
-def ci_overlay(service: str, order: str) -> Overlay:
+def ci_overlays(service: str, order: str | None) -> tuple[Overlay, ...]:
     """The harness's overlay for a recipe; pre-fix and fixed differ in ``order`` only (claim C7).
 
     Under ``start-first`` OLD and NEW are in memory together, about twice as much; under
     ``stop-first`` NEW boots with full memory and really becomes healthy, at the price of a short
-    outage.
+    outage. None leaves the recipe's own policy: then there is no overlay.
     """
+    if order is None:
+        return ()
     update_config = {"update_config": {"order": order}}
-    compose = {"version": "3.8", "services": {service: {"deploy": update_config}}}
-    return Overlay(name=CI_OVERLAY_NAME, text=yaml.safe_dump(compose, sort_keys=False))
+    return (Overlay(name=CI_OVERLAY_NAME, services={service: {"deploy": update_config}}),)

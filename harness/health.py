@@ -17,6 +17,7 @@ class Health:
         self._prefix = f"{stack}_"
         self._specs: dict[str, ServiceSpec] = {}
         self._running: dict[str, int] = {}
+        self._error: dict[str, str] = {}
         self._probe: ClientProbe | None = None
 
     def feed(self, what: Observation) -> None:
@@ -31,6 +32,8 @@ class Health:
                 self._running[name] = sum(
                     task.state == RUNNING and task.desired_state == RUNNING for task in tasks
                 )
+                errors = [task.error for task in tasks if task.error]
+                self._error[name] = f" ({errors[-1]})" if errors else ""
             case ClientProbe():
                 self._probe = what
             case _:
@@ -43,7 +46,8 @@ class Health:
         for name, spec in sorted(self._specs.items()):
             wanted = 1 if spec.replicas is None else spec.replicas
             if self._running.get(name, 0) < wanted:
-                return f"{name} has {self._running.get(name, 0)} of {wanted} tasks running"
+                running = f"{self._running.get(name, 0)} of {wanted} tasks running"
+                return f"{name} has {running}{self._error.get(name, '')}"
         if self._probe is None:
             return "no client has asked yet"
         return None if self._probe.ok else f"a client's request failed ({self._probe.error})"

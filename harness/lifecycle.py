@@ -5,11 +5,14 @@ from __future__ import annotations
 from harness.app import Bench, Identity
 from harness.guard import Baseline, Expectation, Guard, Ruling, update_status_started
 from harness.health import Health
+from harness.settings import own_files, settle
 from harness.verdict import Verdict
+from lab.abra.app import read_app
 from lab.abra.deploy import ChaosDeploy, chaos_deploy
 from lab.errors import LabError
-from lab.history import Finding, Note
+from lab.history import FileLaid, Finding, Note
 from lab.recipe import checkout, standin
+from lab.recipe.compose import overlay_text
 
 __all__ = [
     "StageFailed",
@@ -41,22 +44,30 @@ def fetch_recipe(bench: Bench, ref: str) -> None:
 def recipe_checkout_ref(bench: Bench, ref: str) -> str:
     """Check a ref out and lay the run's overlays over it: so the tree is dirty. Returns its SHA."""
     sha = checkout.check_out(bench.checkout, ref)
-    overlays = {overlay.name: overlay.text for overlay in bench.overlays}
-    overlays[standin.OVERLAY_NAME] = bench.standin.overlay(checkout.read_images(bench.checkout))
-    checkout.copy_in(bench.checkout, overlays)
+    settle(bench)
+    for name, text in _overlays(bench).items():
+        checkout.copy_in(bench.checkout, {name: text})
+        bench.world.record(FileLaid(commit=sha, name=name, text=text))
     _say(bench, f"recipe_checkout_ref: HEAD={sha[:12]} ({ref}), overlays copied in")
     return sha
 
 
-def deploy_app(bench: Bench) -> ChaosDeploy:
-    """Make the app's env and deploy the checked-out base for the first time."""
-    files = ["compose.yml", *(overlay.name for overlay in bench.overlays), standin.OVERLAY_NAME]
-    settings = {
-        "TYPE": bench.app.recipe,
-        "DOMAIN": bench.app.domain,
-        "COMPOSE_FILE": ":".join(files),
+def _overlays(bench: Bench) -> dict[str, str]:
+    """All files that are laid over the recipe, by their names."""
+    environment = read_app(bench.folder, bench.app.domain).environment()
+    compose = checkout.read_compose(bench.checkout, own_files(bench), environment)
+    overlays = {
+        overlay.name: overlay_text(compose.version, {"services": overlay.services})
+        for overlay in bench.overlays
     }
-    bench.folder.write_env(bench.app.domain, settings)
+    overlays[standin.OVERLAY_NAME] = bench.standin.overlay(compose)
+    if standin.programs(compose):
+        overlays[standin.PROGRAM_NAME] = standin.PROGRAM
+    return overlays
+
+
+def deploy_app(bench: Bench) -> ChaosDeploy:
+    """Deploy the checked-out base for the first time."""
     return _deploy(bench, "deploy_app")
 
 
@@ -69,6 +80,7 @@ def chaos_redeploy(bench: Bench) -> ChaosDeploy:
 
 
 def _deploy(bench: Bench, step: str) -> ChaosDeploy:
+    bench.world.provide(read_app(bench.folder, bench.app.domain).unlabelled())
     done = chaos_deploy(bench.world, bench.folder, bench.app.domain)
     accepted = done.deployed.exit_code == 0
     said = "" if accepted else f", refused: {done.deployed.output.strip()}"

@@ -147,6 +147,14 @@ class PolicyRead(msgspec.Struct, frozen=True, kw_only=True, tag="policy"):
     start_period: str | None
 
 
+class FileLaid(msgspec.Struct, frozen=True, kw_only=True, tag="file_laid"):
+    """A file that was laid over a commit of the recipe, to the letter."""
+
+    commit: str
+    name: str
+    text: str
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True, tag="finding"):
     """What a step of the harness concluded: its name, pass or fail, and its own words."""
 
@@ -180,6 +188,7 @@ Observation = (
     | CommandRan
     | Deployed
     | PolicyRead
+    | FileLaid
     | Finding
     | Note
     | RecorderLost

@@ -56,6 +56,14 @@ class World(Protocol):
         """
         ...
 
+    def provide(self, stack: Stack) -> None:
+        """Make what a stack takes for granted, as far as it is not there yet.
+
+        External networks, secrets with random values, labels of the node. Raises RecipeRefused as
+        `apply` does.
+        """
+        ...
+
     def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
         """Apply a stack as ``docker stack deploy`` would, without waiting for convergence.
 

@@ -31,7 +31,18 @@ from scenarios.discourse.plays import Settings
 from scenarios.discourse.programme import CLAIMS, Choice
 from scenarios.doctor import doctor
 from scenarios.generations import generations
-from scenarios.options import engine_option, runs_option
+from scenarios.options import (
+    engine_option,
+    fast_option,
+    json_option,
+    keep_option,
+    memory_scale_option,
+    quiet_option,
+    runs_option,
+    said_of_times,
+    time_scale_option,
+)
+from scenarios.recipe.command import recipe
 from scenarios.render import Screen, show_report
 from scenarios.repro import Request, repro_discourse
 from scenarios.run import run
@@ -62,7 +73,7 @@ def repro() -> None:
 
 
 @repro.command()
-@click.option("--fast", is_flag=True, help="Shorter monitors (1 s) and boots; said in the output.")
+@fast_option
 @click.option(
     "--trials",
     type=click.IntRange(1, 1000),
@@ -70,20 +81,8 @@ def repro() -> None:
     show_default=True,
     help="Repeat the plays under pressure, and print k/N.",
 )
-@click.option(
-    "--memory-scale",
-    type=click.FloatRange(0.1, 100),
-    default=1.0,
-    show_default=True,
-    help="Multiply all sizes of the workload.",
-)
-@click.option(
-    "--time-scale",
-    type=click.FloatRange(1, 100),
-    default=1.0,
-    show_default=True,
-    help="Multiply all times, time-outs too, for a slow machine; said in the output.",
-)
+@memory_scale_option
+@time_scale_option
 @click.option(
     "--guard",
     type=click.Choice(["on", "off", "both"]),
@@ -100,10 +99,10 @@ def repro() -> None:
 @click.option("--ample", is_flag=True, help="A control: no memory pressure, nothing to reproduce.")
 @engine_option
 @trust_option
-@click.option("--keep", is_flag=True, help="Leave the last lab up and print its DOCKER_HOST.")
+@keep_option
 @runs_option
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@json_option
+@quiet_option
 def discourse(
     *,
     fast: bool,
@@ -128,12 +127,8 @@ def discourse(
     claims.
     """
     progress = Screen(stderr=True, quiet=quiet, highlight=False)
-    if fast:
-        progress.print("--fast: both monitors are 1 s instead of the recipe's 5 s, boots are short")
-    if time_scale != 1:
-        progress.print(
-            f"--time-scale {time_scale:g}: all times and time-outs are {time_scale:g} times as long"
-        )
+    for line in said_of_times(fast=fast, time_scale=time_scale):
+        progress.print(line)
     settings = Settings(
         memory_scale=memory_scale,
         fast=fast,
@@ -163,6 +158,7 @@ def end(lab_id: str) -> None:
     end_lab(lab_id)
 
 
+repro.add_command(recipe)
 stamplab.add_command(abra)
 stamplab.add_command(doctor)
 stamplab.add_command(generations)

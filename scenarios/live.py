@@ -18,8 +18,9 @@ from harness.evidence import (
     stamplab_version,
 )
 from lab.abra.deploy import WHOSE
-from lab.history import Record, read_history
+from lab.history import FileLaid, History, Record, read_history
 from lab.live.lab import Apparatus, live_lab
+from lab.recipe.source import Acquired
 from lab.recipe.standin import PORT
 from lab.recipe.trust import Grant
 from scenarios.play import play, prepare_ground
@@ -67,9 +68,10 @@ def play_live(
             patience=scenario.time_scale,
         ) as world:
             ground = prepare_ground(scenario, world.scratch)
-            results = play(scenario, world, ground, world.scratch, stage.apparatus.image)
+            results = play(scenario, world, ground, world.scratch)
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
+        _keep_overlays(history, folder)
         played = Played(scenario, ground.app, results, history, folder.path)
         if played.attribution is not None and played.attribution.rollback is not None:
             line = f"attribution: {explain(played.attribution)}"
@@ -103,7 +105,20 @@ def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
 def _options(scenario: Scenario) -> dict[str, object]:
     """A scenario's own choices.
 
-    The recipe's commits are in the repository that it is built into.
+    The recipe's commits are in the repository that it is built into, or was taken from.
     """
-    values = msgspec.to_builtins(scenario)
-    return {name: value for name, value in values.items() if name != "recipe"}
+    values: dict[str, object] = msgspec.to_builtins(scenario, enc_hook=str)
+    recipe = scenario.recipe
+    del values["recipe"]
+    if isinstance(recipe, Acquired):
+        values |= {"recipe": recipe.name, "base": recipe.base, "head": recipe.head}
+    return values
+
+
+def _keep_overlays(history: History, folder: EvidenceFolder) -> None:
+    """Put what was laid over the recipe into the evidence, as files that one can read."""
+    laid = [record.what for record in history if isinstance(record.what, FileLaid)]
+    if laid:
+        overlays = folder.part("overlays")
+        for file in laid:
+            overlays.write(f"{file.commit[:12]}-{file.name}", file.text.encode())

@@ -7,16 +7,18 @@ from pathlib import Path
 import msgspec
 
 from harness import stages
-from harness.app import App, Bench, ci_overlay
+from harness.app import App, Bench, ci_overlays
 from harness.generic import UpgradePlan
 from harness.naming import app_domain
 from harness.results import Results, StageResult
 from lab import pressure
 from lab.abra.deploy import WHOSE
 from lab.abra.folder import AbraFolder
-from lab.history import Note
+from lab.history import Note, PolicyRead
 from lab.recipe import checkout, git, upstream
+from lab.recipe.source import Acquired, policy_at_head
 from lab.recipe.standin import StandIn
+from lab.recipe.upstream import RecipeHistory
 from lab.world import World
 from scenarios.planted import stamp_of
 from scenarios.scenario import Scenario
@@ -31,24 +33,34 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     app: App
     mirror: Path
     upstream: Path
+    policy: PolicyRead
+    """The recipe's own at head."""
 
 
 def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
-    """Build the recipe's upstream repository and its mirror. Raises LabError."""
-    origin, mirror = scratch / "upstream", scratch / "mirror"
-    head = upstream.build(scenario.recipe, origin)[-1]
-    git.clone(origin, mirror)
+    """Build the recipe's upstream repository and its mirror, or take those that there are.
+
+    Raises LabError.
+    """
+    match scenario.recipe:
+        case Acquired(head=head, mirror=mirror, upstream=origin):
+            policy = policy_at_head(scenario.recipe, scenario.service, scratch / "at-head")
+        case RecipeHistory():
+            origin, mirror = scratch / "upstream", scratch / "mirror"
+            head = upstream.build(scenario.recipe, origin)[-1]
+            git.clone(origin, mirror)
+            policy = checkout.read_policy(mirror, scenario.service)
     app = App(
         recipe=scenario.recipe.name,
         domain=app_domain(scenario.recipe.name, _PR, head),
         service_name=scenario.service,
     )
-    return Ground(head=head, app=app, mirror=mirror, upstream=origin)
+    return Ground(head=head, app=app, mirror=mirror, upstream=origin, policy=policy)
 
 
-def play(scenario: Scenario, world: World, ground: Ground, scratch: Path, image: str) -> Results:
+def play(scenario: Scenario, world: World, ground: Ground, scratch: Path) -> Results:
     """Play the scenario to its end. Raises LabError when the apparatus fails."""
-    bench = _bench(scenario, world, ground, scratch, image)
+    bench = _bench(scenario, world, ground, scratch)
     installed = stages.install(bench, scenario.base, ground.head, scenario.timeout_s)
     done = [installed]
     if installed.end == "pass":
@@ -56,7 +68,8 @@ def play(scenario: Scenario, world: World, ground: Ground, scratch: Path, image:
         _plant(scenario, bench, ground)
         done.append(stages.upgrade(bench, _plan(scenario, ground.head)))
     else:
-        done.append(StageResult(stage="upgrade", end="skipped", reason="install did not pass"))
+        reason = f"install did not pass: {installed.reason}"
+        done.append(StageResult(stage="upgrade", end="skipped", reason=reason))
     world.look(ground.app.stack)
     return Results(
         run_id=scenario.name,
@@ -67,7 +80,7 @@ def play(scenario: Scenario, world: World, ground: Ground, scratch: Path, image:
     )
 
 
-def _bench(scenario: Scenario, world: World, ground: Ground, scratch: Path, image: str) -> Bench:
+def _bench(scenario: Scenario, world: World, ground: Ground, scratch: Path) -> Bench:
     folder = AbraFolder(scratch / "abra")
     folder.create()
     bench = Bench(
@@ -76,16 +89,15 @@ def _bench(scenario: Scenario, world: World, ground: Ground, scratch: Path, imag
         app=ground.app,
         mirror=ground.mirror,
         upstream=ground.upstream,
-        overlays=(ci_overlay(scenario.service, scenario.order),),
+        overlays=ci_overlays(scenario.service, scenario.order),
         standin=StandIn(
-            image=image,
             heavy=scenario.service,
             memory=scenario.memory,
             timing=scenario.timing,
             faults=scenario.faults,
         ),
     )
-    world.record(checkout.read_policy(ground.mirror, scenario.service))
+    world.record(ground.policy)
     return bench
 
 

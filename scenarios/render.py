@@ -37,7 +37,7 @@ class Screen(Console):
 
 def show_report(report: Report, console: Console) -> None:
     """Print the claims with verdict, evidence and where it lies; then the trials, then the end."""
-    table = Table(title="discourse: the report's claims", show_lines=True, title_justify="left")
+    table = Table(title=report.title, show_lines=True, title_justify="left")
     table.add_column("claim", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("measured, and where it lies")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from lab.errors import LabError, RecipeRefused
 from lab.live.lab import prepare
 from lab.recipe.trust import Grant
 from scenarios.discourse.claims import Claim, converged_at_head, judge
-from scenarios.discourse.programme import Choice, programme_of
+from scenarios.discourse.programme import Choice, Entry, programme_of
 from scenarios.discourse.teeth import Bite, bite
 from scenarios.discourse.teeth import claim as claim_of
 from scenarios.live import Stage, Tell, manifest, play_live
@@ -29,6 +29,10 @@ class Trials(msgspec.Struct, frozen=True, kw_only=True):
     proportion: Proportion
     lacking: tuple[str, ...] = ()
     """Why the others did not, one entry a trial."""
+
+
+Plays = Mapping[str, list[Played]]
+"""What was played, by the programme's keys."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +49,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The command that does the same again."""
     abra: str
     note: str = ""
+    title: str = "discourse: the report's claims"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +67,7 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     """Play what was chosen, judge the claims, and write the verdict down, whatever fails.
 
     Raises LabError when the apparatus fails or the recipe is refused: then the verdict on disk is
-    unknown, and says why. It is so from the first moment on, for nothing can be written down after
-    a ``kill -9``.
+    unknown, and says why.
     """
     programme = programme_of(request.choice)
     stage = Stage(
@@ -71,16 +75,36 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     )
     folder = EvidenceFolder.create(request.runs, "repro-discourse")
     folder.write_json("manifest.json", manifest("repro-discourse", stage, _options(request)))
-    tell(f"evidence: {folder.path}")
-    played: dict[str, list[Played]] = {entry.key: [] for entry in programme}
     replay = shlex.join(request.argv)
+
+    def judged(played: Plays, note: str) -> Report:
+        return report_on(request.choice, played, folder, replay, note)
+
+    return play_all(programme, stage, folder, judged, keep=request.keep)
+
+
+def play_all(
+    programme: Sequence[Entry],
+    stage: Stage,
+    folder: EvidenceFolder,
+    judged: Callable[[Plays, str], Report],
+    *,
+    keep: bool,
+) -> Report:
+    """Play a programme and write the verdict down, whatever fails; ``keep`` leaves the last lab up.
+
+    It is written down from the first moment on, as unknown, for nothing can be after a
+    ``kill -9``. Raises LabError.
+    """
+    stage.tell(f"evidence: {folder.path}")
+    played: dict[str, list[Played]] = {entry.key: [] for entry in programme}
     note = "interrupted: the run did not come to its end"
-    folder.write_json("verdict.json", report_on(request.choice, played, folder, replay, note))
+    folder.write_json("verdict.json", judged(played, note))
     try:
         for number, entry in enumerate(programme, start=1):
             part = folder.part(entry.folder)
-            keep = request.keep and number == len(programme)
-            one = play_live(entry.scenario, stage, part, keep=keep)
+            is_last = number == len(programme)
+            one = play_live(entry.scenario, stage, part, keep=keep and is_last)
             played[entry.key].append(one)
             part.write_json("verdict.json", one.signature)
         note = ""
@@ -91,7 +115,7 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
         note = f"the apparatus failed: {error}"
         raise
     finally:
-        report = report_on(request.choice, played, folder, replay, note)
+        report = judged(played, note)
         folder.write_json("verdict.json", report)
     return report
 
@@ -103,7 +127,7 @@ def _options(request: Request) -> dict[str, object]:
 
 def report_on(
     choice: Choice,
-    played: Mapping[str, list[Played]],
+    played: Plays,
     folder: EvidenceFolder,
     replay: str,
     note: str,
@@ -126,9 +150,14 @@ def report_on(
         trials=trials,
         evidence=str(folder.path),
         replay=replay,
-        abra=next((one.results.abra for trials in played.values() for one in trials), "nobody"),
+        abra=deployer(played),
         note=note,
     )
+
+
+def deployer(played: Plays) -> str:
+    """Whose abra deployed what was played."""
+    return next((one.results.abra for trials in played.values() for one in trials), "nobody")
 
 
 def _trials(pressed: list[Played], fixed: list[Played]) -> tuple[Trials, ...]:

@@ -11,6 +11,7 @@ import msgspec
 
 from harness.generic import HC1Read
 from lab.pressure import Pressure
+from lab.recipe.source import Acquired
 from lab.recipe.standin import Fault, Timing
 from lab.recipe.upstream import RecipeHistory
 from lab.stretch import stretched
@@ -23,13 +24,17 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    recipe: RecipeHistory
+    recipe: RecipeHistory | Acquired
+    """Ours, which is built for each play, or somebody else's."""
     base: str
-    """The tag that is installed first; the history's last commit is the head."""
+    """What is installed first, a tag or a commit; the recipe says which commit is the head."""
     service: str
     """The heavy service within the stack."""
-    order: str
-    """The update order that the harness's overlay sets: all that tells pre-fix from fixed."""
+    order: str | None
+    """The update order that the harness's overlay sets: all that tells pre-fix from fixed.
+
+    None: the recipe's own.
+    """
     memory: MemoryShape
     pressure: Pressure
     timing: Timing

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from lab.abra.folder import AbraFolder
 from lab.abra.secrets import Secret, secrets_of
-from lab.abra.settings import Setting, exported
+from lab.abra.settings import Setting
 from lab.abra.stamp import label, stack_name
 from lab.errors import LabError
+from lab.recipe.compose import DEFAULT_FILE, overlay_text, stated_version
 from lab.recipe.inside import require_inside
+from lab.recipe.reading import exports_of
 from lab.world import Stack
 
 STAMPED_SERVICE = "app"
 """The service that carries abra's labels."""
-_DEFAULT_FILE = "compose.yml"
 
 
 class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,14 +44,12 @@ class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def compose_files(self) -> tuple[Path, ...]:
         """The compose files that the app has chosen; the last one wins."""
-        chosen = self.values.get("COMPOSE_FILE", _DEFAULT_FILE).split(":")
+        chosen = (self.values.get("COMPOSE_FILE") or DEFAULT_FILE).split(":")
         return tuple(self.checkout / name for name in chosen if name)
 
     def environment(self) -> dict[str, str]:
         """What the compose files are read with. Raises LabError for an abra.sh that is no text."""
-        script = self.checkout / "abra.sh"
-        versions = exported(_text(self.checkout, script)) if script.exists() else {}
-        return {**self.values, **versions, "STACK_NAME": self.stack}
+        return {**self.values, **exports_of(self.checkout), "STACK_NAME": self.stack}
 
     def secrets(self) -> tuple[Secret, ...]:
         """What must be on the swarm before the app is deployed. Raises LabError."""
@@ -64,15 +62,26 @@ class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
         labels |= {"chaos-version": version} if chaos else {"version": version}
         return {label(self.stack, name): value for name, value in labels.items()}
 
-    def stack_with(self, labels: Path) -> Stack:
-        """The stack to be deployed, with abra's labels as its last file."""
+    def unlabelled(self) -> Stack:
+        """The stack as the recipe and the settings have it, without labels of abra's."""
         return Stack(
             name=self.stack,
             directory=self.checkout,
-            compose_files=(*self.compose_files, labels),
-            own_files=(labels,),
+            compose_files=self.compose_files,
             environment=self.environment(),
         )
+
+    def stack_with(self, labels: Mapping[str, str], file: Path) -> Stack:
+        """The stack to be deployed, with abra's labels, written to ``file``, as its last file.
+
+        Raises LabError.
+        """
+        first = self.compose_files[0]
+        version = stated_version(first.name, _text(self.checkout, first))
+        _write_labels(file, labels, version)
+        plain = self.unlabelled()
+        files = (*plain.compose_files, file)
+        return msgspec.structs.replace(plain, compose_files=files, own_files=(file,))
 
 
 def read_app(folder: AbraFolder, domain: str) -> AbraApp:
@@ -91,11 +100,10 @@ def read_app(folder: AbraFolder, domain: str) -> AbraApp:
     )
 
 
-def write_labels(file: Path, labels: Mapping[str, str]) -> None:
-    """Write labels as one more overlay. Raises LabError."""
+def _write_labels(file: Path, labels: Mapping[str, str], version: str | None) -> None:
     service = {STAMPED_SERVICE: {"deploy": {"labels": dict(labels)}}}
     try:
-        file.write_text(yaml.safe_dump({"version": "3.8", "services": service}))
+        file.write_text(overlay_text(version, {"services": service}))
     except OSError as error:
         raise LabError(f"{file} cannot be written: {error.strerror}") from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lab.abra.app import AbraApp, read_app, write_labels
+from lab.abra.app import AbraApp, read_app
 from lab.abra.ensure import Context, ensure
 from lab.abra.folder import AbraFolder
 from lab.abra.program import STAND_IN, Program, command, environment, stamp_in
@@ -64,19 +64,11 @@ def chaos_deploy(
 
 def _labelled(folder: AbraFolder, app: AbraApp, stamp: str) -> Stack:
     """The app's stack with abra's labels, which lie outside the checkout: they would dirty it."""
-    file = folder.overlays / f"{app.stack}.yml"
-    write_labels(file, app.labels(stamp, chaos=True))
-    return app.stack_with(file)
+    return app.stack_with(app.labels(stamp, chaos=True), folder.overlays / f"{app.stack}.yml")
 
 
 def _by_program(world: World, folder: AbraFolder, app: AbraApp, program: Program) -> ChaosDeploy:
     """Let a real abra deploy; the world judges beforehand what it is about to deploy."""
-    stack = Stack(
-        name=app.stack,
-        directory=app.checkout,
-        compose_files=app.compose_files,
-        environment=app.environment(),
-    )
 
     def argv(engine: str) -> tuple[str, ...]:
         return (*command(program, engine), "app", "deploy", *FLAGS, app.domain)
@@ -84,7 +76,7 @@ def _by_program(world: World, folder: AbraFolder, app: AbraApp, program: Program
     deployer = Deployer(
         argv=argv, environment=lambda engine: environment(folder, engine), by=program.whose
     )
-    deployed = world.apply(stack, deployer)
+    deployed = world.apply(app.unlabelled(), deployer)
     stamp = stamp_in(deployed.output)
     if stamp is None:
         raise LabError(

@@ -6,9 +6,10 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypedDict
 
 import msgspec
 
@@ -28,7 +29,7 @@ from lab.recipe import git
 from lab.recipe.trust import Grant
 from lab.stretch import stretched
 from lab.workload.build import build_program
-from lab.workload.image import image_tag, rootfs_tar
+from lab.workload.image import COMMANDS, image_tag, rootfs_tar
 
 
 class Apparatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,21 @@ class Apparatus(msgspec.Struct, frozen=True, kw_only=True):
     rootfs: bytes
     image: str
     cgroup_version: int
+
+    def with_commands(self, commands: Iterable[str]) -> Apparatus:
+        """The same with an image that has programs by these paths too. Raises LabError."""
+        return msgspec.structs.replace(self, **_image(self.engine, {*COMMANDS, *commands}))
+
+
+class _Image(TypedDict):
+    rootfs: bytes
+    image: str
+
+
+def _image(engine: Engine, commands: Iterable[str]) -> _Image:
+    program = build_program(cache_folder())
+    rootfs = rootfs_tar(program, engine.tools["busybox"], commands)
+    return _Image(rootfs=rootfs, image=image_tag(rootfs))
 
 
 def prepare(engine_folder: Path | None = None) -> Apparatus:
@@ -51,12 +67,8 @@ def prepare(engine_folder: Path | None = None) -> Apparatus:
     os.close(open_kernel_log())
     engine = find_engine(engine_folder)
     git.require_git()
-    rootfs = rootfs_tar(build_program(cache_folder()), engine.tools["busybox"])
     return Apparatus(
-        engine=engine,
-        rootfs=rootfs,
-        image=image_tag(rootfs),
-        cgroup_version=host.memory_version or 0,
+        engine=engine, cgroup_version=host.memory_version or 0, **_image(engine, COMMANDS)
     )
 
 

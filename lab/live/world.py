@@ -6,18 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from lab.cgroup.group import MemoryGroup
 from lab.errors import LabError, RecipeRefused
 from lab.history import Deployed, Finding, HistoryWriter, LimitSet, Note, Observation, Record
 from lab.live.clock import Clock
 from lab.live.daemon import Daemon
+from lab.live.provide import provide
 from lab.live.recorders.clients import ClientPlan, ClientRecorder
 from lab.live.recorders.events import EventRecorder
 from lab.live.recorders.kernel import KernelRecorder
 from lab.live.recorders.memory import MemoryRecorder
 from lab.live.recorders.recorder import Recorder
 from lab.live.recorders.swarm import SwarmRecorder
-from lab.recipe.trust import Grant, demands_of, require_trusted
+from lab.recipe.granted import granted_to
+from lab.recipe.trust import Demand, Grant, demands_of, require_trusted
 from lab.swarm import Service
 from lab.world import Deployer, Stack
 
@@ -47,6 +51,8 @@ class LiveWorld:
         self._clients = clients
         self._clients_started = False
         self._trust = trust
+        self._trusted: set[Demand] = set()
+        """What was said already to be so."""
         self._swarm = SwarmRecorder(daemon.client(), history)
         events = EventRecorder(
             daemon.client(), daemon.client(), history, clock, on_event=self._swarm.wake
@@ -76,6 +82,15 @@ class LiveWorld:
             self.daemon.check_alive()
             if remaining_s <= 0:
                 return None
+
+    def provide(self, stack: Stack) -> None:
+        """Make what a stack takes for granted; see `lab.world.World.provide`."""
+        self._require_trusted(stack)
+        environment = self.daemon.client_environment(stack.environment)
+        wanted = granted_to(msgspec.structs.replace(stack, environment=environment))
+        with self._naming_the_daemons_end():
+            for made in provide(self.daemon.api, wanted, self._clients.image):
+                self.record(Note(text=f"provided: {made}"))
 
     def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
         """Apply a stack, if it may be, by the engine's own ``docker stack deploy``."""
@@ -150,7 +165,9 @@ class LiveWorld:
             self.record(Finding(step="require_trusted", passed=False, text=str(refusal)))
             raise
         for demand in demands:
-            self.record(Note(text=f"trusted ({demand.grant}): {demand}"))
+            if demand not in self._trusted:
+                self._trusted.add(demand)
+                self.record(Note(text=f"trusted ({demand.grant}): {demand}"))
 
     def _start_clients(self, stack: str) -> None:
         self._clients_started = True

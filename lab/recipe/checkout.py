@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-import yaml
-
 from lab.errors import LabError
 from lab.history import PolicyRead
 from lab.recipe import git
+from lab.recipe.compose import DEFAULT_FILE, Compose, parse, policy, read_texts
 from lab.recipe.inside import require_inside
+
+SAMPLE = ".env.sample"
 
 
 def fetch(mirror: Path, upstream: Path, target: Path, ref: str) -> None:
@@ -21,7 +21,7 @@ def fetch(mirror: Path, upstream: Path, target: Path, ref: str) -> None:
     """
     repo = git.clone(mirror, target)
     with git.told(f"{ref} of {mirror} cannot be checked out"):
-        repo.git.fetch("--quiet", str(upstream), "refs/tags/*:refs/tags/*")
+        repo.git.fetch(str(upstream), "refs/tags/*:refs/tags/*")
     check_out(target, ref)
 
 
@@ -64,66 +64,38 @@ def copy_in(checkout: Path, files: Mapping[str, str]) -> None:
             raise LabError(f"{checkout / name} cannot be written: {error.strerror}") from error
 
 
-class _UpdateConfig(msgspec.Struct):
-    failure_action: str | None = None
-    order: str | None = None
-    monitor: str | None = None
-
-
-class _Deploy(msgspec.Struct):
-    update_config: _UpdateConfig = msgspec.field(default_factory=_UpdateConfig)
-
-
-class _HealthCheck(msgspec.Struct):
-    start_period: str | None = None
-
-
-class _Service(msgspec.Struct):
-    image: str | None = None
-    deploy: _Deploy = msgspec.field(default_factory=_Deploy)
-    healthcheck: _HealthCheck = msgspec.field(default_factory=_HealthCheck)
-
-
-class _Compose(msgspec.Struct):
-    services: dict[str, _Service] = {}
-
-
-def read_policy(checkout: Path, service: str, file: str = "compose.yml") -> PolicyRead:
-    """Read the rollout policy that the *committed* compose file states for a service.
+def read_policy(
+    checkout: Path,
+    service: str,
+    files: tuple[str, ...] = (DEFAULT_FILE,),
+    variables: Mapping[str, str] | None = None,
+) -> PolicyRead:
+    """Read the rollout policy that the *committed* compose files state for a service.
 
     Anchors and merge keys are resolved, as docker's own loader would. Raises LabError.
     """
     repo = git.open_at(checkout)
-    with git.told(f"{file} cannot be read at HEAD of {checkout}"):
-        text = repo.git.show(f"HEAD:{file}")
+    texts = {}
+    for file in files:
+        with git.told(f"{file} cannot be read at HEAD of {checkout}"):
+            texts[file] = str(repo.git.show(f"HEAD:{file}"))
+    with git.told(f"the HEAD of {checkout} cannot be read"):
         commit = repo.head.commit.hexsha
-    found = _parse(text, file).services.get(service)
-    if found is None:
-        raise LabError(f"{file} at {commit[:12]} has no service {service}")
-    update = found.deploy.update_config
-    return PolicyRead(
-        commit=commit,
-        path=file,
-        service=service,
-        failure_action=update.failure_action,
-        order=update.order,
-        monitor=update.monitor,
-        start_period=found.healthcheck.start_period,
-    )
+    return policy(parse(texts, variables or {}), service, commit=commit, path=":".join(files))
 
 
-def read_images(checkout: Path, file: str = "compose.yml") -> dict[str, str]:
-    """Read each service's image from the work tree's compose file. Raises LabError."""
-    require_inside(checkout, checkout / file)
-    try:
-        text = (checkout / file).read_text()
-    except OSError as error:
-        raise LabError(f"{checkout / file} cannot be read: {error.strerror}") from error
-    return {name: service.image or "" for name, service in _parse(text, file).services.items()}
+def read_compose(
+    checkout: Path,
+    files: tuple[str, ...] = (DEFAULT_FILE,),
+    variables: Mapping[str, str] | None = None,
+) -> Compose:
+    """Read the work tree's compose files. Raises LabError."""
+    return parse(read_texts(checkout, files), variables or {})
 
 
-def _parse(text: str, file: str) -> _Compose:
-    try:
-        return msgspec.convert(yaml.safe_load(text), _Compose)
-    except (yaml.YAMLError, msgspec.ValidationError, ValueError) as error:
-        raise LabError(f"{file} is no compose file that can be read: {error}") from error
+def read_sample(checkout: Path) -> str:
+    """The work tree's sample of an app's env file; empty where there is none. Raises LabError."""
+    sample = checkout / SAMPLE
+    if not sample.exists() and not sample.is_symlink():
+        return ""
+    return read_texts(checkout, (SAMPLE,))[SAMPLE]

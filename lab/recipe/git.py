@@ -30,17 +30,20 @@ ISOLATED = {
     "GIT_ATTR_NOSYSTEM": "1",
     "GIT_TEMPLATE_DIR": "",
     "GIT_DEFAULT_HASH": "sha1",
+    # Nobody is asked for a password, and none is found: $HOME/.netrc is where curl would look.
     "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    "HOME": os.devnull,
+    # Whatever has git run another program to reach a repository (ext, ssh) is no protocol here.
+    "GIT_ALLOW_PROTOCOL": "file:git:http:https",
     # Whoever prepared a repository has no program run: these outrank its own configuration.
-    "GIT_CONFIG_COUNT": "4",
+    "GIT_CONFIG_COUNT": "3",
     "GIT_CONFIG_KEY_0": "core.hooksPath",
     "GIT_CONFIG_VALUE_0": os.devnull,
     "GIT_CONFIG_KEY_1": "core.fsmonitor",
     "GIT_CONFIG_VALUE_1": "false",
     "GIT_CONFIG_KEY_2": "submodule.recurse",
     "GIT_CONFIG_VALUE_2": "false",
-    "GIT_CONFIG_KEY_3": "protocol.ext.allow",
-    "GIT_CONFIG_VALUE_3": "never",
     "GIT_AUTHOR_NAME": AUTHOR.name or "",
     "GIT_AUTHOR_EMAIL": AUTHOR.email or "",
     "GIT_COMMITTER_NAME": AUTHOR.name or "",
@@ -83,6 +86,67 @@ def clone(source: Path, target: Path) -> Repo:
         repo = Repo.clone_from(str(source), target, env=ISOLATED)
         repo.git.update_environment(**ISOLATED)
         return repo
+
+
+def mirror(address: str, target: Path) -> None:
+    """Copy a repository with all of its refs into a bare one. Raises LabError.
+
+    Over git's own transport even from a folder: nothing of that folder is linked or copied as it
+    lies there.
+    """
+    _forget_callers()
+    with told(f"{address} cannot be cloned"):
+        Repo.clone_from(address, target, env=ISOLATED, mirror=True, no_local=True, quiet=True)
+
+
+def commit_of(path: Path, revision: str) -> str | None:
+    """The commit that a revision of a bare repository names, or None."""
+    wanted = f"{revision}^{{commit}}"
+    try:
+        return str(_in_bare(path).rev_parse("--verify", "--quiet", "--end-of-options", wanted))
+    except GitCommandError:
+        return None
+
+
+def fetch_commit(path: Path, address: str, commit: str) -> bool:
+    """Fetch one commit that is on no ref into a bare repository; whether it was there."""
+    try:
+        _in_bare(path).fetch("--quiet", "--no-tags", "--", address, commit)
+    except GitCommandError:
+        return False
+    return commit_of(path, commit) is not None
+
+
+def set_branch(path: Path, branch: str, commit: str) -> None:
+    """Set a branch of a bare repository. Raises LabError."""
+    with told(f"the branch {branch} of {path} cannot be set"):
+        _in_bare(path).update_ref(f"refs/heads/{branch}", commit)
+
+
+def differs(path: Path, work_tree: Path) -> bool:
+    """Whether a work tree is not as the HEAD of a bare repository.
+
+    It is looked at through our own repository and an index that goes with it: the configuration of
+    the work tree's own, whose filters are programs, is not read.
+    """
+    command = _in_bare(path)
+    command.update_environment(
+        GIT_DIR=str(path), GIT_WORK_TREE=str(work_tree.absolute()), GIT_INDEX_FILE=str(path / "i")
+    )
+    try:
+        command.read_tree("HEAD")
+        said = str(command.status("--porcelain", "--ignore-submodules=all"))
+    except GitCommandError:  # an unborn HEAD: nothing is committed that it could differ from
+        return False
+    (path / "i").unlink(missing_ok=True)
+    return said != ""
+
+
+def _in_bare(path: Path) -> Git:
+    _forget_callers()
+    git = Git(path)
+    git.update_environment(**ISOLATED)
+    return git
 
 
 def describe(path: Path) -> str | None:

@@ -6,50 +6,105 @@ so an image's name says exactly what is in it.
 
 import hashlib
 import io
+import re
 import struct
 import tarfile
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
 from lab.errors import LabError
 
-HEALTH_COMMAND = "curl"
-"""What recipes' health checks call; here it asks the workload, whatever it is called with.
+COMMANDS = frozenset({"/bin/curl"})
+"""Programs that a container of the image can be started by, and its health asked by.
 
-An overlay cannot replace a recipe's own health check: docker/cli's loader *appends* lists when it
-merges files, so the recipe's command must work as it stands.
+A recipe's other ones are added to them; see `lab.recipe.commands`.
 """
 
-_ASK_THE_WORKLOAD = b"#!/bin/sh\nexec /bin/stampload probe\n"
+START = "/bin/stand-in"
+"""What every stand-in is started by, whatever arguments the recipe has for its own program."""
 
-APPLETS = ("cat", "ls", "nslookup", "sh", "sleep", "wget")
+APPLETS = ("cat", "ls", "nslookup", "sleep")
 PASSWD = b"root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
+
+# The container's first process, or the only child of the engine's own small init.
+_IS_FIRST = '[ "$$" = 1 ] || [ "$PPID" = 1 ]'
+
+STAND_IN = f"""\
+#!/bin/busybox sh
+# The first process of a container serves; any other asks whether it does.
+if {_IS_FIRST}; then exec /bin/stampload serve; fi
+/bin/stampload probe || exit 1
+case ${{0##*/}} in
+redis-cli|valkey-cli|keydb-cli) echo PONG ;;
+mysqladmin|mariadb-admin) echo "mysqld is alive" ;;
+esac
+"""
+"""The one program behind all of a recipe's commands; some are asked for words, so it has them."""
+
+_SHELL = f"""\
+#!/bin/busybox sh
+# A shell as any other, but busybox prefers its own applets to the programs on PATH.
+if {_IS_FIRST}; then exec /bin/stampload serve; fi
+case $1 in
+-*c) shift ;;
+*) exec /bin/busybox sh "$@" ;;
+esac
+%s
+command_text=$1
+shift $(($# > 1 ? 2 : 1))
+eval "$command_text"
+"""
+_FUNCTION = '{name}() {{ {path} "$@"; }}'
+_FUNCTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SHELL_WORDS = (
+    ". : [ alias bg break case cd command continue do done echo elif else esac eval exec exit "
+    "export false fg fi for function getopts hash help if in jobs kill let local printf pwd read "
+    "readonly return set shift source test then time times trap true type ulimit umask unalias "
+    "unset until wait while"
+)
+"""Its own words and commands: no function of such a name can be, or should be, defined."""
 
 _PT_INTERP = 3
 
 
-def rootfs_tar(stampload: Path, busybox: Path) -> bytes:
+def rootfs_tar(stampload: Path, busybox: Path, commands: Iterable[str] = COMMANDS) -> bytes:
     """Return the image's root file system as a tar: the two programs and what a shell needs.
 
-    Both must be static programs of the machine, since the image holds no library. Raises `LabError`
-    when one cannot be read or is not static.
+    Both must be static programs of the machine, since the image holds no library. ``commands`` are
+    absolute paths of what a recipe calls. Raises `LabError` when a program cannot be read or is not
+    static.
     """
-    entries = {
-        "bin": _entry(tarfile.DIRTYPE, 0o755),
+    own = {
         "bin/busybox": _program(busybox),
         "bin/stampload": _program(stampload),
-        f"bin/{HEALTH_COMMAND}": _entry(tarfile.REGTYPE, 0o755, _ASK_THE_WORKLOAD),
-        "etc": _entry(tarfile.DIRTYPE, 0o755),
+        START[1:]: _script(STAND_IN),
         "etc/passwd": _entry(tarfile.REGTYPE, 0o644, PASSWD),
         "tmp": _entry(tarfile.DIRTYPE, 0o1777),
+        **{f"bin/{name}": _entry(tarfile.SYMTYPE, 0o777, linkname="busybox") for name in APPLETS},
     }
-    for applet in APPLETS:
-        entries[f"bin/{applet}"] = _entry(tarfile.SYMTYPE, 0o777, linkname="busybox")
+    called = sorted({path[1:] for path in commands} - own.keys() - {"bin/sh", "bin"})
+    entries = {
+        **{path: _entry(tarfile.SYMTYPE, 0o777, linkname=START) for path in called},
+        "bin/sh": _script(_SHELL % "\n".join(_functions(called))),
+        **own,
+    }
+    for folder in {parent for path in entries for parent in PurePosixPath(path).parents}:
+        if folder.name:
+            entries[str(folder)] = _entry(tarfile.DIRTYPE, 0o755)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, (info, content) in sorted(entries.items()):
             info.name = name
             tar.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def _functions(called: Iterable[str]) -> Iterator[str]:
+    """Shell functions by the names of commands; ``sh`` too, or it would be busybox's own."""
+    for path in [*called, "bin/sh"]:
+        name = path.removeprefix("bin/")
+        if _FUNCTION_NAME.fullmatch(name) and name not in _SHELL_WORDS.split():
+            yield _FUNCTION.format(name=name, path=f"/{path}")
 
 
 def image_tag(tar: bytes) -> str:
@@ -72,6 +127,10 @@ def is_static(program: bytes) -> bool:
         return False
     segments = (struct.unpack_from(order + "I", program, table + i * size)[0] for i in range(count))
     return _PT_INTERP not in segments
+
+
+def _script(text: str) -> tuple[tarfile.TarInfo, bytes]:
+    return _entry(tarfile.REGTYPE, 0o755, text.encode())
 
 
 def _program(path: Path) -> tuple[tarfile.TarInfo, bytes]:

@@ -5,7 +5,7 @@ Pure; evidence that is missing makes unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -108,8 +108,11 @@ def _two_faces(early: Finding, late: Finding, reason: str) -> str:
     return f"wait_healthy passed; {first}; {last}"
 
 
-def converged_at_head(play: Played) -> Found:
-    """C7, and the control: the guard rules converged, and the swarm is at head."""
+def converged_at_head(play: Played, *, may_keep_version: bool = False) -> Found:
+    """C7, and the control: the guard rules converged, and the swarm is at head.
+
+    A recipe's version may stay where its image moves, if that is said to be so.
+    """
     found = play.attribution
     _, head, last = play.stamps
     end, reason = play.upgrade_end()
@@ -125,7 +128,9 @@ def converged_at_head(play: Played) -> Found:
         f"version={before}→{version}; {found.clients}"
     )
     completed = found.last.service.update_state == "completed"
-    return Found(completed and last == head and version != before, text)
+    is_new_image = found.last.service.spec.image != found.base.image
+    has_moved = version != before or (may_keep_version and is_new_image)
+    return Found(completed and last == head and has_moved, text)
 
 
 def fix_is_honest(play: Played) -> Found:
@@ -139,7 +144,10 @@ def fix_is_honest(play: Played) -> Found:
     return Found(told and play.signature.verdict is Verdict.PASS, f"{reason}{cause}")
 
 
-_CLAIMS: tuple[tuple[str, str, str, Judge], ...] = (
+Judged = tuple[str, str, str, Judge]
+"""A claim's name, its text, the play that it is judged on, and its judge."""
+
+CLAIMS: tuple[Judged, ...] = (
     ("control", "with ample memory the old policy converges", "a", converged_at_head),
     ("C1", "the recipe's policy arms it", "c", policy_is_armed),
     ("C3", "head spec applied, then rolled back to base", "b", spec_was_applied_then_reverted),
@@ -150,22 +158,24 @@ _CLAIMS: tuple[tuple[str, str, str, Judge], ...] = (
 )
 
 
-PLAY_OF: Mapping[str, str] = {name: play for name, _, play, _ in _CLAIMS}
+PLAY_OF: Mapping[str, str] = {name: play for name, _, play, _ in CLAIMS}
 """The play that each claim is judged on, by the claim's name."""
 
 
 def judge(
-    plays: Mapping[str, Played | None], only: Collection[str] = PLAY_OF.keys()
+    plays: Mapping[str, Played | None],
+    only: Collection[str] = PLAY_OF.keys(),
+    claims: Sequence[Judged] = CLAIMS,
 ) -> tuple[Claim, ...]:
     """Judge the claims (of ``only`` these names) of the plays that were to be played.
 
     A play that did not come to its end (None) leaves its claims unknown.
     """
-    asked = [claim for claim in _CLAIMS if claim[0] in only and claim[2] in plays]
+    asked = [claim for claim in claims if claim[0] in only and claim[2] in plays]
     return tuple(_judge(claim, plays[claim[2]]) for claim in asked)
 
 
-def _judge(claim: tuple[str, str, str, Judge], play: Played | None) -> Claim:
+def _judge(claim: Judged, play: Played | None) -> Claim:
     name, text, which, judge_of = claim
     if play is None:
         found = Found(None, f"play ({which}) did not come to its end")

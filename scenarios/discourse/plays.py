@@ -8,7 +8,9 @@ import msgspec
 
 from harness.generic import HC1Read
 from lab.pressure import Ample, Pressure, Squeeze
+from lab.recipe.source import Acquired
 from lab.recipe.standin import Fault, Timing
+from lab.recipe.upstream import RecipeHistory
 from lab.workload.shape import MemoryShape
 from scenarios.discourse.recipe import BASE_TAG, OWN_TIMING, RECIPE
 from scenarios.planted import Planted
@@ -27,6 +29,21 @@ FAST_BOOT_S = 0.4
 
 PATIENCE_S = 20.0
 FAST_PATIENCE_S = 8.0
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """What is upgraded: a recipe, and what the plays must know of it."""
+
+    recipe: RecipeHistory | Acquired
+    base: str
+    service: str = "app"
+    own: Timing
+    """The times that the recipe states, or the engine has where it is silent."""
+    order: str | None
+    """What the harness's overlay sets where nothing is fixed; None: it leaves the recipe's own."""
+
+
+DISCOURSE = Subject(recipe=RECIPE, base=BASE_TAG, own=OWN_TIMING, order="start-first")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,49 +75,53 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return FAST_PATIENCE_S if self.fast else PATIENCE_S
 
 
-def ample(settings: Settings) -> Scenario:
+def ample(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
     """(a) Ample memory, old policy, guard on: the upgrade converges at head."""
     return scenario(
         "a-ample",
         "ample memory, old policy, guard on",
         settings,
-        order="start-first",
+        subject,
+        order=subject.order,
         pressure=Ample(),
         guard=True,
     )
 
 
-def misattributed(settings: Settings) -> Scenario:
+def misattributed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
     """(b) Pressure, old policy, guard off: HC1 is read before the rollback, and after it."""
     return scenario(
         "b-guard-off",
         "memory pressure, old policy, guard off (the pre-fix harness)",
         settings,
-        order="start-first",
+        subject,
+        order=subject.order,
         pressure=settings.pressure,
         guard=False,
         reads=(HC1Read(pause_s=0.0), HC1Read(pause_s=60.0, until_settled=True)),
     )
 
 
-def honest(settings: Settings) -> Scenario:
+def honest(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
     """(c) Pressure, old policy, guard on: the true reason."""
     return scenario(
         "c-guard-on",
         "memory pressure, old policy, guard on",
         settings,
-        order="start-first",
+        subject,
+        order=subject.order,
         pressure=settings.pressure,
         guard=True,
     )
 
 
-def fixed(settings: Settings) -> Scenario:
+def fixed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
     """(d) Pressure, fixed overlay (stop-first), guard on: converged at head."""
     return scenario(
         "d-stop-first",
         "memory pressure, fixed overlay (stop-first), guard on",
         settings,
+        subject,
         order="stop-first",
         pressure=settings.pressure,
         guard=True,
@@ -111,8 +132,9 @@ def scenario(
     name: str,
     title: str,
     settings: Settings,
+    subject: Subject = DISCOURSE,
     *,
-    order: str,
+    order: str | None,
     pressure: Pressure,
     guard: bool,
     reads: tuple[HC1Read, ...] = (),
@@ -120,16 +142,16 @@ def scenario(
     faults: Mapping[str, Fault] | None = None,
     upgrade_timeout_s: float | None = None,
 ) -> Scenario:
-    """One upgrade of the discourse recipe from base to head, with these settings.
+    """One upgrade of the subject from base to head, with these settings.
 
     Give it all times here: it is stretched as a whole.
     """
     made = Scenario(
         name=name,
         title=title,
-        recipe=RECIPE,
-        base=BASE_TAG,
-        service="app",
+        recipe=subject.recipe,
+        base=subject.base,
+        service=subject.service,
         order=order,
         memory=settings.memory,
         pressure=pressure,
@@ -140,4 +162,4 @@ def scenario(
         planted=planted,
         faults=dict(faults or {}),
     )
-    return made.stretched(settings.time_scale, OWN_TIMING)
+    return made.stretched(settings.time_scale, subject.own)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from lab.abra.app import AbraApp, read_app, write_labels
+from lab.abra.app import AbraApp, read_app
 from lab.abra.ensure import (
     Context,
     ensure,
@@ -126,9 +126,8 @@ def _require_secrets(app: AbraApp, swarm: Swarm) -> None:
 
 def _deploy(app: AbraApp, version: str, request: DeployRequest, swarm: Swarm) -> None:
     with tempfile.TemporaryDirectory(prefix="stamplab-abra-") as scratch:
-        labels = Path(scratch) / "labels.yml"
-        write_labels(labels, app.labels(version, chaos=request.chaos))
-        stack = app.stack_with(labels)
+        labels = app.labels(version, chaos=request.chaos)
+        stack = app.stack_with(labels, Path(scratch) / "labels.yml")
         require_trusted(demands_of(stack, stack.environment, frozenset()), frozenset())
         click.echo(swarm.deploy(stack), nl=False)
 

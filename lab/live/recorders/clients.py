@@ -97,7 +97,10 @@ class ClientRecorder(Recorder):
         if not networks:
             raise LabError(f"the service {service} is on no network: no client can reach it")
         plan = self._plan
-        command = ["/bin/stampload", "client", "--host", service, "--port", str(plan.port)]
+        has_virtual_ip = (spec.get("EndpointSpec") or {}).get("Mode") == "vip"
+        # A virtual IP needs the kernel's IPVS; the tasks' own name is answered as without it.
+        host = f"tasks.{service}" if has_virtual_ip else service
+        command = ["/bin/stampload", "client", "--host", host, "--port", str(plan.port)]
         command += ["--interval-ms", _milliseconds(plan.interval_s)]
         command += ["--timeout-ms", _milliseconds(plan.timeout_s)]
         template = docker.types.TaskTemplate(

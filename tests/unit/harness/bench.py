@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.app import App, Bench, ci_overlay
+from harness.app import App, Bench, ci_overlays
 from harness.naming import app_domain
 from lab.abra.folder import AbraFolder
 from lab.recipe import git, upstream
@@ -56,6 +56,6 @@ def make_bench(
         app=App(recipe="discourse", domain=app_domain("discourse", "2", repositories.head)),
         mirror=repositories.mirror,
         upstream=repositories.origin,
-        overlays=(ci_overlay("app", order),),
-        standin=StandIn(image="workload:1", heavy="app", memory=SHAPE, timing=Timing()),
+        overlays=ci_overlays("app", order),
+        standin=StandIn(heavy="app", memory=SHAPE, timing=Timing()),
     )

@@ -62,6 +62,7 @@ class FakeWorld:
         self.tasks: dict[str, list[Task]] = {}
         self.limit_bytes: int | None = None
         self.stacks: list[Stack] = []
+        self.provided: list[Stack] = []
         self.answers = True
         self._wanted: dict[str, Wanted] = {}
         self._fates = deque(fates)
@@ -85,6 +86,9 @@ class FakeWorld:
             self._now_s = max(self._now_s, at_s)
             action()
         return self._unread.popleft()
+
+    def provide(self, stack: Stack) -> None:
+        self.provided.append(stack)
 
     def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
         self.stacks.append(stack)
@@ -357,7 +361,7 @@ def _of_the_image(wanted: Wanted) -> Fate | None:
         return fails_of("task: non-zero exit (1)")
     if "STAMPLOAD_NEVER_READY" in wanted.environment:
         return stays_starting
-    if wanted.spec.image != "workload:1":
+    if not wanted.spec.image.startswith("stand-in/"):
         return fails_of(f"No such image: {wanted.spec.image}")
     return None
 

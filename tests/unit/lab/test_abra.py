@@ -33,6 +33,8 @@ class RecordingWorld:
     def next(self, until_s: float) -> None:
         del until_s
 
+    def provide(self, stack: Stack) -> None: ...
+
     def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
         self.applied.append(stack)
         return Deployed(stack=stack.name, exit_code=self.exit_code, output="the client's words")

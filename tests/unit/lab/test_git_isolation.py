@@ -226,4 +226,4 @@ def test_a_compose_file_that_yaml_cannot_make_values_of_is_said_in_a_sentence(
     git.create(tree)
     (tree / "compose.yml").write_text("services: {app: {image: 2026-99-99}}\n")
     with pytest.raises(LabError, match=r"compose\.yml is no compose file that can be read"):
-        checkout.read_images(tree)
+        checkout.read_compose(tree)

@@ -22,6 +22,7 @@ from lab.history import (
     ContainerEnded,
     Deployed,
     EngineEvent,
+    FileLaid,
     Finding,
     HistoryWriter,
     LimitSet,
@@ -71,6 +72,7 @@ SAMPLES: tuple[Observation, ...] = (
     ClientProbe(n=0, ok=False, took_ms=1.5, error="dns: no answer"),
     CommandRan(argv=("docker", "a b", ""), exit_code=1, took_s=0.5, output="\x1b[1m\r\n", by="us"),
     Deployed(stack="shop", exit_code=0, output="Creating service shop_web\n"),
+    FileLaid(commit="7ae7b0f7", name="compose.ccci.yml", text="services: {}\n"),
     PolicyRead(
         commit="f" * 40,
         path="compose.yml",

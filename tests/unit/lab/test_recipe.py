@@ -13,6 +13,7 @@ from git import Repo
 
 from lab.errors import LabError
 from lab.recipe import checkout, git, upstream
+from lab.recipe.compose import Compose, ComposeService
 from lab.recipe.standin import StandIn, Timing
 from lab.recipe.upstream import Commit, RecipeHistory
 from lab.workload.shape import MemoryShape
@@ -152,24 +153,32 @@ def test_a_broken_compose_file_is_said_in_a_sentence(
 
 
 def test_images_are_read_from_the_work_tree(tree: Path, tmp_path: Path) -> None:
-    assert checkout.read_images(tree) == {"app": "discourse/discourse:3.5.0", "db": "postgres:15"}
+    services = checkout.read_compose(tree).services
+    assert services["app"].image == "discourse/discourse:3.5.0"
+    assert services["db"].image == "postgres:15"
     with pytest.raises(LabError, match="cannot be read"):
-        checkout.read_images(tmp_path)
+        checkout.read_compose(tmp_path)
 
 
 MEMORY = MemoryShape(steady_bytes=100, peak_bytes=300, boot_s=1.0)
-IMAGES = {"app": "discourse/discourse:3.5.0", "db": "postgres"}
+COMPOSE = Compose(
+    services={
+        "app": ComposeService(image="discourse/discourse:3.5.0"),
+        "db": ComposeService(image="postgres"),
+    }
+)
 
 
 def overlay(timing: Timing) -> dict[str, dict[str, object]]:
-    standin = StandIn(image="stampload:1", heavy="app", memory=MEMORY, timing=timing)
-    services: dict[str, dict[str, object]] = yaml.safe_load(standin.overlay(IMAGES))["services"]
+    standin = StandIn(heavy="app", memory=MEMORY, timing=timing)
+    services: dict[str, dict[str, object]] = yaml.safe_load(standin.overlay(COMPOSE))["services"]
     return services
 
 
 def test_the_stand_in_answers_with_the_version_that_it_stands_for() -> None:
     services = overlay(Timing())
-    assert services["app"]["image"] == services["db"]["image"] == "stampload:1"
+    assert services["app"]["image"] == "stand-in/discourse/discourse:3.5.0"
+    assert services["db"]["image"] == "stand-in/postgres:latest"
     environment = services["app"]["environment"]
     assert isinstance(environment, dict)
     assert environment["STAMPLOAD_VERSION"] == "3.5.0"
@@ -191,8 +200,8 @@ def test_the_stand_in_answers_with_the_version_that_it_stands_for() -> None:
     ],
 )
 def test_the_version_is_the_images_tag(image: str, version: str) -> None:
-    standin = StandIn(image="stampload:1", heavy="app", memory=MEMORY, timing=Timing())
-    text = standin.overlay({"app": image})
+    standin = StandIn(heavy="app", memory=MEMORY, timing=Timing())
+    text = standin.overlay(Compose(services={"app": ComposeService(image=image)}))
     assert f"STAMPLOAD_VERSION: {version!r}" in text.replace('"', "'") or (
         f"STAMPLOAD_VERSION: {version}" in text
     )
@@ -210,5 +219,5 @@ def test_the_recipes_own_monitors_stay_unless_others_are_asked_for() -> None:
     assert services["app"]["healthcheck"] == {
         "interval": "100ms",
         "timeout": "2500ms",
-        "retries": 3,
+        "retries": 900,
     }

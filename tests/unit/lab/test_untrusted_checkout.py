@@ -81,13 +81,13 @@ def test_images_are_not_read_through_a_link_that_leads_out(
     (origin / "compose.yml").unlink()
     (origin / "compose.yml").symlink_to(host_file)
     with pytest.raises(RecipeRefused, match=r"compose\.yml leads to .*passwd"):
-        checkout.read_images(fetched(origin, tmp_path))
+        checkout.read_compose(fetched(origin, tmp_path))
 
 
 def test_a_link_within_the_recipe_is_followed(origin: Path, tmp_path: Path) -> None:
     (origin / "compose.yml").rename(origin / "real.yml")
     (origin / "compose.yml").symlink_to("real.yml")
-    assert checkout.read_images(fetched(origin, tmp_path)) == {"app": "a:1"}
+    assert checkout.read_compose(fetched(origin, tmp_path)).services["app"].image == "a:1"
 
 
 def test_a_policy_is_read_from_the_commit_so_a_link_is_only_its_text(

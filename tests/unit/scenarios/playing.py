@@ -19,7 +19,7 @@ def play_fake(scenario: Scenario, folder: Path, world: FakeWorld | None = None) 
     """Play a scenario in virtual seconds; an upgrade comes to what memory allows."""
     stage = FakeWorld(as_memory_allows) if world is None else world
     ground = prepare_ground(scenario, folder)
-    results = play(scenario, stage, ground, folder, "workload:1")
+    results = play(scenario, stage, ground, folder)
     return Played(scenario, ground.app, results, stage.history, folder)
 
 

@@ -17,6 +17,7 @@ from harness.verdict import Verdict
 from lab.errors import LabError
 from lab.live.engine import Engine
 from lab.live.lab import Apparatus
+from lab.recipe.compose import Compose, ComposeService
 from lab.recipe.standin import StandIn
 from scenarios import cli, live, repro
 from scenarios.discourse import plays
@@ -99,11 +100,16 @@ def test_by_one_every_play_is_as_it_was(*, fast: bool) -> None:
 
 def overlay(time_scale: float) -> dict[str, dict[str, Any]]:
     scenario = plays.honest(plays.Settings(time_scale=time_scale))
-    standin = StandIn(
-        image="stampload:1", heavy="app", memory=scenario.memory, timing=scenario.timing
-    )
+    standin = StandIn(heavy="app", memory=scenario.memory, timing=scenario.timing)
     services: dict[str, dict[str, Any]] = yaml.safe_load(
-        standin.overlay({"app": "discourse/discourse:3.5.0", "db": "postgres:15"})
+        standin.overlay(
+            Compose(
+                services={
+                    "app": ComposeService(image="discourse/discourse:3.5.0"),
+                    "db": ComposeService(image="postgres:15"),
+                }
+            )
+        )
     )["services"]
     return services
 
@@ -118,7 +124,7 @@ def test_the_overlay_stretches_what_the_recipe_states() -> None:
         assert service["healthcheck"] == {
             "interval": "3000ms",
             "timeout": "100000ms",
-            "retries": 3,
+            "retries": 30,
         }
 
 

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError
+from lab.live.engine import tools_in
 from lab.workload.image import image_tag, is_static, rootfs_tar
+from tests.unit.workload.running import free_port, wait_until
 
 
 def test_the_same_programs_give_the_same_bytes(stampload: Path, tmp_path: Path) -> None:
@@ -38,7 +41,8 @@ def test_what_is_in_the_image(stampload: Path) -> None:
     assert {"bin/stampload", "bin/busybox", "bin/sh", "bin/nslookup", "etc/passwd"} <= set(names)
     assert {(m.mtime, m.uid, m.gid, m.uname, m.gname) for m in members} == {(0, 0, 0, "", "")}
     by_name = {member.name: member for member in members}
-    assert by_name["bin/wget"].linkname == "busybox"
+    assert by_name["bin/ls"].linkname == "busybox"
+    assert by_name["bin/curl"].linkname == "/bin/stand-in"
     assert (by_name["tmp"].mode, by_name["bin/stampload"].mode) == (0o1777, 0o755)
     assert by_name["bin/stampload"].size == stampload.stat().st_size
 
@@ -66,3 +70,93 @@ def test_the_python_of_this_test_shows_that_dynamic_is_seen() -> None:
     if content[:4] != b"\x7fELF":
         pytest.skip("this Python is no ELF program")
     assert not is_static(content)
+
+
+# What is in the image, started and asked in a root of its own.
+
+CALLED = ("/bin/traefik", "/bin/wget", "/bin/redis-cli", "/bin/bash", "/bin/grep", "/opt/x/check")
+ASKED: tuple[tuple[str, ...], ...] = (
+    ("traefik", "healthcheck"),
+    ("/opt/x/check",),
+    ("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9000; grep UP <&3"),
+    ("sh", "-c", "wget -q -O /dev/null http://127.0.0.1/ || exit 1"),
+    ("sh", "-ec", "redis-cli ping | grep PONG"),
+    ("sh", "-c", '[ "$(redis-cli ping)" = PONG ]'),
+)
+
+
+@pytest.fixture
+def root(stampload: Path, tmp_path: Path) -> Path:
+    if os.geteuid() != 0:
+        pytest.skip("not root: no other root can be entered")
+    busybox = tools_in(None)[0].get("busybox")
+    if busybox is None or not is_static(busybox.read_bytes()):
+        pytest.skip("there is no static busybox here")
+    with tarfile.open(fileobj=io.BytesIO(rootfs_tar(stampload, busybox, CALLED))) as tar:
+        tar.extractall(tmp_path / "root")  # noqa: S202 - made a line above
+    return tmp_path / "root"
+
+
+def within(root: Path, *command: str, prefix: tuple[str, ...] = ()) -> list[str]:
+    return [*prefix, "chroot", str(root), *command]
+
+
+def environment(port: int) -> dict[str, str]:
+    shape = {"STAMPLOAD_PEAK_BYTES": "1", "STAMPLOAD_STEADY_BYTES": "1", "STAMPLOAD_BOOT_S": "0"}
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "STAMPLOAD_PORT": str(port), **shape}
+
+
+@pytest.mark.parametrize("command", ASKED)
+def test_a_recipes_health_check_asks_the_workload(root: Path, command: tuple[str, ...]) -> None:
+    settings = environment(free_port())
+
+    def is_healthy() -> bool:
+        asked = subprocess.run(within(root, *command), env=settings, capture_output=True)
+        return asked.returncode == 0
+
+    assert not is_healthy()
+    serving = within(root, "/bin/stampload", "serve")
+    with subprocess.Popen(serving, env=settings, stdout=subprocess.DEVNULL) as process:
+        try:
+            wait_until(is_healthy, f"{command} to find it healthy")
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    "command", [("/bin/stand-in", "server", "--a"), ("sh", "-c", "nope"), ("traefik",)]
+)
+def test_a_containers_first_process_serves_whatever_it_is_called(
+    root: Path, command: tuple[str, ...]
+) -> None:
+    settings = environment(free_port())
+    prefix = ("unshare", "--pid", "--fork", "--kill-child")
+    health = within(root, "/bin/stampload", "probe")
+    with subprocess.Popen(
+        within(root, *command, prefix=prefix), env=settings, stdout=subprocess.DEVNULL
+    ) as process:
+        try:
+            wait_until(
+                lambda: subprocess.run(health, env=settings, capture_output=True).returncode == 0,
+                "the first process to serve",
+            )
+        finally:
+            process.kill()
+
+
+def test_shells_keep_working(root: Path) -> None:
+    said = subprocess.run(
+        within(root, "sh", "-c", 'echo "$0 $1 $((1 + 1))"', "a", "b"),
+        env=environment(1),
+        capture_output=True,
+        text=True,
+    )
+    assert (said.returncode, said.stdout) == (0, "/bin/sh b 2\n")
+    script = subprocess.run(
+        within(root, "sh"),
+        env=environment(1),
+        input="echo it; exit 3\n",
+        capture_output=True,
+        text=True,
+    )
+    assert (script.returncode, script.stdout) == (3, "it\n")

@@ -1,0 +1,16 @@
+"""Durations as compose files write them, ``1m30s``. Source: Go's time.ParseDuration."""
+
+from __future__ import annotations
+
+import re
+
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)")
+
+
+def seconds_of(text: str | None, otherwise_s: float) -> float:
+    """A duration in seconds; ``otherwise_s`` where there is none, or none that can be read."""
+    parts = _PART.findall(text or "")
+    if not parts or "".join(map("".join, parts)) != text:
+        return otherwise_s
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)

@@ -1,0 +1,82 @@
+"""``stamplab repro recipe`` and bad input: one clear sentence, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lab.live.lab import Apparatus
+from scenarios.cli import stamplab
+from tests import recipes
+from tests.recipes import Cloned, bare_clone
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Cloned:
+    return bare_clone(recipes.KEYCLOAK, tmp_path)
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (folder / "tmp").mkdir(exist_ok=True)
+    return subprocess.run(
+        [sys.executable, "-m", "scenarios", "repro", "recipe", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder / "tmp")},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def source(recipe: str, base: str = "1.0.0+25.0.1", head: str = "main") -> tuple[str, ...]:
+    return ("--recipe", recipe, "--base", base, "--head", head)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"recipe": "/no/such"}, "there is no folder '/no/such'"),
+        ({"recipe": "ext::sh -c x"}, "would have git run a program"),
+        ({"head": "9.9.9"}, "has no tag, branch or commit '9.9.9'"),
+        ({"base": "a..b"}, "'a..b' is no tag, branch or commit"),
+        ({"service": "web"}, "keycloak has no service 'web' at base; it has: app, db"),
+        ({"service": "a\nb"}, "keycloak has no service 'a\\nb' at base"),
+    ],
+)
+def test_bad_input_exits_64_with_one_sentence_and_writes_nothing(
+    apparatus: Apparatus, clone: Cloned, tmp_path: Path, changed: dict[str, str], said: str
+) -> None:
+    given = {"recipe": str(clone.path), "base": "1.0.0+25.0.1", "head": "main", **changed}
+    options = [item for name, value in given.items() for item in (f"--{name}", value)]
+    before = sorted(path.name for path in tmp_path.iterdir())
+    done = run(tmp_path, *options)
+    assert done.returncode == 64, done.stdout + done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert sorted({path.name for path in tmp_path.iterdir()} - {"tmp"}) == before
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_real_images_are_not_possible_and_it_says_why(clone: Cloned, tmp_path: Path) -> None:
+    done = run(tmp_path, *source(str(clone.path)), "--images=real")
+    assert done.returncode == 77
+    assert "a lab's engine has no network to pull by" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("missing", ["--recipe", "--base", "--head"])
+def test_the_source_has_to_be_named(missing: str) -> None:
+    given = dict(zip(*[iter(source("x"))] * 2, strict=True))
+    options = [item for name, value in given.items() if name != missing for item in (name, value)]
+    result = CliRunner().invoke(stamplab, ["repro", "recipe", *options])
+    assert result.exit_code == 2
+    assert missing in result.output

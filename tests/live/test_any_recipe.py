@@ -1,0 +1,102 @@
+"""Recipes in other people's style on a real engine: base, squeeze, head, as bare clones.
+
+tests/unit/scenarios/test_recipe.py plays all of them in virtual seconds.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.evidence import EvidenceFolder
+from harness.verdict import Verdict
+from lab.history import Note
+from lab.live.lab import Apparatus
+from lab.recipe.trust import Grant
+from lab.recipe.upstream import RecipeHistory
+from scenarios.discourse import plays
+from scenarios.live import Stage, play_live
+from scenarios.recipe.repro import Prepared, Request, look_at
+from tests import recipes
+from tests.live import traces
+
+FAST = plays.Settings(fast=True)
+TRUST = frozenset({Grant.HOST_PATHS})
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.live
+
+
+def looked_at(history: RecipeHistory, folder: Path) -> Prepared:
+    (folder / "scratch").mkdir()
+    request = Request(
+        source=recipes.bare_clone(history, folder).source(),
+        service="app",
+        settings=FAST,
+        runs=folder,
+        argv=("stamplab", "test"),
+        trust=TRUST,
+    )
+    return look_at(request, folder / "scratch")
+
+
+def with_image_for(prepared: Prepared, stage: Stage) -> Stage:
+    apparatus = stage.apparatus.with_commands(prepared.commands)
+    return msgspec.structs.replace(stage, apparatus=apparatus, trust=TRUST)
+
+
+def test_under_pressure_it_is_reproduced_by_signature(
+    stage: Stage, evidence: EvidenceFolder, tmp_path: Path
+) -> None:
+    """Secrets, the proxy's network, bash's own health check, and an entrypoint of the image's."""
+    prepared = looked_at(recipes.KEYCLOAK, tmp_path)
+    scenario = plays.honest(FAST, prepared.subject)
+    played = play_live(scenario, with_image_for(prepared, stage), evidence.part("c"))
+    assert played.signature.verdict is Verdict.PASS, str(played.signature)
+    end, reason = played.upgrade_end()
+    assert end == "fail"
+    assert "head spec applied then swarm-rolled-back" in reason
+    laid = sorted(path.name for path in (played.folder / "overlays").iterdir())
+    base, head = prepared.acquired.base[:12], prepared.acquired.head[:12]
+    assert laid == sorted([f"{base}-compose.standin.yml", f"{head}-compose.standin.yml"])
+
+
+def test_with_ample_memory_it_converges(
+    stage: Stage, evidence: EvidenceFolder, tmp_path: Path
+) -> None:
+    """Published ports, a path of the host, templates, and a program that is a config."""
+    prepared = looked_at(recipes.TRAEFIK, tmp_path)
+    scenario = plays.ample(FAST, prepared.subject)
+    played = play_live(scenario, with_image_for(prepared, stage), evidence.part("a"))
+    assert played.upgrade_end() == ("pass", "")
+    assert played.attribution is not None
+    assert played.attribution.clients.failed == 0
+    notes = [record.what.text for record in played.history if isinstance(record.what, Note)]
+    assert "provided: network proxy" in notes
+    assert played.attribution.last.service.spec.image == "stand-in/traefik:v2.11.0"
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("history", recipes.ALL, ids=lambda history: history.name)
+def test_the_command_exits_0_for_each_and_leaves_nothing(
+    apparatus: Apparatus, tmp_path: Path, history: RecipeHistory
+) -> None:
+    clone = recipes.bare_clone(history, tmp_path)
+    before = traces.everything()
+    command = (sys.executable, "-m", "scenarios", "repro", "recipe", "--fast", "--json", "--quiet")
+    source = ("--recipe", str(clone.path), "--base", clone.shas[0], "--head", "main")
+    done = subprocess.run(
+        [*command, *source, "--trust", "host-paths", "--runs", str(tmp_path / "runs")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert msgspec.json.decode(done.stdout)["verdict"] == "pass"
+    assert done.stderr == ""
+    assert traces.left_since(before) == {}
