@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from lab.abra.folder import AbraFolder
+from lab.abra.program import Program
 from lab.abra.stamp import label, stack_name
 from lab.recipe.standin import StandIn
 from lab.swarm import Service
@@ -83,6 +84,8 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     overlays: tuple[Overlay, ...]
     """The harness's own, copied into the checkout before each deploy; the last one wins."""
     standin: StandIn
+    abra: Program | None = None
+    """A real abra that deploys; without one the stand-in does."""
 
     @property
     def checkout(self) -> Path:

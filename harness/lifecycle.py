@@ -81,7 +81,7 @@ def chaos_redeploy(bench: Bench) -> ChaosDeploy:
 
 def _deploy(bench: Bench, step: str) -> ChaosDeploy:
     bench.world.provide(read_app(bench.folder, bench.app.domain).unlabelled())
-    done = chaos_deploy(bench.world, bench.folder, bench.app.domain)
+    done = chaos_deploy(bench.world, bench.folder, bench.app.domain, bench.abra)
     accepted = done.deployed.exit_code == 0
     said = "" if accepted else f", refused: {done.deployed.output.strip()}"
     _find(bench, step, passed=accepted, text=f"{step}: stamped {done.stamp}{said}")

@@ -26,12 +26,13 @@ from lab.errors import LabError, UsageError
 from lab.live.lab import end_lab
 from lab.pressure import Ample, Squeeze
 from lab.recipe.trust import Grant
-from scenarios.abra import abra
+from scenarios.abra import abra as abra_command
 from scenarios.discourse.plays import Settings
 from scenarios.discourse.programme import CLAIMS, Choice
 from scenarios.doctor import doctor
 from scenarios.generations import generations
 from scenarios.options import (
+    abra_option,
     engine_option,
     fast_option,
     json_option,
@@ -99,6 +100,7 @@ def repro() -> None:
 @click.option("--ample", is_flag=True, help="A control: no memory pressure, nothing to reproduce.")
 @engine_option
 @trust_option
+@abra_option
 @keep_option
 @runs_option
 @json_option
@@ -114,6 +116,7 @@ def discourse(
     ample: bool,
     engine: Path | None,
     trust: frozenset[Grant],
+    abra: Path | None,
     keep: bool,
     runs: Path,
     as_json: bool,
@@ -142,6 +145,7 @@ def discourse(
         engine=engine,
         keep=keep,
         trust=trust,
+        abra=abra,
     )
     report = repro_discourse(request, lambda line: progress.print(Text(line), soft_wrap=True))
     if as_json:
@@ -159,7 +163,7 @@ def end(lab_id: str) -> None:
 
 
 repro.add_command(recipe)
-stamplab.add_command(abra)
+stamplab.add_command(abra_command)
 stamplab.add_command(doctor)
 stamplab.add_command(generations)
 stamplab.add_command(run)

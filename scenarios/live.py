@@ -18,6 +18,7 @@ from harness.evidence import (
     stamplab_version,
 )
 from lab.abra.deploy import WHOSE
+from lab.abra.program import Program
 from lab.history import FileLaid, History, Record, read_history
 from lab.live.lab import Apparatus, live_lab
 from lab.recipe.source import Acquired
@@ -38,6 +39,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     tell: Tell
     trust: frozenset[Grant] = frozenset()
     """What recipes may have, beyond what all get."""
+    abra: Program | None = None
+    """A real abra that deploys, in the place of the stand-in."""
 
 
 def play_live(
@@ -68,7 +71,7 @@ def play_live(
             patience=scenario.time_scale,
         ) as world:
             ground = prepare_ground(scenario, world.scratch)
-            results = play(scenario, world, ground, world.scratch)
+            results = play(scenario, world, ground, world.scratch, stage.abra)
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
         _keep_overlays(history, folder)
@@ -97,7 +100,7 @@ def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
         cgroup_version=stage.apparatus.cgroup_version,
         engine=stage.apparatus.engine.version,
         engine_source=stage.apparatus.engine.source,
-        abra=WHOSE,
+        abra=stage.abra.whose if stage.abra else WHOSE,
         options={**options, "trust": sorted(stage.trust)},
     )
 

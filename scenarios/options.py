@@ -7,6 +7,12 @@ from pathlib import Path
 
 import click
 
+abra_option = click.option(
+    "--abra",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="STAMPLAB_ABRA",
+    help="A real abra.  [default: for stampings the one on PATH, else a stand-in]",
+)
 engine_option = click.option(
     "--engine",
     type=click.Path(path_type=Path, file_okay=False),

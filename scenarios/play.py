@@ -14,6 +14,7 @@ from harness.results import Results, StageResult
 from lab import pressure
 from lab.abra.deploy import WHOSE
 from lab.abra.folder import AbraFolder
+from lab.abra.program import Program
 from lab.history import Note, PolicyRead
 from lab.recipe import checkout, git, upstream
 from lab.recipe.source import Acquired, policy_at_head
@@ -58,9 +59,14 @@ def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
     return Ground(head=head, app=app, mirror=mirror, upstream=origin, policy=policy)
 
 
-def play(scenario: Scenario, world: World, ground: Ground, scratch: Path) -> Results:
-    """Play the scenario to its end. Raises LabError when the apparatus fails."""
-    bench = _bench(scenario, world, ground, scratch)
+def play(
+    scenario: Scenario, world: World, ground: Ground, scratch: Path, abra: Program | None = None
+) -> Results:
+    """Play the scenario to its end, by a real ``abra`` or the stand-in.
+
+    Raises LabError when the apparatus fails.
+    """
+    bench = _bench(scenario, world, ground, scratch, abra)
     installed = stages.install(bench, scenario.base, ground.head, scenario.timeout_s)
     done = [installed]
     if installed.end == "pass":
@@ -76,11 +82,13 @@ def play(scenario: Scenario, world: World, ground: Ground, scratch: Path) -> Res
         recipe=scenario.recipe.name,
         ref=ground.head,
         stages=tuple(done),
-        abra=WHOSE,
+        abra=abra.whose if abra else WHOSE,
     )
 
 
-def _bench(scenario: Scenario, world: World, ground: Ground, scratch: Path) -> Bench:
+def _bench(
+    scenario: Scenario, world: World, ground: Ground, scratch: Path, abra: Program | None
+) -> Bench:
     folder = AbraFolder(scratch / "abra")
     folder.create()
     bench = Bench(
@@ -89,6 +97,7 @@ def _bench(scenario: Scenario, world: World, ground: Ground, scratch: Path) -> B
         app=ground.app,
         mirror=ground.mirror,
         upstream=ground.upstream,
+        abra=abra,
         overlays=ci_overlays(scenario.service, scenario.order),
         standin=StandIn(
             heavy=scenario.service,

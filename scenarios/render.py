@@ -59,7 +59,9 @@ def show_report(report: Report, console: Console) -> None:
     if report.note:
         console.print(Text(report.note))
     console.print(Text(report.reproduced))
-    console.print(Text(f"deployed by: {report.abra}; its fidelity to abra is not proved yet"))
+    console.print(
+        Text(f"deployed by: {report.abra}; what is known of its fidelity is in docs/abra.md")
+    )
     console.print(Text(f"replay: {report.replay}"))
     console.print(Text(f"evidence: {report.evidence}"), soft_wrap=True)
     console.print(Text(f"verdict: {report.verdict}", style=_STYLES[report.verdict]))

@@ -11,11 +11,13 @@ import msgspec
 from harness.checks.wilson import Proportion
 from harness.evidence import EvidenceFolder
 from harness.verdict import Verdict, merge
+from lab.abra.program import find
 from lab.errors import LabError, RecipeRefused
 from lab.live.lab import prepare
 from lab.recipe.trust import Grant
 from scenarios.discourse.claims import Claim, converged_at_head, judge
-from scenarios.discourse.programme import Choice, Entry, programme_of
+from scenarios.discourse.cold import judge_cold
+from scenarios.discourse.programme import CLAIMS, Choice, Entry, programme_of
 from scenarios.discourse.teeth import Bite, bite
 from scenarios.discourse.teeth import claim as claim_of
 from scenarios.live import Stage, Tell, manifest, play_live
@@ -61,6 +63,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     engine: Path | None = None
     keep: bool = False
     trust: frozenset[Grant] = frozenset()
+    abra: Path | None = None
+    """A real abra, which then deploys in all plays."""
 
 
 def repro_discourse(request: Request, tell: Tell) -> Report:
@@ -70,17 +74,26 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     unknown, and says why.
     """
     programme = programme_of(request.choice)
+    program = find(request.abra)
     stage = Stage(
-        apparatus=prepare(request.engine), argv=request.argv, tell=tell, trust=request.trust
+        apparatus=prepare(request.engine),
+        argv=request.argv,
+        tell=tell,
+        trust=request.trust,
+        abra=program if request.abra else None,
     )
     folder = EvidenceFolder.create(request.runs, "repro-discourse")
     folder.write_json("manifest.json", manifest("repro-discourse", stage, _options(request)))
     replay = shlex.join(request.argv)
+    cold: list[Claim] = []
 
     def judged(played: Plays, note: str) -> Report:
-        return report_on(request.choice, played, folder, replay, note)
+        return report_on(request.choice, played, folder, replay, note, cold)
 
-    return play_all(programme, stage, folder, judged, keep=request.keep)
+    def before() -> None:
+        cold.extend(judge_cold(request.choice.claims, program, folder.path))
+
+    return play_all(programme, stage, folder, judged, keep=request.keep, before=before)
 
 
 def play_all(
@@ -90,9 +103,11 @@ def play_all(
     judged: Callable[[Plays, str], Report],
     *,
     keep: bool,
+    before: Callable[[], None] = lambda: None,
 ) -> Report:
     """Play a programme and write the verdict down, whatever fails; ``keep`` leaves the last lab up.
 
+    ``before`` is what is done first.
     It is written down from the first moment on, as unknown, for nothing can be after a
     ``kill -9``. Raises LabError.
     """
@@ -101,6 +116,7 @@ def play_all(
     note = "interrupted: the run did not come to its end"
     folder.write_json("verdict.json", judged(played, note))
     try:
+        before()
         for number, entry in enumerate(programme, start=1):
             part = folder.part(entry.folder)
             is_last = number == len(programme)
@@ -131,13 +147,19 @@ def report_on(
     folder: EvidenceFolder,
     replay: str,
     note: str,
+    cold: Sequence[Claim] = (),
 ) -> Report:
-    """Judge what was played; ``note`` says why the run did not come to its end, if it did not."""
+    """Judge what was played, and add what needed no play (``cold``).
+
+    ``note`` says why the run did not come to its end, if it did not.
+    """
+
     first = {key: next(iter(trials), None) for key, trials in played.items()}
     bites = tuple(bite(tooth, first.get(tooth.name)) for tooth in choice.teeth)
     claims = judge(first, choice.claims)
     if bites:
         claims = (*claims, claim_of(bites))
+    claims = tuple(sorted((*claims, *cold), key=lambda claim: CLAIMS.index(claim.id)))
     pressed = [*played.get("b", []), *played.get("c", [])]
     trials = _trials(pressed, played.get("d", [])) if choice.trials > 1 else ()
     verdicts = [claim.verdict for claim in claims]

@@ -12,21 +12,16 @@ import msgspec
 from harness.evidence import EvidenceFolder
 from lab.abra.program import Program, find
 from lab.errors import UsageError
-from lab.recipe import upstream
-from scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
-from scenarios.options import runs_option
+from lab.recipe import checkout
+from lab.recipe.source import RecipeSource, acquire
+from scenarios.discourse.cold import discourse_ground
+from scenarios.options import abra_option, json_option, runs_option
+from scenarios.recipe.command import source_options
 from scenarios.render import Screen, show_stamped
 from scenarios.stamping.claim import play_all
 from scenarios.stamping.experiment import Experiment, Ground
 from scenarios.stamping.ground import make_ground
 from scenarios.stamping.variants import EXPERIMENTS
-
-abra_option = click.option(
-    "--abra",
-    type=click.Path(path_type=Path, dir_okay=False),
-    envvar="STAMPLAB_ABRA",
-    help="The real abra to be used.  [default: the abra on PATH, else the stand-in]",
-)
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,16 +34,15 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command()
 @abra_option
-@click.option("--recipe", type=click.Path(path_type=Path), help="Another recipe's repository.")
-@click.option("--base", help="Its tag that is deployed first.")
-@click.option("--head", help="Its revision that is the intended head.  [default: HEAD]")
+@source_options(required=False)
 @runs_option
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout.")
+@json_option
 @click.argument("name", type=click.Choice(sorted(EXPERIMENTS)))
 def run(
     *,
     abra: Path | None,
-    recipe: Path | None,
+    recipe: str | None,
+    upstream: str | None,
     base: str | None,
     head: str | None,
     runs: Path,
@@ -60,13 +54,10 @@ def run(
     No daemon is needed, and no root: abra ends for want of a secret, after it has taken its stamp.
     The commands that it prints do the same by hand.
     """
-    if recipe is None and (base or head):
-        raise UsageError("--base and --head are of a --recipe")
-    if recipe is not None and base is None:
-        raise UsageError("--recipe needs --base, the tag that is deployed first")
+    source = _source(recipe, upstream, base, head)
     program, experiment = find(abra), EXPERIMENTS[name]
     folder = EvidenceFolder.create(runs.absolute(), name)
-    ground = _ground(folder.path / "ground", recipe, base or BASE_TAG, head or "HEAD")
+    ground = _ground(folder.path / "ground", source)
     (stamped,) = play_all((experiment,), ground, program, folder.path)
     folder.write_json("verdict.json", stamped)
     ran = Ran(
@@ -82,12 +73,27 @@ def run(
     return stamped.verdict.exit_code
 
 
-def _ground(folder: Path, recipe: Path | None, base: str, head: str) -> Ground:
+def _source(
+    recipe: str | None, upstream: str | None, base: str | None, head: str | None
+) -> RecipeSource | None:
+    """The recipe that was asked for; None for our own. Raises UsageError for half of one."""
+    if recipe is None:
+        if upstream or base or head:
+            raise UsageError("--upstream, --base and --head are of another recipe: add --recipe")
+        return None
+    if base is None or head is None:
+        raise UsageError("--recipe needs --base, a tag, and --head")
+    return RecipeSource(recipe=recipe, upstream=upstream, base=base, head=head)
+
+
+def _ground(folder: Path, source: RecipeSource | None) -> Ground:
+    if source is None:
+        return discourse_ground(folder)
     folder.mkdir()
-    if recipe is not None:
-        return make_ground(recipe.absolute().name.removesuffix(".git"), recipe, base, head, folder)
-    upstream.build(asking_for_a_secret(RECIPE), folder / "recipe")
-    return make_ground(RECIPE.name, folder / "recipe", base, head, folder)
+    acquired = acquire(source, folder)
+    recipe = folder / "recipe"
+    checkout.fetch(acquired.mirror, acquired.upstream, recipe, acquired.head)
+    return make_ground(acquired.name, recipe, source.base, acquired.head, folder)
 
 
 def by_hand(experiment: Experiment, ground: Ground, program: Program) -> str:

@@ -10,12 +10,13 @@ import msgspec
 from lab.errors import UsageError
 from scenarios.discourse import plays
 from scenarios.discourse.claims import PLAY_OF
+from scenarios.discourse.cold import COLD
 from scenarios.discourse.teeth import Tooth, teeth
 from scenarios.scenario import Scenario
 
 TEETH = "C9"
 """The claim that is judged on plays of its own; see `scenarios.discourse.teeth`."""
-CLAIMS = (*PLAY_OF, TEETH)
+CLAIMS = ("control", "C1", "C2", "C3", "C4", "C5", "C7", "C8", "C9", "C12")
 _OF_HARNESS = {"on": "acd", "off": "b", "both": "abcd"}
 
 
@@ -33,6 +34,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the harness on trial has a play for that claim."""
         if claim == TEETH:
             return self.guard != "off"
+        if claim in COLD:
+            return True
         return PLAY_OF[claim] in _OF_HARNESS[self.guard]
 
     @property
@@ -43,7 +46,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def keys(self) -> str:
         """The plays to be played, of (a) to (d)."""
-        played = {PLAY_OF[name] for name in self.claims if name != TEETH and self.shows(name)}
+        played = {PLAY_OF[name] for name in self.claims if name in PLAY_OF and self.shows(name)}
         return "".join(sorted(played))
 
 

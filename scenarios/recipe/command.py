@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import click
 import msgspec
+from click.decorators import FC
 from rich.text import Text
 
 from lab.errors import NotPossibleHere
@@ -32,31 +34,39 @@ from scenarios.vet import trust_option
 _ADDRESS = "URL|PATH"
 
 
-def source_options(command: click.decorators.FC) -> click.decorators.FC:
+def source_options(*, required: bool) -> Callable[[FC], FC]:
     """Options that say which recipe, and which two of its commits; for every command alike."""
-    for option in reversed(
-        (
-            click.option(
-                "--recipe",
-                required=True,
-                metavar=_ADDRESS,
-                help="The repository that has the head; only what is committed counts.",
-            ),
-            click.option(
-                "--upstream",
-                metavar=_ADDRESS,
-                help="Where the tags come from.  [default: from --recipe]",
-            ),
-            click.option("--base", required=True, metavar="REF", help="What is installed first."),
-            click.option("--head", required=True, metavar="REF", help="What it is upgraded to."),
-        )
-    ):
-        command = option(command)
-    return command
+
+    def add(command: FC) -> FC:
+        for option in reversed(
+            (
+                click.option(
+                    "--recipe",
+                    required=required,
+                    metavar=_ADDRESS,
+                    help="The repository that has the head; only what is committed counts.",
+                ),
+                click.option(
+                    "--upstream",
+                    metavar=_ADDRESS,
+                    help="Where the tags come from.  [default: from --recipe]",
+                ),
+                click.option(
+                    "--base", required=required, metavar="REF", help="What is installed first."
+                ),
+                click.option(
+                    "--head", required=required, metavar="REF", help="What it is upgraded to."
+                ),
+            )
+        ):
+            command = option(command)
+        return command
+
+    return add
 
 
 @click.command()
-@source_options
+@source_options(required=True)
 @click.option("--service", default="app", show_default=True, help="The heavy service.")
 @click.option(
     "--images",

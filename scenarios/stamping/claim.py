@@ -49,11 +49,20 @@ def play_all(
 def claim(stamped: Sequence[Stamped], whose: str, where: str) -> Claim:
     """C2 as one claim: every variant stamps head, every counter-example is told apart."""
     wrong = [f"{one.name}: {one.wrong}" for one in stamped if one.verdict is not Verdict.PASS]
-    said = [f"{one.name}: {one.stamp}, {one.whose}; {one.bailed}" for one in stamped]
     return Claim(
         id="C2",
         text="abra stamps the commit that is checked out, +U when the tree is dirty",
         verdict=merge(one.verdict for one in stamped),
-        evidence="; ".join([*(wrong or said), f"by {whose}"]),
+        evidence="; ".join([*(wrong or _in_words(stamped)), f"by {whose}"]),
         where=where,
     )
+
+
+def _in_words(stamped: Sequence[Stamped]) -> list[str]:
+    """Say once what experiments have in common: what they stamped, and how they ended."""
+    names: dict[str, list[str]] = {}
+    for one in stamped:
+        names.setdefault(f"{one.stamp}, {one.whose}", []).append(one.name)
+    ends = dict.fromkeys(one.bailed for one in stamped)
+    stamps = [f"{' '.join(named)}: {stamp}" for stamp, named in names.items()]
+    return [*stamps, f"all ended with: {' or '.join(ends)}"]
