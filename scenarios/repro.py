@@ -153,7 +153,6 @@ def report_on(
 
     ``note`` says why the run did not come to its end, if it did not.
     """
-
     first = {key: next(iter(trials), None) for key, trials in played.items()}
     bites = tuple(bite(tooth, first.get(tooth.name)) for tooth in choice.teeth)
     claims = judge(first, choice.claims)

@@ -53,7 +53,7 @@ class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
 
     def secrets(self) -> tuple[Secret, ...]:
         """What must be on the swarm before the app is deployed. Raises LabError."""
-        texts = {file.name: _text(self.checkout, file) for file in self.compose_files}
+        texts = {str(file): _text(self.checkout, file) for file in self.compose_files}
         return secrets_of(texts, self.settings, self.stack)
 
     def labels(self, version: str, *, chaos: bool) -> dict[str, str]:

@@ -77,6 +77,8 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     settings: tuple[str, ...]
     """The lines of the app's env file, but for COMPOSE_FILE."""
     compose_files: str = "compose.yml"
+    asks_secrets: bool = True
+    """Whether the recipe asks for any; where not, a deploy ends when the swarm refuses it."""
 
     def values(self, *, pinned: bool) -> dict[str, str]:
         """What stands in the places of the experiments' words."""

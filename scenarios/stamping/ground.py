@@ -8,23 +8,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.naming import app_domain
-from lab.abra.ensure import releases
-from lab.abra.settings import parse_env, parse_settings
-from lab.errors import LabError, UsageError
+from lab.abra.app import AbraApp
+from lab.abra.settings import Setting, parse_env, parse_settings
+from lab.errors import UsageError
 from lab.recipe import checkout, git
+from lab.recipe.compose import DEFAULT_FILE
 from lab.recipe.inside import require_inside
 from scenarios.stamping.experiment import Ground, Whose
 
 _NOT_OURS = ("TYPE", "RECIPE", "DOMAIN", "COMPOSE_FILE")
 _PR = "2"
+_DATE = "1780272000 +0000"  # 2026-06-01: the same commit on every machine
 
 
 def make_ground(recipe: str, source: Path, base: str, head: str, scratch: Path) -> Ground:
     """Make the ground below ``scratch`` from the repository at ``source``.
 
-    ``base`` is a tag of it, ``head`` any revision. Raises LabError where it has no such thing, and
-    UsageError where the two are the same commit: no stamp could tell them apart.
+    ``base`` is a tag of it or a commit that has one, ``head`` any revision. Raises LabError where
+    it has no such thing, and UsageError where the two are the same commit: no stamp could tell them
+    apart.
     """
+    base = _tag_of(source, base)
     head_sha = checkout.resolve(source, f"{head}^{{commit}}")
     base_sha = checkout.resolve(source, f"refs/tags/{base}^{{commit}}")
     if head_sha == base_sha:
@@ -36,11 +40,11 @@ def make_ground(recipe: str, source: Path, base: str, head: str, scratch: Path) 
     _copy(source, behind, _before(source, head_sha, base_sha))
     repointed = scratch / "mirror-repointed"
     _copy(source, repointed, head_sha)
-    another = _another(source, base, base_sha, head_sha)
-    _repoint(repointed, base, another)
+    another = _repoint(repointed, base, base_sha)
     sample = paths["upstream"] / ".env.sample"
     require_inside(paths["upstream"], sample)
     text = sample.read_text() if sample.is_file() else ""
+    files = parse_env(text).get("COMPOSE_FILE") or DEFAULT_FILE
     return Ground(
         recipe=recipe,
         domain=app_domain(recipe, _PR, head_sha),
@@ -57,8 +61,33 @@ def make_ground(recipe: str, source: Path, base: str, head: str, scratch: Path) 
             Whose.MIRRORS_TIP: _before(source, head_sha, base_sha),
         },
         settings=tuple(line for line in text.splitlines() if _is_kept(line)),
-        compose_files=parse_env(text).get("COMPOSE_FILE", "compose.yml"),
+        compose_files=files,
+        asks_secrets=_asks_secrets(paths["upstream"], files),
     )
+
+
+def _tag_of(source: Path, base: str) -> str:
+    """The tag that is meant: by its own name, or by its commit. Raises UsageError."""
+    tags = checkout.tags(source)
+    if base in tags:
+        return base
+    for tag in tags:
+        if checkout.resolve(source, f"refs/tags/{tag}^{{commit}}") == base:
+            return tag
+    raise UsageError(
+        f"{base} is no tag of the recipe, nor has it one: abra deploys releases by tag"
+    )
+
+
+def _asks_secrets(tree: Path, files: str) -> bool:
+    app = AbraApp(
+        domain="example.org",
+        recipe=tree.name,
+        pinned=None,
+        checkout=tree,
+        settings=(Setting(name="COMPOSE_FILE", value=files),),
+    )
+    return bool(app.secrets())
 
 
 def _is_kept(line: str) -> bool:
@@ -81,22 +110,13 @@ def _before(source: Path, head: str, base: str) -> str:
     return parents[0].hexsha if parents else base
 
 
-def _another(source: Path, base: str, *known: str) -> str:
-    """A commit besides base and head for a tag to be re-pointed to: an older release's, or any."""
-    for name in reversed(releases(source)):
-        sha = checkout.resolve(source, f"refs/tags/{name}^{{commit}}")
-        if name != base and sha not in known:
-            return sha
-    repo = git.open_at(source)
-    with git.told(f"the commits of {source} cannot be read"):
-        commits = str(repo.git.rev_list(known[-1])).split()
-    for sha in commits:
-        if sha not in known:
-            return sha
-    raise LabError(f"{source} has no commit besides base and head for {base} to be re-pointed to")
-
-
-def _repoint(repository: Path, tag: str, commit: str) -> None:
+def _repoint(repository: Path, tag: str, base: str) -> str:
+    """Re-point a tag to a commit of its own, which has the base's files; return that commit."""
     repo = git.open_at(repository)
-    with git.told(f"the tag {tag} cannot be re-pointed in {repository}"):
+    dates = {"GIT_AUTHOR_DATE": _DATE, "GIT_COMMITTER_DATE": _DATE}
+    failure = f"the tag {tag} cannot be re-pointed in {repository}"
+    with git.told(failure), repo.git.custom_environment(**dates):
+        message = f"{tag} is re-pointed"
+        commit = repo.git.commit_tree("-p", base, "-m", message, f"{base}^{{tree}}")
         repo.git.tag("--force", "--annotate", "--message", tag, tag, commit)
+    return str(commit)

@@ -13,6 +13,7 @@ from scenarios.stamping.play import StampRun
 
 _BAIL = re.compile(r"secret not (?:generated|inserted \(#generate=false\)): \S+")
 _REFUSED = "nothing can be deployed here"
+"""The empty swarm's answer to a recipe that asks for no secret."""
 
 
 class Stamped(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,14 +58,14 @@ def judge_stamping(experiment: Experiment, ground: Ground, run: StampRun | str) 
         )
     wrong = _wrong(experiment, ground, run)
     deploy = run.chaos_deploy
-    found = _BAIL.search(deploy.output) if deploy else None
+    bail = _bail(deploy.output, ground) if deploy else ""
     return Stamped(
         name=experiment.name,
         title=experiment.title,
         verdict=Verdict.of(None if run.stamp is None else not wrong),
         stamp=run.stamp,
         whose="unknown" if run.stamp is None else tell(run.stamp, ground),
-        bailed=f"{found[0] if found else 'no bail-out'}, exit code {deploy.exit_code}"
+        bailed=f"{bail or 'no bail-out'}, exit code {deploy.exit_code}"
         if deploy
         else "no chaos deploy",
         took_s=run.took_s,
@@ -81,16 +82,24 @@ def _wrong(experiment: Experiment, ground: Ground, run: StampRun) -> str:
         return f"it named no stamp: {_last_line(deploy.output)}"
     if run.stamp != wanted:
         return f"it took {run.stamp}, {tell(run.stamp, ground)}, not {wanted}"
-    if run.refused:
-        return f"it asked the swarm for {run.refused[0]}"
     if deploy.exit_code == 0:
         return "it exited with 0"
-    if not _BAIL.search(deploy.output):
+    if run.refused and ground.asks_secrets:
+        return f"it asked the swarm for {run.refused[0]}"
+    if not _bail(deploy.output, ground):
         return f"it did not end for want of a secret: {_last_line(deploy.output)}"
     sound = ground.head[:SMALL_SHA_DIGITS] + DIRTY_MARK
     if experiment.is_counter and run.stamp == sound:
         return f"a counter-example took {sound}, as a sound run of the CI does"
     return ""
+
+
+def _bail(output: str, ground: Ground) -> str:
+    """The words with which a deploy ended as it should; empty where it did not."""
+    found = _BAIL.search(output)
+    if found:
+        return found[0]
+    return _REFUSED if not ground.asks_secrets and _REFUSED in output else ""
 
 
 def _last_line(output: str) -> str:

@@ -167,7 +167,7 @@ class TestGround:
             make_ground("discourse", ground.upstream, BASE_TAG, BASE_TAG, tmp_path)
 
     def test_a_missing_tag_is_said(self, ground: Ground, tmp_path: Path) -> None:
-        with pytest.raises(LabError, match=r"has no refs/tags/9.9.9\+9") as said:
+        with pytest.raises(UsageError, match=r"9.9.9\+9 is no tag of the recipe") as said:
             make_ground("discourse", ground.upstream, "9.9.9+9", "main", tmp_path)
         assert "\n" not in str(said.value)
 

@@ -1,0 +1,67 @@
+"""``stamplab run``: one experiment by its name, on our recipe and on other people's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.recipe.upstream import RecipeHistory
+from scenarios.stamping.variants import EXPERIMENTS
+from tests import recipes
+
+
+def stamplab(*arguments: str, runs: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "scenarios", *arguments, "--runs", str(runs)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_prints_the_stamp_and_the_commands_that_do_the_same(tmp_path: Path) -> None:
+    done = stamplab("run", "stamp_mirror", runs=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "The same by hand:" in done.stdout
+    for word in ("git clone", "git -C", "'refs/tags/*:refs/tags/*'", "abra app deploy -C"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("history", recipes.ALL, ids=lambda history: history.name)
+def test_any_recipe_is_stamped_alike(history: RecipeHistory, tmp_path: Path) -> None:
+    source = recipes.bare_clone(history, tmp_path).source()
+    options = ("--recipe", source.recipe, "--base", source.base, "--head", source.head)
+    done = stamplab("run", "stamp_mirror_dirty", *options, "--json", runs=tmp_path / "runs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    stamped = json.loads(done.stdout)["stamped"]
+    assert stamped["whose"] == "the head's"
+    assert stamped["stamp"].endswith("+U")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "nothing"), "is not one of"),
+        (("run", "stamp_copy", "--base", "1.0.0"), "add --recipe"),
+        (("run", "stamp_copy", "--recipe", "."), "needs --base"),
+        (("run", "stamp_copy", "--abra", "/nonexistent"), "is no program"),
+        (
+            ("run", "stamp_copy", "--recipe", "/nonexistent", "--base", "1", "--head", "2"),
+            "there is no folder",
+        ),
+    ],
+)
+def test_bad_usage_is_said_in_a_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = stamplab(*arguments, runs=tmp_path)
+    assert done.returncode == 64
+    assert said in done.stderr
+
+
+def test_each_experiment_has_a_name_and_a_title_of_its_own() -> None:
+    assert len({one.title for one in EXPERIMENTS.values()}) == len(EXPERIMENTS)
