@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
 
 import click
 
@@ -25,9 +23,6 @@ def abra(arguments: tuple[str, ...]) -> int:
     """
     if os.environ.get("DOCKER_HOST"):
         return run_abra(arguments)
-    with (
-        tempfile.TemporaryDirectory(prefix="stamplab-") as scratch,
-        empty_swarm(Path(scratch)) as swarm,
-    ):
+    with empty_swarm() as swarm:
         os.environ["DOCKER_HOST"] = swarm.address
         return run_abra(arguments)

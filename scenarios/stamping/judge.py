@@ -12,8 +12,6 @@ from scenarios.stamping.experiment import Experiment, Ground, Whose
 from scenarios.stamping.play import StampRun
 
 _BAIL = re.compile(r"secret not (?:generated|inserted \(#generate=false\)): \S+")
-_REFUSED = "nothing can be deployed here"
-"""The empty swarm's answer to a recipe that asks for no secret."""
 
 
 class Stamped(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,11 +93,14 @@ def _wrong(experiment: Experiment, ground: Ground, run: StampRun) -> str:
 
 
 def _bail(output: str, ground: Ground) -> str:
-    """The words with which a deploy ended as it should; empty where it did not."""
+    """The words with which a deploy ended as it should; empty where it did not.
+
+    A recipe that asks for no secret ends in whatever way: the empty swarm takes nothing.
+    """
     found = _BAIL.search(output)
     if found:
         return found[0]
-    return _REFUSED if not ground.asks_secrets and _REFUSED in output else ""
+    return "" if ground.asks_secrets else _last_line(output)
 
 
 def _last_line(output: str) -> str:

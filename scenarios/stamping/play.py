@@ -50,7 +50,7 @@ def play_stamping(
     folder = AbraFolder(scratch / "abra")
     folder.create()
     began_s = time.monotonic()
-    with empty_swarm(scratch) as swarm:
+    with empty_swarm() as swarm:
         abra = Abra(program, folder, swarm.address)
         ran = tuple(_run(step, abra) for step in experiment.commands(ground))
         return StampRun(

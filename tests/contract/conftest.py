@@ -39,8 +39,8 @@ def scratch() -> Iterator[Path]:
 
 
 @pytest.fixture
-def swarm(scratch: Path) -> Iterator[EmptySwarm]:
-    with empty_swarm(scratch) as swarm:
+def swarm() -> Iterator[EmptySwarm]:
+    with empty_swarm() as swarm:
         yield swarm
 
 
