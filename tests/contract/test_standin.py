@@ -1,46 +1,25 @@
-"""The stand-in as a program: what it says to bad input; it leaves the user's home alone."""
+"""The stand-in alone: what it says to bad input; it leaves the user's home as it is."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lab.abra.empty_swarm import EmptySwarm, empty_swarm
-from lab.abra.folder import AbraFolder
-from lab.abra.program import Abra, Ran, environment, stand_in
-from lab.recipe import git, upstream
-from scenarios.discourse.recipe import RECIPE, asking_for_a_secret
+from lab.abra.program import Abra, Program, Ran, environment, stand_in
+from lab.recipe import git
+from tests.contract.conftest import DOMAIN
 
-DOMAIN = "app.example.org"
 _IN_A_NAMESPACE = ("unshare", "--mount", "--propagation", "private", "sh", "-c")
 
 
-@pytest.fixture
-def scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="stamplab-test-") as folder:
-        yield Path(folder)
-
-
-@pytest.fixture
-def swarm() -> Iterator[EmptySwarm]:
-    with empty_swarm() as swarm:
-        yield swarm
-
-
-@pytest.fixture
-def abra(scratch: Path, swarm: EmptySwarm) -> Abra:
-    folder = AbraFolder(scratch / "abra")
-    folder.create()
-    upstream.build(asking_for_a_secret(RECIPE), scratch / "discourse")
-    git.clone(scratch / "discourse", folder.recipe("discourse"))
-    folder.write_env(DOMAIN, {"TYPE": "discourse", "SECRET_DB_PASSWORD_VERSION": "v1"})
-    return Abra(stand_in(), folder, swarm.address)
+@pytest.fixture(scope="session")
+def program() -> Program:
+    """The stand-in, whatever ``--abra`` says."""
+    return stand_in()
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -120,11 +99,11 @@ def test_an_env_file_is_made_from_the_recipes_sample(abra: Abra) -> None:
     assert "already exists" in refused(again)
 
 
-def test_a_recipe_is_fetched_whole_or_not_at_all(abra: Abra, scratch: Path) -> None:
+def test_a_recipe_is_fetched_whole_or_not_at_all(abra: Abra, recipe: Path) -> None:
     shutil.rmtree(abra.folder.recipe("discourse"))
     fetch = ("recipe", "fetch", "-o", "-n", "discourse")
     assert "STAMPLAB_RECIPES is not set" in refused(abra.run(*fetch))
-    ours = {**environment(abra.folder, abra.engine), "STAMPLAB_RECIPES": str(scratch)}
+    ours = {**environment(abra.folder, abra.engine), "STAMPLAB_RECIPES": str(recipe.parent)}
     done = subprocess.run([*abra.program.argv, *fetch], env=ours, capture_output=True, check=False)
     assert done.returncode == 0
     assert (abra.folder.recipe("discourse") / "compose.yml").is_file()
