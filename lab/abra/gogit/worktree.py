@@ -142,7 +142,8 @@ def blob_sha(content: bytes, size_bytes: int) -> bytes:
 
 def _target(link: Path, root: Path) -> bytes:
     """A link's target. go-billy rewrites an absolute one, as if the work tree were ``/``."""
-    target = os.readlink(os.fsencode(link))  # noqa: PTH115: a Path would normalise it
+    # A Path would normalise it.
+    target = os.readlink(os.fsencode(link))  # noqa: PTH115
     if not target.startswith(b"/"):
         return target
     return b"/" + os.path.relpath(target, os.fsencode(root))
