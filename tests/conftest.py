@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from lab.errors import LabError
 from lab.live.lab import Apparatus, prepare
+from tests.gogit.asking import GoGit
+from tests.gogit.building import NoGo, build
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,3 +43,19 @@ def apparatus() -> Apparatus:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def gogit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoGit]:
+    """go-git; where it cannot be built, the reason is printed, and under CI it fails."""
+    folder = tmp_path_factory.mktemp("gogit")
+    try:
+        program = build(folder)
+    except NoGo as error:
+        reason = f"go-git cannot be asked here: {error}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    running = GoGit(program, home=folder)
+    yield running
+    running.end()

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.recipe import git
+from lab.abra import gogit
 
 SMALL_SHA_DIGITS = 8
 DIRTY_MARK = "+U"
 
 
-def chaos_version(checkout: Path) -> str:
-    """Small SHA of the checkout's HEAD, with ``+U`` when its work tree is dirty.
+def chaos_version(checkout: Path, home: Path | None = None) -> str:
+    """Small SHA of the checkout's HEAD, with ``+U`` when its work tree is dirty *for go-git*.
 
-    Source: abra@06a57de pkg/recipe/git.go:300-318 (ChaosVersion) and :483-495 (Head). Raises
-    LabError.
+    Source: abra@06a57de pkg/recipe/git.go:300-318 (ChaosVersion) and :483-495 (Head). For ``home``
+    see `is_clean`. Raises LabError.
     """
-    repo = git.open_at(checkout)
-    with git.told(f"the HEAD of {checkout} cannot be read"):
-        sha = repo.head.commit.hexsha
-        is_dirty = repo.is_dirty(untracked_files=True)
-    return sha[:SMALL_SHA_DIGITS] + (DIRTY_MARK if is_dirty else "")
+    reading = gogit.read(checkout, home)
+    return reading.head[:SMALL_SHA_DIGITS] + ("" if reading.is_clean else DIRTY_MARK)
+
+
+def is_clean(checkout: Path, home: Path | None = None) -> bool:
+    """Whether the work tree has no change for go-git; git may say otherwise (docs/abra.md).
+
+    ``home`` is the HOME that abra would have: its global excludes count (unverified). The lab runs
+    abra with a HOME of its own, where there are none. Raises LabError.
+    """
+    return gogit.read(checkout, home).is_clean
 
 
 def is_clean(checkout: Path) -> bool:

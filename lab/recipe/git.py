@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 # Without this GitPython refuses to be imported where there is no git; we say so ourselves, later.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -160,6 +161,62 @@ def describe(path: Path) -> str | None:
         return repo.head.commit.hexsha + ("+" if repo.is_dirty() else "")
     except (GitError, OSError, ValueError):
         return None
+
+
+def settings_in(file: Path) -> tuple[tuple[str, str], ...]:
+    """The keys and values of one configuration file, without what it includes.
+
+    Raises git's own errors: see `told`.
+    """
+    _forget_callers()
+    options = ("--no-includes", "--null", "--list", "--file", str(file))
+    found = _plumbing(file.parent, {}, "config", *options)
+    pairs = (entry.partition("\n") for entry in os.fsdecode(found).split("\0")[:-1])
+    return tuple((key, value) for key, _, value in pairs)
+
+
+def files_of_commit(dot: Path, sha: str) -> list[tuple[int, str, bytes]]:
+    """Mode, SHA and path of everything in a commit, by the objects of that git folder alone.
+
+    Its folder is named outright, so git does not ask whose it is; objects that it borrows from
+    another repository (alternates) and replacements (`refs/replace`) are not looked at. Raises
+    LabError.
+    """
+    _forget_callers()
+    environment = {"GIT_DIR": str(dot), "GIT_NO_REPLACE_OBJECTS": "1"}
+    with told("git cannot list it"), _own_objects(dot) as objects:
+        if objects is not None:
+            environment["GIT_OBJECT_DIRECTORY"] = str(objects)
+        listed = _plumbing(dot, environment, "ls-tree", "-r", "-z", "--full-tree", sha)
+    found = []
+    for line in listed.split(b"\0")[:-1]:
+        fields, _, name = line.partition(b"\t")
+        mode, _, blob = fields.decode().split()
+        found.append((int(mode, 8), blob, name))
+    return found
+
+
+@contextmanager
+def _own_objects(dot: Path) -> Iterator[Path | None]:
+    """A view of the objects without ``info/alternates``; None where there is no such file."""
+    if not (dot / "objects" / "info" / "alternates").exists():
+        yield None
+        return
+    with TemporaryDirectory(prefix="stamplab-objects-") as name:
+        for entry in (dot / "objects").iterdir():
+            if entry.name != "info":
+                (Path(name) / entry.name).symlink_to(entry.absolute())
+        yield Path(name)
+
+
+def _plumbing(folder: Path, environment: Mapping[str, str], *arguments: str) -> bytes:
+    """What a command prints, byte by byte."""
+    git = Git(folder)
+    git.update_environment(**ISOLATED, **environment)
+    said = git.execute(["git", *arguments], stdout_as_string=False, strip_newline_in_stdout=False)
+    if not isinstance(said, bytes):
+        raise TypeError(f"GitPython answered with {type(said).__name__} where bytes were asked for")
+    return said
 
 
 def _forget_callers() -> None:
