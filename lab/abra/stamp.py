@@ -29,13 +29,6 @@ def is_clean(checkout: Path, home: Path | None = None) -> bool:
     return gogit.read(checkout, home).is_clean
 
 
-def is_clean(checkout: Path) -> bool:
-    """Whether the checkout has no changes, untracked files included. Raises LabError."""
-    repo = git.open_at(checkout)
-    with git.told(f"the changes of {checkout} cannot be read"):
-        return not repo.is_dirty(untracked_files=True)
-
-
 def stack_name(domain: str) -> str:
     """The stack of an app.
 
