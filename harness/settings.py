@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from harness.app import Bench
-from lab.abra.settings import parse_env, parse_settings, with_value
 from lab.history import Note
 from lab.recipe.checkout import read_sample
 from lab.recipe.compose import DEFAULT_FILE
+from lab.recipe.settings import parse_env, parse_settings, with_value
 from lab.recipe.standin import OVERLAY_NAME
 
 _FILES = "COMPOSE_FILE"

@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 
 from lab.abra.folder import AbraFolder
-from lab.abra.secrets import Secret, secrets_of
-from lab.abra.settings import Setting
 from lab.abra.stamp import label, stack_name
 from lab.errors import LabError
 from lab.recipe.compose import DEFAULT_FILE, overlay_text, stated_version
 from lab.recipe.inside import require_inside
 from lab.recipe.reading import exports_of
+from lab.recipe.secrets import Secret, secrets_of
+from lab.recipe.settings import Setting
 from lab.world import Stack
 
 STAMPED_SERVICE = "app"

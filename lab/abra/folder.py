@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.abra.settings import Setting, parse_settings, with_value, written
 from lab.errors import LabError, UsageError
+from lab.recipe.settings import Setting, parse_settings, with_value, written
 
 SERVER = "default"
 

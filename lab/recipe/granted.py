@@ -6,9 +6,9 @@ import re
 
 import msgspec
 
-from lab.abra.secrets import secrets_of
-from lab.abra.settings import Setting
 from lab.recipe.compose import Compose, parse, read_texts
+from lab.recipe.secrets import secrets_of
+from lab.recipe.settings import Setting
 from lab.recipe.standin import IMAGES
 from lab.world import Stack
 

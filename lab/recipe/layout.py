@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.abra.settings import parse_env
 from lab.errors import UsageError
 from lab.recipe.inside import way_out
+from lab.recipe.settings import parse_env
 from lab.recipe.trust import Demand
 from lab.world import Stack
 

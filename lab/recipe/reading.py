@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from lab.abra.settings import exported, parse_env
 from lab.errors import UsageError
 from lab.recipe import checkout
 from lab.recipe.commands import commands_of, without_folders
 from lab.recipe.compose import DEFAULT_FILE, Compose, read_texts
+from lab.recipe.settings import exported, parse_env
 from lab.world import Stack
 
 SCRIPT = "abra.sh"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from harness.naming import app_domain
 from lab.abra.app import AbraApp
-from lab.abra.settings import Setting, parse_env, parse_settings
 from lab.errors import UsageError
 from lab.recipe import checkout, git
 from lab.recipe.compose import DEFAULT_FILE
 from lab.recipe.inside import require_inside
+from lab.recipe.settings import Setting, parse_env, parse_settings
 from scenarios.stamping.experiment import Ground, Whose
 
 _NOT_OURS = ("TYPE", "RECIPE", "DOMAIN", "COMPOSE_FILE")

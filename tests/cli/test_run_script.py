@@ -202,7 +202,15 @@ def test_a_dynamic_busybox_does_not_count(machine: Machine) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--version"], ["judge"], ["doctor"], ["generations"], ["repro", "--engine=/opt/engine"]],
+    [
+        ["--version"],
+        ["judge"],
+        ["doctor"],
+        ["generations"],
+        ["run", "x"],
+        ["abra"],
+        ["repro", "--engine=/opt/engine"],
+    ],
 )
 def test_no_engine_is_looked_for_where_none_is_needed(
     machine: Machine, arguments: list[str]
@@ -220,6 +228,13 @@ def test_no_engine_is_looked_for_by_an_ordinary_user(machine: Machine) -> None:
     machine.remove(*ENGINE)
     machine.add("id", "#!/bin/sh\necho 1000\n")
     assert machine.run("repro")[0] == 0
+
+
+def test_what_reads_repositories_needs_git(machine: Machine) -> None:
+    machine.remove("git")
+    for command in ("run", "abra"):
+        code, _, errors = machine.run(command)
+        assert (code, "lacks git" in errors) == (77, True)
 
 
 def test_doctor_fetches_no_git_but_sees_one_that_was_unpacked(machine: Machine) -> None:

@@ -22,14 +22,14 @@ from lab.abra.ensure import (
     require_checkout,
 )
 from lab.abra.folder import SERVER, AbraFolder
-from lab.abra.secrets import Secret
-from lab.abra.settings import with_value
 from lab.abra.stamp import chaos_version
 from lab.abra.standin.converge import progress
 from lab.abra.standin.swarm import Swarm
 from lab.errors import LabError
 from lab.recipe import git
 from lab.recipe.inside import require_inside
+from lab.recipe.secrets import Secret
+from lab.recipe.settings import with_value
 from lab.recipe.trust import demands_of, require_trusted
 
 RECIPES = "STAMPLAB_RECIPES"

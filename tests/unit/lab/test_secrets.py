@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab.abra.secrets import Secret, secrets_of
-from lab.abra.settings import parse_settings
 from lab.errors import LabError
+from lab.recipe.secrets import Secret, secrets_of
+from lab.recipe.settings import parse_settings
 
 STACK = "app_example_org"
 COMPOSE = """\

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.abra.settings import exported, parse_env, parse_settings, with_value, written
+from lab.recipe.settings import exported, parse_env, parse_settings, with_value, written
 
 printable = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]))
 

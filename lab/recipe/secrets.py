@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 import yaml
 
-from lab.abra.settings import Setting
 from lab.errors import LabError
+from lab.recipe.settings import Setting
 from lab.recipe.trust.template import InvalidTemplate, substitute
 
 _LENGTH = 32
