@@ -8,6 +8,7 @@ import click
 
 from lab.abra.empty_swarm import empty_swarm
 from lab.abra.standin.cli import run_abra
+from lab.live.lease import leased_scratch
 
 
 @click.command(
@@ -23,6 +24,6 @@ def abra(arguments: tuple[str, ...]) -> int:
     """
     if os.environ.get("DOCKER_HOST"):
         return run_abra(arguments)
-    with empty_swarm() as swarm:
+    with leased_scratch() as folder, empty_swarm(folder.socket) as swarm:
         os.environ["DOCKER_HOST"] = swarm.address
         return run_abra(arguments)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import socketserver
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,25 +84,19 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def empty_swarm() -> Iterator[EmptySwarm]:
-    """Serve an empty swarm on a unix socket of its own. Raises LabError where it cannot.
-
-    The socket lies in a temporary folder, not with the evidence: its path must be short (unix(7):
-    107 characters).
-    """
-    with tempfile.TemporaryDirectory(prefix="stamplab-") as folder:
-        path = Path(folder) / "docker.sock"
-        swarm = EmptySwarm(f"unix://{path}")
-        try:
-            server = _Server(path, swarm)
-        except OSError as error:
-            said = error.strerror or str(error)
-            raise LabError(f"no socket can be made at {path}: {said}") from error
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        try:
-            yield swarm
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+def empty_swarm(path: Path) -> Iterator[EmptySwarm]:
+    """Serve an empty swarm on a unix socket at this path. Raises LabError where it cannot."""
+    swarm = EmptySwarm(f"unix://{path}")
+    try:
+        server = _Server(path, swarm)
+    except OSError as error:
+        raise LabError(f"no socket can be made at {path}: {error.strerror or error}") from error
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield swarm
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        path.unlink(missing_ok=True)

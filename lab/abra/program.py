@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -83,11 +84,19 @@ def find(path: Path | None = None) -> Program:
 class Abra:
     """A program with the ABRA_DIR that it works in and the engine that it talks to."""
 
-    def __init__(self, program: Program, folder: AbraFolder, engine: str) -> None:
+    def __init__(
+        self,
+        program: Program,
+        folder: AbraFolder,
+        engine: str,
+        mark: Mapping[str, str] | None = None,
+    ) -> None:
         self.program = program
         self.folder = folder
         self.engine = engine
         """Its address: ``unix://…``."""
+        self.mark = mark or {}
+        """Variables by which its processes can be told from others."""
 
     def run(self, *arguments: str, timeout_s: float = _TIMEOUT_S) -> Ran:
         """Run it. Raises LabError when it cannot be started, or does not end in time."""
@@ -95,7 +104,7 @@ class Abra:
         try:
             done = subprocess.run(
                 [*command(self.program, self.engine), *arguments],
-                env=environment(self.folder, self.engine),
+                env={**environment(self.folder, self.engine), **self.mark},
                 cwd=self.folder.path,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -12,8 +12,8 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -144,8 +144,13 @@ def remove_remains(folder: Path) -> None:
 
 
 def labs_root() -> Path:
-    """Where labs have their folders: ``$STAMPLAB_DIR``, else ``/var/tmp/stamplab``."""
-    return Path(os.environ.get("STAMPLAB_DIR", "/var/tmp/stamplab"))  # noqa: S108 - kept over boots
+    """Where labs have their folders: ``$STAMPLAB_DIR``, else ``/var/tmp/stamplab``.
+
+    An ordinary user, who can play stampings alone, has a folder with his number at its end.
+    """
+    whose = "" if os.geteuid() == 0 else f"-{os.geteuid()}"
+    default = f"/var/tmp/stamplab{whose}"  # noqa: S108 - kept over boots
+    return Path(os.environ.get("STAMPLAB_DIR", default))
 
 
 def claim_folder(
@@ -184,6 +189,20 @@ def claim_folder(
         remove_remains(draft.path)
         raise
     return folder, lease
+
+
+@contextmanager
+def leased_scratch() -> Iterator[LabFolder]:
+    """A lab's folder without a daemon, for what is short-lived; gone in the end, like a lab.
+
+    Processes that are started meanwhile carry `MARK`. Raises LabError.
+    """
+    folder, lease = claim_folder(labs_root(), kept=False)
+    try:
+        yield folder
+    finally:
+        end_processes(lease)
+        folder.remove()
 
 
 def _require_own(root: Path) -> None:

@@ -31,7 +31,7 @@ def judge_cold(asked: Collection[str], program: Program, folder: Path) -> tuple[
     if STAMPING in asked:
         place = folder / "stamping"
         stamped = stamping.play_all(stamping.C2, discourse_ground(place / "ground"), program, place)
-        claims.append(stamping.claim(stamped, program.whose, "stamping/*/commands.json"))
+        claims.append(stamping.claim(stamped, program.whose, "stamping/*.json"))
     if CONSTANT in asked:
         place = folder / "generations"
         place.mkdir()

@@ -12,6 +12,7 @@ import msgspec
 from harness.verdict import Verdict, merge
 from lab.abra.program import Program
 from lab.errors import LabError
+from lab.live.lease import MARK, leased_scratch
 from scenarios.discourse.claims import Claim
 from scenarios.stamping.experiment import Experiment, Ground
 from scenarios.stamping.judge import Stamped, judge_stamping
@@ -25,24 +26,25 @@ C2 = (*VARIANTS, *map(dirty, VARIANTS), *COUNTER_EXAMPLES)
 def play_all(
     experiments: Sequence[Experiment], ground: Ground, program: Program, folder: Path
 ) -> tuple[Stamped, ...]:
-    """Play and judge experiments, side by side; each leaves ``<name>/`` with its commands.
+    """Play and judge experiments, side by side; each leaves ``<name>.json`` with its commands.
 
-    One that cannot be played is unknown, and says why.
+    One that cannot be played is unknown, and says why. Raises LabError where there is no place for
+    their ABRA_DIRs.
     """
 
     def one(experiment: Experiment) -> Stamped:
-        scratch = folder / experiment.name
         run: StampRun | str
         try:
-            scratch.mkdir(parents=True)
-            run = play_stamping(experiment, ground, program, scratch)
+            scratch = lab.scratch / experiment.name
+            scratch.mkdir()
+            run = play_stamping(experiment, ground, program, scratch, {MARK: lab.lab_id})
             text = msgspec.json.format(msgspec.json.encode(run))
-            (scratch / "commands.json").write_bytes(text)
+            (folder / f"{experiment.name}.json").write_bytes(text)
         except (LabError, OSError) as error:
             run = str(error)
         return judge_stamping(experiment, ground, run)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with leased_scratch() as lab, ThreadPoolExecutor(os.cpu_count()) as pool:
         return tuple(pool.map(one, experiments))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
@@ -44,14 +45,21 @@ class StampRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def play_stamping(
-    experiment: Experiment, ground: Ground, program: Program, scratch: Path
+    experiment: Experiment,
+    ground: Ground,
+    program: Program,
+    scratch: Path,
+    mark: Mapping[str, str],
 ) -> StampRun:
-    """Play it in ``scratch``. Raises LabError when a command of git or cp fails."""
+    """Play it in ``scratch``; all its processes carry ``mark``.
+
+    Raises LabError when a command of git or cp fails.
+    """
     folder = AbraFolder(scratch / "abra")
     folder.create()
     began_s = time.monotonic()
-    with empty_swarm() as swarm:
-        abra = Abra(program, folder, swarm.address)
+    with empty_swarm(scratch / "docker.sock") as swarm:
+        abra = Abra(program, folder, swarm.address, mark)
         ran = tuple(_run(step, abra) for step in experiment.commands(ground))
         return StampRun(
             commands=ran,
@@ -72,13 +80,15 @@ def _run(step: Step, abra: Abra) -> CommandRan:
             output=done.output,
             by=abra.program.whose,
         )
-    return _plainly(step, words, abra.folder)
+    return _plainly(step, words, abra.folder, abra.mark)
 
 
-def _plainly(step: Step, words: list[str], folder: AbraFolder) -> CommandRan:
+def _plainly(
+    step: Step, words: list[str], folder: AbraFolder, mark: Mapping[str, str]
+) -> CommandRan:
     """Run git, cp or printf: deaf to the user's settings, and it must succeed."""
     began_s = time.monotonic()
-    environment = {**git.ISOLATED, "PATH": os.environ.get("PATH", os.defpath)}
+    environment = {**git.ISOLATED, **mark, "PATH": os.environ.get("PATH", os.defpath)}
     environment |= {"HOME": str(folder.home), "GIT_ALLOW_PROTOCOL": "file"}
     if "GIT_EXEC_PATH" in os.environ:
         environment["GIT_EXEC_PATH"] = os.environ["GIT_EXEC_PATH"]

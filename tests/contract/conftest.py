@@ -39,8 +39,8 @@ def scratch() -> Iterator[Path]:
 
 
 @pytest.fixture
-def swarm() -> Iterator[EmptySwarm]:
-    with empty_swarm() as swarm:
+def swarm(scratch: Path) -> Iterator[EmptySwarm]:
+    with empty_swarm(scratch / "docker.sock") as swarm:
         yield swarm
 
 
