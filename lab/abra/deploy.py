@@ -15,7 +15,7 @@ from lab.abra.program import STAND_IN, Program, command, environment, stamp_in
 from lab.abra.stamp import chaos_version
 from lab.errors import LabError
 from lab.history import CommandRan, Deployed, Note
-from lab.world import Deployer, Stack, World
+from lab.world import Deployer, World
 
 WHOSE = STAND_IN
 CHAOS_VERSION = "DEBU app/deploy.go:372 version: taking chaos version: "
@@ -49,7 +49,8 @@ def chaos_deploy(
     stamp = planted or chaos_version(app.checkout)
     whose = f"{WHOSE}, the stamp is planted" if planted else WHOSE
     world.record(Note(text=f"{CHAOS_VERSION}{stamp} ({whose})"))
-    deployed = world.apply(_labelled(folder, app, stamp))
+    labels = app.labels(stamp, chaos=True)
+    deployed = world.apply(app.stack_with(labels, folder.labels_file(app.stack)))
     world.record(
         CommandRan(
             argv=("abra", "app", "deploy", *FLAGS, domain),
@@ -60,11 +61,6 @@ def chaos_deploy(
         )
     )
     return ChaosDeploy(stamp=stamp, stack=app.stack, deployed=deployed)
-
-
-def _labelled(folder: AbraFolder, app: AbraApp, stamp: str) -> Stack:
-    """The app's stack with abra's labels, which lie outside the checkout: they would dirty it."""
-    return app.stack_with(app.labels(stamp, chaos=True), folder.overlays / f"{app.stack}.yml")
 
 
 def _by_program(world: World, folder: AbraFolder, app: AbraApp, program: Program) -> ChaosDeploy:

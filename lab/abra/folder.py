@@ -22,7 +22,7 @@ class AbraFolder:
 
     def create(self) -> None:
         """Make the empty layout. Raises LabError where that is not possible."""
-        parts = (self.path / "servers" / SERVER, self.path / "recipes", self.overlays, self.home)
+        parts = (self.path / "servers" / SERVER, self.path / "recipes", self.home)
         try:
             for part in parts:
                 part.mkdir(parents=True)
@@ -38,10 +38,17 @@ class AbraFolder:
         """Where a recipe is checked out. Raises UsageError for a name that is a path."""
         return self.path / "recipes" / _checked(name)
 
-    @property
-    def overlays(self) -> Path:
-        """Where the stand-in writes the labels that the real abra adds in memory."""
-        return self.path / "stamps"
+    def labels_file(self, stack: str) -> Path:
+        """Where the stand-in writes the labels that the real abra adds in memory. Raises LabError.
+
+        Outside the checkout, which it would make dirty.
+        """
+        folder = self.path / "stamps"
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise LabError(f"{folder} cannot be made: {error.strerror}") from error
+        return folder / f"{stack}.yml"
 
     def plant_stamp(self, stamp: str) -> None:
         """Make the stand-in lie from now on: it takes this stamp, whatever is checked out.

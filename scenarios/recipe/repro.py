@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ from lab.abra.app import STAMPED_SERVICE
 from lab.errors import UsageError
 from lab.history import PolicyRead
 from lab.live.lab import prepare
+from lab.live.lease import leased_scratch
 from lab.recipe.source import Acquired, RecipeSource, acquire, policy_at_head, read_at
 from lab.recipe.trust import Grant, demands_of, require_trusted
 from lab.world import Stack
@@ -54,8 +54,8 @@ def repro_recipe(request: Request, tell: Tell) -> Report:
     LabError when the apparatus fails, and then the verdict on disk is unknown.
     """
     apparatus = prepare(request.engine)
-    with tempfile.TemporaryDirectory(prefix="stamplab-recipe-") as scratch:
-        prepared = look_at(request, Path(scratch))
+    with leased_scratch() as place:
+        prepared = look_at(request, place.scratch)
         for note in (*prepared.acquired.notes, in_words(prepared.policy)):
             tell(note)
         stage = Stage(

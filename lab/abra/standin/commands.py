@@ -31,6 +31,7 @@ from lab.recipe.inside import require_inside
 from lab.recipe.secrets import Secret
 from lab.recipe.settings import with_value
 from lab.recipe.trust import demands_of, require_trusted
+from lab.world import Stack
 
 RECIPES = "STAMPLAB_RECIPES"
 """Variable: the folder that recipes are cloned from, in the place of the recipes' forge."""
@@ -82,7 +83,8 @@ def deploy(folder: AbraFolder, request: DeployRequest, flags: Flags) -> None:
     _require_secrets(app, swarm)
     if not flags.no_input:
         click.confirm("proceed?", abort=True)
-    _deploy(app, version, request, swarm)
+    labels = app.labels(version, chaos=request.chaos)
+    _deploy(app.stack_with(labels, folder.labels_file(app.stack)), swarm)
     if request.converge:
         _converge(app, swarm)
     if not request.chaos:
@@ -124,12 +126,9 @@ def _require_secrets(app: AbraApp, swarm: Swarm) -> None:
         raise LabError(f"secret not inserted (#generate=false): {secret.name}")
 
 
-def _deploy(app: AbraApp, version: str, request: DeployRequest, swarm: Swarm) -> None:
-    with tempfile.TemporaryDirectory(prefix="stamplab-abra-") as scratch:
-        labels = app.labels(version, chaos=request.chaos)
-        stack = app.stack_with(labels, Path(scratch) / "labels.yml")
-        require_trusted(demands_of(stack, stack.environment, frozenset()), frozenset())
-        click.echo(swarm.deploy(stack), nl=False)
+def _deploy(stack: Stack, swarm: Swarm) -> None:
+    require_trusted(demands_of(stack, stack.environment, frozenset()), frozenset())
+    click.echo(swarm.deploy(stack), nl=False)
 
 
 def _converge(app: AbraApp, swarm: Swarm) -> None:
