@@ -26,4 +26,7 @@ def abra(arguments: tuple[str, ...]) -> int:
         return run_abra(arguments)
     with leased_scratch() as folder, empty_swarm(folder.socket) as swarm:
         os.environ["DOCKER_HOST"] = swarm.address
-        return run_abra(arguments)
+        try:
+            return run_abra(arguments)
+        finally:
+            del os.environ["DOCKER_HOST"]

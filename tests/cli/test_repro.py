@@ -16,6 +16,7 @@ import pytest
 
 from lab.live.lab import Apparatus
 from scenarios.render import Screen
+from scenarios.stamping.claim import C2
 from tests.live import traces
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +62,7 @@ def test_it_exits_0_and_prints_every_claim_as_pass(apparatus: Apparatus, tmp_pat
     before = traces.everything()
     done = run(folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    for claim in ("C1", "C3", "C4", "C5", "C7", "C8", "C9"):
+    for claim in ("C1", "C2", "C3", "C4", "C5", "C7", "C8", "C9", "C12"):
         row = next(line for line in done.stdout.splitlines() if f" {claim} " in line)
         assert " pass " in row
     assert "verdict: pass" in done.stdout
@@ -71,7 +72,9 @@ def test_it_exits_0_and_prints_every_claim_as_pass(apparatus: Apparatus, tmp_pat
     latest = tmp_path / "runs" / "repro-discourse" / "latest"
     report = msgspec.json.decode((latest / "verdict.json").read_bytes())
     assert [(bite["end"], bite["verdict"]) for bite in report["teeth"]] == [("fail", "pass")] * 11
-    levels = {path.name: level(path) for path in latest.iterdir() if path.is_dir()}
+    levels = {path.parent.name: level(path.parent) for path in latest.glob("*/results.json")}
+    stamped = {path.stem for path in (latest / "stamping").glob("*.json")}
+    assert stamped == {experiment.name for experiment in C2}
     assert {name: levels[name] for name in levels if name[:2] in {"a-", "b-", "c-", "d-"}} == {
         "a-ample": 2,
         "b-guard-off": 1,
