@@ -170,7 +170,8 @@ def settings_in(file: Path) -> tuple[tuple[str, str], ...]:
     """
     _forget_callers()
     options = ("--no-includes", "--null", "--list", "--file", str(file))
-    found = _plumbing(file.parent, {}, "config", *options)
+    # Not from its own folder: git would look for the work tree of a repository there.
+    found = _plumbing(Path("/"), {}, "config", *options)
     pairs = (entry.partition("\n") for entry in os.fsdecode(found).split("\0")[:-1])
     return tuple((key, value) for key, _, value in pairs)
 
@@ -179,11 +180,16 @@ def files_of_commit(dot: Path, sha: str) -> list[tuple[int, str, bytes]]:
     """Mode, SHA and path of everything in a commit, by the objects of that git folder alone.
 
     Its folder is named outright, so git does not ask whose it is; objects that it borrows from
-    another repository (alternates) and replacements (`refs/replace`) are not looked at. Raises
+    another repository (alternates, or the main one of a linked work tree) and replacements
+    (`refs/replace`) are not looked at. Raises
     LabError.
     """
     _forget_callers()
-    environment = {"GIT_DIR": str(dot), "GIT_NO_REPLACE_OBJECTS": "1"}
+    environment = {
+        "GIT_DIR": str(dot),
+        "GIT_COMMON_DIR": str(dot),
+        "GIT_NO_REPLACE_OBJECTS": "1",
+    }
     with told("git cannot list it"), _own_objects(dot) as objects:
         if objects is not None:
             environment["GIT_OBJECT_DIRECTORY"] = str(objects)

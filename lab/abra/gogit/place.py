@@ -10,6 +10,8 @@ import msgspec
 
 from lab.errors import LabError
 
+NO_COMMIT = "0" * 40
+"""The commit of which go-git believes that it is empty (worktree_status.go:229)."""
 _POINTER = "gitdir: "
 _SYMBOLIC = "ref: "
 _LINKS_FOLLOWED = 1024
@@ -74,15 +76,19 @@ def head_of(dot: Path) -> str | None:
         if text is None:
             return None
         if not text.startswith(_SYMBOLIC):
-            return _sha(dot, name, text)
+            return _sha(text)
         name = text.removeprefix(_SYMBOLIC)
     raise LabError(f"the HEAD of {dot} cannot be read: it leads from name to name for ever")
 
 
-def _sha(dot: Path, name: str, text: str) -> str:
-    if re.fullmatch(r"[0-9a-fA-F]{40}", text):
-        return text.lower()
-    raise LabError(f"the HEAD of {dot} cannot be read: {name} holds no SHA-1 but {text[:80]!r}")
+def _sha(text: str) -> str:
+    """What go-git makes of any text: the bytes that it begins with in hex, then zeros.
+
+    Source: go-git plumbing/hash.go:26.
+    """
+    found = re.match(r"(?:[0-9a-fA-F]{2})*", text)
+    digits = found[0].lower() if found else ""
+    return digits[: len(NO_COMMIT)].ljust(len(NO_COMMIT), "0")
 
 
 def _raw_reference(dot: Path, name: str) -> str | None:

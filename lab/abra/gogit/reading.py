@@ -11,7 +11,7 @@ from lab.abra.gogit.index import Entry, read_index
 from lab.abra.gogit.names import NameRules
 from lab.abra.gogit.nodes import Change, changes, tree_of
 from lab.abra.gogit.patterns import Pattern, is_ignored, patterns_in, patterns_of_tree
-from lab.abra.gogit.place import Place, head_of, locate
+from lab.abra.gogit.place import NO_COMMIT, Place, head_of, locate
 from lab.abra.gogit.settings import Settings, read_settings, require_supported
 from lab.abra.gogit.submodules import read_submodules
 from lab.abra.gogit.worktree import WorkTree
@@ -70,6 +70,8 @@ def rules_of(settings: Settings) -> NameRules:
 
 
 def _committed(checkout: Path, place: Place, head: str) -> list[Entry]:
+    if head == NO_COMMIT:
+        return []
     try:
         files = git.files_of_commit(place.dot, head)
     except LabError as error:
