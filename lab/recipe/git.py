@@ -116,10 +116,12 @@ def files_of_commit(dot: Path, sha: str) -> list[tuple[int, str, bytes]]:
     LabError.
     """
     _forget_callers()
-    environment = {"GIT_DIR": str(dot), "GIT_NO_REPLACE_OBJECTS": "1"}
     with told("git cannot list it"), _own_objects(dot) as objects:
-        if objects is not None:
-            environment["GIT_OBJECT_DIRECTORY"] = str(objects)
+        environment = {
+            "GIT_DIR": str(dot),
+            "GIT_OBJECT_DIRECTORY": str(objects),
+            "GIT_NO_REPLACE_OBJECTS": "1",
+        }
         listed = _plumbing(dot, environment, "ls-tree", "-r", "-z", "--full-tree", sha)
     found = []
     for line in listed.split(b"\0")[:-1]:
@@ -130,10 +132,10 @@ def files_of_commit(dot: Path, sha: str) -> list[tuple[int, str, bytes]]:
 
 
 @contextmanager
-def _own_objects(dot: Path) -> Iterator[Path | None]:
-    """A view of the objects without ``info/alternates``; None where there is no such file."""
+def _own_objects(dot: Path) -> Iterator[Path]:
+    """A folder of the objects without ``info/alternates``."""
     if not (dot / "objects" / "info" / "alternates").exists():
-        yield None
+        yield dot / "objects"
         return
     with TemporaryDirectory(prefix="stamplab-objects-") as name:
         for entry in (dot / "objects").iterdir():
