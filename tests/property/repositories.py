@@ -38,7 +38,7 @@ git init -q repo; cd repo; mkdir -p d/e
 printf 'one\n' >a; printf 'two\n' >b.txt; printf 'c: 1\n' >d/c.yml; printf 'f\n' >d/e/f
 printf '#!/bin/sh\n' >run.sh; chmod +x run.sh
 printf 'x\r\ny\r\n' >crlf.txt; printf '$Id$\n' >id.txt
-ln -s a link; ln -s d folder-link; ln -s nowhere dangling; printf 'log\n' >t.log
+ln -s a link; ln -s d folder-link; ln -s nowhere dangling; printf 'log\n' >t.log; printf 'p\n' >p
 printf '*.log\nbuild/\n' >.gitignore
 find . -path ./.git -prune -o -print0 | xargs -0 touch -hd @1600000000
 git add -A; git add -f t.log; git commit -qm first; git branch side
@@ -124,11 +124,11 @@ FEATURES = tuple(STEPS)
 
 @st.composite
 def states(draw: st.DrawFn, feature: str) -> State:
-    """A step of that feature, and up to five of any.
+    """A step of that feature, and up to four of any.
 
     There is a submodule in every fourth repository, and wherever one is spoken of.
     """
-    steps = draw(st.lists(st.sampled_from(FEATURES).flatmap(STEPS.__getitem__), max_size=5))
+    steps = draw(st.lists(st.sampled_from(FEATURES).flatmap(STEPS.__getitem__), max_size=4))
     steps.insert(draw(st.integers(0, len(steps))), draw(STEPS[feature]))
     speaks_of_one = any(step.feature == "submodules" for step in steps)
     return State(tuple(steps), speaks_of_one or draw(st.integers(0, 3)) == 3)

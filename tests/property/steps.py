@@ -275,13 +275,15 @@ STEPS: dict[str, st.SearchStrategy[Step]] = dict((
         odd_writes.map(
             lambda write: f"{write}; git add -A; git commit -qm odd; "
             "git ls-files -z | xargs -0 touch"),
+        "mkdir 'new\nline'; printf x >'new\nline/x'; git add -A; git commit -qm odd; "
+        "git rm -rq 'new\nline'",
         "git config core.protectNTFS false; printf x >aux; mkdir con; printf x >con/x",
         "git config core.protectHFS true; printf x >aux",
         "printf x >$(printf 'caf\\351'); git add -A; git commit -qm latin",
     ),
     _step(
         "special files",
-        "mkfifo fifo", "mkfifo build-fifo; printf '*fifo\\n' >>.gitignore", "rm a; mkfifo a",
+        "mkfifo fifo", "mkfifo build-fifo; printf '*fifo\\n' >>.gitignore", "rm p; mkfifo p",
         "mkfifo empty-fifo; git add -A",
     ),
     _step(

@@ -40,6 +40,8 @@ class Index(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...]
     written_ns: int
     exists: bool = True
+    has_more_bytes: bool = False
+    """Whether something follows the checksum, which git refuses and go-git does not read."""
 
     def find(self, name: bytes) -> Entry | None:
         """The first entry of a path."""
@@ -54,7 +56,9 @@ def read_index(dot: Path) -> Index:
     """Read the index; none at all is an empty one. Raises LabError for what go-git refuses."""
     file = dot / "index"
     try:
-        return Index(_parse(file.read_bytes()), file.stat().st_mtime_ns)
+        data = file.read_bytes()
+        entries, end = _parse(data)
+        return Index(entries, file.stat().st_mtime_ns, has_more_bytes=end < len(data))
     except FileNotFoundError:
         return Index((), 0, exists=False)
     except OSError as error:
@@ -67,7 +71,7 @@ def read_index(dot: Path) -> Index:
         ) from error
 
 
-def _parse(data: bytes) -> tuple[Entry, ...]:
+def _parse(data: bytes) -> tuple[tuple[Entry, ...], int]:
     signature, version, count = _HEADER.unpack_from(data)
     if signature != b"DIRC":
         raise _Malformed("it is no index file")
@@ -82,7 +86,7 @@ def _parse(data: bytes) -> tuple[Entry, ...]:
     checksum = data[position : position + _SHA_BYTES]
     if hashlib.sha1(data[:position], usedforsecurity=False).digest() != checksum:
         raise _Malformed("its checksum is wrong or missing (index.skipHash)")
-    return tuple(entries)
+    return tuple(entries), position + _SHA_BYTES
 
 
 def _entry(data: bytes, at: int, version: int, previous: bytes) -> tuple[Entry, int]:

@@ -13,6 +13,10 @@ from lab.errors import LabError
 _POINTER = "gitdir: "
 _SYMBOLIC = "ref: "
 _LINKS_FOLLOWED = 1024
+_SHA_DIGITS = 40
+NO_COMMIT = "0" * _SHA_DIGITS
+"""What a HEAD that holds no SHA comes to; go-git takes it for a repository without files."""
+
 _PSEUDO_REFERENCE = re.compile(r"[A-Z_]+")
 
 
@@ -74,15 +78,15 @@ def head_of(dot: Path) -> str | None:
         if text is None:
             return None
         if not text.startswith(_SYMBOLIC):
-            return _sha(dot, name, text)
+            return _as_sha(text)
         name = text.removeprefix(_SYMBOLIC)
     raise LabError(f"the HEAD of {dot} cannot be read: it leads from name to name for ever")
 
 
-def _sha(dot: Path, name: str, text: str) -> str:
-    if re.fullmatch(r"[0-9a-fA-F]{40}", text):
-        return text.lower()
-    raise LabError(f"the HEAD of {dot} cannot be read: {name} holds no SHA-1 but {text[:80]!r}")
+def _as_sha(text: str) -> str:
+    """What go-git makes of a SHA: what is no hexadecimal digit and all after it are zeros."""
+    digits = re.match(r"(?:[0-9a-f]{2})*", text.lower())
+    return (digits[0] if digits else "")[:_SHA_DIGITS].ljust(_SHA_DIGITS, "0")
 
 
 def _raw_reference(dot: Path, name: str) -> str | None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from lab.abra.gogit.index import Entry, read_index
-from lab.abra.gogit.names import NameRules
+from lab.abra.gogit.names import NameRules, allows_in_tree
 from lab.abra.gogit.nodes import Change, changes, tree_of
 from lab.abra.gogit.patterns import Pattern, is_ignored, patterns_in, patterns_of_tree
-from lab.abra.gogit.place import Place, head_of, locate
+from lab.abra.gogit.place import NO_COMMIT, Place, head_of, locate
 from lab.abra.gogit.settings import Settings, read_settings, require_supported
 from lab.abra.gogit.submodules import read_submodules
 from lab.abra.gogit.worktree import WorkTree
@@ -70,12 +70,20 @@ def rules_of(settings: Settings) -> NameRules:
 
 
 def _committed(checkout: Path, place: Place, head: str) -> list[Entry]:
+    if head == NO_COMMIT:
+        return []
     try:
         files = git.files_of_commit(place.dot, head)
     except LabError as error:
         raise LabError(
             f"the commit {head} of {checkout} cannot be read: {error}{_if_linked(place)}"
         ) from error
+    folders = {part for _, _, name in files for part in name.split(b"/")[:-1]}
+    if unreadable := sorted(folder for folder in folders if not allows_in_tree(folder)):
+        raise LabError(
+            f"the commit {head} of {checkout} cannot be read as go-git would: it does not open "
+            f"the folder {os.fsdecode(unreadable[0])!r}"
+        )
     return [_as_entry(mode, sha, name) for mode, sha, name in files]
 
 
