@@ -31,7 +31,7 @@ def test_the_stamp_is_go_gits_and_every_difference_from_git_is_explained(
         if "global ignore files" in state.features:
             hold_with_home(builder.build(state), gogit)
 
-    law.__name__ = f"law_of_{feature}"  # The database of examples goes by names.
+    law.__name__ = f"law_of_{feature.replace(' ', '_')}"  # The database of examples goes by names.
     deep = pytestconfig.getoption("--deep")
     settings(
         max_examples=DEEP_PER_FEATURE if deep else QUICK_PER_FEATURE,

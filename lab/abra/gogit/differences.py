@@ -288,7 +288,7 @@ DIFFERENCES = (
     Difference("unresolved conflict", (DIRTY_CLEAN,), _conflict),
     Difference("no index", (CLEAN_DIRTY,), _no_index),
     Difference("another owner", GIT_REFUSES, _foreign),
-    Difference("bare by configuration", GIT_REFUSES, _bare),
+    Difference("bare by configuration", (*GIT_REFUSES, CLEAN_DIRTY), _bare),
     Difference("bytes behind the index", GIT_REFUSES, _trailing_bytes),
     Difference("HEAD that holds no SHA", GIT_REFUSES, _headless),
     Difference("name that is no UTF-8", GIT_REFUSES, _not_utf8),
