@@ -28,7 +28,7 @@ case $* in
   *'-m venv'*) shift 3 && mkdir -p "$1/bin" && cp "$0" "$1/bin/python" ;;
   *'-m pip install'*)
     [ -z "${STUB_PIP_S-}" ] || exec sleep "$STUB_PIP_S"
-    case $* in *go.txt) echo '#!/bin/sh' >"${0%/*}/go" && chmod +x "${0%/*}/go" ;; esac
+    case $* in *go.txt) cp "$0" "${0%/*}/go" ;; esac
     exit "${STUB_PIP:-0}" ;;
   *) echo "argv: $*" && echo "$PYTHONPATH ${PYTHONHOME-}" && echo "$STAMPLAB_CACHE" && pwd ;;
 esac

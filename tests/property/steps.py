@@ -259,6 +259,7 @@ STEPS: dict[str, st.SearchStrategy[Step]] = dict((
         "shallow clones",
         'git clone -q --depth 1 "file://$PWD" ../shallow; cd ../shallow',
         'git clone -q --depth 1 "file://$PWD" ../shallow; cd ../shallow; printf n >new',
+        'git config uploadpack.allowFilter true; '
         'git clone -q --filter=blob:none "file://$PWD" ../partial; cd ../partial',
     ),
     _step(

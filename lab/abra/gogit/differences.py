@@ -227,10 +227,6 @@ def _is_utf8(path: bytes) -> bool:
     return True
 
 
-def _trailing_bytes(state: State) -> bool:
-    return state.index.has_more_bytes
-
-
 def _unsupported(state: State) -> bool:
     return fails(state.supported)
 
@@ -289,7 +285,6 @@ DIFFERENCES = (
     Difference("no index", (CLEAN_DIRTY,), _no_index),
     Difference("another owner", GIT_REFUSES, _foreign),
     Difference("bare by configuration", (*GIT_REFUSES, CLEAN_DIRTY), _bare),
-    Difference("bytes behind the index", GIT_REFUSES, _trailing_bytes),
     Difference("HEAD that holds no SHA", GIT_REFUSES, _headless),
     Difference("name that is no UTF-8", GIT_REFUSES, _not_utf8),
     Difference("unsupported format", GOGIT_REFUSES, _unsupported),

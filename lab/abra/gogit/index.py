@@ -40,8 +40,6 @@ class Index(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...]
     written_ns: int
     exists: bool = True
-    has_more_bytes: bool = False
-    """Whether something follows the checksum, which git refuses and go-git does not read."""
 
     def find(self, name: bytes) -> Entry | None:
         """The first entry of a path."""
@@ -56,9 +54,7 @@ def read_index(dot: Path) -> Index:
     """Read the index; none at all is an empty one. Raises LabError for what go-git refuses."""
     file = dot / "index"
     try:
-        data = file.read_bytes()
-        entries, end = _parse(data)
-        return Index(entries, file.stat().st_mtime_ns, has_more_bytes=end < len(data))
+        return Index(_parse(file.read_bytes()), file.stat().st_mtime_ns)
     except FileNotFoundError:
         return Index((), 0, exists=False)
     except OSError as error:
@@ -71,7 +67,7 @@ def read_index(dot: Path) -> Index:
         ) from error
 
 
-def _parse(data: bytes) -> tuple[tuple[Entry, ...], int]:
+def _parse(data: bytes) -> tuple[Entry, ...]:
     signature, version, count = _HEADER.unpack_from(data)
     if signature != b"DIRC":
         raise _Malformed("it is no index file")
@@ -86,7 +82,7 @@ def _parse(data: bytes) -> tuple[tuple[Entry, ...], int]:
     checksum = data[position : position + _SHA_BYTES]
     if hashlib.sha1(data[:position], usedforsecurity=False).digest() != checksum:
         raise _Malformed("its checksum is wrong or missing (index.skipHash)")
-    return tuple(entries), position + _SHA_BYTES
+    return tuple(entries)
 
 
 def _entry(data: bytes, at: int, version: int, previous: bytes) -> tuple[Entry, int]:
