@@ -114,6 +114,7 @@ def _run(script: str, folder: Path) -> str:
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         check=False,
+        timeout=60,
     )
     return os.fsdecode(done.stdout).removesuffix("\n")
 

@@ -131,8 +131,8 @@ PINS = (
     Pin("unsupported format", "git init -q --object-format=sha256 ../s; cd ../s; echo n >n; "
         "git add n; git commit -qm x", "clean", "refused"),
     Pin("unsupported format", "git sparse-checkout set d", "clean", "refused"),
-    Pin("unsupported format", 'git config uploadpack.allowFilter true; '
-        'git clone -q --filter=blob:none "file://$PWD" ../p; cd ../p', "clean", "refused"),
+    Pin("unsupported format", "git config core.repositoryFormatVersion 1; "
+        "git config extensions.partialClone origin", "clean", "refused"),
     Pin("unsupported format", "git config branch.main.rebase merges", "clean", "refused"),
     Pin("unsupported format", "git config remote.o.fetch main", "clean", "refused"),
     Pin("linked work tree", "git worktree add -q ../linked; cd ../linked", "clean", "refused"),
