@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 # Without this GitPython refuses to be imported where there is no git; we say so ourselves, later.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -16,8 +15,6 @@ from git import Actor, Git, GitCommandError, Repo
 from git.exc import GitError
 
 from lab.errors import LabError, NotPossibleHere
-
-_TREE_MODE = 0o040000
 
 AUTHOR = Actor("stamplab", "stamplab@example.invalid")
 
@@ -103,79 +100,16 @@ def settings_in(file: Path) -> tuple[tuple[str, str], ...]:
 
     Raises git's own errors: see `told`.
     """
-    _forget_callers()
     options = ("--no-includes", "--null", "--list", "--file", str(file))
     # A repository that the file belongs to is not opened: it may be broken.
-    found = _plumbing(file.parent, {"GIT_DIR": os.devnull}, "config", *options)
+    found = plumbing(file.parent, {"GIT_DIR": os.devnull}, "config", *options)
     pairs = (entry.partition("\n") for entry in os.fsdecode(found).split("\0")[:-1])
     return tuple((key, value) for key, _, value in pairs)
 
 
-def files_of_commit(dot: Path, sha: str) -> list[tuple[int, str, bytes]]:
-    """Mode, SHA and path of everything in a commit, by the objects of that git folder alone.
-
-    Its folder is named outright, so git does not ask whose it is; objects that it borrows from
-    another repository (alternates) and replacements (`refs/replace`) are not looked at. Where a
-    folder's objects are missing, the listing of the folder that it is in ends before it, silently,
-    as go-git's does (plumbing/object/tree.go:581). Raises LabError.
-    """
+def plumbing(folder: Path, environment: Mapping[str, str], *arguments: str) -> bytes:
+    """What a command prints, byte by byte. Raises git's own errors: see `told`."""
     _forget_callers()
-    with _own_objects(dot) as objects:
-        environment = {
-            "GIT_DIR": str(dot),
-            "GIT_OBJECT_DIRECTORY": str(objects),
-            "GIT_NO_REPLACE_OBJECTS": "1",
-        }
-        try:
-            return _listed(dot, environment, sha, "-r")
-        except GitCommandError:
-            with told("git cannot list it"):
-                return _listed_as_far_as_possible(dot, environment, sha)
-
-
-def _listed(
-    dot: Path, environment: Mapping[str, str], tree: str, *options: str
-) -> list[tuple[int, str, bytes]]:
-    listed = _plumbing(dot, environment, "ls-tree", "-z", "--full-tree", *options, tree)
-    found = []
-    for line in listed.split(b"\0")[:-1]:
-        fields, _, name = line.partition(b"\t")
-        mode, _, sha = fields.decode().split()
-        found.append((int(mode, 8), sha, name))
-    return found
-
-
-def _listed_as_far_as_possible(
-    dot: Path, environment: Mapping[str, str], tree: str
-) -> list[tuple[int, str, bytes]]:
-    found = []
-    for mode, sha, name in _listed(dot, environment, tree):
-        if mode != _TREE_MODE:
-            found.append((mode, sha, name))
-            continue
-        try:
-            inside = _listed_as_far_as_possible(dot, environment, sha)
-        except GitCommandError:
-            break
-        found += [(mode, blob, name + b"/" + path) for mode, blob, path in inside]
-    return found
-
-
-@contextmanager
-def _own_objects(dot: Path) -> Iterator[Path]:
-    """A folder of the objects without ``info/alternates``."""
-    if not (dot / "objects" / "info" / "alternates").exists():
-        yield dot / "objects"
-        return
-    with TemporaryDirectory(prefix="stamplab-objects-") as name:
-        for entry in (dot / "objects").iterdir():
-            if entry.name != "info":
-                (Path(name) / entry.name).symlink_to(entry.absolute())
-        yield Path(name)
-
-
-def _plumbing(folder: Path, environment: Mapping[str, str], *arguments: str) -> bytes:
-    """What a command prints, byte by byte."""
     git = Git(folder)
     git.update_environment(**ISOLATED, **environment)
     said = git.execute(["git", *arguments], stdout_as_string=False, strip_newline_in_stdout=False)

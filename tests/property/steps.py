@@ -86,7 +86,13 @@ targets = st.sampled_from(["b.txt", "d", "nowhere", "/etc", "/a", "../out"])
 RECHECKOUT = "; git ls-files -z '*.txt' run.sh | xargs -0 rm -f; git checkout -q -- ."
 
 STEPS: dict[str, st.SearchStrategy[Step]] = dict((
-    _step("commits", "git commit -qam more", "git add -A; git commit -qm all"),
+    _step(
+        "commits",
+        "git commit -qam more", "git add -A; git commit -qm all",
+        "git read-tree --empty; git commit -qm nothing",
+        "t=$({ git ls-tree HEAD; printf '040000 tree %s\\tcc\\n' $(git mktree </dev/null); } | "
+        "git mktree --missing); git update-ref HEAD $(git commit-tree -m hollow $t)",
+    ),
     _step("branches", "git checkout -qb other", "git checkout -q side", "git reset -q --soft side"),
     _step("edits", writes, _with("printf x >>{}", existing)),
     _step("staged files", _with("git add -- {}", names), "git add -A", "git reset -q"),

@@ -239,12 +239,16 @@ def _borrows(state: State) -> bool:
     return (state.place.dot / "objects" / "info" / "alternates").exists()
 
 
+def _unreadable_commit(state: State) -> bool:
+    return fails(lambda: state.committed)
+
+
 def _unreadable_index(state: State) -> bool:
     return fails(lambda: state.index)
 
 
 def _unopenable_folder(state: State) -> bool:
-    committed = {part for _, _, name in state.committed for part in name.split(b"/")[:-1]}
+    committed = {part for file in state.committed for part in file.name.split(b"/")[:-1]}
     return any(not state.rules.allows(path) for path in state.folders) or any(
         not allows_in_tree(folder) for folder in committed
     )
@@ -290,6 +294,7 @@ DIFFERENCES = (
     Difference("unsupported format", GOGIT_REFUSES, _unsupported),
     Difference("linked work tree", GOGIT_REFUSES, _linked),
     Difference("borrowed objects", (*GOGIT_REFUSES, CLEAN_DIRTY), _borrows),
+    Difference("commit without its objects", GOGIT_REFUSES, _unreadable_commit),
     Difference("index not understood", GOGIT_REFUSES, _unreadable_index),
     Difference("folder name refused", GOGIT_REFUSES, _unopenable_folder),
     Difference("submodule refused", GOGIT_REFUSES, _unreadable_submodules),

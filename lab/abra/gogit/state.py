@@ -17,7 +17,7 @@ from lab.abra.gogit.settings import Settings, read_settings, require_supported
 from lab.abra.gogit.submodules import Submodules, read_submodules
 from lab.abra.gogit.worktree import GITLINK, LINK, blob_sha, is_trusted, mode_of
 from lab.errors import LabError
-from lab.recipe import git
+from lab.recipe.objects import Listed, files_of_commit
 
 _ATTRIBUTES = ("text", "eol", "filter", "ident", "working-tree-encoding", "crlf")
 
@@ -45,9 +45,9 @@ class State:
         return read_index(self.place.dot)
 
     @cached_property
-    def committed(self) -> list[tuple[int, str, bytes]]:
-        """Mode, SHA and path of all that HEAD has. Raises LabError."""
-        return git.files_of_commit(self.place.dot, head_of(self.place.dot) or "")
+    def committed(self) -> list[Listed]:
+        """All that HEAD has. Raises LabError."""
+        return files_of_commit(self.place.dot, head_of(self.place.dot) or "")
 
     @cached_property
     def rules(self) -> NameRules:

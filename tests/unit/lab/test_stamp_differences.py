@@ -141,6 +141,8 @@ PINS = (
     Pin("borrowed objects", "git clone -q --shared . ../shared; cd ../shared", "clean", "refused"),
     Pin("borrowed objects", "git clone -q --shared . ../shared; cd ../shared; echo n >n; "
         "git add n; git commit -qm x", "clean", "dirty"),
+    Pin("commit without its objects",
+        "git read-tree --empty; git commit -qm none; rm -rf * .gitignore", "clean", "refused"),
     Pin("index not understood", "git update-index --split-index", "clean", "refused"),
     Pin("folder name refused", "mkdir nul; echo n >nul/n; git add -A; git commit -qm x",
         "clean", "refused"),
