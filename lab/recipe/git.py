@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 # Without this GitPython refuses to be imported where there is no git; we say so ourselves, later.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -168,55 +167,16 @@ def settings_in(file: Path) -> tuple[tuple[str, str], ...]:
 
     Raises git's own errors: see `told`.
     """
-    _forget_callers()
     options = ("--no-includes", "--null", "--list", "--file", str(file))
-    # Not from its own folder: git would look for the work tree of a repository there.
-    found = _plumbing(Path("/"), {}, "config", *options)
+    # A repository that the file belongs to is not opened: it may be broken.
+    found = plumbing(file.parent, {"GIT_DIR": os.devnull}, "config", *options)
     pairs = (entry.partition("\n") for entry in os.fsdecode(found).split("\0")[:-1])
     return tuple((key, value) for key, _, value in pairs)
 
 
-def files_of_commit(dot: Path, sha: str) -> list[tuple[int, str, bytes]]:
-    """Mode, SHA and path of everything in a commit, by the objects of that git folder alone.
-
-    Its folder is named outright, so git does not ask whose it is; objects that it borrows from
-    another repository (alternates, or the main one of a linked work tree) and replacements
-    (`refs/replace`) are not looked at. Raises
-    LabError.
-    """
+def plumbing(folder: Path, environment: Mapping[str, str], *arguments: str) -> bytes:
+    """What a command prints, byte by byte. Raises git's own errors: see `told`."""
     _forget_callers()
-    environment = {
-        "GIT_DIR": str(dot),
-        "GIT_COMMON_DIR": str(dot),
-        "GIT_NO_REPLACE_OBJECTS": "1",
-    }
-    with told("git cannot list it"), _own_objects(dot) as objects:
-        if objects is not None:
-            environment["GIT_OBJECT_DIRECTORY"] = str(objects)
-        listed = _plumbing(dot, environment, "ls-tree", "-r", "-z", "--full-tree", sha)
-    found = []
-    for line in listed.split(b"\0")[:-1]:
-        fields, _, name = line.partition(b"\t")
-        mode, _, blob = fields.decode().split()
-        found.append((int(mode, 8), blob, name))
-    return found
-
-
-@contextmanager
-def _own_objects(dot: Path) -> Iterator[Path | None]:
-    """A view of the objects without ``info/alternates``; None where there is no such file."""
-    if not (dot / "objects" / "info" / "alternates").exists():
-        yield None
-        return
-    with TemporaryDirectory(prefix="stamplab-objects-") as name:
-        for entry in (dot / "objects").iterdir():
-            if entry.name != "info":
-                (Path(name) / entry.name).symlink_to(entry.absolute())
-        yield Path(name)
-
-
-def _plumbing(folder: Path, environment: Mapping[str, str], *arguments: str) -> bytes:
-    """What a command prints, byte by byte."""
     git = Git(folder)
     git.update_environment(**ISOLATED, **environment)
     said = git.execute(["git", *arguments], stdout_as_string=False, strip_newline_in_stdout=False)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "requirements"
 
 ORDINARY_TOOLS = """cat cp cut date dirname du find flock grep head mkdir mv paste readlink rm sed
-    sha256sum sleep tail uname uniq"""
+    sha256sum sleep sort tail uname uniq"""
 ENGINE = ["dockerd", "docker", "containerd", "runc", "iptables", "ip", "busybox"]
 
 # Plays the machine's Python, the virtual environment's, pip, and what is run in the end.
@@ -26,7 +26,10 @@ case $* in
   *'import ensurepip'*) ;;
   *'import sys; print'*) echo /stub 3.12.1 ;;
   *'-m venv'*) shift 3 && mkdir -p "$1/bin" && cp "$0" "$1/bin/python" ;;
-  *'-m pip install'*) [ -z "${STUB_PIP_S-}" ] || exec sleep "$STUB_PIP_S"; exit "${STUB_PIP:-0}" ;;
+  *'-m pip install'*)
+    [ -z "${STUB_PIP_S-}" ] || exec sleep "$STUB_PIP_S"
+    case $* in *go.txt) cp "$0" "${0%/*}/go" ;; esac
+    exit "${STUB_PIP:-0}" ;;
   *) echo "argv: $*" && echo "$PYTHONPATH ${PYTHONHOME-}" && echo "$STAMPLAB_CACHE" && pwd ;;
 esac
 """
@@ -48,10 +51,14 @@ class Machine:
         self.add("python3", PYTHON)
         for program in ["git", "cc", *ENGINE]:
             self.add(program, "#!/bin/sh\n")
+        self.add_go("go1.99.1")
 
     def add(self, name: str, script: str) -> None:
         (self.programs / name).write_text(script)
         (self.programs / name).chmod(0o755)
+
+    def add_go(self, version: str) -> None:
+        self.add("go", f"#!/bin/sh\necho {version}\n")
 
     def remove(self, *names: str) -> None:
         for name in names:
@@ -168,6 +175,32 @@ def test_zig_is_installed_where_no_compiler_links_statically(machine: Machine) -
     assert "fetching zig (no C compiler here links a static program) by pip into" in errors
     assert machine.run("setup") == (0, "", "")
     assert machine.installs() == 2
+
+
+@pytest.mark.parametrize("version", ["", "go1.9.7", "go1.25.9"])
+def test_go_is_installed_for_the_tests_where_there_is_none_that_is_new_enough(
+    machine: Machine, version: str
+) -> None:
+    machine.remove("go")
+    if version:
+        machine.add_go(version)
+    code, _, errors = machine.run("test")
+    assert code == 0
+    assert "fetching go (the tests build go-git) by pip into" in errors
+    assert machine.run("test")[2] == ""
+    assert machine.installs() == 2
+
+
+@pytest.mark.parametrize("version", ["go1.26.0", "go1.27.3", "go1.100.0"])
+def test_a_go_that_is_new_enough_is_used(machine: Machine, version: str) -> None:
+    machine.add_go(version)
+    assert "fetching go" not in machine.run("test")[2]
+
+
+@pytest.mark.parametrize("command", ["repro", "setup", "doctor"])
+def test_no_go_is_installed_for_anything_but_the_tests(machine: Machine, command: str) -> None:
+    machine.remove("go")
+    assert "fetching go" not in machine.run(command)[2]
 
 
 def test_no_suitable_python(machine: Machine) -> None:
@@ -289,7 +322,7 @@ def test_two_at_once_set_up_once(machine: Machine) -> None:
     assert machine.installs() == 1
 
 
-@pytest.mark.parametrize("name", ["lock.txt", "zig.txt"])
+@pytest.mark.parametrize("name", ["lock.txt", "zig.txt", "go.txt"])
 def test_everything_is_pinned_by_hash_and_no_index_is_named(name: str) -> None:
     text = (REQUIREMENTS / name).read_text()
     requirements = text.replace("\\\n", "").splitlines()

@@ -18,7 +18,7 @@ class NoGo(Exception):
 
 
 def find_go() -> str:
-    """This machine's own Go, or one beside Python. Raises NoGo."""
+    """This machine's own Go, or the one that ``./run test`` installed. Raises NoGo."""
     wanted = wanted_version()
     seen = []
     for program in (shutil.which("go"), str(Path(sys.executable).parent / "go")):
@@ -29,7 +29,7 @@ def find_go() -> str:
             return program
         seen.append(f"{program} is {shown(version)}")
     reason = "; ".join(seen) or "there is no go on PATH"
-    raise NoGo(f"tests/gogit needs Go {shown(wanted)}: {reason}")
+    raise NoGo(f"tests/gogit needs Go {shown(wanted)}: {reason} (./run test installs one)")
 
 
 def build(folder: Path) -> Path:

@@ -79,7 +79,8 @@ def _parse(data: bytes) -> tuple[Entry, ...]:
         entry, position = _entry(data, position, version, entries[-1].name if entries else b"")
         entries.append(entry)
     position = _after_extensions(data, position)
-    if hashlib.sha1(data[:position], usedforsecurity=False).digest() != data[position:]:
+    checksum = data[position : position + _SHA_BYTES]
+    if hashlib.sha1(data[:position], usedforsecurity=False).digest() != checksum:
         raise _Malformed("its checksum is wrong or missing (index.skipHash)")
     return tuple(entries)
 
@@ -136,6 +137,4 @@ def _after_extensions(data: bytes, position: int) -> int:
                 " (a split or a sparse index)"
             )
         position += 8 + length
-    if len(data) - position != _SHA_BYTES:
-        raise _Malformed("an extension is cut off")
     return position

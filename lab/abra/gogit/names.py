@@ -44,8 +44,11 @@ class NameRules(msgspec.Struct, frozen=True):
         return bool(disguised or _WINDOWS_DEVICE.fullmatch(part))
 
 
-def allows_submodule(path: bytes) -> bool:
-    """Whether go-git accepts a path that ``.gitmodules`` names (internal/pathutil/tree.go:36)."""
+def allows_in_tree(path: bytes) -> bool:
+    """Whether go-git accepts a folder of a commit or of ``.gitmodules``.
+
+    Source: go-git internal/pathutil/tree.go:36.
+    """
     parts = [part for part in re.split(rb"[\\/]", path) if part]
     return bool(parts) and not (
         _has_control_character(path)

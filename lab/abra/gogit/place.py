@@ -10,11 +10,13 @@ import msgspec
 
 from lab.errors import LabError
 
-NO_COMMIT = "0" * 40
-"""The commit of which go-git believes that it is empty (worktree_status.go:229)."""
 _POINTER = "gitdir: "
 _SYMBOLIC = "ref: "
 _LINKS_FOLLOWED = 1024
+_SHA_DIGITS = 40
+NO_COMMIT = "0" * _SHA_DIGITS
+"""What a HEAD that holds no SHA comes to; go-git takes it for a repository without files."""
+
 _PSEUDO_REFERENCE = re.compile(r"[A-Z_]+")
 
 
@@ -76,19 +78,15 @@ def head_of(dot: Path) -> str | None:
         if text is None:
             return None
         if not text.startswith(_SYMBOLIC):
-            return _sha(text)
+            return _as_sha(text)
         name = text.removeprefix(_SYMBOLIC)
     raise LabError(f"the HEAD of {dot} cannot be read: it leads from name to name for ever")
 
 
-def _sha(text: str) -> str:
-    """What go-git makes of any text: the bytes that it begins with in hex, then zeros.
-
-    Source: go-git plumbing/hash.go:26.
-    """
-    found = re.match(r"(?:[0-9a-fA-F]{2})*", text)
-    digits = found[0].lower() if found else ""
-    return digits[: len(NO_COMMIT)].ljust(len(NO_COMMIT), "0")
+def _as_sha(text: str) -> str:
+    """What go-git makes of a SHA: what is no hexadecimal digit and all after it are zeros."""
+    digits = re.match(r"(?:[0-9a-f]{2})*", text.lower())
+    return (digits[0] if digits else "")[:_SHA_DIGITS].ljust(_SHA_DIGITS, "0")
 
 
 def _raw_reference(dot: Path, name: str) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from lab.abra.gogit.index import Entry, read_index
-from lab.abra.gogit.names import NameRules
+from lab.abra.gogit.names import NameRules, allows_in_tree
 from lab.abra.gogit.nodes import Change, changes, tree_of
 from lab.abra.gogit.patterns import Pattern, is_ignored, patterns_in, patterns_of_tree
 from lab.abra.gogit.place import NO_COMMIT, Place, head_of, locate
@@ -16,7 +16,7 @@ from lab.abra.gogit.settings import Settings, read_settings, require_supported
 from lab.abra.gogit.submodules import read_submodules
 from lab.abra.gogit.worktree import WorkTree
 from lab.errors import LabError
-from lab.recipe import git
+from lab.recipe.objects import Listed, files_of_commit
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,19 +73,25 @@ def _committed(checkout: Path, place: Place, head: str) -> list[Entry]:
     if head == NO_COMMIT:
         return []
     try:
-        files = git.files_of_commit(place.dot, head)
+        files = files_of_commit(place.dot, head)
     except LabError as error:
         raise LabError(
             f"the commit {head} of {checkout} cannot be read: {error}{_if_linked(place)}"
         ) from error
-    return [_as_entry(mode, sha, name) for mode, sha, name in files]
+    folders = {part for file in files for part in file.name.split(b"/")[:-1]}
+    if unreadable := sorted(folder for folder in folders if not allows_in_tree(folder)):
+        raise LabError(
+            f"the commit {head} of {checkout} cannot be read as go-git would: it does not open "
+            f"the folder {os.fsdecode(unreadable[0])!r}"
+        )
+    return [_as_entry(file) for file in files]
 
 
-def _as_entry(mode: int, sha: str, name: bytes) -> Entry:
+def _as_entry(file: Listed) -> Entry:
     return Entry(
-        name=name,
-        mode=mode,
-        sha=bytes.fromhex(sha),
+        name=file.name,
+        mode=file.mode,
+        sha=bytes.fromhex(file.sha),
         size_bytes=0,
         modified_ns=0,
         stage=0,

@@ -51,7 +51,10 @@ def read_settings(file: Path) -> Settings:
     if not file.exists():
         return Settings(())
     with git.told(f"{file} cannot be read"):
-        return Settings(git.settings_in(file))
+        settings = Settings(git.settings_in(file))
+    if outside := [key for key, _ in settings.entries if "." not in key]:
+        raise LabError(f"{file} cannot be read: {outside[0]!r} stands in no section")
+    return settings
 
 
 def require_supported(dot: Path, settings: Settings) -> None:

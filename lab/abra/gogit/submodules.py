@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from lab.abra.gogit.index import Index
-from lab.abra.gogit.names import NameRules, allows_submodule
+from lab.abra.gogit.names import NameRules, allows_in_tree
 from lab.abra.gogit.place import Place, head_of
 from lab.abra.gogit.settings import Settings, read_settings, require_supported
 from lab.errors import LabError
@@ -86,7 +86,7 @@ def _require_reachable(place: Place, path: bytes, rules: NameRules) -> None:
     folder = place.root / os.fsdecode(path)
     steps = [folder, *folder.parents][: len(Path(os.fsdecode(path)).parts)]
     if (
-        not allows_submodule(path)
+        not allows_in_tree(path)
         or not rules.allows(path)
         or any(step.is_symlink() for step in steps)
     ):
