@@ -31,7 +31,7 @@ def test_the_true_monitor_of_five_seconds(stage: Stage, evidence: EvidenceFolder
     assert played.attribution.death.window == "before RUNNING"
 
 
-@pytest.mark.parametrize("scale", [0.5, 2.0])
+@pytest.mark.parametrize("scale", [pytest.param(0.5, marks=pytest.mark.deep), 2.0])
 def test_the_sizes_are_not_what_does_it(
     stage: Stage, evidence: EvidenceFolder, scale: float
 ) -> None:

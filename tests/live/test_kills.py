@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,8 +22,10 @@ pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
 STAMPLAB = [sys.executable, "-P", "-m", "scenarios"]
-COMMAND = [*STAMPLAB, "repro", "discourse", "--fast", "--guard", "off", "--quiet"]
+COMMAND = [*STAMPLAB, "repro", "discourse", "--fast", "--guard", "off", "--claim", "C5", "--quiet"]
 """The shortest run that has it all: repositories, a lab, an install, an OOM kill, a rollback."""
+STAMPING = [*STAMPLAB, "run", "stamp_mirror"]
+"""What needs no daemon leaves something too: scratch ABRA_DIRs, a socket, commands that run."""
 AT_ONCE = 3
 SLOWER_AT_ONCE = 1.3
 """Runs wait more than they work, so three at once take hardly longer than one."""
@@ -38,12 +40,12 @@ class Runs:
         self.temporary.mkdir()
         self._folder = folder
 
-    def start(self, name: str) -> subprocess.Popen[bytes]:
+    def start(self, name: str, command: Sequence[str] = COMMAND) -> subprocess.Popen[bytes]:
         folder = self._folder / name
         folder.mkdir()
         with (folder / "stderr").open("wb") as stderr:
             return subprocess.Popen(
-                COMMAND,
+                command,
                 cwd=folder,
                 env=self.environment,
                 stdout=subprocess.DEVNULL,
@@ -109,6 +111,21 @@ def test_a_killed_command_leaves_nothing_that_is_not_reaped(
         print(f"\n{kills} kills at random moments (seed {SEED}), {survived} runs ended before")
     assert survived < kills / 2
     assert runs.start("next").wait(120) == 0
+
+
+def test_a_killed_stamping_leaves_nothing_that_is_not_reaped(runs: Runs) -> None:
+    before = traces.everything()
+    began_s = time.monotonic()
+    assert runs.start("whole", STAMPING).wait(60) == 0
+    whole_s = time.monotonic() - began_s
+    for part in range(1, 6):
+        process = runs.start(f"run-{part}", STAMPING)
+        time.sleep(whole_s * part / 6)
+        process.send_signal(signal.SIGKILL)
+        process.wait(20)
+        said = runs.reap()
+        assert traces.left_since(before) == {}, f"after a kill at {part}/6:\n{said}"
+        assert list(runs.temporary.iterdir()) == []
 
 
 def kill_at(runs: Runs, first: int, moments_s: list[float]) -> int:
