@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,13 @@ def test_it_prints_the_stamp_and_the_commands_that_do_the_same(tmp_path: Path) -
     assert "The same by hand:" in done.stdout
     for word in ("git clone", "git -C", "'refs/tags/*:refs/tags/*'", "abra app deploy -C"):
         assert word in done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be without a network")
+def test_no_network_is_used(tmp_path: Path) -> None:
+    command = ["unshare", "--net", sys.executable, "-P", "-m", "scenarios", "run", "stamp_mirror"]
+    done = subprocess.run([*command, "--runs", str(tmp_path)], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("history", recipes.ALL, ids=lambda history: history.name)
