@@ -6,7 +6,7 @@ from harness.app import Bench
 from lab.history import Note
 from lab.recipe.checkout import read_sample
 from lab.recipe.compose import DEFAULT_FILE
-from lab.recipe.settings import parse_env, parse_settings, with_value
+from lab.recipe.settings import parse_env, parse_settings, with_values
 from lab.recipe.standin import OVERLAY_NAME
 
 _FILES = "COMPOSE_FILE"
@@ -28,10 +28,7 @@ def settle(bench: Bench) -> None:
         "DOMAIN": bench.app.domain,
         _FILES: ":".join(files),
     }
-    text = sample
-    for name, value in settings.items():
-        text = with_value(text, name, value)
-    bench.folder.write_env_text(bench.app.domain, text)
+    bench.folder.write_env_text(bench.app.domain, with_values(sample, settings))
 
 
 def own_files(bench: Bench) -> tuple[str, ...]:
@@ -50,8 +47,5 @@ def _add_new(bench: Bench, sample: str) -> None:
     new = {one.name: one.value for one in parse_settings(sample) if one.name not in known}
     if not new:
         return
-    text = bench.folder.env_file(domain).read_text()
-    for name, value in new.items():
-        text = with_value(text, name, value)
-    bench.folder.write_env_text(domain, text)
+    bench.folder.change_env(domain, new)
     bench.world.record(Note(text=f"settings that are new in the sample: {', '.join(new)}"))

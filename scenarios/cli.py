@@ -18,7 +18,6 @@ from types import FrameType
 from typing import Literal
 
 import click
-import msgspec
 from rich.text import Text
 
 from harness.evidence import stamplab_version
@@ -44,7 +43,7 @@ from scenarios.options import (
     time_scale_option,
 )
 from scenarios.recipe.command import recipe
-from scenarios.render import Screen, show_report
+from scenarios.render import Screen, print_report
 from scenarios.repro import Request, repro_discourse
 from scenarios.run import run
 from scenarios.vet import trust_option, vet
@@ -148,10 +147,7 @@ def discourse(
         abra=abra,
     )
     report = repro_discourse(request, lambda line: progress.print(Text(line), soft_wrap=True))
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
-    else:
-        show_report(report, Screen(highlight=False))
+    print_report(report, as_json=as_json)
     return report.verdict.exit_code
 
 

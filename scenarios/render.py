@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import click
+import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -33,6 +35,14 @@ class Screen(Console):
     def on_broken_pipe(self) -> None:
         """Raise what `main` turns into exit code 2; rich itself would exit with 1."""
         raise BrokenPipeError
+
+
+def print_report(report: Report, *, as_json: bool) -> None:
+    """Print a report on stdout, for a machine or for a person."""
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        show_report(report, Screen(highlight=False))
 
 
 def show_report(report: Report, console: Console) -> None:

@@ -10,8 +10,7 @@ import msgspec
 from lab.abra.folder import AbraFolder
 from lab.abra.stamp import label, stack_name
 from lab.errors import LabError
-from lab.recipe.compose import DEFAULT_FILE, overlay_text, stated_version
-from lab.recipe.inside import require_inside
+from lab.recipe.compose import DEFAULT_FILE, overlay_text, read_texts, stated_version
 from lab.recipe.reading import exports_of
 from lab.recipe.secrets import Secret, secrets_of
 from lab.recipe.settings import Setting
@@ -44,8 +43,12 @@ class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def compose_files(self) -> tuple[Path, ...]:
         """The compose files that the app has chosen; the last one wins."""
+        return tuple(self.checkout / name for name in self._chosen)
+
+    @property
+    def _chosen(self) -> tuple[str, ...]:
         chosen = (self.values.get("COMPOSE_FILE") or DEFAULT_FILE).split(":")
-        return tuple(self.checkout / name for name in chosen if name)
+        return tuple(name for name in chosen if name)
 
     def environment(self) -> dict[str, str]:
         """What the compose files are read with. Raises LabError for an abra.sh that is no text."""
@@ -53,7 +56,7 @@ class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
 
     def secrets(self) -> tuple[Secret, ...]:
         """What must be on the swarm before the app is deployed. Raises LabError."""
-        texts = {str(file): _text(self.checkout, file) for file in self.compose_files}
+        texts = read_texts(self.checkout, self._chosen)
         return secrets_of(texts, self.settings, self.stack)
 
     def labels(self, version: str, *, chaos: bool) -> dict[str, str]:
@@ -76,9 +79,8 @@ class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises LabError.
         """
-        first = self.compose_files[0]
-        version = stated_version(first.name, _text(self.checkout, first))
-        _write_labels(file, labels, version)
+        ((name, text),) = read_texts(self.checkout, self._chosen[:1]).items()
+        _write_labels(file, labels, stated_version(name, text))
         plain = self.unlabelled()
         files = (*plain.compose_files, file)
         return msgspec.structs.replace(plain, compose_files=files, own_files=(file,))
@@ -106,13 +108,3 @@ def _write_labels(file: Path, labels: Mapping[str, str], version: str | None) ->
         file.write_text(overlay_text(version, {"services": service}))
     except OSError as error:
         raise LabError(f"{file} cannot be written: {error.strerror}") from error
-
-
-def _text(root: Path, file: Path) -> str:
-    require_inside(root, file)
-    try:
-        return file.read_text()
-    except OSError as error:
-        raise LabError(f"{file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise LabError(f"{file} cannot be read: {error}") from error

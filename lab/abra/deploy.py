@@ -11,16 +11,21 @@ import msgspec
 from lab.abra.app import AbraApp, read_app
 from lab.abra.ensure import Context, ensure
 from lab.abra.folder import AbraFolder
-from lab.abra.program import STAND_IN, Program, command, environment, stamp_in
+from lab.abra.program import (
+    CHAOS_FLAGS,
+    CHAOS_VERSION,
+    STAND_IN,
+    Program,
+    command,
+    environment,
+    stamp_in,
+)
 from lab.abra.stamp import chaos_version
 from lab.errors import LabError
 from lab.history import CommandRan, Deployed, Note
 from lab.world import Deployer, World
 
 WHOSE = STAND_IN
-CHAOS_VERSION = "DEBU app/deploy.go:372 version: taking chaos version: "
-"""The line that names the stamp; in the report it stands at this place of abra@06a57de."""
-FLAGS = ("-C", "-o", "-n", "-c", "--debug")
 
 
 class ChaosDeploy(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,15 +53,16 @@ def chaos_deploy(
     planted = folder.planted_stamp()
     stamp = planted or chaos_version(app.checkout)
     whose = f"{WHOSE}, the stamp is planted" if planted else WHOSE
-    world.record(Note(text=f"{CHAOS_VERSION}{stamp} ({whose})"))
+    debug = f"DEBU {CHAOS_VERSION}{stamp}"
+    world.record(Note(text=f"{debug} ({whose})"))
     labels = app.labels(stamp, chaos=True)
     deployed = world.apply(app.stack_with(labels, folder.labels_file(app.stack)))
     world.record(
         CommandRan(
-            argv=("abra", "app", "deploy", *FLAGS, domain),
+            argv=("abra", "app", "deploy", *CHAOS_FLAGS, domain),
             exit_code=deployed.exit_code,
             took_s=round(world.now_s() - began_s, 6),
-            output=f"{CHAOS_VERSION}{stamp}\n{deployed.output}",
+            output=f"{debug}\n{deployed.output}",
             by=whose,
         )
     )
@@ -67,7 +73,7 @@ def _by_program(world: World, folder: AbraFolder, app: AbraApp, program: Program
     """Let a real abra deploy; the world judges beforehand what it is about to deploy."""
 
     def argv(engine: str) -> tuple[str, ...]:
-        return (*command(program, engine), "app", "deploy", *FLAGS, app.domain)
+        return (*command(program, engine), "app", "deploy", *CHAOS_FLAGS, app.domain)
 
     deployer = Deployer(
         argv=argv, environment=lambda engine: environment(folder, engine), by=program.whose

@@ -15,6 +15,7 @@ import msgspec
 from lab.abra.stamp import SMALL_SHA_DIGITS, is_clean
 from lab.errors import LabError
 from lab.recipe import git
+from lab.recipe.checkout import tags
 
 _RELEASE = re.compile(r"[vV]?(\d+)\.(\d+)\.(\d+)\+.+")
 
@@ -67,7 +68,7 @@ def require_clean(checkout: Path) -> None:
 def ensure_version(checkout: Path, version: str, debug: Debug) -> None:
     """Check out a version: a tag, else a commit. HEAD is detached then. Raises LabError."""
     repo = git.open_at(checkout)
-    is_tag = version in {tag.name for tag in repo.tags}
+    is_tag = version in tags(checkout)
     if not is_tag:
         debug(f"attempting to checkout '{version}' as chaos commit")
     revision = f"refs/tags/{version}^{{commit}}" if is_tag else f"{version}^{{commit}}"
@@ -100,10 +101,7 @@ def update(checkout: Path) -> None:
 
 def releases(checkout: Path) -> tuple[str, ...]:
     """All released versions (tags ``1.2.3+4.5.6``), oldest first. Raises LabError."""
-    repo = git.open_at(checkout)
-    with git.told(f"the tags of {checkout} cannot be read"):
-        names = str(repo.git.tag("--list")).splitlines()
-    return tuple(sorted((name for name in names if _RELEASE.fullmatch(name)), key=_order))
+    return tuple(sorted(filter(_RELEASE.fullmatch, tags(checkout)), key=_order))
 
 
 def latest_version(checkout: Path) -> str:

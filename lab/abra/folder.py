@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab.errors import LabError, UsageError
-from lab.recipe.settings import Setting, parse_settings, with_value, written
+from lab.recipe.settings import Setting, parse_settings, with_values, written
 
 SERVER = "default"
 
@@ -92,8 +92,11 @@ class AbraFolder:
 
     def pin_version(self, domain: str, recipe: str, version: str) -> None:
         """Write ``TYPE=<recipe>:<version>``, as abra does after a deploy without chaos."""
-        text = with_value(self._env_text(domain), "TYPE", f"{recipe}:{version}")
-        self.write_env_text(domain, text)
+        self.change_env(domain, {"TYPE": f"{recipe}:{version}"})
+
+    def change_env(self, domain: str, variables: Mapping[str, str]) -> None:
+        """Change settings where they stand in an app's env file, or add them at its end."""
+        self.write_env_text(domain, with_values(self._env_text(domain), variables))
 
     def _env_text(self, domain: str) -> str:
         try:

@@ -24,6 +24,10 @@ from lab.abra.folder import AbraFolder
 from lab.errors import LabError, NotPossibleHere, UsageError
 
 STAND_IN = "abra stand-in of stamplab"
+CHAOS_VERSION = "app/deploy.go:372 version: taking chaos version: "
+"""What the debug line says before the stamp; in the report it has this place of abra@06a57de."""
+DEPLOY_FLAGS = ("-o", "-n", "-c", "--debug")
+CHAOS_FLAGS = ("-C", *DEPLOY_FLAGS)
 _TIMEOUT_S = 120.0
 _STAMP = re.compile(r"version: taking chaos version: (\S+)")
 
@@ -52,7 +56,12 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def last_line(self) -> str:
         """What it said last, which is why it failed where it did."""
-        return next((line for line in reversed(self.output.splitlines()) if line.strip()), "")
+        return last_line(self.output)
+
+
+def last_line(output: str) -> str:
+    """The last line of an output that is not blank; empty where there is none."""
+    return next((line for line in reversed(output.splitlines()) if line.strip()), "")
 
 
 def stamp_in(output: str) -> str | None:
@@ -128,11 +137,15 @@ class Abra:
 
     def chaos_deploy(self, domain: str) -> Ran:
         """Deploy the checkout as it is: ``abra app deploy -C -o -n --debug``."""
-        return self.run("app", "deploy", "-C", "-o", "-n", "-c", "--debug", domain)
+        return self.run("app", "deploy", *CHAOS_FLAGS, domain)
 
     def deploy(self, domain: str, *flags: str) -> Ran:
         """Deploy the version that the app names: ``abra app deploy -o -n --debug``."""
-        return self.run("app", "deploy", "-o", "-n", "-c", "--debug", *flags, domain)
+        return self.run("app", "deploy", *DEPLOY_FLAGS, *flags, domain)
+
+
+_OF_THE_TOOLS = ("GIT_EXEC_PATH", "LD_LIBRARY_PATH")
+"""Where programs that were unpacked, not installed, find their own parts."""
 
 
 def environment(folder: AbraFolder, engine: str) -> dict[str, str]:
@@ -147,8 +160,7 @@ def environment(folder: AbraFolder, engine: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TERM": "dumb",
         "NO_COLOR": "1",
-        **{name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
-        **{name: value for name, value in os.environ.items() if name == "GIT_EXEC_PATH"},
+        **{name: os.environ[name] for name in _OF_THE_TOOLS if name in os.environ},
     }
 
 

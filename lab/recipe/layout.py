@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.errors import UsageError
+from lab.recipe.checkout import SAMPLE
 from lab.recipe.inside import way_out
 from lab.recipe.settings import parse_env
 from lab.recipe.trust import Demand
 from lab.world import Stack
 
 _PATTERNS = ("compose*.yml", "compose*.yaml", "docker-compose*.yml", "docker-compose*.yaml")
-_SAMPLE = ".env.sample"
 _REST_OF_THE_LIST = "$COMPOSE_FILE"
 """How a sample of a longer COMPOSE_FILE names those of the line before."""
 
@@ -42,14 +42,14 @@ def stack_at(path: Path) -> Stack:
 
 def stray_sample(folder: Path) -> Demand | None:
     """A sample of the env file that is a link out of the folder; it was not opened."""
-    objection = way_out(folder, folder / _SAMPLE)
+    objection = way_out(folder, folder / SAMPLE)
     if objection is None:
         return None
-    return Demand(file=_SAMPLE, place="the whole file", value="", reason=objection, grant=None)
+    return Demand(file=SAMPLE, place="the whole file", value="", reason=objection, grant=None)
 
 
 def _sample(folder: Path) -> dict[str, str]:
-    sample = folder / _SAMPLE
+    sample = folder / SAMPLE
     if stray_sample(folder) is not None or not sample.is_file():
         return {}
     try:

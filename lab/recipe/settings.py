@@ -99,6 +99,13 @@ def with_value(text: str, name: str, value: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def with_values(text: str, values: Mapping[str, str]) -> str:
+    """The same for several settings."""
+    for name, value in values.items():
+        text = with_value(text, name, value)
+    return text
+
+
 def _sets(line: str, name: str) -> bool:
     return any(setting.name == name for setting in parse_settings(line))
 

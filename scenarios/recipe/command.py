@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import click
-import msgspec
 from click.decorators import FC
 from rich.text import Text
 
@@ -28,7 +27,7 @@ from scenarios.options import (
     time_scale_option,
 )
 from scenarios.recipe.repro import Request, repro_recipe
-from scenarios.render import Screen, show_report
+from scenarios.render import Screen, print_report
 from scenarios.vet import trust_option
 
 _ADDRESS = "URL|PATH"
@@ -128,8 +127,5 @@ def recipe(
         trust=trust,
     )
     report = repro_recipe(request, lambda line: progress.print(Text(line), soft_wrap=True))
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
-    else:
-        show_report(report, Screen(highlight=False))
+    print_report(report, as_json=as_json)
     return report.verdict.exit_code

@@ -12,7 +12,6 @@ from lab.abra.app import AbraApp
 from lab.errors import UsageError
 from lab.recipe import checkout, git
 from lab.recipe.compose import DEFAULT_FILE
-from lab.recipe.inside import require_inside
 from lab.recipe.settings import Setting, parse_env, parse_settings
 from scenarios.stamping.experiment import Ground, Whose
 
@@ -41,9 +40,7 @@ def make_ground(recipe: str, source: Path, base: str, head: str, scratch: Path) 
     repointed = scratch / "mirror-repointed"
     _copy(source, repointed, head_sha)
     another = _repoint(repointed, base, base_sha)
-    sample = paths["upstream"] / ".env.sample"
-    require_inside(paths["upstream"], sample)
-    text = sample.read_text() if sample.is_file() else ""
+    text = checkout.read_sample(paths["upstream"])
     files = parse_env(text).get("COMPOSE_FILE") or DEFAULT_FILE
     return Ground(
         recipe=recipe,

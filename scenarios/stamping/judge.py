@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from harness.verdict import Verdict
+from lab.abra.program import last_line
 from lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
 from scenarios.stamping.experiment import Experiment, Ground, Whose
 from scenarios.stamping.play import StampRun
@@ -77,7 +78,7 @@ def _wrong(experiment: Experiment, ground: Ground, run: StampRun) -> str:
     if deploy is None:
         return "the chaos deploy was not reached"
     if run.stamp is None:
-        return f"it named no stamp: {_last_line(deploy.output)}"
+        return f"it named no stamp: {last_line(deploy.output) or 'nothing said'}"
     if run.stamp != wanted:
         return f"it took {run.stamp}, {tell(run.stamp, ground)}, not {wanted}"
     if deploy.exit_code == 0:
@@ -85,7 +86,7 @@ def _wrong(experiment: Experiment, ground: Ground, run: StampRun) -> str:
     if run.refused and ground.asks_secrets:
         return f"it asked the swarm for {run.refused[0]}"
     if not _bail(deploy.output, ground):
-        return f"it did not end for want of a secret: {_last_line(deploy.output)}"
+        return f"it did not end for want of a secret: {last_line(deploy.output) or 'nothing said'}"
     sound = ground.head[:SMALL_SHA_DIGITS] + DIRTY_MARK
     if experiment.is_counter and run.stamp == sound:
         return f"a counter-example took {sound}, as a sound run of the CI does"
@@ -100,8 +101,4 @@ def _bail(output: str, ground: Ground) -> str:
     found = _BAIL.search(output)
     if found:
         return found[0]
-    return "" if ground.asks_secrets else _last_line(output)
-
-
-def _last_line(output: str) -> str:
-    return next((line for line in reversed(output.splitlines()) if line.strip()), "nothing said")
+    return "" if ground.asks_secrets else last_line(output) or "nothing said"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from lab.abra.program import CHAOS_FLAGS, DEPLOY_FLAGS
 from scenarios.stamping.experiment import OVERLAY, RECIPE, Experiment, Step, Whose
 
 
@@ -18,9 +19,9 @@ def _check_out(ref: str) -> Step:
 _COPY = Step(("cp", "-a", "{canonical}", RECIPE))
 _CLONE = Step(("git", "clone", "--quiet", "{mirror}", RECIPE))
 _TAGS = _git("fetch", "--quiet", "{upstream}", "refs/tags/*:refs/tags/*")
-_DEPLOY_BASE = Step(("abra", "app", "deploy", "-o", "-n", "-c", "--debug", "{domain}", "{base}"))
-_DEPLOY_PINNED = Step(("abra", "app", "deploy", "-o", "-n", "-c", "--debug", "{domain}"))
-_CHAOS = Step(("abra", "app", "deploy", "-C", "-o", "-n", "-c", "--debug", "{domain}"))
+_DEPLOY_PINNED = Step(("abra", "app", "deploy", *DEPLOY_FLAGS, "{domain}"))
+_DEPLOY_BASE = Step((*_DEPLOY_PINNED.words, "{base}"))
+_CHAOS = Step(("abra", "app", "deploy", *CHAOS_FLAGS, "{domain}"))
 _OVERLAY_IN = Step(("printf", r'version: "3.8"\n'), f"{RECIPE}/{OVERLAY}")
 
 COPY = Experiment(

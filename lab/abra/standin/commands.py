@@ -22,6 +22,7 @@ from lab.abra.ensure import (
     require_checkout,
 )
 from lab.abra.folder import SERVER, AbraFolder
+from lab.abra.program import CHAOS_VERSION
 from lab.abra.stamp import chaos_version
 from lab.abra.standin.converge import progress
 from lab.abra.standin.swarm import Swarm
@@ -29,7 +30,7 @@ from lab.errors import LabError
 from lab.recipe import git
 from lab.recipe.inside import require_inside
 from lab.recipe.secrets import Secret
-from lab.recipe.settings import with_value
+from lab.recipe.settings import with_values
 from lab.recipe.trust import demands_of, require_trusted
 from lab.world import Stack
 
@@ -95,7 +96,7 @@ def _version(folder: AbraFolder, app: AbraApp, request: DeployRequest, flags: Fl
     """The version to be deployed (abra@06a57de cli/app/deploy.go:365-373 for the first case)."""
     if request.chaos:
         version = folder.planted_stamp() or chaos_version(app.checkout)
-        flags.debug(f"app/deploy.go:372 version: taking chaos version: {version}")
+        flags.debug(f"{CHAOS_VERSION}{version}")
         return version
     if request.version:
         flags.debug(f"version: taking version from cli arg: {request.version}")
@@ -184,7 +185,7 @@ def new(
     if not sample.is_file():
         raise LabError(f"{sample} does not exist?")
     text = sample.read_text().replace(f"{recipe}.example.com", domain)
-    folder.write_env_text(domain, with_value(with_value(text, "DOMAIN", domain), "TYPE", recipe))
+    folder.write_env_text(domain, with_values(text, {"DOMAIN": domain, "TYPE": recipe}))
     if version and not chaos:
         folder.pin_version(domain, recipe, version)
     click.echo(f"{domain} created")
