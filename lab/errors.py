@@ -21,6 +21,10 @@ class NotPossibleHere(LabError):
     exit_code = 77
 
 
+class NeedsRoot(NotPossibleHere):
+    """Only root can do this here; the same command, repeated as root, may go on."""
+
+
 class UsageError(LabError):
     """What was asked for makes no sense, whatever the machine. Exit code 64."""
 

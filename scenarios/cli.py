@@ -21,11 +21,13 @@ import click
 from rich.text import Text
 
 from harness.evidence import stamplab_version
-from lab.errors import LabError, UsageError
+from lab.errors import LabError, NeedsRoot, UsageError
+from lab.inventory import inventory
 from lab.live.lab import end_lab
 from lab.pressure import Ample, Squeeze
 from lab.recipe.trust import Grant
 from scenarios.abra import abra as abra_command
+from scenarios.calling import again, as_root
 from scenarios.discourse.plays import Settings
 from scenarios.discourse.programme import CLAIMS, Choice
 from scenarios.doctor import doctor
@@ -43,7 +45,7 @@ from scenarios.options import (
     time_scale_option,
 )
 from scenarios.recipe.command import recipe
-from scenarios.render import Screen, print_report
+from scenarios.render import Screen, print_report, show_inventory
 from scenarios.repro import Request, repro_discourse
 from scenarios.run import run
 from scenarios.vet import trust_option, vet
@@ -61,10 +63,21 @@ class Terminated(BaseException):
         self.number = number
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(stamplab_version(), prog_name="stamplab")
-def stamplab() -> None:
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.option("--version", is_flag=True, help="Print the version.")
+@click.option("--verbose", is_flag=True, help="With --version: each program's version and path.")
+@click.pass_context
+def stamplab(context: click.Context, *, version: bool, verbose: bool) -> None:
     """A repro lab for silent swarm rollbacks: was this upgrade really deployed, and if not, why?"""
+    if verbose and not version:
+        raise click.UsageError("--verbose goes with --version: it lists the programs of a lab")
+    if version:
+        click.echo(f"stamplab, version {stamplab_version()}")
+        if verbose:
+            show_inventory(inventory())
+        context.exit()
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @stamplab.group()
@@ -140,7 +153,7 @@ def discourse(
     request = Request(
         choice=Choice(settings=settings, trials=trials, guard=guard, claims=claim or CLAIMS),
         runs=runs.absolute(),
-        argv=("stamplab", *sys.argv[1:]),
+        argv=again(),
         engine=engine,
         keep=keep,
         trust=trust,
@@ -189,6 +202,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _say("interrupted: the lab was torn down, the evidence is kept", _SIGNALLED + 2)
     except Terminated as stop:
         return _say("terminated: the lab was torn down", _SIGNALLED + stop.number)
+    except NeedsRoot as error:
+        return _say(f"{error}. As root it is:\n  {as_root()}", error.exit_code)
     except LabError as error:
         return _say(str(error), error.exit_code)
     except BrokenPipeError:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from harness.generations import Ruling, Step, day, describe
 from harness.verdict import Verdict
+from lab.inventory import Item
 from lab.live.doctor import Check, State
 from lab.live.reaper import Reaped
 from lab.nixos.generations import Profile
@@ -35,6 +36,13 @@ class Screen(Console):
     def on_broken_pipe(self) -> None:
         """Raise what `main` turns into exit code 2; rich itself would exit with 1."""
         raise BrokenPipeError
+
+
+def show_inventory(items: Sequence[Item]) -> None:
+    """Print each program's version and path, a line each, whole on any terminal."""
+    for item in items:
+        where = item.path or "not found"
+        click.echo(f"{item.name:<24}{item.version or '-':<20}{where}")
 
 
 def print_report(report: Report, *, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 
 import click
@@ -14,6 +13,7 @@ from lab.abra.program import Program, find
 from lab.errors import UsageError
 from lab.recipe import checkout
 from lab.recipe.source import RecipeSource, acquire
+from scenarios.calling import ourselves
 from scenarios.discourse.cold import discourse_ground
 from scenarios.options import abra_option, json_option, runs_option
 from scenarios.recipe.command import source_options
@@ -99,7 +99,7 @@ def _ground(folder: Path, source: RecipeSource | None) -> Ground:
 def by_hand(experiment: Experiment, ground: Ground, program: Program) -> str:
     """The commands of an experiment for a POSIX shell, from making the ABRA_DIR to removing it."""
     real = f'HOME="$ABRA_DIR/home" {shlex.join(program.argv)}'
-    abra = real if program.is_real else shlex.join(_ourselves())
+    abra = real if program.is_real else shlex.join((ourselves(), "abra"))
     lines = [
         "export ABRA_DIR=$(mktemp -d)",
         'mkdir -p "$ABRA_DIR/servers/default" "$ABRA_DIR/recipes" "$ABRA_DIR/home"',
@@ -107,11 +107,3 @@ def by_hand(experiment: Experiment, ground: Ground, program: Program) -> str:
         *(step.pasted() for step in experiment.commands(ground)),
     ]
     return "".join(f"{line}\n" for line in lines)
-
-
-def _ourselves() -> tuple[str, ...]:
-    """How this very program is run as abra, whatever the folder one is in then."""
-    root = Path(__file__).parents[1]
-    if (root / "run").exists():
-        return (str(root / "run"), "abra")
-    return (sys.argv[0], "abra")

@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 import lab
+from lab import programs
 from lab.abra.folder import AbraFolder
 from lab.errors import LabError, NotPossibleHere, UsageError
 
@@ -78,11 +79,11 @@ def stand_in() -> Program:
 
 
 def find(path: Path | None = None) -> Program:
-    """The abra at this path; without one the abra on PATH; where there is none, the stand-in.
+    """The abra at this path; without one the abra among the tools; else the stand-in.
 
     Raises UsageError where the path leads to no program.
     """
-    found = shutil.which(path if path else "abra")
+    found = shutil.which(path) if path else programs.find("abra")
     if found is None and path is not None:
         raise UsageError(f"{path} is no program that can be run")
     if found is None:
@@ -144,6 +145,8 @@ class Abra:
         return self.run("app", "deploy", *DEPLOY_FLAGS, *flags, domain)
 
 
+_PYTHON_PATH = dict.fromkeys((str(Path(lab.__path__[0]).parent), *filter(None, sys.path)))
+"""The stand-in's: wherever ours finds its packages, for an installed program may bring its own."""
 _OF_THE_TOOLS = ("GIT_EXEC_PATH", "LD_LIBRARY_PATH")
 """Where programs that were unpacked, not installed, find their own parts."""
 
@@ -153,8 +156,8 @@ def environment(folder: AbraFolder, engine: str) -> dict[str, str]:
     return {
         "ABRA_DIR": str(folder.path),
         "HOME": str(folder.home),
-        "PATH": os.environ.get("PATH", os.defpath),
-        "PYTHONPATH": str(Path(lab.__path__[0]).parent),
+        "PATH": programs.search_path(),
+        "PYTHONPATH": os.pathsep.join(_PYTHON_PATH),
         "DOCKER_HOST": engine,
         "GIT_ALLOW_PROTOCOL": "file",
         "LANG": "C.UTF-8",
@@ -168,11 +171,11 @@ def command(program: Program, engine: str) -> tuple[str, ...]:
     """The program's words; a real abra behind a wall. Raises NotPossibleHere without one."""
     if not program.is_real:
         return program.argv
-    unshare = shutil.which("unshare")
+    unshare = programs.find("unshare")
     if unshare is None:
         raise NotPossibleHere("unshare (util-linux) is missing: a real abra needs its own network")
     as_root = () if os.geteuid() == 0 else ("--user", "--map-root-user")
     script = str(files("lab.abra").joinpath("confined.sh"))
     socket = engine.removeprefix("unix://")
     walls = ("--mount", "--net", "--propagation", "private")
-    return (unshare, *as_root, *walls, "--", "sh", script, socket, *program.argv)
+    return (str(unshare), *as_root, *walls, "--", "sh", script, socket, *program.argv)

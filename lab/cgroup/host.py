@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from lab import programs
 from lab.cgroup import files
 from lab.cgroup.group import MemoryGroup
 from lab.cgroup.v1 import MemoryGroupV1
@@ -125,7 +125,7 @@ def choose_driver(manager: Path = _SYSTEMD_IS_MANAGER) -> Driver:
         case "systemd":
             return "systemd"
         case None:
-            is_managed = manager.is_dir() and shutil.which("systemd-run") is not None
+            is_managed = manager.is_dir() and programs.find_systemds("systemd-run") is not None
             return "systemd" if is_managed else "cgroupfs"
         case other:
             raise UsageError(f"{DRIVER_VARIABLE} must be cgroupfs or systemd, not {other!r}")

@@ -7,13 +7,13 @@ and nothing else (no ``modprobe``, say) is found by accident.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
+from lab import programs
 from lab.errors import LabError, NotPossibleHere
 
 _BIN_FOLDERS = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/libexec/docker", "libexec/docker")
@@ -76,7 +76,8 @@ def find_engine(given: Path | None = None) -> Engine:
     if given is not None and not given.is_dir():
         raise NotPossibleHere(f"there is no engine folder {given}")
     unpacked = cache_folder() / "engine"
-    candidates = [given] if given else [None, unpacked if unpacked.is_dir() else None]
+    usable = unpacked.is_dir() and not programs.are_given()
+    candidates = [given] if given else [None, unpacked if usable else None]
     missing: list[str] = []
     for root in dict.fromkeys(candidates):
         tools, missing = tools_in(root)
@@ -86,8 +87,8 @@ def find_engine(given: Path | None = None) -> Engine:
             return _engine(root, tools)
     raise NotPossibleHere(
         f"no docker engine that the lab could run: {', '.join(missing)} not found "
-        f"{f'in {given} or ' if given else ''}on PATH; ./run setup fetches it on Debian "
-        "and Ubuntu, elsewhere install them or give --engine FOLDER"
+        f"{f'in {given} or ' if given else ''}{programs.places()}; a checkout's ./run setup "
+        "fetches it on Debian and Ubuntu, elsewhere install them or give --engine FOLDER"
     )
 
 
@@ -98,7 +99,7 @@ def _engine(root: Path | None, tools: dict[str, Path]) -> Engine:
         tools=tools,
         environment=environment,
         version=version,
-        source=str(root) if root else "PATH",
+        source=str(root) if root else programs.source(tools["dockerd"]),
     )
 
 
@@ -111,16 +112,20 @@ def link_tools(engine: Engine, folder: Path) -> Path:
 
 
 def tools_in(root: Path | None) -> tuple[dict[str, Path], list[str]]:
-    """Look for every tool in an engine's folder, then on PATH: those found, those missing."""
+    """Look for every tool in an engine's folder, then where all programs are: found, missing."""
     own = [root / folder for folder in _BIN_FOLDERS] if root else []
-    system = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)]
-    places = [*own, *system, *_SYSTEM_FOLDERS]
-    unpacked = [cache_folder() / "engine" / folder for folder in _BIN_FOLDERS]
+    places = [*own, *map(Path, programs.search_path().split(os.pathsep))]
+    unpacked: list[Path] = []
+    if not programs.are_given():
+        places += _SYSTEM_FOLDERS
+        unpacked += [cache_folder() / "engine" / folder for folder in _BIN_FOLDERS]
     tools: dict[str, Path] = {}
     missing: list[str] = []
     for name, spellings in {**REQUIRED, **OPTIONAL}.items():
         # A host's busybox is often dynamic, and an image has no loader: the set-up's is static.
         found = _find(spellings, [*unpacked, *places] if name == "busybox" else places)
+        if name == "systemd-run":
+            found = found or programs.find_systemds(name)
         if found:
             tools[name] = found
         elif name in REQUIRED:
@@ -130,12 +135,8 @@ def tools_in(root: Path | None) -> tuple[dict[str, Path], list[str]]:
 
 def _find(spellings: Iterable[str], places: Iterable[Path]) -> Path | None:
     path = os.pathsep.join(str(place) for place in places)
-    for spelling in spellings:
-        found = shutil.which(spelling, path=path)
-        # The link's target is what runs, save for programs that go by the name they are called by.
-        if found:
-            return Path(found).absolute()
-    return None
+    found = (programs.find(spelling, path) for spelling in spellings)
+    return next(filter(None, found), None)
 
 
 def _library_environment(root: Path) -> dict[str, str]:

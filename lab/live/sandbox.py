@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import BinaryIO
 
-from lab.errors import LabError, NotPossibleHere
+from lab.errors import LabError, NeedsRoot, NotPossibleHere
 
 NAMESPACES = (
     *("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"),
@@ -22,11 +22,11 @@ NAMESPACES = (
 
 
 def require_root() -> None:
-    """Raise NotPossibleHere unless we are root with the right to make namespaces."""
+    """Raise NeedsRoot unless we are root with the right to make namespaces."""
     if os.geteuid() != 0:
-        raise NotPossibleHere(
+        raise NeedsRoot(
             "the live world needs root: it makes namespaces and control groups for a private "
-            "docker daemon; run the same command with sudo"
+            "docker daemon"
         )
 
 

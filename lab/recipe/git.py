@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 # Without this GitPython refuses to be imported where there is no git; we say so ourselves, later.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+from lab import programs
+
+if programs.are_given():
+    # It is read then, too. Without a git there nothing is run at all: see `_prepare`.
+    os.environ["GIT_PYTHON_GIT_EXECUTABLE"] = str(programs.find("git") or "")
 
 from git import Actor, Git, GitCommandError, Repo
 from git.exc import GitError
@@ -53,15 +58,19 @@ ISOLATED = {
 """The environment of every git command: the same commits come out on every machine."""
 
 
-def require_git() -> None:
-    """Raise NotPossibleHere where there is no git program."""
-    if shutil.which("git") is None:
-        raise NotPossibleHere("git is not on PATH: recipes are git repositories; install git")
+def require_git() -> Path:
+    """The git program. Raises NotPossibleHere where there is none."""
+    program = programs.find("git")
+    if program is None:
+        raise NotPossibleHere(
+            f"git is not {programs.places()}: recipes are git repositories; install git"
+        )
+    return program
 
 
 def create(path: Path) -> Repo:
     """Make an empty repository. Raises LabError."""
-    _forget_callers()
+    _prepare()
     with told(f"the repository {path} cannot be made"):
         path.mkdir(parents=True, exist_ok=True)
         git = Git(path)
@@ -72,7 +81,7 @@ def create(path: Path) -> Repo:
 
 def open_at(path: Path) -> Repo:
     """Open a work tree. Raises LabError where there is none."""
-    _forget_callers()
+    _prepare()
     with told(f"{path} is no git work tree"):
         repo = Repo(path)
         repo.git.update_environment(**ISOLATED)
@@ -81,7 +90,7 @@ def open_at(path: Path) -> Repo:
 
 def clone(source: Path, target: Path) -> Repo:
     """Clone a repository. Raises LabError."""
-    _forget_callers()
+    _prepare()
     with told(f"{source} cannot be cloned"):
         repo = Repo.clone_from(str(source), target, env=ISOLATED)
         repo.git.update_environment(**ISOLATED)
@@ -94,7 +103,7 @@ def mirror(address: str, target: Path) -> None:
     Over git's own transport even from a folder: nothing of that folder is linked or copied as it
     lies there.
     """
-    _forget_callers()
+    _prepare()
     with told(f"{address} cannot be cloned"):
         Repo.clone_from(address, target, env=ISOLATED, mirror=True, no_local=True, quiet=True)
 
@@ -143,7 +152,7 @@ def differs(path: Path, work_tree: Path) -> bool:
 
 
 def _in_bare(path: Path) -> Git:
-    _forget_callers()
+    _prepare()
     git = Git(path)
     git.update_environment(**ISOLATED)
     return git
@@ -154,11 +163,11 @@ def describe(path: Path) -> str | None:
 
     None where there is none.
     """
-    _forget_callers()
     try:
+        _prepare()
         repo = Repo(path, search_parent_directories=True)
         return repo.head.commit.hexsha + ("+" if repo.is_dirty() else "")
-    except (GitError, OSError, ValueError):
+    except (NotPossibleHere, GitError, OSError, ValueError):
         return None
 
 
@@ -176,17 +185,22 @@ def settings_in(file: Path) -> tuple[tuple[str, str], ...]:
 
 def plumbing(folder: Path, environment: Mapping[str, str], *arguments: str) -> bytes:
     """What a command prints, byte by byte. Raises git's own errors: see `told`."""
-    _forget_callers()
+    _prepare()
     git = Git(folder)
     git.update_environment(**ISOLATED, **environment)
-    said = git.execute(["git", *arguments], stdout_as_string=False, strip_newline_in_stdout=False)
+    program = git.GIT_PYTHON_GIT_EXECUTABLE or "git"
+    said = git.execute([program, *arguments], stdout_as_string=False, strip_newline_in_stdout=False)
     if not isinstance(said, bytes):
         raise TypeError(f"GitPython answered with {type(said).__name__} where bytes were asked for")
     return said
 
 
-def _forget_callers() -> None:
-    """Drop what another git exported to us, as to its hooks: GIT_DIR outranks any path of ours."""
+def _prepare() -> None:
+    """Drop what another git exported to us, as to its hooks: GIT_DIR outranks any path of ours.
+
+    Raises NotPossibleHere where there is no git.
+    """
+    require_git()
     kept = ("GIT_PYTHON_", "GIT_EXEC_PATH")
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         if not name.startswith(kept):

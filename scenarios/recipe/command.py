@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -14,6 +13,7 @@ from rich.text import Text
 from lab.errors import NotPossibleHere
 from lab.recipe.source import RecipeSource
 from lab.recipe.trust import Grant
+from scenarios.calling import again
 from scenarios.discourse.plays import Settings
 from scenarios.options import (
     engine_option,
@@ -121,7 +121,7 @@ def recipe(
         service=service,
         settings=Settings(memory_scale=memory_scale, fast=fast, time_scale=time_scale),
         runs=runs.absolute(),
-        argv=("stamplab", *sys.argv[1:]),
+        argv=again(),
         engine=engine,
         keep=keep,
         trust=trust,

@@ -11,6 +11,7 @@ from string import Template
 
 import msgspec
 
+from lab import programs
 from lab.abra.empty_swarm import empty_swarm
 from lab.abra.folder import AbraFolder
 from lab.abra.program import Abra, Program, stamp_in
@@ -88,7 +89,7 @@ def _plainly(
 ) -> CommandRan:
     """Run git, cp or printf: deaf to the user's settings, and it must succeed."""
     began_s = time.monotonic()
-    environment = {**git.ISOLATED, **mark, "PATH": os.environ.get("PATH", os.defpath)}
+    environment = {**git.ISOLATED, **mark, "PATH": programs.search_path()}
     environment |= {"HOME": str(folder.home), "GIT_ALLOW_PROTOCOL": "file"}
     if "GIT_EXEC_PATH" in os.environ:
         environment["GIT_EXEC_PATH"] = os.environ["GIT_EXEC_PATH"]

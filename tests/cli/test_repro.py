@@ -222,10 +222,10 @@ def test_a_socket_path_too_long_exits_2_with_one_sentence(
     assert "set STAMPLAB_DIR to a shorter folder" in clean(done).splitlines()[-1]
 
 
-def test_not_root_exits_77_with_one_sentence(tmp_path: Path) -> None:
+def test_not_root_exits_77_and_says_the_command_for_root(tmp_path: Path) -> None:
     script = "import os, sys; os.geteuid = lambda: 1000\nfrom scenarios.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", script, "repro", "discourse"],
+        [sys.executable, "-c", script, "repro", "discourse", "--runs", "my runs"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -234,8 +234,9 @@ def test_not_root_exits_77_with_one_sentence(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 77
-    assert "needs root" in clean(done)
-    assert len(done.stderr.splitlines()) == 1
+    sentence, command = done.stderr.splitlines()
+    assert "needs root" in sentence
+    assert command == f"  sudo {ROOT / 'run'} repro discourse --runs 'my runs'"
 
 
 @pytest.mark.skipif(

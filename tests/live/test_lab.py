@@ -13,6 +13,7 @@ import pytest
 
 from lab.errors import LabError, UsageError
 from lab.history import OomKill, RecorderLost, read_history
+from lab.inventory import inventory
 from lab.live.lab import Apparatus, end_lab, live_lab
 from lab.live.lease import LabFolder, labs_root
 from lab.live.world import LiveWorld
@@ -34,6 +35,15 @@ def kill_daemon(world: LiveWorld) -> None:
     for child in psutil.Process(lease.init.pid).children():
         if child.name() == "dockerd":
             child.send_signal(signal.SIGKILL)
+
+
+def test_every_program_of_a_lab_is_found_and_asked(apparatus: Apparatus) -> None:
+    found = {item.name: item for item in inventory()}
+    assert {name for name, item in found.items() if item.path is None} <= {"systemd-run", "abra"}
+    assert found["dockerd"].version == apparatus.engine.version
+    # Debian's shell and its older docker-proxy answer no such question.
+    silent = {name for name, item in found.items() if item.path and item.version is None}
+    assert silent <= {"sh", "docker-proxy"}
 
 
 def test_a_lab_is_a_swarm_of_one_with_the_image_and_no_bridge(

@@ -12,6 +12,7 @@ import msgspec
 import requests
 from docker.errors import DockerException
 
+from lab import programs
 from lab.docker_api import parse_services, parse_tasks
 from lab.errors import LabError
 from lab.swarm import Service, Task
@@ -86,12 +87,17 @@ class Swarm:
     def _client(self, arguments: tuple[str, ...], stack: Stack | None = None) -> str:
         settings = stack.environment if stack else {}
         theirs = {k: v for k, v in settings.items() if not k.startswith(("LD_", "DOCKER_"))}
-        ours = ("PATH", "HOME", "LD_LIBRARY_PATH", "DOCKER_HOST")
+        ours = ("HOME", "LD_LIBRARY_PATH", "DOCKER_HOST")
         kept = {name: os.environ[name] for name in ours if name in os.environ}
         try:
             done = subprocess.run(
                 ("docker", *arguments),
-                env={**theirs, **kept, "DOCKER_HOST": self.address},
+                env={
+                    **theirs,
+                    **kept,
+                    "PATH": programs.search_path(),
+                    "DOCKER_HOST": self.address,
+                },
                 cwd=stack.directory if stack else None,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -101,7 +107,9 @@ class Swarm:
                 check=False,
             )
         except FileNotFoundError as error:
-            raise LabError("docker (the client) is not on PATH: nothing can be deployed") from error
+            raise LabError(
+                f"docker (the client) is not {programs.places()}: nothing can be deployed"
+            ) from error
         except subprocess.TimeoutExpired as error:
             raise LabError(f"docker {' '.join(arguments[:2])} did not return") from error
         if done.returncode != 0:

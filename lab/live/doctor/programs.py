@@ -55,11 +55,15 @@ def _judge_tools(found: Engine, facts: str, missing: list[str]) -> Check:
 def git_program() -> Check:
     """Which git builds the recipes' repositories."""
     try:
-        git.require_git()
+        program = git.require_git()
     except LabError as error:
         return lack("git", "none", sentence(error))
     done = subprocess.run(
-        ["git", "--version"], capture_output=True, text=True, timeout=60, check=False
+        [program, "--version"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     if done.returncode != 0:
         said = done.stderr.strip() or f"exit status {done.returncode}"

@@ -34,7 +34,7 @@ def root() -> Check:
     try:
         sandbox.require_root()
     except LabError as error:
-        return lack("root", found, sentence(error))
+        return lack("root", found, f"{sentence(error)} Run the lab with sudo.")
     return ok("root", found)
 
 

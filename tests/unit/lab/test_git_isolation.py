@@ -200,8 +200,9 @@ def test_no_git_at_all_is_said_in_a_sentence(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LabError, match="git is not on PATH"):
         git.require_git()
-    with pytest.raises(LabError, match="cannot be made"):
+    with pytest.raises(LabError, match="git is not on PATH"):
         git.create(tmp_path / "new")
+    assert git.describe(tmp_path) is None
 
 
 def test_a_branch_without_a_commit_has_no_policy_and_no_stamp(tmp_path: Path) -> None:

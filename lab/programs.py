@@ -1,0 +1,47 @@
+"""Where the programs are that the lab runs: on PATH, or where ``$STAMPLAB_TOOLS`` says.
+
+A packaged lab brings its programs with it and names their folders there; what its caller has on
+PATH is then never run by accident. One program is the machine's own all the same: systemd's client
+has to fit the manager that runs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+VARIABLE = "STAMPLAB_TOOLS"
+_OF_THE_SYSTEM = "/run/current-system/sw/bin:/usr/bin:/bin"
+
+
+def are_given() -> bool:
+    """Whether all programs come from folders that were named, and none from PATH."""
+    return bool(os.environ.get(VARIABLE))
+
+
+def search_path() -> str:
+    """The folders to look in; also the PATH of programs that run others by name."""
+    return os.environ.get(VARIABLE) or os.environ.get("PATH") or os.defpath
+
+
+def places() -> str:
+    """The same for a person."""
+    return f"in ${VARIABLE} ({search_path()})" if are_given() else "on PATH"
+
+
+def source(program: Path) -> str:
+    """Where a program was found, for a person."""
+    return str(program.resolve()) if are_given() else "PATH"
+
+
+def find_systemds(name: str) -> Path | None:
+    """A client of the systemd that runs this machine; None where there is none."""
+    return find(name, _OF_THE_SYSTEM if are_given() else None)
+
+
+def find(name: str, path: str | None = None) -> Path | None:
+    """The program of this name, by its absolute path; None where there is none."""
+    found = shutil.which(name, path=path or search_path())
+    # Not resolved: several programs are one file, and go by the name they are called by.
+    return Path(found).absolute() if found else None
