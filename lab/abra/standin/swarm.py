@@ -49,17 +49,13 @@ class Swarm:
     def services(self, stack: str) -> list[Service]:
         """The services of a stack as they are now. Raises LabError."""
         with self._told("asked for its services"):
-            raw = self._api.services(  # type: ignore[no-untyped-call]
-                filters={"label": f"{_NAMESPACE}={stack}"}
-            )
+            raw = self._api.services(filters={"label": f"{_NAMESPACE}={stack}"})
         return [service for service, _ in parse_services(msgspec.json.encode(raw))]
 
     def tasks(self, stack: str) -> list[Task]:
         """The tasks of a stack, oldest first. Raises LabError."""
         with self._told("asked for its tasks"):
-            raw = self._api.tasks(  # type: ignore[no-untyped-call]
-                filters={"label": f"{_NAMESPACE}={stack}"}
-            )
+            raw = self._api.tasks(filters={"label": f"{_NAMESPACE}={stack}"})
         return parse_tasks(msgspec.json.encode(raw))
 
     def secrets(self) -> set[str]:

@@ -89,7 +89,7 @@ class ClientRecorder(Recorder):
     def _start_prober(self, service: str) -> str:
         """Start the prober on the service's networks; return its container."""
         try:
-            spec = self._api.inspect_service(service)["Spec"]  # type: ignore[no-untyped-call]
+            spec = self._api.inspect_service(service)["Spec"]
         except docker.errors.APIError as error:
             said = error.explanation or error
             raise LabError(f"no client can ask the service {service}: {said}") from error
@@ -106,7 +106,7 @@ class ClientRecorder(Recorder):
         template = docker.types.TaskTemplate(
             docker.types.ContainerSpec(plan.image, command=command), networks=networks
         )
-        made = self._api.create_service(template, name="stamplab-client")  # type: ignore[no-untyped-call]
+        made = self._api.create_service(template, name="stamplab-client")
         return self._wait_running(made["ID"])
 
     def _wait_running(self, prober: str) -> str:

@@ -1,0 +1,1 @@
+final: _: { stamplab = final.callPackage ./package.nix { }; }

@@ -1,0 +1,109 @@
+{
+  lib,
+  callPackage,
+  gitMinimal,
+  python3Packages,
+  shellcheck,
+  util-linux,
+  # An abra of one's own, for `stamplab run` and `repro`; without one it is a stand-in's part.
+  withAbra ? null,
+}:
+let
+  project = (lib.importTOML ../pyproject.toml).project;
+  tools = callPackage ./tools.nix { inherit withAbra; };
+  stampload = callPackage ./stampload.nix { };
+  gogit = callPackage ./gogit.nix { };
+in
+python3Packages.buildPythonApplication {
+  pname = project.name;
+  inherit (project) version;
+  pyproject = true;
+
+  # All but what is Nix's and the continuous integration's own.
+  src = lib.fileset.toSource {
+    root = ../.;
+    fileset = lib.fileset.unions [
+      ../CHANGELOG.md
+      ../LICENSE
+      ../README.md
+      ../docs
+      ../harness
+      ../lab
+      ../pyproject.toml
+      ../requirements
+      ../run
+      ../scenarios
+      ../tests
+      ../typings
+      ./vm_test.py
+    ];
+  };
+
+  build-system = [ python3Packages.hatchling ];
+
+  dependencies = with python3Packages; [
+    click
+    docker
+    gitpython
+    msgspec
+    psutil
+    pyyaml
+    requests
+    rich
+  ];
+
+  makeWrapperArgs = [
+    "--set"
+    "STAMPLAB_TOOLS"
+    "${tools}/bin"
+    "--set-default"
+    "STAMPLOAD"
+    (lib.getExe stampload)
+    # What to repeat as root, and to replay a run by: the program itself is some file behind it.
+    "--set"
+    "STAMPLAB_COMMAND"
+    "${placeholder "out"}/bin/stamplab"
+  ];
+
+  pythonImportsCheck = [
+    "harness"
+    "lab"
+    "scenarios.cli"
+  ];
+
+  # Lint and types are tests/quality. Live tests need root and an engine, which no build has.
+  nativeCheckInputs =
+    (with python3Packages; [
+      hatchling
+      hypothesis
+      mypy
+      pytest-timeout
+      pytestCheckHook
+      ruff
+      types-psutil
+      types-pyyaml
+      types-requests
+    ])
+    ++ [
+      gitMinimal
+      shellcheck
+      util-linux
+    ];
+  env.STAMPLAB_GOGIT = lib.getExe gogit;
+  enabledTestPaths = [
+    "tests/unit"
+    "tests/property"
+    "tests/quality"
+    "tests/contract"
+    "tests/cli/test_readme.py"
+  ];
+
+  passthru = { inherit gogit stampload tools; };
+
+  meta = {
+    inherit (project) description;
+    mainProgram = "stamplab";
+    license = lib.licenses.asl20;
+    platforms = lib.platforms.linux;
+  };
+}

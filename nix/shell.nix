@@ -1,0 +1,41 @@
+# Everything a developer needs. `./run` is for machines without Nix: here it is `python -m scenarios`
+# and `python -m pytest`.
+{
+  deadnix,
+  go_1_26,
+  mkShell,
+  nixfmt,
+  pkgsStatic,
+  python3,
+  shellcheck,
+  stamplab,
+}:
+mkShell {
+  packages = [
+    (python3.withPackages (
+      packages:
+      stamplab.dependencies
+      ++ (with packages; [
+        hatchling
+        hypothesis
+        mypy
+        pytest
+        pytest-timeout
+        ruff
+        types-psutil
+        types-pyyaml
+        types-requests
+      ])
+    ))
+    stamplab.tools
+    deadnix
+    go_1_26
+    nixfmt
+    shellcheck
+  ];
+  # The compiler that links a static stampload.
+  CC = "${pkgsStatic.stdenv.cc}/bin/${pkgsStatic.stdenv.cc.targetPrefix}cc";
+  shellHook = ''
+    export PYTHONPATH=$PWD
+  '';
+}

@@ -1,0 +1,9 @@
+from collections.abc import Sequence
+
+class ContainerSpec:
+    def __init__(self, image: str, command: Sequence[str] | None = ...) -> None: ...
+
+class TaskTemplate:
+    def __init__(
+        self, container_spec: ContainerSpec, *, networks: Sequence[str] | None = ...
+    ) -> None: ...
