@@ -21,24 +21,17 @@ _MOMENT = re.compile(
 )
 
 
-class _Moment(click.ParamType[datetime]):
+def _moment(value: str) -> datetime:
     """A day, whose end is meant, or a time; in this machine's zone if it names none."""
-
-    name = "date"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Parse it; what is no date is a usage error."""
-        try:
-            if _DAY.fullmatch(value):
-                return datetime.combine(date.fromisoformat(value), time.max).astimezone()
-            if _MOMENT.fullmatch(value):
-                moment = datetime.fromisoformat(value)
-                return moment if moment.tzinfo else moment.astimezone()
-        except (ValueError, OverflowError):
-            pass
-        return self.fail(f"{value!r} is no date: give 2026-06-05 or 2026-06-05T02:17", param, ctx)
+    try:
+        if _DAY.fullmatch(value):
+            return datetime.combine(date.fromisoformat(value), time.max).astimezone()
+        if _MOMENT.fullmatch(value):
+            moment = datetime.fromisoformat(value)
+            return moment if moment.tzinfo else moment.astimezone()
+    except (ValueError, OverflowError):
+        pass
+    raise click.BadParameter(f"{value!r} is no date: give 2026-06-05 or 2026-06-05T02:17")
 
 
 class Constancy(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,10 +58,13 @@ class Constancy(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--profile", default=SYSTEM, show_default=True, help="The profile's name.")
 @click.option(
     "--since",
-    type=_Moment(),
+    type=_moment,
+    metavar="DATE",
     help="Judge from this date on: a day (its end), or a time such as 2026-06-05T02:17.",
 )
-@click.option("--until", type=_Moment(), help="Judge only until this date.  [default: now]")
+@click.option(
+    "--until", type=_moment, metavar="DATE", help="Judge only until this date.  [default: now]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON on stdout.")
 def generations(
     *,
