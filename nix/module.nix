@@ -33,9 +33,9 @@ in
     };
   };
 
-  config = lib.mkIf this.enable {
-    environment.systemPackages = [ this.package ];
-    boot.kernelModules = lib.optionals this.loadModules [
+  config = {
+    environment.systemPackages = lib.mkIf this.enable [ this.package ];
+    boot.kernelModules = lib.mkIf (this.enable && this.loadModules) [
       "bridge"
       "nf_conntrack"
       "nf_nat"
@@ -44,15 +44,17 @@ in
       "veth"
       "vxlan"
     ];
-    systemd.services.stamplab-reap = lib.mkIf this.reapAtBoot {
-      description = "Remove what dead labs of stamplab have left";
-      wantedBy = [ "multi-user.target" ];
-      after = [ "local-fs.target" ];
-      serviceConfig = {
-        Type = "oneshot";
-        ExecStart = "${lib.getExe this.package} doctor --reap";
-        # Whether labs could run here (77: they cannot) is not what is asked.
-        SuccessExitStatus = "77";
+    systemd.services = lib.mkIf (this.enable && this.reapAtBoot) {
+      stamplab-reap = {
+        description = "Remove what dead labs of stamplab have left";
+        wantedBy = [ "multi-user.target" ];
+        after = [ "local-fs.target" ];
+        serviceConfig = {
+          Type = "oneshot";
+          ExecStart = "${lib.getExe this.package} doctor --reap";
+          # Whether labs could run here (77: they cannot) is not what is asked.
+          SuccessExitStatus = "77";
+        };
       };
     };
   };

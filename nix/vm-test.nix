@@ -15,6 +15,8 @@ testers.runNixOSTest {
     programs.stamplab = {
       enable = true;
       package = stamplab;
+      loadModules = true;
+      reapAtBoot = true;
     };
     virtualisation = {
       cores = 2;

@@ -77,7 +77,7 @@ def find_engine(given: Path | None = None) -> Engine:
         raise NotPossibleHere(f"there is no engine folder {given}")
     unpacked = cache_folder() / "engine"
     usable = unpacked.is_dir() and not programs.are_given()
-    candidates = [given] if given else [None, unpacked if usable else None]
+    candidates: list[Path | None] = [given] if given else [None, unpacked if usable else None]
     missing: list[str] = []
     for root in dict.fromkeys(candidates):
         tools, missing = tools_in(root)

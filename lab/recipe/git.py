@@ -188,8 +188,9 @@ def plumbing(folder: Path, environment: Mapping[str, str], *arguments: str) -> b
     _prepare()
     git = Git(folder)
     git.update_environment(**ISOLATED, **environment)
-    program = git.GIT_PYTHON_GIT_EXECUTABLE or "git"
-    said = git.execute([program, *arguments], stdout_as_string=False, strip_newline_in_stdout=False)
+    command, *rest = arguments
+    exactly = {"stdout_as_string": False, "strip_newline_in_stdout": False}
+    said: object = getattr(git, command)(*rest, **exactly)
     if not isinstance(said, bytes):
         raise TypeError(f"GitPython answered with {type(said).__name__} where bytes were asked for")
     return said

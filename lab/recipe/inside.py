@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from lab.errors import RecipeRefused
@@ -19,11 +20,21 @@ def way_out(root: Path, path: Path) -> str | None:
         home, real = root.resolve(), path.resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL
         return f"leads nowhere ({error})"
+    if _is_loop(path):  # which Python 3.13 resolves to itself
+        return "leads nowhere (a loop of links)"
     if not real.is_relative_to(home):
         return f"leads to {real}, out of the recipe's folder"
     if _GIT in real.relative_to(home).parts:
         return "leads into git's own folder"
     return None
+
+
+def _is_loop(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def require_inside(root: Path, path: Path) -> None:

@@ -154,7 +154,13 @@ def _name_of_build(compiler: Sequence[str], identity: str) -> str:
 @contextmanager
 def _only_builder(shelf: Path) -> Iterator[Path]:
     """Give a scratch folder to one build at a time; what a killed one left goes first."""
-    shelf.mkdir(parents=True, exist_ok=True)
+    try:
+        shelf.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(
+            f"the cache {shelf} cannot be made ({error.strerror}): name another folder by "
+            "STAMPLAB_CACHE"
+        ) from error
     scratch = shelf / _SCRATCH
     with _locked(shelf, fcntl.LOCK_EX):
         shutil.rmtree(scratch, ignore_errors=True)

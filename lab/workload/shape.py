@@ -41,10 +41,13 @@ class MemoryShape(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not (0 < factor < math.inf):
             raise UsageError(f"a memory shape is scaled by a positive factor, not by {factor}")
-        return msgspec.structs.replace(
-            self,
+        # Made anew: not every msgspec checks what `replace` has changed.
+        return type(self)(
             steady_bytes=round(self.steady_bytes * factor),
             peak_bytes=round(self.peak_bytes * factor),
+            boot_s=self.boot_s,
+            hold_s=self.hold_s,
+            ready_s=self.ready_s,
         )
 
     def environment(self) -> dict[str, str]:

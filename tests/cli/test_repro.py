@@ -17,6 +17,7 @@ import pytest
 from lab.live.lab import Apparatus
 from scenarios.render import Screen
 from scenarios.stamping.claim import C2
+from tests import PYTHON_PATH
 from tests.live import traces
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ def run(
     return subprocess.run(
         [*prefix, *REPRO, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **environment},
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH, "COLUMNS": "100", **environment},
         capture_output=True,
         text=True,
         timeout=timeout_s,
@@ -45,7 +46,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*REPRO, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -155,7 +156,7 @@ def test_an_interrupt_that_falls_into_a_finalizer_is_not_lost(name: str, code: i
     """Python ignores what is raised there, and GitPython, for one, has long finalizers."""
     done = subprocess.run(
         [sys.executable, "-c", INTO_A_FINALIZER, name],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
         capture_output=True,
         text=True,
         timeout=50,
@@ -227,7 +228,7 @@ def test_not_root_exits_77_and_says_the_command_for_root(tmp_path: Path) -> None
     done = subprocess.run(
         [sys.executable, "-c", script, "repro", "discourse", "--runs", "my runs"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
         capture_output=True,
         text=True,
         timeout=60,

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from lab.live.lab import Apparatus
 from scenarios.cli import stamplab
-from tests import recipes
+from tests import PYTHON_PATH, recipes
 from tests.recipes import Cloned, bare_clone
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "scenarios", "repro", "recipe", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder / "tmp")},
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH, "TMPDIR": str(folder / "tmp")},
         capture_output=True,
         text=True,
         timeout=100,

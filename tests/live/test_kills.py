@@ -16,6 +16,7 @@ import pytest
 
 from lab.live.lab import Apparatus, live_lab
 from lab.live.world import LiveWorld
+from tests import PYTHON_PATH
 from tests.live import traces
 
 pytestmark = pytest.mark.live
@@ -68,7 +69,7 @@ class Runs:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary)}
+        return {**os.environ, "PYTHONPATH": PYTHON_PATH, "TMPDIR": str(self.temporary)}
 
 
 @pytest.fixture

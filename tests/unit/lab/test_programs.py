@@ -16,6 +16,7 @@ from lab.cgroup.host import choose_driver
 from lab.errors import NotPossibleHere
 from lab.inventory import Item, inventory
 from lab.live.engine import OPTIONAL, REQUIRED, find_engine
+from tests import PYTHON_PATH
 
 ROOT = Path(__file__).parents[3]
 
@@ -132,7 +133,7 @@ def test_git_is_the_packages_or_none(given: Path, tmp_path: Path, *, has_one: bo
     log = tmp_path / "log"
     subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "LOG": str(log)},
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH, "LOG": str(log)},
         check=True,
     )
     ran = log.read_text().splitlines() if log.exists() else []

@@ -18,6 +18,7 @@ from lab.live.lab import end_lab
 from lab.live.lease import MARK, LabFolder, Lease, claim_folder, claim_name
 from lab.live.reaper import Standing, reap, survey
 from lab.processes import ProcessId, marked
+from tests import PYTHON_PATH
 
 GONE = ProcessId(pid=2**22 + 1, started_ticks=1, boot_id="an-earlier-boot", namespace="pid:[1]")
 
@@ -185,9 +186,7 @@ def test_an_owner_killed_at_any_step_leaves_nothing_that_is_not_reaped(
     codes: list[int] = []
     while not codes or codes[-1] != 0:
         command = [sys.executable, "-c", DYING, str(root), str(len(codes))]
-        done = subprocess.run(
-            command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False
-        )
+        done = subprocess.run(command, env={**os.environ, "PYTHONPATH": PYTHON_PATH}, check=False)
         codes.append(done.returncode)
         assert len(codes) < 40
         assert Standing.UNCLEAR not in standings(root, host)

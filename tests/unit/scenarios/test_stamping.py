@@ -24,6 +24,7 @@ from scenarios.stamping.ground import make_ground
 from scenarios.stamping.judge import Stamped, judge_stamping, tell
 from scenarios.stamping.play import StampRun
 from scenarios.stamping.variants import COPY, COUNTER_EXAMPLES, EXPERIMENTS, MIRROR, VARIANTS
+from tests import PYTHON_PATH
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_what_is_printed_can_be_pasted(
     done = subprocess.run(
         ["sh"],
         input="\n".join(lines),
-        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(Path.cwd())},
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": PYTHON_PATH},
         capture_output=True,
         text=True,
         check=False,
