@@ -25,15 +25,8 @@
         inherit (pkgs.stamplab) stampload gogit;
         vm-test = pkgs.callPackage ./nix/vm-test.nix { module = self.nixosModules.default; };
       });
-      apps = forEachSystem (pkgs: pkgs.callPackage ./nix/apps.nix { });
-      checks = forEachSystem (
-        pkgs:
-        pkgs.callPackage ./nix/checks.nix {
-          source = self;
-          apps = self.apps.${pkgs.stdenv.hostPlatform.system};
-          formatter = self.formatter.${pkgs.stdenv.hostPlatform.system};
-        }
-      );
+      apps = forEachSystem (import ./nix/apps.nix);
+      checks = forEachSystem (import ./nix/checks.nix self);
       devShells = forEachSystem (pkgs: {
         default = pkgs.callPackage ./nix/shell.nix { };
       });

@@ -3,6 +3,7 @@
   lib,
   stamplab,
   writeShellApplication,
+  ...
 }:
 let
   app =

@@ -1,16 +1,18 @@
+# What `nix flake check` builds. The NixOS test is an output of its own: it takes minutes.
+flake:
 {
-  lib,
-  apps,
   deadnix,
-  formatter,
+  lib,
   nixfmt,
   ruff,
   runCommand,
   shellcheck,
-  source,
   stamplab,
+  stdenv,
+  ...
 }:
 let
+  inherit (stdenv.hostPlatform) system;
   check = name: inputs: runCommand "stamplab-check-${name}" { nativeBuildInputs = inputs; };
 in
 {
@@ -19,7 +21,9 @@ in
 
   apps = check "apps" [ ] ''
     set -x
-    ${lib.concatStrings (lib.mapAttrsToList (_: app: "${app.program} --help >/dev/null\n") apps)}
+    ${lib.concatStrings (
+      lib.mapAttrsToList (_: app: "${app.program} --help >/dev/null\n") flake.apps.${system}
+    )}
     touch $out
   '';
 
@@ -38,7 +42,7 @@ in
 
   # Every command of the README's, understood by the program that was built.
   docs = check "docs" [ ] ''
-    sed -n '/^```sh$/,/^```$/ s,^\./run \([^#]*\).*,\1,p' ${source}/README.md |
+    sed -n '/^```sh$/,/^```$/ s,^\./run \([^#]*\).*,\1,p' ${flake}/README.md |
       grep -v '^test' >commands
     test $(wc -l <commands) -gt 10
     while read -r command; do
@@ -58,12 +62,12 @@ in
         shellcheck
       ]
       ''
-        cd ${source}
+        cd ${flake}
         find . -name '*.nix' -print0 | xargs -0 nixfmt --check
         deadnix --fail .
         ruff format --no-cache --check .
         shellcheck run .ci/* lab/*/*.sh
-        test -x ${lib.getExe formatter}
+        test -x ${lib.getExe flake.formatter.${system}}
         touch $out
       '';
 }

@@ -2,7 +2,7 @@
 { lib, buildGo126Module }:
 buildGo126Module {
   pname = "gogit";
-  version = "0.1.0";
+  inherit ((lib.importTOML ../pyproject.toml).project) version;
   src = lib.fileset.toSource {
     root = ../tests/gogit;
     fileset = lib.fileset.unions [

@@ -9,7 +9,7 @@
   withAbra ? null,
 }:
 let
-  project = (lib.importTOML ../pyproject.toml).project;
+  inherit (lib.importTOML ../pyproject.toml) project;
   tools = callPackage ./tools.nix { inherit withAbra; };
   stampload = callPackage ./stampload.nix { };
   gogit = callPackage ./gogit.nix { };

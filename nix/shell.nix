@@ -2,7 +2,6 @@
 # and `python -m pytest`.
 {
   deadnix,
-  go_1_26,
   mkShell,
   nixfmt,
   pkgsStatic,
@@ -11,6 +10,7 @@
   stamplab,
 }:
 mkShell {
+  inputsFrom = [ stamplab.gogit ]; # its Go
   packages = [
     (python3.withPackages (
       packages:
@@ -29,7 +29,6 @@ mkShell {
     ))
     stamplab.tools
     deadnix
-    go_1_26
     nixfmt
     shellcheck
   ];

@@ -7,7 +7,7 @@
 }:
 pkgsStatic.stdenv.mkDerivation {
   pname = "stampload";
-  version = "0.1.0";
+  inherit ((lib.importTOML ../pyproject.toml).project) version;
   src = lib.fileset.toSource {
     root = ../.;
     fileset = lib.fileset.unions [

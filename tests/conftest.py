@@ -17,6 +17,7 @@ from tests.gogit.building import NoGo, build
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--deep", action="store_true", help="run every count that is promised")
     parser.addoption("--abra", help="the abra that tests/contract holds to its contract")
+    parser.addoption("--nix", help="the nix that tests/nix runs the README's commands by")
 
 
 def pytest_configure() -> None:

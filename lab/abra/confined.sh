@@ -1,3 +1,4 @@
+# shellcheck shell=dash
 # Runs abra where it finds no engine but the lab's, and no network (the caller has unshared both).
 #
 #   confined.sh SOCKET PROGRAM…

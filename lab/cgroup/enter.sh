@@ -1,3 +1,4 @@
+# shellcheck shell=dash
 # Starts a command in a leaf of a group of cgroup v2, in a cgroup namespace whose root is that group.
 #
 #   enter.sh GROUP LEAF COMMAND…

@@ -1,3 +1,4 @@
+# shellcheck shell=dash
 # First process of a lab's namespaces: makes the place private, starts the daemon, and waits for it.
 #
 # It runs as PID 1 (so it reaps the daemon's orphans, which the daemon itself would leave as zombies),

@@ -16,12 +16,20 @@ from scenarios.cli import stamplab
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-COMMANDS = [
-    line.partition("#")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
-    if line.strip()
-]
+
+
+def commands_in(text: str) -> list[str]:
+    """The lines of a text's shell blocks, without their comments."""
+    return [
+        re.sub(r"(^|\s+)#.*", "", line).strip()
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+        if line.strip()
+    ]
+
+
+COMMANDS = [one for one in commands_in(README) if not one.startswith("nix ")]
+"""For those of nix see tests/nix."""
 
 
 def test_the_readme_has_commands_and_all_are_of_the_bootstrap_script() -> None:
