@@ -74,9 +74,8 @@ def of_git(built: Built) -> Verdict:
 def of_gitpython(built: Built) -> Verdict:
     """What the lab's stamp was: GitPython, deaf to the user's configuration."""
     try:
-        repository = git.open_at(built.repository)
-        repository.git.update_environment(GIT_OPTIONAL_LOCKS="0")
-        with git.told("GitPython"):
+        with git.open_at(built.repository) as repository, git.told("GitPython"):
+            repository.git.update_environment(GIT_OPTIONAL_LOCKS="0")
             head = repository.head.commit.hexsha
             return _said(head, not repository.is_dirty(untracked_files=True))
     except LabError as error:

@@ -165,8 +165,8 @@ def describe(path: Path) -> str | None:
     """
     try:
         _prepare()
-        repo = Repo(path, search_parent_directories=True)
-        return repo.head.commit.hexsha + ("+" if repo.is_dirty() else "")
+        with Repo(path, search_parent_directories=True) as repo:
+            return repo.head.commit.hexsha + ("+" if repo.is_dirty() else "")
     except (NotPossibleHere, GitError, OSError, ValueError):
         return None
 
