@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
+import warnings
 from pathlib import Path
 
 import msgspec
@@ -74,9 +76,14 @@ def of_git(built: Built) -> Verdict:
 def of_gitpython(built: Built) -> Verdict:
     """What the lab's stamp was: GitPython, deaf to the user's configuration."""
     try:
-        with git.open_at(built.repository) as repository, git.told("GitPython"):
+        with git.told("GitPython"), git.open_at(built.repository) as repository:
             repository.git.update_environment(GIT_OPTIONAL_LOCKS="0")
             head = repository.head.commit.hexsha
             return _said(head, not repository.is_dirty(untracked_files=True))
     except LabError as error:
-        return Verdict("", REFUSED, str(error))
+        refused = Verdict("", REFUSED, str(error))
+    # The process of a git that gave up is left to the garbage collector, which complains.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+    return refused
