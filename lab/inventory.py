@@ -23,6 +23,8 @@ _ASKED_BY: Mapping[str, tuple[str, ...]] = {
     "ip": ("-Version",),
 }
 """How a program is asked for its version, where that is not ``--version``."""
+_BESIDES = ("git", "abra", "cp", "ln", "printf", "true")
+"""What is run besides the engine's tools."""
 _TIMEOUT_S = 30.0
 _VERSION = re.compile(r"\d+\.\d[\w.+~-]*|\b[0-9a-f]{12}\b")
 """A number with a dot in it, or the workload's digest of its sources."""
@@ -46,7 +48,7 @@ def inventory(engine: Path | None = None) -> tuple[Item, ...]:
     except LabError:
         tools, environment = tools_in(engine)[0], {}
     items = [_item(name, tools.get(name), environment) for name in (*REQUIRED, *OPTIONAL)]
-    items += [_item(name, programs.find(name)) for name in ("git", "abra")]
+    items += [_item(name, programs.find(name)) for name in _BESIDES]
     return (_python(), *items, _item("stampload", _workload()))
 
 

@@ -1,6 +1,7 @@
 {
   lib,
   callPackage,
+  docker,
   gitMinimal,
   python3Packages,
   shellcheck,
@@ -10,7 +11,7 @@
 }:
 let
   inherit (lib.importTOML ../pyproject.toml) project;
-  tools = callPackage ./tools.nix { inherit withAbra; };
+  tools = callPackage ./tools.nix { inherit docker withAbra; };
   stampload = callPackage ./stampload.nix { };
   gogit = callPackage ./gogit.nix { };
 in
@@ -41,15 +42,15 @@ python3Packages.buildPythonApplication {
 
   build-system = [ python3Packages.hatchling ];
 
-  dependencies = with python3Packages; [
-    click
-    docker
-    gitpython
-    msgspec
-    psutil
-    pyyaml
-    requests
-    rich
+  dependencies = [
+    python3Packages.click
+    python3Packages.docker
+    python3Packages.gitpython
+    python3Packages.msgspec
+    python3Packages.psutil
+    python3Packages.pyyaml
+    python3Packages.requests
+    python3Packages.rich
   ];
 
   makeWrapperArgs = [

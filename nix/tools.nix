@@ -4,6 +4,7 @@
   lib,
   runCommand,
   bash,
+  coreutils,
   docker,
   gitMinimal,
   iproute2,
@@ -40,6 +41,12 @@ let
       "unshare"
     ]
     // from "${bash}/bin" [ "sh" ]
+    // from "${coreutils}/bin" [
+      "cp"
+      "ln"
+      "printf"
+      "true"
+    ]
     // from "${gitMinimal}/bin" [ "git" ]
     // from "${iproute2}/bin" [ "ip" ]
     # Static: it is copied into images, which hold no library.

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.inventory import inventory
 from lab.recipe.upstream import RecipeHistory
 from scenarios.stamping.variants import EXPERIMENTS
-from tests import recipes
+from tests import PYTHON_PATH, recipes
 
 
 def stamplab(*arguments: str, runs: Path) -> subprocess.CompletedProcess[str]:
@@ -37,6 +38,30 @@ def test_no_network_is_used(tmp_path: Path) -> None:
     command = ["unshare", "--net", sys.executable, "-P", "-m", "scenarios", "run", "stamp_mirror"]
     done = subprocess.run([*command, "--runs", str(tmp_path)], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["stamp_mirror_dirty", "stamp_copy", "forgotten_checkout"])
+def test_the_programs_of_the_inventory_are_enough(name: str, tmp_path: Path) -> None:
+    """A package brings these and no others; what its caller has is not run."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for item in inventory():
+        if item.path is not None and item.name not in {"python", "abra"}:
+            (tools / item.name).symlink_to(item.path)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "scenarios", "run", name, "--runs", str(tmp_path)],
+        env={
+            "STAMPLAB_TOOLS": str(tools),
+            "PATH": str(tmp_path),
+            "PYTHONPATH": PYTHON_PATH,
+            "HOME": str(tmp_path),
+            "LANG": "C.UTF-8",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("history", recipes.ALL, ids=lambda history: history.name)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from lab import programs
 from lab.errors import LabError
 from lab.live import sandbox
 from lab.live.doctor.check import Check, lack, note, ok, sentence
@@ -121,6 +122,7 @@ def _refusal(command: Sequence[str | Path]) -> str | None:
     try:
         done = subprocess.run(
             command,
+            env={**os.environ, "PATH": programs.search_path()},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
