@@ -90,7 +90,10 @@ python3Packages.buildPythonApplication {
       shellcheck
       util-linux
     ];
-  env.STAMPLAB_GOGIT = lib.getExe gogit;
+  env = {
+    STAMPLAB_GOGIT = lib.getExe gogit;
+    STAMPLOAD = lib.getExe stampload;
+  };
   enabledTestPaths = [
     "tests/unit"
     "tests/property"

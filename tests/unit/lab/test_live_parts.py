@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -65,8 +66,8 @@ def test_a_zombie_is_dead() -> None:
 
 def test_a_command_may_have_brackets_and_blanks_in_its_name(tmp_path: Path) -> None:
     odd = tmp_path / "a) S (b 1 2"
-    odd.symlink_to("/bin/sleep")
-    with subprocess.Popen([odd, "60"]) as process:
+    odd.symlink_to(sys.executable)
+    with subprocess.Popen([odd, "-I", "-c", "import time; time.sleep(60)"]) as process:
         identity = ProcessId.of(process.pid)
         assert identity is not None
         assert identity.is_alive()

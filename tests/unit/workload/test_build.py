@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,22 @@ from lab.workload import build
 from lab.workload.image import is_static
 
 
+@cache
+def static_compiler() -> str | None:
+    for compiler in filter(None, map(shutil.which, ("cc", "gcc"))):
+        command = [compiler, "-static", "-x", "c", "-o", os.devnull, "-"]
+        if (
+            subprocess.run(command, input=b"int main(void) { return 0; }", check=False).returncode
+            == 0
+        ):
+            return compiler
+    return None
+
+
 def compiler_or_skip() -> str:
-    found = shutil.which("cc") or shutil.which("gcc")
+    found = static_compiler()
     if found is None:
-        pytest.skip("no C compiler on PATH")
+        pytest.skip("no C compiler on PATH links a static program")
     return found
 
 
