@@ -7,6 +7,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -17,13 +18,12 @@ from lab.workload.image import is_static
 
 @cache
 def static_compiler() -> str | None:
-    for compiler in filter(None, map(shutil.which, ("cc", "gcc"))):
-        command = [compiler, "-static", "-x", "c", "-o", os.devnull, "-"]
-        if (
-            subprocess.run(command, input=b"int main(void) { return 0; }", check=False).returncode
-            == 0
-        ):
-            return compiler
+    with TemporaryDirectory() as folder:
+        for compiler in filter(None, map(shutil.which, ("cc", "gcc"))):
+            command = [compiler, "-static", "-x", "c", "-o", f"{folder}/try", "-"]
+            built = subprocess.run(command, input=b"int main(void) { return 0; }", check=False)
+            if built.returncode == 0:
+                return compiler
     return None
 
 
