@@ -22,7 +22,7 @@ from rich.text import Text
 
 from harness.evidence import stamplab_version
 from lab.errors import LabError, NeedsRoot, UsageError
-from lab.inventory import inventory
+from lab.live.inventory import inventory
 from lab.live.lab import end_lab
 from lab.pressure import Ample, Squeeze
 from lab.recipe.trust import Grant

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from harness.generations import Ruling, Step, day, describe
 from harness.verdict import Verdict
-from lab.inventory import Item
 from lab.live.doctor import Check, State
+from lab.live.inventory import Item
 from lab.live.reaper import Reaped
 from lab.nixos.generations import Profile
 from lab.recipe.trust import Demand

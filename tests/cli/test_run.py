@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.inventory import inventory
+from lab.live.inventory import inventory
 from lab.recipe.upstream import RecipeHistory
 from scenarios.stamping.variants import EXPERIMENTS
 from tests import PYTHON_PATH, recipes

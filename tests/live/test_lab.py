@@ -13,7 +13,7 @@ import pytest
 
 from lab.errors import LabError, UsageError
 from lab.history import OomKill, RecorderLost, read_history
-from lab.inventory import inventory
+from lab.live.inventory import inventory
 from lab.live.lab import Apparatus, end_lab, live_lab
 from lab.live.lease import LabFolder, labs_root
 from lab.live.world import LiveWorld

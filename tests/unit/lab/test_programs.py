@@ -14,8 +14,8 @@ from lab.abra import program as abra
 from lab.abra.folder import AbraFolder
 from lab.cgroup.host import choose_driver
 from lab.errors import NotPossibleHere
-from lab.inventory import Item, inventory
 from lab.live.engine import OPTIONAL, REQUIRED, find_engine
+from lab.live.inventory import Item, inventory
 from tests import PYTHON_PATH
 
 PLAIN = ("git", "abra", "cp", "ln", "printf", "true")
