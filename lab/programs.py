@@ -30,9 +30,12 @@ def places() -> str:
     return f"in ${VARIABLE} ({search_path()})" if are_given() else "on PATH"
 
 
-def source(program: Path) -> str:
-    """Where a program was found, for a person."""
-    return str(program.resolve()) if are_given() else "PATH"
+def origin(program: Path) -> Path:
+    """What a program that was found is: a package's folder may be one of links to what it holds.
+
+    Followed no further, for several programs may be one file.
+    """
+    return program.readlink() if are_given() and program.is_symlink() else program
 
 
 def find_systemds(name: str) -> Path | None:

@@ -54,6 +54,9 @@ python3Packages.buildPythonApplication {
   ];
 
   makeWrapperArgs = [
+    # Nothing of the caller's, its Python modules neither.
+    "--unset"
+    "PYTHONPATH"
     "--set"
     "STAMPLAB_TOOLS"
     "${tools}/bin"

@@ -99,8 +99,14 @@ def _engine(root: Path | None, tools: dict[str, Path]) -> Engine:
         tools=tools,
         environment=environment,
         version=version,
-        source=str(root) if root else programs.source(tools["dockerd"]),
+        source=_source(root, tools),
     )
+
+
+def _source(root: Path | None, tools: dict[str, Path]) -> str:
+    if root:
+        return str(root)
+    return str(programs.origin(tools["dockerd"])) if programs.are_given() else "PATH"
 
 
 def link_tools(engine: Engine, folder: Path) -> Path:

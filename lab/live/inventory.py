@@ -68,9 +68,8 @@ def _item(name: str, path: Path | None, environment: Mapping[str, str] | None = 
     if path is None:
         return Item(name=name, path=None, version=None)
     asked_by = _ASKED_BY.get(name, ("--version",))
-    return Item(
-        name=name, path=path.resolve(), version=_version(name, path, asked_by, environment or {})
-    )
+    version = _version(name, path, asked_by, environment or {})
+    return Item(name=name, path=programs.origin(path), version=version)
 
 
 def _version(

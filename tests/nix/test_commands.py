@@ -49,6 +49,10 @@ def test_formatting_changes_nothing(nix: Nix) -> None:
     assert after == before
 
 
+def test_the_developers_shell_is_built(nix: Nix) -> None:
+    nix("build", f".#devShells.{os.uname().machine}-linux.default")
+
+
 def test_each_package_and_app_is_described(nix: Nix) -> None:
     """As text it shows the apps' descriptions only, as JSON all of them (Nix 2.34)."""
     shown = json.loads(nix("flake", "show", "--json").stdout)
@@ -97,7 +101,10 @@ def test_the_incident_with_docker_and_git_gone_from_path(nix: Nix, tmp_path: Pat
 def test_who_is_not_root_is_told_the_command_for_root(nix: Nix) -> None:
     app = program(nix, "repro-discourse")
     as_nobody = ["setpriv", "--reuid", "65534", "--clear-groups", app, "--fast"]
-    done = subprocess.run(as_nobody, cwd="/", capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # which must not be followed
+    done = subprocess.run(
+        as_nobody, env=environment, cwd="/", capture_output=True, text=True, check=False
+    )
     assert done.returncode == 77
     command = done.stderr.splitlines()[-1].strip()
     assert re.fullmatch(r"sudo /nix/store/\S+/bin/stamplab repro discourse --fast", command)

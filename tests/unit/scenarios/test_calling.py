@@ -58,7 +58,7 @@ def test_the_version_of_every_program(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"python", *REQUIRED, "git", "abra", "stampload"} <= set(listed)
     version, path = listed["git"]
     assert re.match(r"\d+\.\d+", version)
-    assert Path(path) == Path(shutil.which("git") or "").resolve()
+    assert path == shutil.which("git")
 
 
 def test_verbose_alone_is_a_mistake() -> None:
