@@ -26,9 +26,20 @@ class Listed(msgspec.Struct, frozen=True):
     sha: str
     name: bytes
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is no file: a folder that holds nothing."""
+        return self.mode == _FOLDER
+
+    @property
+    def folders(self) -> list[bytes]:
+        """The names of the folders that lead to it, its own too if it is one."""
+        *parents, own = self.name.split(b"/")
+        return [*parents, own] if self.is_folder else parents
+
 
 def files_of_commit(dot: Path, sha: str) -> list[Listed]:
-    """List all files of a commit.
+    """List all files of a commit, and its folders that hold nothing: go-git passes over them.
 
     The git folder is named outright, so git does not ask whose it is; objects that it borrows from
     another repository (alternates) and replacements (`refs/replace`) are not looked at. Where a
@@ -46,7 +57,7 @@ def files_of_commit(dot: Path, sha: str) -> list[Listed]:
             found = store.listed_as_far_as_possible(sha)
         if not found and store.lacks_empty_tree:
             raise LabError("its tree is empty, and the repository lacks even that object")
-    return [one for one in found if one.mode != _FOLDER]
+    return [one for one in found if not one.is_folder or one.sha == _EMPTY_TREE]
 
 
 def _names_empty_tree(found: list[Listed]) -> bool:
@@ -74,7 +85,7 @@ class _Store:
     def listed_as_far_as_possible(self, tree: str) -> list[Listed]:
         found = []
         for one in self.listed(tree):
-            if one.mode != _FOLDER:
+            if not one.is_folder:
                 found.append(one)
                 continue
             if one.sha == _EMPTY_TREE and self.lacks_empty_tree:
@@ -83,6 +94,8 @@ class _Store:
                 inside = self.listed_as_far_as_possible(one.sha)
             except GitCommandError:
                 break
+            if not inside:
+                found.append(Listed(one.mode, _EMPTY_TREE, one.name))
             found += [Listed(file.mode, file.sha, one.name + b"/" + file.name) for file in inside]
         return found
 

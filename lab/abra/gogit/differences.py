@@ -248,7 +248,7 @@ def _unreadable_index(state: State) -> bool:
 
 
 def _unopenable_folder(state: State) -> bool:
-    committed = {part for file in state.committed for part in file.name.split(b"/")[:-1]}
+    committed = {folder for file in state.committed for folder in file.folders}
     return any(not state.rules.allows(path) for path in state.folders) or any(
         not allows_in_tree(folder) for folder in committed
     )

@@ -5,6 +5,7 @@ Source: go-git utils/merkletrie/difftree.go:255, doubleiter.go, utils/merkletrie
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -56,7 +57,7 @@ def digest(sha: bytes, mode: int) -> bytes:
 
 
 def tree_of(entries: Iterable[Entry]) -> Node:
-    """The tree of an index. The first of several stages of a path counts."""
+    """The tree of an index, or of a commit. The first of several stages of a path counts."""
     root = Node(b"", is_folder=True)
     known: dict[bytes, Node] = {b"": root}
     held: dict[bytes, list[Node]] = {b"": []}
@@ -68,7 +69,7 @@ def tree_of(entries: Iterable[Entry]) -> Node:
                 known[path] = Node(part, is_skipped=entry.skip_worktree)
                 held[path] = []
                 held[parent].append(known[path])
-                if path == entry.name:
+                if path == entry.name and not stat.S_ISDIR(entry.mode):
                     known[path].read_digest = constant(digest(entry.sha, entry.mode))
                 else:
                     known[path].is_folder = True

@@ -78,7 +78,7 @@ def _committed(checkout: Path, place: Place, head: str) -> list[Entry]:
         raise LabError(
             f"the commit {head} of {checkout} cannot be read: {error}{_if_linked(place)}"
         ) from error
-    folders = {part for file in files for part in file.name.split(b"/")[:-1]}
+    folders = {folder for file in files for folder in file.folders}
     if unreadable := sorted(folder for folder in folders if not allows_in_tree(folder)):
         raise LabError(
             f"the commit {head} of {checkout} cannot be read as go-git would: it does not open "

@@ -34,6 +34,12 @@ class Pin(msgspec.Struct, frozen=True):
 TRUSTED = "touch -r a ../r; printf 'ONE MORE\\n' >a; touch -r ../r a"
 """Other content of the same size, of the same time; the index is newer."""
 
+HOLLOW = (
+    "t=$({ git ls-tree HEAD; printf '040000 tree %s\\tcc\\n' $(git mktree </dev/null); } "
+    "| git mktree --missing); git update-ref HEAD $(git commit-tree -m hollow $t); "
+)
+"""A commit with a folder that holds nothing, which no index can have."""
+
 PINS = (
     Pin("ignored elsewhere", "mkdir .git/info; echo new >.git/info/exclude; echo n >new",
         "clean", "dirty"),
@@ -93,6 +99,7 @@ PINS = (
         "dirty", "clean"),
     Pin("skip-worktree", "git update-index --skip-worktree d/c.yml d/e/f; echo n >d/n",
         "dirty", "clean"),
+    Pin("skip-worktree", HOLLOW + "git update-index --skip-worktree crlf.txt", "clean", "dirty"),
     Pin("changes inside a submodule", "echo n >>sub/l", "dirty", "clean", True),
     Pin("changes inside a submodule", "echo n >sub/untracked", "dirty", "clean", True),
     Pin("gitlink without .gitmodules", "git clone -q ../lib inner; git add inner; git commit -qm x",
