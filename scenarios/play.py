@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 
 from harness import stages
-from harness.app import App, Bench, ci_overlays
+from harness.app import App, ci_overlays
+from harness.bench import Bench
 from harness.generic import UpgradePlan
 from harness.naming import app_domain
 from harness.results import Results, StageResult
+from harness.tree import GitTree
 from lab import pressure
 from lab.abra.deploy import WHOSE
 from lab.abra.folder import AbraFolder
@@ -66,12 +68,14 @@ def play(
 
     Raises LabError when the apparatus fails.
     """
-    bench = _bench(scenario, world, ground, scratch, abra)
+    tree = _tree(scenario, world, ground, scratch, abra)
+    bench = Bench(world=world, app=ground.app, tree=tree)
+    world.record(ground.policy)
     installed = stages.install(bench, scenario.base, ground.head, scenario.timeout_s)
     done = [installed]
     if installed.end == "pass":
         _squeeze(scenario, world)
-        _plant(scenario, bench, ground)
+        _plant(scenario, tree, ground)
         done.append(stages.upgrade(bench, _plan(scenario, ground.head)))
     else:
         reason = f"install did not pass: {installed.reason}"
@@ -86,12 +90,12 @@ def play(
     )
 
 
-def _bench(
+def _tree(
     scenario: Scenario, world: World, ground: Ground, scratch: Path, abra: Program | None
-) -> Bench:
+) -> GitTree:
     folder = AbraFolder(scratch / "abra")
     folder.create()
-    bench = Bench(
+    return GitTree(
         world=world,
         folder=folder,
         app=ground.app,
@@ -106,8 +110,6 @@ def _bench(
             faults=scenario.faults,
         ),
     )
-    world.record(ground.policy)
-    return bench
 
 
 def _squeeze(scenario: Scenario, world: World) -> None:
@@ -117,13 +119,13 @@ def _squeeze(scenario: Scenario, world: World) -> None:
     world.set_limit(limit_bytes, pressure.describe(limit_bytes, usage_bytes, scenario.memory))
 
 
-def _plant(scenario: Scenario, bench: Bench, ground: Ground) -> None:
+def _plant(scenario: Scenario, tree: GitTree, ground: Ground) -> None:
     """Make the deployer lie in the upgrade, if the scenario has it so."""
     if scenario.planted is None:
         return
     stamp = stamp_of(scenario.planted, ground.mirror, head=ground.head, base=scenario.base)
-    bench.folder.plant_stamp(stamp)
-    bench.world.record(Note(text=f"planted stamp: {scenario.planted}: {stamp}"))
+    tree.folder.plant_stamp(stamp)
+    tree.world.record(Note(text=f"planted stamp: {scenario.planted}: {stamp}"))
 
 
 def _plan(scenario: Scenario, head: str) -> UpgradePlan:
