@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from harness.policy import Policy
 from lab.abra.stamp import label, stack_name
 from lab.swarm import Service
 
@@ -68,14 +69,9 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True):
 CI_OVERLAY_NAME = "compose.ccci.yml"
 
 
-def ci_overlays(service: str, order: str | None) -> tuple[Overlay, ...]:
-    """The harness's overlay for a recipe; pre-fix and fixed differ in ``order`` only (claim C7).
-
-    Under ``start-first`` OLD and NEW are in memory together, about twice as much; under
-    ``stop-first`` NEW boots with full memory and really becomes healthy, at the price of a short
-    outage. None leaves the recipe's own policy: then there is no overlay.
-    """
-    if order is None:
+def ci_overlays(service: str, policy: Policy) -> tuple[Overlay, ...]:
+    """The harness's overlay for a recipe; none where it leaves the recipe's own policy."""
+    deploy = policy.deploy()
+    if not deploy:
         return ()
-    update_config = {"update_config": {"order": order}}
-    return (Overlay(name=CI_OVERLAY_NAME, services={service: {"deploy": update_config}}),)
+    return (Overlay(name=CI_OVERLAY_NAME, services={service: {"deploy": deploy}}),)

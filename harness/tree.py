@@ -43,6 +43,10 @@ class Tree(Protocol):
         """Deploy what is checked out, and stamp it. A refusal is in the answer. Raises LabError."""
         ...
 
+    def plant_stamp(self, stamp: str) -> None:
+        """Have the deployer lie from now on: an exhibit. Only the stand-in for abra can."""
+        ...
+
 
 class GitTree(msgspec.Struct, frozen=True, kw_only=True):
     """The real one: git repositories, a scratch ABRA_DIR, and abra or its stand-in."""
@@ -82,6 +86,10 @@ class GitTree(msgspec.Struct, frozen=True, kw_only=True):
         """Deploy what is checked out, after what it takes for granted was made."""
         self.world.provide(read_app(self.folder, self.app.domain).unlabelled())
         return chaos_deploy(self.world, self.folder, self.app.domain, self.abra)
+
+    def plant_stamp(self, stamp: str) -> None:
+        """Have the stand-in take this stamp, whatever is checked out."""
+        self.folder.plant_stamp(stamp)
 
     def _overlays(self) -> Mapping[str, str]:
         """All files that are laid over the recipe, by their names."""

@@ -163,6 +163,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, tag="finding"):
     text: str
 
 
+class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="acted"):
+    """Somebody else than the harness did something to the service (`lab.nemesis`)."""
+
+    what: str
+    refused: str = ""
+    """The swarm's words, where it would not have it."""
+
+
 class Note(msgspec.Struct, frozen=True, kw_only=True, tag="note"):
     """A line of the console."""
 
@@ -190,6 +198,7 @@ Observation = (
     | PolicyRead
     | FileLaid
     | Finding
+    | Acted
     | Note
     | RecorderLost
 )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from harness.generic import HC1Read
+from harness.policy import Policy
 from lab.pressure import Ample, Pressure, Squeeze
 from lab.recipe.source import Acquired
 from lab.recipe.standin import Fault, Timing
@@ -152,7 +153,7 @@ def scenario(
         recipe=subject.recipe,
         base=subject.base,
         service=subject.service,
-        order=order,
+        policy=Policy(order=order),
         memory=settings.memory,
         pressure=pressure,
         timing=settings.timing,

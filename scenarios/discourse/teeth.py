@@ -117,7 +117,7 @@ def bite(tooth: Tooth, played: Played | None) -> Bite:
     return Bite(
         name=tooth.name,
         broken=tooth.broken,
-        order=tooth.scenario.order or "the recipe's own",
+        order=tooth.scenario.policy.order or "the recipe's own",
         end=end,
         sentence=sentence,
         verdict=verdict,

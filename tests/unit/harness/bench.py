@@ -9,6 +9,7 @@ import msgspec
 from harness.app import App, ci_overlays
 from harness.bench import Bench
 from harness.naming import app_domain
+from harness.policy import Policy
 from harness.tree import GitTree
 from lab.abra.folder import AbraFolder
 from lab.recipe import git, upstream
@@ -59,7 +60,7 @@ def make_bench(
         app=app,
         mirror=repositories.mirror,
         upstream=repositories.origin,
-        overlays=ci_overlays("app", order),
+        overlays=ci_overlays("app", Policy(order=order)),
         standin=StandIn(heavy="app", memory=SHAPE, timing=Timing()),
     )
     return Bench(world=world, app=app, tree=tree)

@@ -1,0 +1,133 @@
+"""Plays one schedule in virtual time, with the harness as it is, and watches what became of it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import msgspec
+from lab.recipe.resolver import Resolved
+
+from harness.results import Results
+from lab.history import LimitSet, Note, Record
+from lab.virtual.journal import Clock, Remembered
+from lab.virtual.swarmsim import SwarmSim
+from lab.virtual.world import VirtualWorld
+from lab.world import Stack
+from scenarios.exploring.rehearsal import Rehearsal, RehearsedTree
+from scenarios.exploring.schedule import Schedule
+from scenarios.exploring.truth import Truth
+from scenarios.play import Ground, play
+from scenarios.scenario import Scenario
+
+_SOURCE_UPGRADE = "==> stage upgrade"
+_AFTERWARDS_S = 3.0
+"""Beyond the hold time: a restart that is due, a look that is."""
+
+
+class Trial:
+    """One schedule that was played."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        scenario: Scenario,
+        ground: Ground,
+        results: Results,
+        journal: Remembered,
+        truth: Truth,
+        end_s: float,
+    ) -> None:
+        self.schedule = schedule
+        self.scenario = scenario
+        self.ground = ground
+        self.results = results
+        self.history: list[Record] = journal.records
+        self.journal = journal
+        self.truth = truth
+        self.end_s = end_s
+        """When the harness had ended."""
+
+    @property
+    def end(self) -> str:
+        """How the upgrade stage ended."""
+        return self.results.stages[-1].end
+
+    @property
+    def reason(self) -> str:
+        """Why, in the harness's words."""
+        return self.results.stages[-1].reason
+
+    @property
+    def hold_s(self) -> float:
+        """How long the swarm may still change its mind after the tasks run."""
+        return self.truth.head.update.hold_s if self.truth.head else 0.0
+
+    @property
+    def watched_until_s(self) -> float:
+        """Until when the swarm was watched after the end, with nobody doing anything any more."""
+        return self.end_s + self.hold_s
+
+    @cached_property
+    def upgrade_s(self) -> float:
+        """When the upgrade stage began."""
+        for record in self.history:
+            if isinstance(record.what, Note) and record.what.text == _SOURCE_UPGRADE:
+                return record.seen_s
+        return self.end_s
+
+    @cached_property
+    def too_small(self) -> bool:
+        """Whether the limit has no room for as many new tasks as boot at once, OLD being gone."""
+        limits = [record.what for record in self.history if isinstance(record.what, LimitSet)]
+        if not limits or limits[-1].limit_bytes is None:
+            return False
+        policy, memory = self.schedule.policy, self.schedule.memory
+        replicas = 1 if policy.replicas is None else policy.replicas
+        at_once = min(policy.parallelism or replicas, replicas)
+        growth_bytes = (memory.peak_bytes - memory.steady_bytes) * at_once
+        return limits[-1].usage_bytes + growth_bytes > limits[-1].limit_bytes
+
+    def in_the_end(self) -> str:
+        """The service's last state, in a clause."""
+        state = self.truth.at(self.watched_until_s)
+        if state is None or state.service is None:
+            return "there is no such service"
+        is_head = self.truth.head is not None and (
+            state.service.spec.digest == self.truth.head.digest
+        )
+        spec = "head's spec" if is_head else "another spec"
+        running = len(state.running_head)
+        return f"{spec}, state {state.service.update_state}, {running} of head's tasks running"
+
+
+def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, guard: bool) -> Trial:
+    """Play it. Raises LabError when the apparatus fails."""
+    scenario = schedule.scenario(rehearsal.subject, rehearsal.head_image, guard=guard)
+    ground = rehearsal.ground
+    if schedule.planted:
+        planted = rehearsal.stamps[schedule.planted]
+        ground = msgspec.structs.replace(ground, planted=planted)
+    clock = Clock()
+    journal = Remembered(clock)
+    truth = Truth(ground.app.service)
+    world = VirtualWorld(
+        sim,
+        clock,
+        journal,
+        scenario.service,
+        schedule.conditions,
+        _resolved_already,
+        watcher=truth,
+    )
+    tree = RehearsedTree(rehearsal, schedule, world)
+    results = play(scenario, world, ground, tree)
+    trial = Trial(schedule, scenario, ground, results, journal, truth, world.now_s())
+    world.withdraw_acts()
+    until_s = trial.watched_until_s + _AFTERWARDS_S
+    while world.next(until_s) is not None:
+        pass
+    return trial
+
+
+def _resolved_already(stack: Stack) -> Resolved:
+    raise NotImplementedError(f"{stack.name} was resolved when it was rehearsed")

@@ -1,0 +1,108 @@
+"""What really became of an upgrade, by somebody who sees every commit of the swarm's store.
+
+It shares no code with the guard: it is what the guard is held to. It knows which spec was sent,
+counts that spec's running tasks, and notes when the swarm went back.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lab.swarm import RUNNING, Service, ServiceSpec
+from lab.virtual.mirror import Mirror
+
+_BY_HAND = "manually requested rollback"
+_DONE = (None, "completed")
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """The service after one commit."""
+
+    at_s: float
+    service: Service | None
+    running_head: frozenset[str]
+    """Running tasks of the head spec."""
+
+
+class Truth:
+    """The life of one service, from its first deploy on; the last deploy is the head's."""
+
+    def __init__(self, service: str) -> None:
+        self._name = service
+        self._sends = 0
+        self._base: ServiceSpec | None = None
+        self.head: ServiceSpec | None = None
+        """As the swarm first had it."""
+        self.applied_s: float | None = None
+        self.rolled_back_s: float | None = None
+        """When the swarm itself, and nobody by hand, began to go back."""
+        self.updates: list[tuple[float, ServiceSpec]] = []
+        """Every other spec that the service had after head, with when it began."""
+        self.states: list[State] = []
+
+    def sending(self) -> None:
+        """A deploy is about to reach the swarm."""
+        self._sends += 1
+
+    def changed(self, at_s: float, mirror: Mirror) -> None:
+        """Look at the swarm after a commit."""
+        found = mirror.named(self._name)
+        service = found[0] if found else None
+        if service is not None:
+            self._follow(at_s, service)
+        running = frozenset(
+            task.id
+            for task in mirror.tasks_of(self._name) or ()
+            if self.head is not None
+            and task.spec_digest == self.head.task_digest
+            and task.state == RUNNING
+            and task.desired_state == RUNNING
+        )
+        last = self.states[-1] if self.states else None
+        if last is None or (last.service, last.running_head) != (service, running):
+            self.states.append(State(at_s=at_s, service=service, running_head=running))
+
+    def _follow(self, at_s: float, service: Service) -> None:
+        if self._sends < 2:
+            self._base = service.spec
+            return
+        if self.head is None:
+            if self._base is None or service.spec.digest != self._base.digest:
+                self.head, self.applied_s = service.spec, at_s
+            return
+        status = service.update_status
+        if self.rolled_back_s is None and status is not None:
+            by_itself = status.message != _BY_HAND
+            if status.state.startswith("rollback") and by_itself:
+                self.rolled_back_s = at_s
+        before = self.updates[-1][1] if self.updates else self.head
+        if service.spec.digest != before.digest:
+            self.updates.append((at_s, service.spec))
+
+    @property
+    def was_applied(self) -> bool:
+        """Whether the swarm ever had the head spec."""
+        return self.head is not None
+
+    def at(self, at_s: float) -> State | None:
+        """The service as it was at a moment, after all of that moment's commits."""
+        return next((state for state in reversed(self.states) if state.at_s <= at_s), None)
+
+    def is_at_head(self, state: State) -> bool:
+        """By spec, by the swarm's own account, and by the wanted number of running tasks."""
+        if state.service is None or self.head is None:
+            return False
+        wanted = self.head.replicas
+        return (
+            state.service.spec.digest == self.head.digest
+            and state.service.update_state in _DONE
+            and len(state.running_head) >= (1 if wanted is None else wanted)
+        )
+
+    def held_head(self, from_s: float, until_s: float) -> bool:
+        """Whether it was at head at ``from_s`` and at every commit from there to ``until_s``."""
+        first = self.at(from_s)
+        if first is None:
+            return False
+        later = [state for state in self.states if from_s < state.at_s <= until_s]
+        return all(self.is_at_head(state) for state in (first, *later))
