@@ -30,10 +30,6 @@ from lab.world import Deployer, Stack
 class Watcher(Protocol):
     """Whoever is told of every commit, however the harness's own observer looks."""
 
-    def sending(self) -> None:
-        """A deploy is about to reach the swarm."""
-        ...
-
     def changed(self, at_s: float, mirror: Mirror) -> None:
         """A commit has been taken in."""
         ...
@@ -65,7 +61,6 @@ class VirtualWorld:
         self._conditions = conditions
         self._resolve = resolve
         self._gate = Gate(trust, self.record)
-        self._watcher = watcher
         told = watcher.changed if watcher else None
         self._recorder = SwarmRecorder(journal, clock, conditions.sight, told)
         self._acts: list[tuple[float, int, str, Act]] = []
@@ -177,8 +172,6 @@ class VirtualWorld:
 
     def _send(self, resolved: Resolved) -> str:
         """Create or update every service, in order. Raises SwarmRefused at the first refusal."""
-        if self._watcher:
-            self._watcher.sending()
         self._sim.provide(
             secrets=resolved.secrets, configs=resolved.configs, networks=resolved.networks
         )

@@ -1,4 +1,4 @@
-"""Where the schedules of a scenario are tried: its upgrade, rehearsed, and a swarm to play it on."""
+"""Where schedules are tried: a scenario's upgrade, rehearsed, and a swarm to play it on."""
 
 from __future__ import annotations
 

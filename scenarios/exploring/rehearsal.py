@@ -24,6 +24,7 @@ from lab.virtual.world import VirtualWorld
 from lab.world import Deployer, Stack
 from scenarios.discourse.plays import Subject
 from scenarios.exploring.schedule import Schedule
+from scenarios.exploring.truth import Truth
 from scenarios.planted import Planted, stamp_of
 from scenarios.play import Ground, prepare_ground, tree_of
 
@@ -89,7 +90,10 @@ def rehearse(
 class RehearsedTree:
     """A run's tree whose deploys were rehearsed; see `harness.tree.Tree`."""
 
-    def __init__(self, rehearsal: Rehearsal, schedule: Schedule, world: VirtualWorld) -> None:
+    def __init__(
+        self, rehearsal: Rehearsal, schedule: Schedule, world: VirtualWorld, truth: Truth
+    ) -> None:
+        self._truth = truth
         self._rehearsal = rehearsal
         self._schedule = schedule
         self._world = world
@@ -110,6 +114,8 @@ class RehearsedTree:
         ready = self._rehearsal.deployables[self._ref]
         stack = self._rehearsal.ground.app.stack
         self._world.have_images(ready.images)
+        if self._ref == self._rehearsal.ground.head:
+            self._truth.upgrade_begins()
         stamp = self._planted or ready.stamp
         sent = _tailored(self._rehearsal, self._schedule, self._ref, stamp)
         return ChaosDeploy(stamp=stamp, stack=stack, deployed=self._world.deploy(stack, sent))

@@ -11,9 +11,9 @@ from lab.history import (
     ContainerEnded,
     EngineEvent,
     Finding,
+    History,
     LimitSet,
     OomKill,
-    Record,
     ServiceSeen,
 )
 from lab.nemesis import in_words
@@ -79,7 +79,7 @@ def timeline(trial: Trial) -> tuple[Moment, ...]:
     for record in trial.history:
         match record.what:
             case ServiceSeen(name=name, service=Service() as service):
-                if name != trial.ground.app.service or service.update_state == state:
+                if name != trial.app.service or service.update_state == state:
                     continue
                 state = service.update_state
                 said = f"the service's update state is {state}"
@@ -126,7 +126,7 @@ def sentence(trial: Trial, broken: str) -> str:
     return f"{describe(trial.schedule)}; {', '.join(figures)}: {broken}"
 
 
-def _first(history: list[Record], kind: type[OomKill], from_s: float) -> float | None:
+def _first(history: History, kind: type[OomKill], from_s: float) -> float | None:
     return next(
         (r.happened_s for r in history if isinstance(r.what, kind) and r.happened_s >= from_s),
         None,

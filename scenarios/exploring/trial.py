@@ -7,20 +7,19 @@ from functools import cached_property
 import msgspec
 from lab.recipe.resolver import Resolved
 
+from harness.app import App
 from harness.results import Results
-from lab.history import LimitSet, Note, Record
+from lab.history import History, LimitSet, Note
 from lab.virtual.journal import Clock, Remembered
 from lab.virtual.swarmsim import SwarmSim
 from lab.virtual.world import VirtualWorld
 from lab.world import Stack
 from scenarios.exploring.rehearsal import Rehearsal, RehearsedTree
 from scenarios.exploring.schedule import Schedule
-from scenarios.exploring.truth import Truth
-from scenarios.play import Ground, play
-from scenarios.scenario import Scenario
+from scenarios.exploring.truth import UPGRADE_BEGINS, Truth
+from scenarios.play import play
 
-_SOURCE_UPGRADE = "==> stage upgrade"
-_AFTERWARDS_S = 3.0
+AFTERWARDS_S = 3.0
 """Beyond the hold time: a restart that is due, a look that is."""
 
 
@@ -30,19 +29,16 @@ class Trial:
     def __init__(
         self,
         schedule: Schedule,
-        scenario: Scenario,
-        ground: Ground,
+        app: App,
         results: Results,
-        journal: Remembered,
+        history: History,
         truth: Truth,
         end_s: float,
     ) -> None:
         self.schedule = schedule
-        self.scenario = scenario
-        self.ground = ground
+        self.app = app
         self.results = results
-        self.history: list[Record] = journal.records
-        self.journal = journal
+        self.history = history
         self.truth = truth
         self.end_s = end_s
         """When the harness had ended."""
@@ -71,7 +67,7 @@ class Trial:
     def upgrade_s(self) -> float:
         """When the upgrade stage began."""
         for record in self.history:
-            if isinstance(record.what, Note) and record.what.text == _SOURCE_UPGRADE:
+            if isinstance(record.what, Note) and record.what.text == UPGRADE_BEGINS:
                 return record.seen_s
         return self.end_s
 
@@ -119,11 +115,11 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
         _resolved_already,
         watcher=truth,
     )
-    tree = RehearsedTree(rehearsal, schedule, world)
+    tree = RehearsedTree(rehearsal, schedule, world, truth)
     results = play(scenario, world, ground, tree)
-    trial = Trial(schedule, scenario, ground, results, journal, truth, world.now_s())
+    trial = Trial(schedule, ground.app, results, journal.records, truth, world.now_s())
     world.withdraw_acts()
-    until_s = trial.watched_until_s + _AFTERWARDS_S
+    until_s = trial.watched_until_s + AFTERWARDS_S
     while world.next(until_s) is not None:
         pass
     return trial

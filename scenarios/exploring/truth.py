@@ -1,16 +1,21 @@
-"""What really became of an upgrade, by somebody who sees every commit of the swarm's store.
+"""What really became of an upgrade, by somebody who does nothing but look at the swarm.
 
-It shares no code with the guard: it is what the guard is held to. It knows which spec was sent,
+It shares no code with the guard: it is what the guard is held to. In virtual time it sees every
+commit of the swarm's store, live all that the recorders saw. It knows which spec was deployed,
 counts that spec's running tasks, and notes when the swarm went back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
-from lab.swarm import RUNNING, Service, ServiceSpec
+from lab.history import History, Note, ServiceSeen, TasksSeen
+from lab.swarm import RUNNING, Service, ServiceSpec, Task
 from lab.virtual.mirror import Mirror
 
+UPGRADE_BEGINS = "==> stage upgrade"
 _BY_HAND = "manually requested rollback"
 _DONE = (None, "completed")
 
@@ -25,11 +30,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Truth:
-    """The life of one service, from its first deploy on; the last deploy is the head's."""
+    """The life of one service, through one upgrade."""
 
     def __init__(self, service: str) -> None:
         self._name = service
-        self._sends = 0
+        self._is_upgrading = False
         self._base: ServiceSpec | None = None
         self.head: ServiceSpec | None = None
         """As the swarm first had it."""
@@ -40,19 +45,22 @@ class Truth:
         """Every other spec that the service had after head, with when it began."""
         self.states: list[State] = []
 
-    def sending(self) -> None:
-        """A deploy is about to reach the swarm."""
-        self._sends += 1
+    def upgrade_begins(self) -> None:
+        """From here on, the next other spec is the head's."""
+        self._is_upgrading = True
 
     def changed(self, at_s: float, mirror: Mirror) -> None:
-        """Look at the swarm after a commit."""
+        """Look at a virtual swarm after a commit."""
         found = mirror.named(self._name)
-        service = found[0] if found else None
+        self.see(at_s, found[0] if found else None, mirror.tasks_of(self._name) or ())
+
+    def see(self, at_s: float, service: Service | None, tasks: Iterable[Task]) -> None:
+        """Look at the service and its tasks."""
         if service is not None:
             self._follow(at_s, service)
         running = frozenset(
             task.id
-            for task in mirror.tasks_of(self._name) or ()
+            for task in tasks
             if self.head is not None
             and task.spec_digest == self.head.task_digest
             and task.state == RUNNING
@@ -63,7 +71,7 @@ class Truth:
             self.states.append(State(at_s=at_s, service=service, running_head=running))
 
     def _follow(self, at_s: float, service: Service) -> None:
-        if self._sends < 2:
+        if not self._is_upgrading:
             self._base = service.spec
             return
         if self.head is None:
@@ -106,3 +114,23 @@ class Truth:
             return False
         later = [state for state in self.states if from_s < state.at_s <= until_s]
         return all(self.is_at_head(state) for state in (first, *later))
+
+
+def truth_of(history: History, service: str) -> Truth:
+    """The same from what was recorded of a run: as good as its recorders were."""
+    truth = Truth(service)
+    present: Service | None = None
+    tasks: tuple[Task, ...] = ()
+    for record in history:
+        match record.what:
+            case Note(text=text) if text == UPGRADE_BEGINS:
+                truth.upgrade_begins()
+            case ServiceSeen(name=name, service=seen) if name == service:
+                present = seen
+                truth.see(record.seen_s, present, tasks)
+            case TasksSeen(service=name, tasks=listed) if name == service:
+                tasks = listed
+                truth.see(record.seen_s, present, tasks)
+            case _:
+                continue
+    return truth
