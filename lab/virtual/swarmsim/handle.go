@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// A provision is what a stack takes for granted.
+type provision struct {
+	Images   []string          `json:"images"`
+	Secrets  []named           `json:"secrets"`
+	Configs  []named           `json:"configs"`
+	Networks []named           `json:"networks"`
+	Labels   map[string]string `json:"labels"`
+}
+
+type named struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+func decodeStrictly(raw []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
+}
+
+// handle does what is asked for: it returns what to answer, a refusal by the swarm, or an error of
+// the client's.
+func (w *world) handle(asked request) (any, error) {
+	switch asked.Do {
+	case "advance":
+		return w.handleAdvance(asked.UntilS)
+	case "create", "update", "remove", "provide", "limit":
+		w.setApart()
+		return w.change(asked)
+	case "inspect":
+		return w.manager.inspect(asked.Service)
+	case "services":
+		return w.manager.services()
+	case "tasks":
+		return w.manager.tasks()
+	case "usage":
+		return w.node.memory.describe(), nil
+	case "begin":
+		return nil, errors.New("there is a swarm already: end it first")
+	}
+	return nil, fmt.Errorf("there is no request %q", asked.Do)
+}
+
+func (w *world) change(asked request) (any, error) {
+	switch asked.Do {
+	case "create":
+		id, err := w.manager.create(asked.Spec)
+		return map[string]string{"id": id}, err
+	case "update":
+		return struct{}{}, w.manager.update(asked)
+	case "remove":
+		return struct{}{}, w.manager.remove(asked.Service)
+	case "provide":
+		for _, image := range asked.Images {
+			w.node.images[normalImage(image)] = true
+		}
+		return struct{}{}, w.manager.provide(asked.provision)
+	default:
+		return struct{}{}, w.node.memory.setLimit(asked.Bytes)
+	}
+}
+
+// What happened at one moment, and which.
+type advanced struct {
+	NowS     float64 `json:"now_s"`
+	Happened []any   `json:"happened"`
+}
+
+func (w *world) handleAdvance(untilS *float64) (any, error) {
+	if untilS == nil {
+		return nil, errors.New("advance needs until_s, a moment in seconds since begin")
+	}
+	if !(*untilS >= 0 && *untilS <= maxS) {
+		return nil, fmt.Errorf("until_s must be from 0 to %g, not %g", maxS, *untilS)
+	}
+	answer := advanced{Happened: []any{}}
+	for _, happened := range w.advance(duration(*untilS)) {
+		said, err := happened.describe()
+		if err != nil {
+			return nil, err
+		}
+		answer.Happened = append(answer.Happened, said)
+	}
+	answer.NowS = inSeconds(w.now())
+	return answer, nil
+}

@@ -1,0 +1,58 @@
+// Command swarmsim keeps one swarm at a time in a bubble of virtual time and is stepped by requests:
+// one line of JSON on stdin each, answered by exactly one line on stdout. README.md has the protocol.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"testing"
+
+	"github.com/sirupsen/logrus"
+)
+
+const (
+	exitFailed = 1
+	exitUsage  = 64
+	// heapMaxBytes is where the collector is let loose within a scenario after all.
+	heapMaxBytes = 1 << 30
+)
+
+func main() {
+	if len(os.Args) > 1 {
+		fmt.Fprintln(os.Stderr, "swarmsim takes no arguments: it answers JSON lines on stdin")
+		os.Exit(exitUsage)
+	}
+	becomeDeterministic()
+	in, out := os.Stdin, os.Stdout
+	os.Stdout = os.Stderr // the testing package would write there, among our answers
+	// A bubble can only be had from a *testing.T (testing/synctest), and that only from a test.
+	serving := testing.InternalTest{Name: "swarmsim", F: func(t *testing.T) {
+		os.Exit(exitCode(serve(t, in, out)))
+	}}
+	everything := func(string, string) (bool, error) { return true, nil }
+	testing.Main(everything, []testing.InternalTest{serving}, nil, nil)
+}
+
+// becomeDeterministic takes away what would order SwarmKit's goroutines differently every time: with
+// several processors they race, and the collector interrupts them where it likes.
+func becomeDeterministic() {
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(heapMaxBytes)
+	logrus.SetOutput(os.Stderr)
+	logrus.SetLevel(logrus.PanicLevel)
+	if level, err := logrus.ParseLevel(os.Getenv("SWARMSIM_LOG")); err == nil {
+		logrus.SetLevel(level)
+	}
+}
+
+func exitCode(err error) int {
+	if err == nil || err == io.EOF {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "swarmsim:", err)
+	return exitFailed
+}
