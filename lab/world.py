@@ -101,6 +101,10 @@ class World(Protocol):
         """
         ...
 
+    def call_off(self) -> None:
+        """What was scheduled and has not been done is not done any more."""
+        ...
+
     def record(self, what: Observation) -> None:
         """Put something that was done or concluded into the history."""
         ...

@@ -31,6 +31,8 @@ from scenarios.calling import again, as_root
 from scenarios.discourse.plays import Settings
 from scenarios.discourse.programme import CLAIMS, Choice
 from scenarios.doctor import doctor
+from scenarios.exploring.explore import explore
+from scenarios.exploring.replay import replay
 from scenarios.generations import generations
 from scenarios.options import (
     abra_option,
@@ -179,7 +181,9 @@ def end(lab_id: str) -> None:
 repro.add_command(recipe)
 stamplab.add_command(abra_command)
 stamplab.add_command(doctor)
+stamplab.add_command(explore)
 stamplab.add_command(generations)
+stamplab.add_command(replay)
 stamplab.add_command(run)
 stamplab.add_command(vet)
 

@@ -22,6 +22,7 @@ from lab.abra.program import Program
 from lab.history import FileLaid, History, Record, read_history
 from lab.recipe.source import Acquired
 from lab.recipe.trust import Grant
+from lab.world import World
 from scenarios.play import play, prepare_ground, tree_of
 from scenarios.played import Played
 from scenarios.scenario import Scenario
@@ -43,9 +44,17 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def play_staged(
-    scenario: Scenario, stage: Stage, folder: EvidenceFolder, *, keep: bool = False
+    scenario: Scenario,
+    stage: Stage,
+    folder: EvidenceFolder,
+    *,
+    keep: bool = False,
+    watch_s: float = 0.0,
 ) -> Played:
-    """Play a scenario in a new world; evidence is kept. Raises LabError: the apparatus failed."""
+    """Play a scenario in a new world; evidence is kept. Raises LabError: the apparatus failed.
+
+    The world is watched for ``watch_s`` more, in which nobody does anything.
+    """
     folder.write_json("manifest.json", manifest(scenario.name, stage, _options(scenario)))
     stage.tell(f"({scenario.name}) {scenario.title}")
     console = folder.path / "console.log"
@@ -71,6 +80,7 @@ def play_staged(
             tree = tree_of(scenario, world, ground, scratch, stage.abra)
             whose = stage.abra.whose if stage.abra else WHOSE
             results = play(scenario, world, ground, tree, whose)
+            _watch_on(world, watch_s)
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
         _keep_overlays(history, folder)
@@ -80,6 +90,13 @@ def play_staged(
             log.write(line + "\n")
             stage.tell(line)
     return played
+
+
+def _watch_on(world: World, watch_s: float) -> None:
+    world.call_off()
+    until_s = world.now_s() + watch_s
+    while world.next(until_s) is not None:
+        continue
 
 
 def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:

@@ -58,6 +58,7 @@ class LiveWorld:
             daemon.client(), daemon.client(), history, clock, on_event=self._swarm.wake
         )
         kernel = KernelRecorder(group.path, history, clock)
+        self._nemeses: list[Nemesis] = []
         self._recorders: list[Recorder] = [
             kernel,
             events,
@@ -149,10 +150,16 @@ class LiveWorld:
             self.daemon.client(), self._history, self.set_limit, self.now_s, service, acts
         )
         nemesis.start()
-        self._recorders.append(nemesis)
+        self._nemeses.append(nemesis)
+
+    def call_off(self) -> None:
+        """End the threads that perform acts."""
+        while self._nemeses:
+            self._nemeses.pop().stop()
 
     def close(self) -> None:
         """Stop all recorders."""
+        self.call_off()
         for recorder in reversed(self._recorders):
             recorder.stop()
 

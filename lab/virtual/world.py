@@ -162,7 +162,7 @@ class VirtualWorld:
             due = (self.now_s() + act.after_s, next(self._numbers), service, act)
             heapq.heappush(self._acts, due)
 
-    def withdraw_acts(self) -> None:
+    def call_off(self) -> None:
         """What was scheduled and has not been done is not done any more."""
         self._acts.clear()
 

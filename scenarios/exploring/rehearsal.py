@@ -258,5 +258,8 @@ class _Listening:
     def schedule(self, service: str, acts: Sequence[Act]) -> None:
         """Nobody does anything."""
 
+    def call_off(self) -> None:
+        """Nobody was to do anything."""
+
     def record(self, what: Observation) -> None:
         """Nobody reads it."""

@@ -83,18 +83,30 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def write_schedule(schedule: Schedule, folder: Path) -> Path:
-    """Keep a schedule under its id."""
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule as it is kept: what it breaks, and who was on trial."""
+
+    scenario: str
+    law: str
+    guard: bool
+    broken: str
+    """In what way the law was broken."""
+    in_words: str
+    schedule: Schedule
+
+
+def keep(kept: Kept, folder: Path) -> Path:
+    """Write a schedule down under its id. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{schedule.id}.json"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(schedule)) + b"\n")
+    path = folder / f"{kept.schedule.id}.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
     return path
 
 
-def read_schedule(path: Path) -> Schedule:
+def read_kept(path: Path) -> Kept:
     """Read a schedule back. Raises UsageError where there is none, or it is none."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Schedule)
+        return msgspec.json.decode(path.read_bytes(), type=Kept)
     except OSError as error:
         raise UsageError(f"there is no schedule at {path}: {error.strerror}") from error
     except msgspec.MsgspecError as error:

@@ -35,6 +35,10 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """False where the same schedule did not break it again: SwarmKit's own races differ."""
 
 
+class Stopped(BaseException):
+    """Somebody else has found what was searched."""
+
+
 class _Broken(Exception):
     """A law was broken; one class a law, so that shrinking keeps to it."""
 

@@ -118,7 +118,7 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     tree = RehearsedTree(rehearsal, schedule, world, truth)
     results = play(scenario, world, ground, tree)
     trial = Trial(schedule, ground.app, results, journal.records, truth, world.now_s())
-    world.withdraw_acts()
+    world.call_off()
     until_s = trial.watched_until_s + AFTERWARDS_S
     while world.next(until_s) is not None:
         pass

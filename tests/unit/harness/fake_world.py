@@ -137,6 +137,9 @@ class FakeWorld:
         for act in acts:
             self.later(act.after_s, partial(self._perform, service, act.what))
 
+    def call_off(self) -> None:
+        self._agenda.clear()
+
     def record(self, what: Observation) -> None:
         record = Record(
             seq=len(self.history),

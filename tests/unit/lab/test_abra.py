@@ -54,6 +54,8 @@ class RecordingWorld:
 
     def schedule(self, service: str, acts: Sequence[Act]) -> None: ...
 
+    def call_off(self) -> None: ...
+
     def record(self, what: Observation) -> None:
         self.recorded.append(what)
 
