@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 
 from lab import programs
+from lab.cache import cache_folder
 from lab.errors import LabError
-from lab.live.engine import OPTIONAL, REQUIRED, cache_folder, find_engine, tools_in
+from lab.live.engine import OPTIONAL, REQUIRED, find_engine, tools_in
 from lab.workload.build import find_build, ready_made
 
 _ASKED_BY: Mapping[str, tuple[str, ...]] = {

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from lab.cache import cache_folder
 from lab.live.doctor import disk, groups, kernel, labs, programs, sandboxing
 from lab.live.doctor.check import Check, State, guarded
-from lab.live.engine import cache_folder, tools_in
+from lab.live.engine import tools_in
 from lab.live.lease import labs_root
 
 __all__ = ["Check", "State", "examine"]
