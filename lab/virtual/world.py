@@ -16,7 +16,7 @@ from lab.errors import LabError
 from lab.history import Acted, Deployed, LimitSet, Note, Observation, Record
 from lab.nemesis import Act, RollBack, SetLimit, edited, in_words
 from lab.recipe.granted import granted_to
-from lab.recipe.resolver import ComposeRefused, Resolved
+from lab.recipe.resolver import ComposeRefused, Resolved, SwarmObject
 from lab.recipe.trust import Gate, Grant
 from lab.swarm import Service
 from lab.virtual.conditions import Conditions
@@ -66,6 +66,8 @@ class VirtualWorld:
         self._acts: list[tuple[float, int, str, Act]] = []
         """By their times; the number keeps those of one moment in order."""
         self._numbers = count()
+        self._there: set[str] = set()
+        """Ids of networks, secrets and configs."""
         sim.begin(conditions.seed, conditions.node)
         self._recorder.sample(0, {})
 
@@ -173,7 +175,9 @@ class VirtualWorld:
     def _send(self, resolved: Resolved) -> str:
         """Create or update every service, in order. Raises SwarmRefused at the first refusal."""
         self._sim.provide(
-            secrets=resolved.secrets, configs=resolved.configs, networks=resolved.networks
+            secrets=self._new(resolved.secrets),
+            configs=self._new(resolved.configs),
+            networks=self._new(resolved.networks),
         )
         said = []
         for spec in resolved.services:
@@ -187,6 +191,12 @@ class VirtualWorld:
                 said.append(f"Updating service {name} (id: {service.id})")
                 self._sim.update(service.id, bytes(spec))
         return "\n".join(said)
+
+    def _new(self, objects: Iterable[SwarmObject]) -> list[SwarmObject]:
+        """Those that are not in the swarm yet; from now on they are."""
+        new = [one for one in objects if one.id not in self._there]
+        self._there.update(one.id for one in new)
+        return new
 
     def _pass(self, seconds: float) -> None:
         """Let time pass while a command works."""

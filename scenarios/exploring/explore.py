@@ -72,9 +72,7 @@ class Explored(msgspec.Struct, frozen=True, kw_only=True):
     help="In how many processes.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="What chance begins with.")
-@click.option(
-    "--from-scratch", is_flag=True, help="Do not try first what is known to break a law."
-)
+@click.option("--from-scratch", is_flag=True, help="Do not try first what is known to break a law.")
 @runs_option
 @json_option
 @quiet_option

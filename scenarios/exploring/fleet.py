@@ -1,4 +1,4 @@
-"""One search in several processes: each draws by a seed of its own, the first find ends them all."""
+"""One search in several processes: each has a seed of its own, the first find ends them all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import multiprocessing
 import queue
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
@@ -149,7 +149,7 @@ def _work(asked: bytes, job: int, said: Queue[bytes], stop: Event) -> None:
 
 
 def _listen(
-    quest: Quest, workers: list[BaseProcess], said: Queue[bytes], stop: Event, told: Told
+    quest: Quest, workers: Sequence[BaseProcess], said: Queue[bytes], stop: Event, told: Told
 ) -> Quarry:
     """Hear the workers out; the first find, or failure, stops the others."""
     outcomes: Counter[str] = Counter()
@@ -174,7 +174,7 @@ def _listen(
     )
 
 
-def _hear(workers: list[BaseProcess], running: set[int], said: Queue[bytes]) -> _Heard | None:
+def _hear(workers: Sequence[BaseProcess], running: set[int], said: Queue[bytes]) -> _Heard | None:
     try:
         return msgspec.json.decode(said.get(timeout=_HEAR_S), type=_Heard)
     except queue.Empty:
@@ -185,7 +185,7 @@ def _hear(workers: list[BaseProcess], running: set[int], said: Queue[bytes]) -> 
         return None
 
 
-def _end(workers: list[BaseProcess], said: Queue[bytes]) -> None:
+def _end(workers: Sequence[BaseProcess], said: Queue[bytes]) -> None:
     """See every worker off; one that does not stop by itself is ended."""
     deadline_s = monotonic() + _END_S
     while any(worker.is_alive() for worker in workers) and monotonic() < deadline_s:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from lab.recipe.resolver import Resolved
 
 from lab.abra.deploy import ChaosDeploy
 from lab.history import Deployed, Observation
 from lab.nemesis import Act
 from lab.recipe.granted import granted_to
+from lab.recipe.resolver import Resolved
 from lab.recipe.standin import FAULTY, Fault
 from lab.swarm import Service
 from lab.virtual.world import VirtualWorld

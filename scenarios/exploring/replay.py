@@ -103,15 +103,11 @@ def _under_its_conditions(stage: Stage, kept: Kept) -> Stage:
 
 
 def _trial(kept: Kept, explorable: Explorable, stage: Stage, folder: EvidenceFolder) -> Trial:
-    scenario = kept.schedule.scenario(
-        explorable.subject, explorable.head_image, guard=kept.guard
-    )
+    scenario = kept.schedule.scenario(explorable.subject, explorable.head_image, guard=kept.guard)
     hold_s = max(kept.schedule.timing.monitor_s or 0.0, (kept.schedule.policy.delay_s or 0) + 1)
     played = play_staged(scenario, stage, folder, watch_s=hold_s + AFTERWARDS_S)
     truth = truth_of(played.history, played.app.service)
-    return Trial(
-        kept.schedule, played.app, played.results, played.history, truth, played.ended_s
-    )
+    return Trial(kept.schedule, played.app, played.results, played.history, truth, played.ended_s)
 
 
 def _find(id_: str, runs: Path) -> Path:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 
 import msgspec
-from lab.recipe.resolver import Resolved
 
 from harness.app import App
 from harness.results import Results
 from lab.history import History, LimitSet, Note
+from lab.recipe.resolver import Resolved
 from lab.virtual.journal import Clock, Remembered
 from lab.virtual.swarmsim import SwarmSim
 from lab.virtual.world import VirtualWorld
