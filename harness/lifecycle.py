@@ -105,9 +105,10 @@ def assert_upgrade_converged(bench: Bench, baseline: Baseline, expectation: Expe
     world = bench.world
     while guard.ruling is None:
         record = world.next(guard.wake_s)
-        if record is not None:
+        if record is None:
+            guard.tick(world.now_s())
+        else:
             guard.feed(record)
-        guard.tick(world.now_s() if record is None else record.seen_s)
     ruling = guard.ruling
     if ruling.verdict is Verdict.UNKNOWN:
         raise LabError(ruling.reason)

@@ -14,12 +14,11 @@ from rich.text import Text
 from harness.evidence import EvidenceFolder
 from scenarios.calling import ourselves
 from scenarios.exploring.fleet import Quarry, Quest, search
-from scenarios.exploring.ground import EXPLORABLE, explorable_named, ground_of
+from scenarios.exploring.ground import EXPLORABLE, Ground, explorable_named, ground_of
 from scenarios.exploring.laws import LAWS
 from scenarios.exploring.schedule import Kept, keep
 from scenarios.exploring.search import Found
 from scenarios.exploring.telling import Moment, sentence, timeline
-from scenarios.exploring.trial import Trial
 from scenarios.options import json_option, quiet_option, runs_option
 from scenarios.render import Screen
 from scenarios.worlds import virtual
@@ -28,18 +27,28 @@ SCHEDULES = "schedules"
 """Where found schedules are kept, in the folder of all runs."""
 
 
+class Counterexample(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule that breaks a law, told."""
+
+    found: Found
+    sentence: str
+    timeline: tuple[Moment, ...]
+    kept: str
+    """The schedule's id."""
+    replay: tuple[str, ...]
+
+
 class Explored(msgspec.Struct, frozen=True, kw_only=True):
     """What the command came to; verdict.json holds it."""
 
-    verdict: str
-    """``held`` or ``broken``."""
     quest: Quest
-    quarry: Quarry
-    sentence: str = ""
-    timeline: tuple[Moment, ...] = ()
-    kept: str = ""
-    """The schedule's id."""
-    replay: tuple[str, ...] = ()
+    held: tuple[str, ...]
+    """Laws that no schedule of those that were drawn has broken."""
+    broken: tuple[Counterexample, ...]
+    examples: int
+    per_second: float
+    outcomes: dict[str, int]
+    """What became of the upgrades that were drawn, in truth."""
 
 
 @click.command()
@@ -117,7 +126,7 @@ def explore(
         click.echo(msgspec.json.format(msgspec.json.encode(explored)).decode())
     else:
         show(explored, folder.path)
-    return 0 if quarry.found is None else 1
+    return 1 if explored.broken else 0
 
 
 def _progress(quest: Quest, outcomes: Mapping[str, int], took_s: float) -> Text:
@@ -134,11 +143,28 @@ def shares(outcomes: Mapping[str, int]) -> str:
 
 
 def _explored(quest: Quest, quarry: Quarry, folder: EvidenceFolder, runs: Path) -> Explored:
-    found = quarry.found
-    if found is None:
-        return Explored(verdict="held", quest=quest, quarry=quarry)
-    with ground_of(explorable_named(quest.scenario), virtual()) as ground:
-        trial = ground.play(found.schedule, guard=quest.guard)
+    broken: tuple[Counterexample, ...] = ()
+    if quarry.found:
+        with ground_of(explorable_named(quest.scenario), virtual()) as ground:
+            broken = tuple(
+                _counterexample(one, quest, ground, folder, runs) for one in quarry.found
+            )
+    names = {one.law for one in quarry.found}
+    return Explored(
+        quest=quest,
+        held=tuple(law for law in quest.laws if law not in names),
+        broken=broken,
+        examples=quarry.examples,
+        per_second=round(quarry.per_second, 1),
+        outcomes=quarry.outcomes,
+    )
+
+
+def _counterexample(
+    found: Found, quest: Quest, ground: Ground, folder: EvidenceFolder, runs: Path
+) -> Counterexample:
+    """Tell a find, and keep it for a replay."""
+    trial = ground.play(found.schedule, guard=quest.guard)
     said = sentence(trial, found.broken)
     kept = Kept(
         scenario=quest.scenario,
@@ -149,12 +175,11 @@ def _explored(quest: Quest, quarry: Quarry, folder: EvidenceFolder, runs: Path) 
         schedule=found.schedule,
     )
     keep(kept, runs.absolute() / SCHEDULES)
-    _write_history(trial, folder)
+    lines = (msgspec.json.encode(record) + b"\n" for record in trial.history)
+    folder.part(found.law).write("history.jsonl", b"".join(lines))
     replay = f"{ourselves()} replay {found.schedule.id}"
-    return Explored(
-        verdict="broken",
-        quest=quest,
-        quarry=quarry,
+    return Counterexample(
+        found=found,
         sentence=said,
         timeline=timeline(trial),
         kept=found.schedule.id,
@@ -162,35 +187,27 @@ def _explored(quest: Quest, quarry: Quarry, folder: EvidenceFolder, runs: Path) 
     )
 
 
-def _write_history(trial: Trial, folder: EvidenceFolder) -> None:
-    lines = (msgspec.json.encode(record) + b"\n" for record in trial.history)
-    folder.write("history.jsonl", b"".join(lines))
-
-
 def show(explored: Explored, folder: Path) -> None:
     """Print what was found."""
-    quarry = explored.quarry
     click.echo(
-        f"{quarry.examples} schedules in {quarry.took_s:.1f} s ({quarry.per_second:.0f}/s): "
-        f"{shares(quarry.outcomes)}"
+        f"{explored.examples} schedules ({explored.per_second:.0f}/s): {shares(explored.outcomes)}"
     )
-    if quarry.found is None:
-        click.echo(f"held: {', '.join(explored.quest.laws)}")
-    else:
-        _show_found(explored, quarry.found)
+    for law in explored.held:
+        click.echo(f"held: {law} ({LAWS[law].says})")
+    for counterexample in explored.broken:
+        _show(counterexample)
     click.echo(f"evidence: {folder}")
 
 
-def _show_found(explored: Explored, found: Found) -> None:
-    law = LAWS[found.law]
+def _show(told: Counterexample) -> None:
+    found = told.found
     where = f"after {found.after_examples} schedules" if found.after_examples else "known before"
-    click.echo(f"broken: {law.name} ({law.says}), {where}, shrunk in {found.shrunk_by} more")
+    click.echo(f"BROKEN: {found.law} ({LAWS[found.law].says}), {where}, and {found.shrunk_by} more")
     if not found.repeatable:
         click.echo("not repeatable: the same schedule ended otherwise when it was played again")
-    click.echo(f"\n{explored.sentence}\n")
-    click.echo("seconds since head was applied:")
-    for moment in explored.timeline:
-        click.echo(f"  {moment.at_s:8.3f}  {moment.what}")
-    click.echo("\nplay it again:")
-    for line in explored.replay:
-        click.echo(f"  {line}")
+    click.echo(f"\n  {told.sentence}\n\n  seconds since head was applied:")
+    for moment in told.timeline:
+        click.echo(f"    {moment.at_s:8.3f}  {moment.what}")
+    click.echo("\n  play it again:")
+    for line in told.replay:
+        click.echo(f"    {line}")

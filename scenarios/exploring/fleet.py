@@ -43,7 +43,8 @@ class Quest(msgspec.Struct, frozen=True, kw_only=True):
 class Quarry(msgspec.Struct, frozen=True, kw_only=True):
     """What a search came to."""
 
-    found: Found | None
+    found: tuple[Found, ...]
+    """At most one a law."""
     examples: int
     took_s: float
     outcomes: dict[str, int]
@@ -68,9 +69,33 @@ class _Heard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def search(quest: Quest, told: Told) -> Quarry:
-    """Search with all jobs. Raises LabError where one of them fails."""
+    """Search until every law was broken, or the rest of them has held. Raises LabError.
+
+    Each find ends a round; the next one asks for the laws that are left.
+    """
+    outcomes: Counter[str] = Counter()
+    began_s, found, left = monotonic(), [], list(quest.laws)
+    while left:
+        round_ = msgspec.structs.replace(quest, laws=tuple(left), seed=quest.seed + len(found) * 97)
+        broken = _round(round_, lambda now: told(outcomes + now, monotonic() - began_s), outcomes)
+        if broken is None:
+            break
+        found.append(broken)
+        left.remove(broken.law)
+    return Quarry(
+        found=tuple(found),
+        examples=outcomes.total(),
+        took_s=monotonic() - began_s,
+        outcomes=dict(outcomes),
+    )
+
+
+def _round(
+    quest: Quest, told: Callable[[Counter[str]], None], outcomes: Counter[str]
+) -> Found | None:
+    """Search until a law is broken; what was drawn is added to ``outcomes``."""
     if quest.jobs == 1:
-        return _alone(quest, told)
+        return _alone(quest, told, outcomes)
     context = multiprocessing.get_context("spawn")
     said: Queue[bytes] = context.Queue()
     stop = context.Event()
@@ -81,28 +106,26 @@ def search(quest: Quest, told: Told) -> Quarry:
     for worker in workers:
         worker.start()
     try:
-        return _listen(quest, workers, said, stop, told)
+        return _listen(workers, said, stop, told, outcomes)
     finally:
         stop.set()
         _end(workers, said)
 
 
-def _alone(quest: Quest, told: Told) -> Quarry:
-    outcomes: Counter[str] = Counter()
-    began_s = monotonic()
+def _alone(
+    quest: Quest, told: Callable[[Counter[str]], None], outcomes: Counter[str]
+) -> Found | None:
+    drawn: Counter[str] = Counter()
 
     def tell(outcome: str) -> None:
-        outcomes[outcome] += 1
-        if outcomes.total() % _TELL_EVERY == 0:
-            told(outcomes, monotonic() - began_s)
+        drawn[outcome] += 1
+        if drawn.total() % _TELL_EVERY == 0:
+            told(drawn)
 
-    found = _hunt(quest, 0, tell)
-    return Quarry(
-        found=found,
-        examples=outcomes.total(),
-        took_s=monotonic() - began_s,
-        outcomes=dict(outcomes),
-    )
+    try:
+        return _hunt(quest, 0, tell)
+    finally:
+        outcomes.update(drawn)
 
 
 def _hunt(quest: Quest, job: int, tell: Callable[[str], None]) -> Found | None:
@@ -110,7 +133,12 @@ def _hunt(quest: Quest, job: int, tell: Callable[[str], None]) -> Found | None:
     explorable = explorable_named(quest.scenario)
     asked = [LAWS[name] for name in quest.laws]
     with ground_of(explorable, virtual()) as ground:
-        search_ = Search(asked, lambda schedule: ground.play(schedule, guard=quest.guard), tell)
+        search_ = Search(
+            asked,
+            lambda schedule: ground.play(schedule, guard=quest.guard),
+            tell,
+            robust=not quest.guard,
+        )
         if job == 0 and not quest.from_scratch:
             files = [path for law in LAWS for path in explorable.known_for(law)]
             found = search_.known(read_kept(path).schedule for path in files)
@@ -149,29 +177,31 @@ def _work(asked: bytes, job: int, said: Queue[bytes], stop: Event) -> None:
 
 
 def _listen(
-    quest: Quest, workers: Sequence[BaseProcess], said: Queue[bytes], stop: Event, told: Told
-) -> Quarry:
+    workers: Sequence[BaseProcess],
+    said: Queue[bytes],
+    stop: Event,
+    told: Callable[[Counter[str]], None],
+    outcomes: Counter[str],
+) -> Found | None:
     """Hear the workers out; the first find, or failure, stops the others."""
-    outcomes: Counter[str] = Counter()
-    began_s, running, found = monotonic(), set(range(quest.jobs)), None
-    while running:
-        heard = _hear(workers, running, said)
-        if heard is not None:
-            outcomes.update(heard.outcomes)
-            if heard.failed:
-                raise LabError(f"job {heard.job} of the search failed: {heard.failed}")
-            if heard.is_over:
-                running.discard(heard.job)
-            if heard.found is not None:
-                found = found or heard.found
-                stop.set()
-        told(outcomes, monotonic() - began_s)
-    return Quarry(
-        found=found,
-        examples=outcomes.total(),
-        took_s=monotonic() - began_s,
-        outcomes=dict(outcomes),
-    )
+    drawn: Counter[str] = Counter()
+    running, found = set(range(len(workers))), None
+    try:
+        while running:
+            heard = _hear(workers, running, said)
+            if heard is not None:
+                drawn.update(heard.outcomes)
+                if heard.failed:
+                    raise LabError(f"job {heard.job} of the search failed: {heard.failed}")
+                if heard.is_over:
+                    running.discard(heard.job)
+                if heard.found is not None:
+                    found = found or heard.found
+                    stop.set()
+            told(drawn)
+    finally:
+        outcomes.update(drawn)
+    return found
 
 
 def _hear(workers: Sequence[BaseProcess], running: set[int], said: Queue[bytes]) -> _Heard | None:
