@@ -146,9 +146,8 @@ def _explored(quest: Quest, quarry: Quarry, folder: EvidenceFolder, runs: Path) 
     broken: tuple[Counterexample, ...] = ()
     if quarry.found:
         with ground_of(explorable_named(quest.scenario), virtual()) as ground:
-            broken = tuple(
-                _counterexample(one, quest, ground, folder, runs) for one in quarry.found
-            )
+            found = quarry.found
+            broken = tuple(_counterexample(one, quest, ground, folder, runs) for one in found)
     names = {one.law for one in quarry.found}
     return Explored(
         quest=quest,

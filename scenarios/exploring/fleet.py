@@ -74,7 +74,8 @@ def search(quest: Quest, told: Told) -> Quarry:
     Each find ends a round; the next one asks for the laws that are left.
     """
     outcomes: Counter[str] = Counter()
-    began_s, found, left = monotonic(), [], list(quest.laws)
+    found: list[Found] = []
+    began_s, left = monotonic(), list(quest.laws)
     while left:
         round_ = msgspec.structs.replace(quest, laws=tuple(left), seed=quest.seed + len(found) * 97)
         broken = _round(round_, lambda now: told(outcomes + now, monotonic() - began_s), outcomes)

@@ -63,13 +63,15 @@ def outcome(trial: Trial) -> str:
     return "broken otherwise"
 
 
-QUICK = Conditions(node=Node(prepare_s=0.05, start_s=0.05))
-SLOW = Conditions(
-    node=Node(prepare_s=1.0, start_s=1.0, report_s=0.1),
+QUICK = Conditions(
+    node=Node(prepare_s=0.05, start_s=0.05),
     sight=Looks(every_s=0.5),
     deploy_before_s=0.5,
     deploy_after_s=1.0,
 )
+"""A quick node, and a deploy command that takes its time: whatever fails, fails early."""
+SLOW = Conditions(node=Node(prepare_s=1.0, start_s=1.0, report_s=0.1))
+"""The other way round: whatever fails, fails late."""
 
 
 class Search:
