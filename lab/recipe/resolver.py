@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import msgspec
 
@@ -86,7 +87,7 @@ class Resolver:
         self._kept: dict[bytes, _Kept] = {}
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Resolver:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
