@@ -174,8 +174,7 @@ def _counterexample(
         schedule=found.schedule,
     )
     keep(kept, runs.absolute() / SCHEDULES)
-    lines = (msgspec.json.encode(record) + b"\n" for record in trial.history)
-    folder.part(found.law).write("history.jsonl", b"".join(lines))
+    folder.part(found.law).write("history.jsonl", trial.as_jsonl())
     replay = f"{ourselves()} replay {found.schedule.id}"
     return Counterexample(
         found=found,
