@@ -47,7 +47,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inventory(engine: Path | None = None) -> tuple[Item, ...]:
-    """All programs that the worlds run, found as they find them; ``engine`` is a folder with one."""
+    """All programs of both worlds, found as they find them; ``engine`` is a folder with one."""
     try:
         found = find_engine(engine)
         tools, environment = found.tools, found.environment
