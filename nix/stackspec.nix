@@ -7,7 +7,7 @@ buildGo126Module {
     root = ../lab/recipe/stackspec;
     fileset = lib.fileset.fileFilter (file: !file.hasExt "md") ../lab/recipe/stackspec;
   };
-  vendorHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+  vendorHash = "sha256-GzC8N0pnv0b5TeQRti0EZywmuJ5zCMZPD5EmQd1Yb0E=";
   # Static, as `lab/gobuild.py` makes it.
   env.CGO_ENABLED = 0;
   ldflags = [

@@ -7,7 +7,7 @@ buildGo126Module {
     root = ../lab/virtual/swarmsim;
     fileset = lib.fileset.fileFilter (file: !file.hasExt "md") ../lab/virtual/swarmsim;
   };
-  vendorHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+  vendorHash = "sha256-ZfotqR2bGM51d5eNAIaL73jDnwP79IaBTSqHLCEsW8g=";
   # Static, as `lab/gobuild.py` makes it.
   env.CGO_ENABLED = 0;
   ldflags = [
