@@ -55,6 +55,7 @@ python3Packages.buildPythonApplication {
     python3Packages.click
     python3Packages.docker
     python3Packages.gitpython
+    python3Packages.hypothesis
     python3Packages.msgspec
     python3Packages.psutil
     python3Packages.pyyaml
@@ -88,7 +89,6 @@ python3Packages.buildPythonApplication {
   nativeCheckInputs =
     (with python3Packages; [
       hatchling
-      hypothesis
       mypy
       pytest-timeout
       pytestCheckHook
