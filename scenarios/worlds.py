@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Literal, Protocol, Self
 
 import msgspec
-from lab.cache import cache_folder
-from lab.gobuild import get_program
-from lab.recipe.resolver import STACKSPEC, Resolver
 
+from lab.cache import cache_folder
 from lab.errors import NeedsRoot, NotPossibleHere, UsageError
+from lab.gobuild import get_program
 from lab.history import HistoryWriter, Record
 from lab.live.lab import Apparatus, live_lab, prepare
 from lab.live.lease import leased_scratch
+from lab.recipe.resolver import STACKSPEC, Resolver
 from lab.recipe.standin import PORT
 from lab.recipe.trust import Grant
 from lab.virtual.conditions import Conditions
