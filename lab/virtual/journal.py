@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import msgspec
-
-from lab.history import Observation, Record
+from lab.history import Observation, Record, line_of
 
 _DIGITS = 6
 
@@ -68,4 +66,4 @@ class Remembered:
 
     def as_jsonl(self) -> bytes:
         """The very bytes that a history on disk would hold."""
-        return b"".join(msgspec.json.encode(record) + b"\n" for record in self.records)
+        return b"".join(map(line_of, self.records))
