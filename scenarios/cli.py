@@ -47,6 +47,7 @@ from scenarios.options import (
     time_scale_option,
     world_option,
 )
+from scenarios.parity.command import parity
 from scenarios.recipe.command import recipe
 from scenarios.render import Screen, print_report, show_inventory
 from scenarios.repro import Request, repro_discourse
@@ -183,6 +184,7 @@ stamplab.add_command(abra_command)
 stamplab.add_command(doctor)
 stamplab.add_command(explore)
 stamplab.add_command(generations)
+stamplab.add_command(parity)
 stamplab.add_command(replay)
 stamplab.add_command(run)
 stamplab.add_command(vet)

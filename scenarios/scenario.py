@@ -19,6 +19,7 @@ from lab.recipe.upstream import RecipeHistory
 from lab.stretch import stretched
 from lab.workload.shape import MemoryShape
 from scenarios.planted import Planted
+from scenarios.shape import Shape
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +51,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with images, by their names in the recipe."""
     acts: tuple[Act, ...] = ()
     """What a second operator does meanwhile; times are counted from when OLD was found healthy."""
+    shape: Shape | None = None
+    """What its history must come to in every world; None where nothing is declared."""
     time_scale: float = 1.0
     """How much longer than usual everything takes; the apparatus is as much more patient."""
 

@@ -7,7 +7,6 @@ shrinks to a schedule that a person can read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeVar
 
 from hypothesis import strategies as st
@@ -32,18 +31,19 @@ def tenths(least_s: float, most_s: float) -> st.SearchStrategy[float]:
     return st.integers(round(least_s * 10), round(most_s * 10)).map(lambda n: n / 10)
 
 
+@st.composite
 def mostly(
-    usual: st.SearchStrategy[Value], seldom: st.SearchStrategy[Value], one_in: int
-) -> st.SearchStrategy[Value]:
+    draw: st.DrawFn, usual: st.SearchStrategy[Value], seldom: st.SearchStrategy[Value], one_in: int
+) -> Value:
     """The usual, and once in a while something else."""
-    return st.integers(1, one_in).flatmap(lambda n: seldom if n == one_in else usual)
+    return draw(seldom if draw(st.integers(1, one_in)) == one_in else usual)
 
 
 @st.composite
 def memory_shapes(draw: st.DrawFn) -> MemoryShape:
-    """A boot that takes up to four times the memory of the steady state."""
+    """A boot that takes up to four times the memory of the steady state, and always more."""
     steady_bytes = 100 * _MIB
-    quarters = draw(st.integers(4, 16))
+    quarters = draw(st.integers(5, 16))
     return MemoryShape(
         steady_bytes=steady_bytes,
         peak_bytes=steady_bytes * quarters // 4,
@@ -74,7 +74,7 @@ def timings(draw: st.DrawFn, memory: MemoryShape) -> Timing:
 def policies(draw: st.DrawFn, replicas: st.SearchStrategy[int]) -> Policy:
     """How the swarm is told to roll out."""
     return Policy(
-        order=draw(st.sampled_from(("start-first", "stop-first"))),
+        order=draw(mostly(st.just("start-first"), st.just("stop-first"), one_in=3)),
         failure_action=draw(
             mostly(st.just("rollback"), st.sampled_from(("pause", "continue")), one_in=4)
         ),
@@ -90,21 +90,23 @@ def policies(draw: st.DrawFn, replicas: st.SearchStrategy[int]) -> Policy:
 shortages = st.integers(1, 9).map(lambda n: n / 10)
 
 
-def pressures() -> st.SearchStrategy[Pressure]:
-    """Static pressure, a pulse at any offset, a ramp, or none."""
-    squeezes: st.SearchStrategy[Pressure] = st.builds(Squeeze, short_by=shortages)
-    others: Sequence[st.SearchStrategy[Pressure]] = (
-        st.just(Ample()),
-        st.builds(Pulse, after_s=tenths(0, 60), for_s=tenths(0.1, 20), short_by=shortages),
-        st.builds(
-            Ramp,
-            after_s=tenths(0, 30),
-            over_s=tenths(0.1, 30),
-            steps=st.integers(1, 5),
-            short_by=shortages,
-        ),
+@st.composite
+def pressures(draw: st.DrawFn) -> Pressure:
+    """None, static, a pulse at any offset, or a ramp; static as often as all others."""
+    kind = draw(st.sampled_from((Ample, Squeeze, Pulse, Ramp, Squeeze, Squeeze)))
+    if kind is Ample:
+        return Ample()
+    short_by = draw(shortages)
+    if kind is Squeeze:
+        return Squeeze(short_by=short_by)
+    if kind is Pulse:
+        return Pulse(after_s=draw(tenths(0, 60)), for_s=draw(tenths(0.1, 20)), short_by=short_by)
+    return Ramp(
+        after_s=draw(tenths(0, 30)),
+        over_s=draw(tenths(0.1, 30)),
+        steps=draw(st.integers(1, 5)),
+        short_by=short_by,
     )
-    return st.one_of(*others, squeezes)
 
 
 def operations(label: str) -> st.SearchStrategy[Operation]:

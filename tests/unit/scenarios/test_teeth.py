@@ -17,7 +17,8 @@ from lab.recipe.standin import Fault
 from lab.recipe.upstream import Commit, RecipeHistory
 from scenarios.discourse import plays
 from scenarios.discourse.recipe import HEAD_IMAGE
-from scenarios.discourse.teeth import GUARD, HC1, ORDERS, Tooth, bite, claim, teeth
+from scenarios.discourse.shapes import GUARD, HC1
+from scenarios.discourse.teeth import ORDERS, Tooth, bite, claim, teeth
 from scenarios.planted import Planted, stamp_of
 from scenarios.played import Played
 from tests.unit.harness.bench import Repositories, build_repositories
