@@ -14,6 +14,8 @@ from lab.errors import LabError
 from lab.gobuild import GoProgram, get_program
 from lab.live.lab import Apparatus, prepare
 from lab.recipe.resolver import STACKSPEC
+from scenarios import worlds
+from scenarios.worlds import Virtual
 from tests.gogit.asking import GoGit
 from tests.gogit.building import GOGIT
 
@@ -48,6 +50,18 @@ def apparatus() -> Apparatus:
         return prepare()
     except LabError as error:
         reason = f"live tests cannot run here: {error}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def virtual() -> Virtual:
+    """The virtual world's means; where they cannot be built, the reason is printed; see above."""
+    try:
+        return worlds.virtual()
+    except LabError as error:
+        reason = f"there is no virtual world here: {error}"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from lab.history import Observation, Record, line_of
+from lab.history import Observation, Record
 
 _DIGITS = 6
 
@@ -37,7 +37,7 @@ class Journal(Protocol):
 
 
 class Remembered:
-    """A history in memory: nothing is written, until somebody asks for its letters."""
+    """A history in memory: nothing is written."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -63,7 +63,3 @@ class Remembered:
             return None
         self._taken += 1
         return self.records[self._taken - 1]
-
-    def as_jsonl(self) -> bytes:
-        """The very bytes that a history on disk would hold."""
-        return b"".join(map(line_of, self.records))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Generic, TypeVar
@@ -91,9 +91,11 @@ class SwarmSim:
         secrets: Sequence[SwarmObject] = (),
         configs: Sequence[SwarmObject] = (),
         networks: Sequence[SwarmObject] = (),
+        labels: Mapping[str, str] | None = None,
     ) -> None:
-        """Have images on the node, and objects in the swarm."""
+        """Have images on the node, labels of it, and objects in the swarm."""
         given: dict[str, object] = {"do": "provide", "images": sorted(images)}
+        given["labels"] = dict(labels or {})
         for kind, objects in (("secrets", secrets), ("configs", configs), ("networks", networks)):
             given[kind] = [{"id": one.id, "name": one.name} for one in objects]
         self._ask(_DONE, given)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab.history import HistoryWriter, Note, Observation, Record, ServiceSeen, read_history
+from lab.history import HistoryWriter, Note, Observation, Record, ServiceSeen, line_of, read_history
 from lab.virtual.journal import Clock, Remembered
 from tests.unit.lab.golden import service, swarm_json
 from tests.unit.lab.test_history import SAMPLES
@@ -35,18 +35,22 @@ def both(folder: Path, row: list[Row]) -> tuple[Remembered, HistoryWriter]:
     return remembered, written
 
 
+def lines(remembered: Remembered) -> bytes:
+    return b"".join(map(line_of, remembered.records))
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(row=rows)
 def test_the_same_observations_make_the_same_lines(tmp_path: Path, row: list[Row]) -> None:
     remembered, written = both(tmp_path, row)
-    assert remembered.as_jsonl() == written.path.read_bytes()
+    assert lines(remembered) == written.path.read_bytes()
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: type(sample).__name__)
 def test_so_does_every_kind_of_them(tmp_path: Path, sample: Observation) -> None:
     remembered, written = both(tmp_path, [(0.1234567, sample, 0.1)])
-    assert remembered.as_jsonl() == written.path.read_bytes()
-    assert len(remembered.as_jsonl().splitlines()) == 1
+    assert lines(remembered) == written.path.read_bytes()
+    assert len(lines(remembered).splitlines()) == 1
 
 
 def test_an_answer_of_several_lines_is_one_line_of_either(tmp_path: Path) -> None:
@@ -54,14 +58,14 @@ def test_an_answer_of_several_lines_is_one_line_of_either(tmp_path: Path) -> Non
     assert b"\n" in bytes(raw)
     seen = ServiceSeen(name="shop_web", service=service("updating"), raw=raw)
     remembered, written = both(tmp_path, [(1.0, seen, None)])
-    assert remembered.as_jsonl() == written.path.read_bytes()
-    assert remembered.as_jsonl().count(b"\n") == 1
+    assert lines(remembered) == written.path.read_bytes()
+    assert lines(remembered).count(b"\n") == 1
 
 
 def test_what_is_remembered_can_be_read_back_as_a_history(tmp_path: Path) -> None:
     remembered, _ = both(tmp_path, [(number, what, None) for number, what in enumerate(SAMPLES)])
     path = tmp_path / "again.jsonl"
-    path.write_bytes(remembered.as_jsonl())
+    path.write_bytes(lines(remembered))
     read, is_torn = read_history(path)
     assert not is_torn
     assert [(one.seq, one.seen_s, one.source) for one in read] == [

@@ -86,7 +86,7 @@ def test_one_that_could_not_begin_is_not_ended(start: Start, tmp_path: Path) -> 
 def test_what_each_request_looks_like(start: Start, tmp_path: Path) -> None:
     sim = start(noting(tmp_path))
     network = SwarmObject(id="n1", name="shop_internal", external=False)
-    sim.provide(images={"b:1", "a:1"}, networks=[network])
+    sim.provide(images={"b:1", "a:1"}, networks=[network], labels={"disk": "fast"})
     sim.update("s1", b'{"Name": "x"}')
     sim.update("s1", b'{"Name": "x"}', roll_back=True)
     sim.remove("s1")
@@ -96,6 +96,7 @@ def test_what_each_request_looks_like(start: Start, tmp_path: Path) -> None:
         {
             "do": "provide",
             "images": ["a:1", "b:1"],
+            "labels": {"disk": "fast"},
             "secrets": [],
             "configs": [],
             "networks": [{"id": "n1", "name": "shop_internal"}],
