@@ -114,9 +114,8 @@ class SwarmRecorder:
         now_s = self._clock.now_s()
         if self._look_due_s is None and self.mirror.changed_tasks:
             looks = math.ceil((now_s - self._sight.phase_s) / self._sight.every_s)
-            self._look_due_s = self._sight.phase_s + looks * self._sight.every_s
+            self._look_due_s = self._sight.phase_s + max(0, looks) * self._sight.every_s
         if self._look_due_s is not None and now_s >= self._look_due_s:
-            self._look_due_s = None
             self._show_changes(with_tasks=True)
 
     def _show_changes(self, *, with_tasks: bool) -> None:
@@ -128,6 +127,7 @@ class SwarmRecorder:
             for name in list(tasks):
                 self._show_tasks(name)
             tasks.clear()
+            self._look_due_s = None
 
     def _show_service(self, name: str) -> Service | None:
         found = self.mirror.named(name)

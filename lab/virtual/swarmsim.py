@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Generic, TypeVar
@@ -80,6 +80,7 @@ class SwarmSim:
         """A new swarm, at time 0; the one before is forgotten."""
         if self._is_open:
             self._ask(_DONE, {"do": "end"})
+            self._is_open = False
         self._ask(_DONE, {"do": "begin", "seed": seed, "node": msgspec.to_builtins(node)})
         self._is_open = True
 
@@ -90,9 +91,11 @@ class SwarmSim:
         secrets: Sequence[SwarmObject] = (),
         configs: Sequence[SwarmObject] = (),
         networks: Sequence[SwarmObject] = (),
+        labels: Mapping[str, str] | None = None,
     ) -> None:
-        """Have images on the node, and objects in the swarm."""
+        """Have images on the node, labels of it, and objects in the swarm."""
         given: dict[str, object] = {"do": "provide", "images": sorted(images)}
+        given["labels"] = dict(labels or {})
         for kind, objects in (("secrets", secrets), ("configs", configs), ("networks", networks)):
             given[kind] = [{"id": one.id, "name": one.name} for one in objects]
         self._ask(_DONE, given)
@@ -128,11 +131,7 @@ class SwarmSim:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
-        try:
-            self._process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._end(_END_S)
         self._said.close()
 
     def _ask(self, decoder: msgspec.json.Decoder[_Answer[Said]], asked: object) -> Said:
@@ -140,7 +139,11 @@ class SwarmSim:
             _write_all(self._ask_fd, _encode(asked) + b"\n")
         except BrokenPipeError as error:
             raise self._died() from error
-        answer = decoder.decode(self._read_line())
+        try:
+            answer = decoder.decode(self._read_line())
+        except msgspec.MsgspecError as error:
+            self._end(0)
+            raise LabError(f"swarmsim answered in a way not understood: {error}") from error
         if answer.refused is not None:
             raise SwarmRefused(answer.refused)
         if answer.ok is msgspec.UNSET:
@@ -151,6 +154,7 @@ class SwarmSim:
         while b"\n" not in self._pending:
             ready, _, _ = select.select([self._answer_fd], [], [], _ANSWER_S)
             if not ready:
+                self._end(0)  # what it may still say is no answer to the next question
                 raise LabError(f"swarmsim has not answered for {_ANSWER_S:g} s")
             chunk = os.read(self._answer_fd, _CHUNK_BYTES)
             if not chunk:
@@ -159,8 +163,16 @@ class SwarmSim:
         line, _, self._pending = self._pending.partition(b"\n")
         return line
 
+    def _end(self, within_s: float) -> int:
+        """See it end, or end it; return its exit code."""
+        try:
+            return self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
     def _died(self) -> LabError:
-        code = self._process.wait(_END_S)
+        code = self._end(_END_S)
         self._said.seek(0)
         words = self._said.read(_LAST_WORDS_BYTES).decode(errors="replace").strip()
         return LabError(f"swarmsim ended by itself (exit code {code}): {words or 'no word'}")

@@ -89,7 +89,8 @@ class VirtualWorld:
         """Make what a stack takes for granted; see `lab.world.World.provide`."""
         self._gate.admit(stack, stack.environment)
         wanted = granted_to(stack)
-        self.have_images(wanted.images)
+        labels = dict(wanted.node_labels)
+        self._sim.provide(images=wanted.images, labels=labels)
         for kind, names in (
             ("image", wanted.images),
             ("network", wanted.networks),
@@ -97,6 +98,9 @@ class VirtualWorld:
         ):
             for name in dict.fromkeys(names):
                 self.record(Note(text=f"provided: {kind} {name}"))
+        if labels:
+            said = ", ".join(f"{name}={value}" for name, value in labels.items())
+            self.record(Note(text=f"provided: node labels {said}"))
 
     def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
         """Apply a stack: the specs that docker/cli makes of it, by SwarmKit's own control API."""
@@ -218,7 +222,7 @@ class VirtualWorld:
         stop_s = max(self.now_s(), min(stop_s for stop_s in stops_s if stop_s is not None))
         advanced = self._sim.advance(stop_s)
         # The simulator counts whole nanoseconds: what was reached is the moment that was asked for.
-        self._clock.move_to(advanced.now_s if advanced.happened else stop_s)
+        self._clock.move_to(min(advanced.now_s, stop_s) if advanced.happened else stop_s)
         self._recorder.feed(advanced.happened)
         while self._acts and self._acts[0][0] <= self.now_s():
             _, _, service, act = heapq.heappop(self._acts)

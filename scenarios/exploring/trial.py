@@ -8,7 +8,7 @@ import msgspec
 
 from harness.app import App
 from harness.results import Results, StageEnd, StageResult
-from lab.history import History, LimitSet, Note
+from lab.history import History, LimitSet, Note, line_of
 from lab.recipe.resolver import Resolved
 from lab.virtual.journal import Clock, Remembered
 from lab.virtual.swarmsim import SwarmSim
@@ -85,7 +85,7 @@ class Trial:
 
     def as_jsonl(self) -> bytes:
         """The very bytes that its history would be on disk."""
-        return b"".join(msgspec.json.encode(record) + b"\n" for record in self.history)
+        return b"".join(map(line_of, self.history))
 
     def ended_otherwise(self, end: StageEnd, reason: str) -> Trial:
         """The same trial with another verdict: to see that a law notices."""
