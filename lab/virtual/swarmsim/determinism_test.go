@@ -85,7 +85,7 @@ func playRandomly(p *program, seed uint64) {
 		case 5:
 			p.try("update", fields{"service": name, "rollback": "previous"})
 		}
-		s.pass([]float64{0, 0.3, 2, 7, 30, 300}[random.IntN(6)])
+		s.pass([]float64{0, 0.3, 2, 7, 30, 60}[random.IntN(6)])
 	}
 	p.ask("remove", fields{"service": names[0]})
 	s.pass(20)
