@@ -6,16 +6,12 @@ What a CI run needs to know of it, and what of it can be identified on the swarm
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
-from lab.abra.folder import AbraFolder
-from lab.abra.program import Program
+from harness.policy import Policy
 from lab.abra.stamp import label, stack_name
-from lab.recipe.standin import StandIn
 from lab.swarm import Service
-from lab.world import World
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,40 +66,12 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True):
     services: Mapping[str, Mapping[str, object]]
 
 
-class Bench(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one CI run works.
-
-    Its world, its scratch ABRA_DIR, its app, and its recipe's sources.
-    """
-
-    world: World
-    folder: AbraFolder
-    app: App
-    mirror: Path
-    upstream: Path
-    overlays: tuple[Overlay, ...]
-    """The harness's own, copied into the checkout before each deploy; the last one wins."""
-    standin: StandIn
-    abra: Program | None = None
-    """A real abra that deploys; without one the stand-in does."""
-
-    @property
-    def checkout(self) -> Path:
-        """The run's own checkout of the recipe."""
-        return self.folder.recipe(self.app.recipe)
-
-
 CI_OVERLAY_NAME = "compose.ccci.yml"
 
 
-def ci_overlays(service: str, order: str | None) -> tuple[Overlay, ...]:
-    """The harness's overlay for a recipe; pre-fix and fixed differ in ``order`` only (claim C7).
-
-    Under ``start-first`` OLD and NEW are in memory together, about twice as much; under
-    ``stop-first`` NEW boots with full memory and really becomes healthy, at the price of a short
-    outage. None leaves the recipe's own policy: then there is no overlay.
-    """
-    if order is None:
+def ci_overlays(service: str, policy: Policy) -> tuple[Overlay, ...]:
+    """The harness's overlay for a recipe; none where it leaves the recipe's own policy."""
+    deploy = policy.deploy()
+    if not deploy:
         return ()
-    update_config = {"update_config": {"order": order}}
-    return (Overlay(name=CI_OVERLAY_NAME, services={service: {"deploy": update_config}}),)
+    return (Overlay(name=CI_OVERLAY_NAME, services={service: {"deploy": deploy}}),)

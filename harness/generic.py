@@ -8,7 +8,8 @@ from __future__ import annotations
 import msgspec
 
 from harness import hc1
-from harness.app import Bench, Identity
+from harness.app import Identity
+from harness.bench import Bench
 from harness.guard import Baseline, Expectation
 from harness.lifecycle import (
     StageFailed,

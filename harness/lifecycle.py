@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from harness.app import Bench, Identity
+from harness.app import Identity
+from harness.bench import Bench
 from harness.guard import Baseline, Expectation, Guard, Ruling, update_status_started
 from harness.health import Health
-from harness.settings import own_files, settle
 from harness.verdict import Verdict
-from lab.abra.app import read_app
-from lab.abra.deploy import ChaosDeploy, chaos_deploy
+from lab.abra.deploy import ChaosDeploy
 from lab.errors import LabError
-from lab.history import FileLaid, Finding, Note
-from lab.recipe import checkout, standin
-from lab.recipe.compose import overlay_text
+from lab.history import Finding, Note
 
 __all__ = [
     "StageFailed",
@@ -37,33 +34,15 @@ class StageFailed(Exception):
 
 def fetch_recipe(bench: Bench, ref: str) -> None:
     """Clone the recipe from its mirror at ``ref``, with its upstream's tags. Raises LabError."""
-    checkout.fetch(bench.mirror, bench.upstream, bench.checkout, ref)
+    bench.tree.fetch(ref)
     _say(bench, f"fetch_recipe: {bench.app.recipe} at {ref}")
 
 
 def recipe_checkout_ref(bench: Bench, ref: str) -> str:
     """Check a ref out and lay the run's overlays over it: so the tree is dirty. Returns its SHA."""
-    sha = checkout.check_out(bench.checkout, ref)
-    settle(bench)
-    for name, text in _overlays(bench).items():
-        checkout.copy_in(bench.checkout, {name: text})
-        bench.world.record(FileLaid(commit=sha, name=name, text=text))
+    sha = bench.tree.check_out(ref)
     _say(bench, f"recipe_checkout_ref: HEAD={sha[:12]} ({ref}), overlays copied in")
     return sha
-
-
-def _overlays(bench: Bench) -> dict[str, str]:
-    """All files that are laid over the recipe, by their names."""
-    environment = read_app(bench.folder, bench.app.domain).environment()
-    compose = checkout.read_compose(bench.checkout, own_files(bench), environment)
-    overlays = {
-        overlay.name: overlay_text(compose.version, {"services": overlay.services})
-        for overlay in bench.overlays
-    }
-    overlays[standin.OVERLAY_NAME] = bench.standin.overlay(compose)
-    if standin.programs(compose):
-        overlays[standin.PROGRAM_NAME] = standin.PROGRAM
-    return overlays
 
 
 def deploy_app(bench: Bench) -> ChaosDeploy:
@@ -80,8 +59,7 @@ def chaos_redeploy(bench: Bench) -> ChaosDeploy:
 
 
 def _deploy(bench: Bench, step: str) -> ChaosDeploy:
-    bench.world.provide(read_app(bench.folder, bench.app.domain).unlabelled())
-    done = chaos_deploy(bench.world, bench.folder, bench.app.domain, bench.abra)
+    done = bench.tree.deploy()
     accepted = done.deployed.exit_code == 0
     said = "" if accepted else f", refused: {done.deployed.output.strip()}"
     _find(bench, step, passed=accepted, text=f"{step}: stamped {done.stamp}{said}")
@@ -127,9 +105,10 @@ def assert_upgrade_converged(bench: Bench, baseline: Baseline, expectation: Expe
     world = bench.world
     while guard.ruling is None:
         record = world.next(guard.wake_s)
-        if record is not None:
+        if record is None:
+            guard.tick(world.now_s())
+        else:
             guard.feed(record)
-        guard.tick(world.now_s() if record is None else record.seen_s)
     ruling = guard.ruling
     if ruling.verdict is Verdict.UNKNOWN:
         raise LabError(ruling.reason)

@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-from harness.app import Bench
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.app import App
+from lab.abra.folder import AbraFolder
 from lab.history import Note
 from lab.recipe.checkout import read_sample
 from lab.recipe.compose import DEFAULT_FILE
 from lab.recipe.settings import parse_env, parse_settings, with_values
-from lab.recipe.standin import OVERLAY_NAME
 
 _FILES = "COMPOSE_FILE"
 
 
-def settle(bench: Bench) -> None:
+def settle(folder: AbraFolder, app: App, checkout: Path, overlays: Sequence[str]) -> Note | None:
     """Make the app's env of the checked-out recipe's sample; later only add what is new in it.
 
     Who upgrades an app leaves its settings as they are, but for those that the release notes ask
-    for.
+    for. Says what was added.
     """
-    sample = read_sample(bench.checkout)
-    if bench.folder.env_file(bench.app.domain).exists():
-        _add_new(bench, sample)
-        return
-    files = [parse_env(sample).get(_FILES) or DEFAULT_FILE, *_overlays_of(bench)]
-    settings = {
-        "TYPE": bench.app.recipe,
-        "DOMAIN": bench.app.domain,
-        _FILES: ":".join(files),
-    }
-    bench.folder.write_env_text(bench.app.domain, with_values(sample, settings))
+    sample = read_sample(checkout)
+    if folder.env_file(app.domain).exists():
+        return _add_new(folder, app.domain, sample)
+    files = [parse_env(sample).get(_FILES) or DEFAULT_FILE, *overlays]
+    settings = {"TYPE": app.recipe, "DOMAIN": app.domain, _FILES: ":".join(files)}
+    folder.write_env_text(app.domain, with_values(sample, settings))
+    return None
 
 
-def own_files(bench: Bench) -> tuple[str, ...]:
+def own_files(folder: AbraFolder, app: App, overlays: Sequence[str]) -> tuple[str, ...]:
     """The recipe's own compose files among those that the app's env names."""
-    named = bench.folder.read_env(bench.app.domain).get(_FILES, DEFAULT_FILE).split(":")
-    return tuple(file for file in named if file not in _overlays_of(bench))
+    named = folder.read_env(app.domain).get(_FILES, DEFAULT_FILE).split(":")
+    return tuple(file for file in named if file not in overlays)
 
 
-def _overlays_of(bench: Bench) -> list[str]:
-    return [*(overlay.name for overlay in bench.overlays), OVERLAY_NAME]
-
-
-def _add_new(bench: Bench, sample: str) -> None:
-    domain = bench.app.domain
-    known = bench.folder.read_env(domain)
+def _add_new(folder: AbraFolder, domain: str, sample: str) -> Note | None:
+    known = folder.read_env(domain)
     new = {one.name: one.value for one in parse_settings(sample) if one.name not in known}
     if not new:
-        return
-    bench.folder.change_env(domain, new)
-    bench.world.record(Note(text=f"settings that are new in the sample: {', '.join(new)}"))
+        return None
+    folder.change_env(domain, new)
+    return Note(text=f"settings that are new in the sample: {', '.join(new)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.app import Bench
+from harness.bench import Bench
 from harness.generic import UpgradePlan, perform_upgrade
 from harness.lifecycle import (
     StageFailed,

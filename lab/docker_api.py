@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -49,16 +50,33 @@ def parse_services(raw: bytes) -> list[tuple[Service, bytes]]:
     return [(parse_service(bytes(item)), bytes(item)) for item in items]
 
 
+def parse_task(raw: bytes) -> Task:
+    """Read one task of the Docker API. Raises LabError as `parse_service` does."""
+    try:
+        return _task(msgspec.json.decode(raw, type=_ApiTask))
+    except _NOT_UNDERSTOOD as error:
+        raise LabError(f"the engine described a task in a way not understood: {error}") from error
+
+
 def parse_tasks(raw: bytes) -> list[Task]:
     """Read a list of tasks of the Docker API, oldest first.
 
     Raises LabError as `parse_service` does.
     """
     try:
-        tasks = [_task(api) for api in msgspec.json.decode(raw, type=list[_ApiTask])]
-    except _NOT_UNDERSTOOD as error:
-        raise LabError(f"the engine described a task in a way not understood: {error}") from error
+        items = msgspec.json.decode(raw, type=list[msgspec.Raw])
+    except msgspec.MsgspecError as error:
+        raise LabError(f"the engine listed tasks in a way not understood: {error}") from error
+    tasks = [parse_task(bytes(item)) for item in items]
     return sorted(tasks, key=lambda task: (task.created_unix_s, task.id))
+
+
+def name_in(spec: bytes) -> str:
+    """The name that a service spec gives. Raises LabError as `parse_service` does."""
+    try:
+        return _decode_spec(spec).name
+    except _NOT_UNDERSTOOD as error:
+        raise LabError(f"what is no service spec was to be deployed: {error}") from error
 
 
 def unix_seconds(timestamp: str) -> float:
@@ -160,30 +178,36 @@ def _service(api: _ApiService) -> Service:
     has_previous = bytes(api.previous_spec) != b"null"
     return Service(
         id=api.id,
-        name=_decode_spec(api.spec).name,
+        name=_decode_spec(bytes(api.spec)).name,
         version=api.version.index,
-        spec=_spec(api.spec),
-        previous_spec=_spec(api.previous_spec) if has_previous else None,
+        spec=_spec(bytes(api.spec)),
+        previous_spec=_spec(bytes(api.previous_spec)) if has_previous else None,
         update_status=_status(api.update_status),
     )
 
 
-def _decode_spec(raw: msgspec.Raw) -> _ApiSpec:
+# The same specs come again and again: with each look, and by the thousand in a search.
+_cached = lru_cache(maxsize=1024)
+
+
+@_cached
+def _decode_spec(raw: bytes) -> _ApiSpec:
     return msgspec.json.decode(raw, type=_ApiSpec)
 
 
-def _spec(raw: msgspec.Raw) -> ServiceSpec:
+@_cached
+def _spec(raw: bytes) -> ServiceSpec:
     api = _decode_spec(raw)
     mode, replicas = _mode(api.mode)
     return ServiceSpec(
         labels=dict(api.labels or {}),
-        image=_image(api.task_template),
+        image=_image(bytes(api.task_template)),
         mode=mode,
         replicas=replicas,
         update=_policy(api.update_config),
         rollback=_policy(api.rollback_config),
         digest=_digest(raw),
-        task_digest=_task_digest(api.task_template),
+        task_digest=_task_digest(bytes(api.task_template)),
     )
 
 
@@ -228,14 +252,15 @@ def _task(api: _ApiTask) -> Task:
     container = api.status.container_status
     has_container = container is not None and container.container_id != ""
     state = api.status.state
+    spec = bytes(api.spec)
     return Task(
         id=api.id,
         service_id=api.service_id,
         slot=api.slot,
         desired_state=api.desired_state,
         state=state,
-        spec_digest=_task_digest(api.spec),
-        image=_image(api.spec),
+        spec_digest=_task_digest(spec),
+        image=_image(spec),
         created_unix_s=unix_seconds(api.created_at),
         status_unix_s=unix_seconds(api.status.timestamp),
         message=api.status.message,
@@ -249,16 +274,18 @@ def _task(api: _ApiTask) -> Task:
     )
 
 
-def _image(task_spec: msgspec.Raw) -> str:
+@_cached
+def _image(task_spec: bytes) -> str:
     container = msgspec.json.decode(task_spec, type=_ApiTaskSpec).container_spec
     return container.image if container else ""
 
 
-def _digest(raw: msgspec.Raw) -> str:
+def _digest(raw: bytes) -> str:
     return _digest_of(msgspec.json.decode(raw))
 
 
-def _task_digest(raw: msgspec.Raw) -> str:
+@_cached
+def _task_digest(raw: bytes) -> str:
     """Digest of a task's spec.
 
     A service's template has one key more (``Runtime``) than its tasks' copy.

@@ -163,6 +163,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, tag="finding"):
     text: str
 
 
+class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="acted"):
+    """Somebody else than the harness did something to the service (`lab.nemesis`)."""
+
+    what: str
+    refused: str = ""
+    """The swarm's words, where it would not have it."""
+
+
 class Note(msgspec.Struct, frozen=True, kw_only=True, tag="note"):
     """A line of the console."""
 
@@ -190,6 +198,7 @@ Observation = (
     | PolicyRead
     | FileLaid
     | Finding
+    | Acted
     | Note
     | RecorderLost
 )
@@ -279,10 +288,9 @@ class HistoryWriter:
     def _write(self, record: Record) -> None:
         if self._failure is not None:
             return
-        # A line break in the engine's own JSON can only be space between its parts.
-        line = msgspec.json.encode(record).replace(b"\n", b" ").decode()
+        line = line_of(record).decode()
         try:
-            self._file.write(line + "\n")
+            self._file.write(line)
             self._file.flush()
         except (OSError, ValueError) as error:
             self._failure = LabError(
@@ -294,6 +302,12 @@ class HistoryWriter:
             self._on_record(record)
         except OSError as error:
             self._failure = LabError(f"record {record.seq} could not be shown: {error}")
+
+
+def line_of(record: Record) -> bytes:
+    """A record as the one line that it is in a history's file."""
+    # A line break in the engine's own JSON can only be space between its parts.
+    return msgspec.json.encode(record).replace(b"\n", b" ") + b"\n"
 
 
 def read_history(path: Path) -> tuple[list[Record], bool]:

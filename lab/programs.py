@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 VARIABLE = "STAMPLAB_TOOLS"
@@ -48,3 +50,26 @@ def find(name: str, path: str | None = None) -> Path | None:
     found = shutil.which(name, path=path or search_path())
     # Not resolved: several programs are one file, and go by the name they are called by.
     return Path(found).absolute() if found else None
+
+
+def run(
+    command: Sequence[str],
+    timeout_s: float,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command without a shell; one that cannot start or end counts as failed (127)."""
+    try:
+        return subprocess.run(
+            command,
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return subprocess.CompletedProcess(command, 127, "", str(error))

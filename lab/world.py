@@ -6,13 +6,14 @@ the very code that runs live runs in virtual time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from lab.history import Deployed, Observation, Record
+from lab.nemesis import Act
 from lab.swarm import Service
 
 
@@ -91,6 +92,17 @@ class World(Protocol):
 
     def set_limit(self, limit_bytes: int | None, reason: str) -> None:
         """Set or lift the memory limit that all tasks share."""
+        ...
+
+    def schedule(self, service: str, acts: Sequence[Act]) -> None:
+        """Do these to a service at their times, counted from now, whatever the harness is at.
+
+        The history tells of each (`lab.history.Acted`, `LimitSet`), the harness is told of none.
+        """
+        ...
+
+    def call_off(self) -> None:
+        """What was scheduled and has not been done is not done any more."""
         ...
 
     def record(self, what: Observation) -> None:

@@ -31,6 +31,8 @@ from scenarios.calling import again, as_root
 from scenarios.discourse.plays import Settings
 from scenarios.discourse.programme import CLAIMS, Choice
 from scenarios.doctor import doctor
+from scenarios.exploring.explore import explore
+from scenarios.exploring.replay import replay
 from scenarios.generations import generations
 from scenarios.options import (
     abra_option,
@@ -43,12 +45,15 @@ from scenarios.options import (
     runs_option,
     said_of_times,
     time_scale_option,
+    world_option,
 )
+from scenarios.parity.command import parity
 from scenarios.recipe.command import recipe
 from scenarios.render import Screen, print_report, show_inventory
 from scenarios.repro import Request, repro_discourse
 from scenarios.run import run
 from scenarios.vet import trust_option, vet
+from scenarios.worlds import Which
 
 EXIT_UNKNOWN = LabError.exit_code
 EXIT_USAGE = UsageError.exit_code
@@ -109,6 +114,7 @@ def repro() -> None:
     multiple=True,
     help="Judge this claim, and play only what it needs; may be repeated.  [default: all]",
 )
+@world_option
 @click.option("--ample", is_flag=True, help="A control: no memory pressure, nothing to reproduce.")
 @engine_option
 @trust_option
@@ -125,6 +131,7 @@ def discourse(
     time_scale: float,
     guard: Literal["on", "off", "both"],
     claim: tuple[str, ...],
+    world: Which,
     ample: bool,
     engine: Path | None,
     trust: frozenset[Grant],
@@ -136,10 +143,10 @@ def discourse(
 ) -> int:
     """The discourse abra-stamp drift: a start-first upgrade under memory pressure, rolled back.
 
-    Plays it on a real private docker engine: (a) with ample memory, (b) under pressure with the old
-    harness, (c) with the convergence guard, (d) with the fixed overlay (stop-first); then with
-    wrong stamps planted and with broken heads, which must still fail; and judges the report's
-    claims.
+    Plays it on a real private docker engine (or, where none can run, on the real SwarmKit in
+    virtual time): (a) with ample memory, (b) under pressure with the old harness, (c) with the
+    convergence guard, (d) with the fixed overlay (stop-first); then with wrong stamps planted and
+    with broken heads, which must still fail; and judges the report's claims.
     """
     progress = Screen(stderr=True, quiet=quiet, highlight=False)
     for line in said_of_times(fast=fast, time_scale=time_scale):
@@ -158,6 +165,7 @@ def discourse(
         keep=keep,
         trust=trust,
         abra=abra,
+        world=world,
     )
     report = repro_discourse(request, lambda line: progress.print(Text(line), soft_wrap=True))
     print_report(report, as_json=as_json)
@@ -174,7 +182,10 @@ def end(lab_id: str) -> None:
 repro.add_command(recipe)
 stamplab.add_command(abra_command)
 stamplab.add_command(doctor)
+stamplab.add_command(explore)
 stamplab.add_command(generations)
+stamplab.add_command(parity)
+stamplab.add_command(replay)
 stamplab.add_command(run)
 stamplab.add_command(vet)
 

@@ -8,13 +8,12 @@ from typing import Literal
 import click
 import msgspec
 
+from lab.cache import cache_folder, remove_half_built
 from lab.errors import LabError, NotPossibleHere
 from lab.live.doctor import Check, State, examine
-from lab.live.engine import cache_folder
 from lab.live.lab import undisturbed
 from lab.live.reaper import Found, Reaped, Standing
 from lab.live.reaper import reap as reap_labs
-from lab.workload.build import remove_half_built
 from scenarios.options import engine_option, runs_option
 from scenarios.render import Screen, show_checks, show_reaped
 

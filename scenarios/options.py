@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from scenarios.worlds import WORLDS
+
 abra_option = click.option(
     "--abra",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -18,6 +20,13 @@ engine_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     envvar="STAMPLAB_ENGINE",
     help="A folder with an unpacked docker engine.",
+)
+world_option = click.option(
+    "--world",
+    type=click.Choice(WORLDS),
+    default="auto",
+    show_default=True,
+    help="A real private engine, or the real SwarmKit in virtual time; auto: live where it can be.",
 )
 runs_option = click.option(
     "--runs",

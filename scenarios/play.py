@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 
 from harness import stages
-from harness.app import App, Bench, ci_overlays
+from harness.app import App, ci_overlays
+from harness.bench import Bench
 from harness.generic import UpgradePlan
 from harness.naming import app_domain
 from harness.results import Results, StageResult
+from harness.tree import GitTree, Tree
 from lab import pressure
 from lab.abra.deploy import WHOSE
 from lab.abra.folder import AbraFolder
@@ -36,6 +38,8 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     upstream: Path
     policy: PolicyRead
     """The recipe's own at head."""
+    planted: str | None = None
+    """The wrong stamp that the deployer takes in the upgrade, if it is to."""
 
 
 def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
@@ -56,22 +60,30 @@ def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
         domain=app_domain(scenario.recipe.name, _PR, head),
         service_name=scenario.service,
     )
-    return Ground(head=head, app=app, mirror=mirror, upstream=origin, policy=policy)
+    planted = (
+        stamp_of(scenario.planted, mirror, head=head, base=scenario.base)
+        if scenario.planted
+        else None
+    )
+    return Ground(
+        head=head, app=app, mirror=mirror, upstream=origin, policy=policy, planted=planted
+    )
 
 
 def play(
-    scenario: Scenario, world: World, ground: Ground, scratch: Path, abra: Program | None = None
+    scenario: Scenario, world: World, ground: Ground, tree: Tree, whose: str = WHOSE
 ) -> Results:
-    """Play the scenario to its end, by a real ``abra`` or the stand-in.
+    """Play the scenario to its end; ``whose`` abra it is that deploys the tree.
 
     Raises LabError when the apparatus fails.
     """
-    bench = _bench(scenario, world, ground, scratch, abra)
+    bench = Bench(world=world, app=ground.app, tree=tree)
+    world.record(ground.policy)
     installed = stages.install(bench, scenario.base, ground.head, scenario.timeout_s)
     done = [installed]
     if installed.end == "pass":
-        _squeeze(scenario, world)
-        _plant(scenario, bench, ground)
+        _squeeze(scenario, world, ground)
+        _plant(scenario, world, tree, ground)
         done.append(stages.upgrade(bench, _plan(scenario, ground.head)))
     else:
         reason = f"install did not pass: {installed.reason}"
@@ -82,23 +94,27 @@ def play(
         recipe=scenario.recipe.name,
         ref=ground.head,
         stages=tuple(done),
-        abra=abra.whose if abra else WHOSE,
+        abra=whose,
     )
 
 
-def _bench(
-    scenario: Scenario, world: World, ground: Ground, scratch: Path, abra: Program | None
-) -> Bench:
+def tree_of(
+    scenario: Scenario, world: World, ground: Ground, scratch: Path, abra: Program | None = None
+) -> GitTree:
+    """The scenario's tree of git repositories and files; by a real ``abra``, or the stand-in.
+
+    Raises LabError.
+    """
     folder = AbraFolder(scratch / "abra")
     folder.create()
-    bench = Bench(
+    return GitTree(
         world=world,
         folder=folder,
         app=ground.app,
         mirror=ground.mirror,
         upstream=ground.upstream,
         abra=abra,
-        overlays=ci_overlays(scenario.service, scenario.order),
+        overlays=ci_overlays(scenario.service, scenario.policy),
         standin=StandIn(
             heavy=scenario.service,
             memory=scenario.memory,
@@ -106,24 +122,23 @@ def _bench(
             faults=scenario.faults,
         ),
     )
-    world.record(ground.policy)
-    return bench
 
 
-def _squeeze(scenario: Scenario, world: World) -> None:
+def _squeeze(scenario: Scenario, world: World, ground: Ground) -> None:
     """Apply the pressure plan, now that OLD is healthy."""
     usage_bytes = world.usage_bytes()
     limit_bytes = scenario.pressure.limit_bytes(usage_bytes, scenario.memory)
     world.set_limit(limit_bytes, pressure.describe(limit_bytes, usage_bytes, scenario.memory))
+    acts = (*scenario.pressure.acts(usage_bytes, scenario.memory), *scenario.acts)
+    world.schedule(ground.app.service, acts)
 
 
-def _plant(scenario: Scenario, bench: Bench, ground: Ground) -> None:
+def _plant(scenario: Scenario, world: World, tree: Tree, ground: Ground) -> None:
     """Make the deployer lie in the upgrade, if the scenario has it so."""
-    if scenario.planted is None:
+    if ground.planted is None:
         return
-    stamp = stamp_of(scenario.planted, ground.mirror, head=ground.head, base=scenario.base)
-    bench.folder.plant_stamp(stamp)
-    bench.world.record(Note(text=f"planted stamp: {scenario.planted}: {stamp}"))
+    tree.plant_stamp(ground.planted)
+    world.record(Note(text=f"planted stamp: {scenario.planted}: {ground.planted}"))
 
 
 def _plan(scenario: Scenario, head: str) -> UpgradePlan:

@@ -9,7 +9,7 @@ from harness.app import App
 from harness.attribution import Attribution, attribute
 from harness.checks.signature import Signature, read_signature
 from harness.results import Results
-from lab.history import Finding, History
+from lab.history import Finding, History, Note
 from scenarios.scenario import Scenario
 
 
@@ -42,6 +42,16 @@ class Played:
             for record in self.history
             if isinstance(record.what, Finding) and record.what.step == step
         ]
+
+    @property
+    def ended_s(self) -> float:
+        """When the last stage had ended; what came later was only watched."""
+        ends = [
+            record.seen_s
+            for record in self.history
+            if isinstance(record.what, Note) and record.what.text.startswith("<== stage ")
+        ]
+        return ends[-1] if ends else 0.0
 
     def upgrade_end(self) -> tuple[str, str]:
         """How the upgrade stage ended, and why."""

@@ -21,7 +21,11 @@ from scenarios.discourse.teeth import Bite
 from scenarios.repro import Report
 from scenarios.stamping.judge import Stamped
 
-_STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "bold yellow"}
+VERDICT_STYLES = {
+    Verdict.PASS: "bold green",
+    Verdict.FAIL: "bold red",
+    Verdict.UNKNOWN: "bold yellow",
+}
 _STATE_STYLES = {
     State.OK: "bold green",
     State.NOTE: "bold yellow",
@@ -62,7 +66,7 @@ def show_report(report: Report, console: Console) -> None:
     for claim in report.claims:
         table.add_row(
             Text(claim.id),
-            Text(claim.verdict, style=_STYLES[claim.verdict]),
+            Text(claim.verdict, style=VERDICT_STYLES[claim.verdict]),
             Text.assemble(
                 (claim.text, "bold"), "\n", claim.evidence, "\n", (claim.where, "dim italic")
             ),
@@ -82,7 +86,7 @@ def show_report(report: Report, console: Console) -> None:
     )
     console.print(Text(f"replay: {report.replay}"))
     console.print(Text(f"evidence: {report.evidence}"), soft_wrap=True)
-    console.print(Text(f"verdict: {report.verdict}", style=_STYLES[report.verdict]))
+    console.print(Text(f"verdict: {report.verdict}", style=VERDICT_STYLES[report.verdict]))
 
 
 def _show_teeth(teeth: Sequence[Bite], console: Console) -> None:
@@ -94,7 +98,7 @@ def _show_teeth(teeth: Sequence[Bite], console: Console) -> None:
     table.add_column("its sentence, and whether that is right", overflow="fold", ratio=1)
     for bite in teeth:
         is_right = Text("as it should" if bite.verdict is Verdict.PASS else bite.wrong)
-        is_right.stylize(_STYLES[bite.verdict])
+        is_right.stylize(VERDICT_STYLES[bite.verdict])
         table.add_row(
             Text(bite.broken),
             Text(bite.order),
@@ -112,7 +116,7 @@ def show_stamped(stamped: Sequence[Stamped], console: Console) -> None:
     table.add_column("whose commit, and how it ended", overflow="fold", ratio=1)
     for one in stamped:
         is_right = Text("as it must be" if one.verdict is Verdict.PASS else one.wrong)
-        is_right.stylize(_STYLES[one.verdict])
+        is_right.stylize(VERDICT_STYLES[one.verdict])
         table.add_row(
             Text.assemble((one.name, "bold"), "\n", one.title),
             Text(one.stamp or "none"),
@@ -170,7 +174,9 @@ def show_generations(tool: str, read: Profile, ruling: Ruling, console: Console)
         )
     if ruling.steps:
         console.print(table)
-    console.print(Text(f"{tool}: {ruling.sentence}", style=_STYLES[ruling.verdict]), soft_wrap=True)
+    console.print(
+        Text(f"{tool}: {ruling.sentence}", style=VERDICT_STYLES[ruling.verdict]), soft_wrap=True
+    )
 
 
 def _which(step: Step, read: Profile) -> str:

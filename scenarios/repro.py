@@ -13,15 +13,15 @@ from harness.evidence import EvidenceFolder
 from harness.verdict import Verdict, merge
 from lab.abra.program import find
 from lab.errors import LabError, RecipeRefused
-from lab.live.lab import prepare
 from lab.recipe.trust import Grant
 from scenarios.discourse.claims import Claim, converged_at_head, judge
 from scenarios.discourse.cold import judge_cold
 from scenarios.discourse.programme import CLAIMS, Choice, Entry, programme_of
 from scenarios.discourse.teeth import Bite, bite
 from scenarios.discourse.teeth import claim as claim_of
-from scenarios.live import Stage, Tell, manifest, play_live
 from scenarios.played import Played
+from scenarios.staging import Stage, Tell, manifest, play_staged
+from scenarios.worlds import Means, Which, choose
 
 
 class Trials(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +65,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     trust: frozenset[Grant] = frozenset()
     abra: Path | None = None
     """A real abra, which then deploys in all plays."""
+    world: Which = "live"
 
 
 def repro_discourse(request: Request, tell: Tell) -> Report:
@@ -76,7 +77,7 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     programme = programme_of(request.choice)
     program = find(request.abra)
     stage = Stage(
-        apparatus=prepare(request.engine),
+        means=means_of(request, tell),
         argv=request.argv,
         tell=tell,
         trust=request.trust,
@@ -94,6 +95,14 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
         cold.extend(judge_cold(request.choice.claims, program, folder.path))
 
     return play_all(programme, stage, folder, judged, keep=request.keep, before=before)
+
+
+def means_of(request: Request, tell: Tell) -> Means:
+    """The world that the plays are played on. Raises NotPossibleHere, UsageError."""
+    live_only = [
+        option for option, given in (("--keep", request.keep), ("--abra", request.abra)) if given
+    ]
+    return choose(request.world, request.engine, tell, live_only)
 
 
 def play_all(
@@ -120,7 +129,7 @@ def play_all(
         for number, entry in enumerate(programme, start=1):
             part = folder.part(entry.folder)
             is_last = number == len(programme)
-            one = play_live(entry.scenario, stage, part, keep=keep and is_last)
+            one = play_staged(entry.scenario, stage, part, keep=keep and is_last)
             played[entry.key].append(one)
             part.write_json("verdict.json", one.signature)
         note = ""

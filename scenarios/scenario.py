@@ -10,6 +10,8 @@ from typing import Self
 import msgspec
 
 from harness.generic import HC1Read
+from harness.policy import Policy
+from lab.nemesis import Act
 from lab.pressure import Pressure
 from lab.recipe.source import Acquired
 from lab.recipe.standin import Fault, Timing
@@ -17,6 +19,7 @@ from lab.recipe.upstream import RecipeHistory
 from lab.stretch import stretched
 from lab.workload.shape import MemoryShape
 from scenarios.planted import Planted
+from scenarios.shape import Shape
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,11 +33,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What is installed first, a tag or a commit; the recipe says which commit is the head."""
     service: str
     """The heavy service within the stack."""
-    order: str | None
-    """The update order that the harness's overlay sets: all that tells pre-fix from fixed.
-
-    None: the recipe's own.
-    """
+    policy: Policy
+    """What the harness's overlay sets; its order is all that tells pre-fix from fixed."""
     memory: MemoryShape
     pressure: Pressure
     timing: Timing
@@ -49,6 +49,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """A wrong stamp that the deployer takes in the upgrade, if any."""
     faults: dict[str, Fault] = {}
     """What is wrong with images, by their names in the recipe."""
+    acts: tuple[Act, ...] = ()
+    """What a second operator does meanwhile; times are counted from when OLD was found healthy."""
+    shape: Shape | None = None
+    """What its history must come to in every world; None where nothing is declared."""
     time_scale: float = 1.0
     """How much longer than usual everything takes; the apparatus is as much more patient."""
 

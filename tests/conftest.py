@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from lab.cache import cache_folder
 from lab.errors import LabError
+from lab.gobuild import GoProgram, get_program
 from lab.live.lab import Apparatus, prepare
+from lab.recipe.resolver import STACKSPEC
+from scenarios import worlds
+from scenarios.worlds import Virtual
 from tests.gogit.asking import GoGit
-from tests.gogit.building import NoGo, build
+from tests.gogit.building import GOGIT
+
+BUILD_TIMEOUT_S = 280
+"""Less than a test may take: what was compiled by then stays, and the next one goes on."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,16 +56,37 @@ def apparatus() -> Apparatus:
 
 
 @pytest.fixture(scope="session")
-def gogit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoGit]:
-    """go-git; where it cannot be built, the reason is printed, and under CI it fails."""
-    folder = tmp_path_factory.mktemp("gogit")
+def virtual() -> Virtual:
+    """The virtual world's means; where they cannot be built, the reason is printed; see above."""
     try:
-        program = build(folder)
-    except NoGo as error:
-        reason = f"go-git cannot be asked here: {error}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    running = GoGit(program, home=folder)
+        return worlds.virtual()
+    except LabError as error:
+        reason = f"there is no virtual world here: {error}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def gogit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoGit]:
+    """go-git itself."""
+    running = GoGit(built(GOGIT), home=tmp_path_factory.mktemp("gogit"))
     yield running
     running.end()
+
+
+@pytest.fixture(scope="session")
+def stackspec() -> Path:
+    """The program that resolves compose files."""
+    return built(STACKSPEC)
+
+
+def built(program: GoProgram) -> Path:
+    """A program in Go; where it cannot be built, the reason is printed, and under CI it fails."""
+    try:
+        return get_program(program, cache_folder(), timeout_s=BUILD_TIMEOUT_S)
+    except LabError as error:
+        reason = f"{program.name} cannot be asked here: {error}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from lab import programs
+from lab.cache import cache_folder
 from lab.errors import LabError, NotPossibleHere
 
 _BIN_FOLDERS = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/libexec/docker", "libexec/docker")
@@ -56,15 +57,6 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     source: str
     """Where it was found, for a person."""
-
-
-def cache_folder() -> Path:
-    """The lab's cache: ``$STAMPLAB_CACHE``, else ``stamplab`` in the user's cache folder."""
-    given = os.environ.get("STAMPLAB_CACHE")
-    if given:
-        return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "stamplab"
 
 
 def find_engine(given: Path | None = None) -> Engine:

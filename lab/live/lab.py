@@ -13,6 +13,7 @@ from typing import TypedDict
 
 import msgspec
 
+from lab.cache import cache_folder
 from lab.cgroup.group import MemoryGroup
 from lab.cgroup.host import read_cgroup_host
 from lab.errors import LabError, UsageError
@@ -20,7 +21,7 @@ from lab.history import HistoryWriter, Record
 from lab.live import sandbox
 from lab.live.clock import Clock
 from lab.live.daemon import Daemon
-from lab.live.engine import Engine, cache_folder, find_engine
+from lab.live.engine import Engine, find_engine
 from lab.live.lease import LabFolder, claim_folder, end_lease, labs_root
 from lab.live.recorders.clients import ClientPlan
 from lab.live.recorders.kernel import open_kernel_log

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from lab.cgroup.group import MemoryGroup
-from lab.errors import LabError, RecipeRefused
-from lab.history import Deployed, Finding, HistoryWriter, LimitSet, Note, Observation, Record
+from lab.errors import LabError
+from lab.history import Deployed, HistoryWriter, LimitSet, Note, Observation, Record
 from lab.live.clock import Clock
 from lab.live.daemon import Daemon
 from lab.live.provide import provide
@@ -18,10 +18,12 @@ from lab.live.recorders.clients import ClientPlan, ClientRecorder
 from lab.live.recorders.events import EventRecorder
 from lab.live.recorders.kernel import KernelRecorder
 from lab.live.recorders.memory import MemoryRecorder
+from lab.live.recorders.nemesis import Nemesis
 from lab.live.recorders.recorder import Recorder
 from lab.live.recorders.swarm import SwarmRecorder
+from lab.nemesis import Act
 from lab.recipe.granted import granted_to
-from lab.recipe.trust import Demand, Grant, demands_of, require_trusted
+from lab.recipe.trust import Gate, Grant
 from lab.swarm import Service
 from lab.world import Deployer, Stack
 
@@ -50,14 +52,13 @@ class LiveWorld:
         self._clock = clock
         self._clients = clients
         self._clients_started = False
-        self._trust = trust
-        self._trusted: set[Demand] = set()
-        """What was said already to be so."""
+        self._gate = Gate(trust, self.record)
         self._swarm = SwarmRecorder(daemon.client(), history)
         events = EventRecorder(
             daemon.client(), daemon.client(), history, clock, on_event=self._swarm.wake
         )
         kernel = KernelRecorder(group.path, history, clock)
+        self._nemeses: list[Nemesis] = []
         self._recorders: list[Recorder] = [
             kernel,
             events,
@@ -141,8 +142,24 @@ class LiveWorld:
         self._group.set_limit(limit_bytes)
         self.record(LimitSet(limit_bytes=limit_bytes, usage_bytes=usage_bytes, reason=reason))
 
+    def schedule(self, service: str, acts: Sequence[Act]) -> None:
+        """Have acts done by a thread of their own; see `lab.world.World.schedule`."""
+        if not acts:
+            return
+        nemesis = Nemesis(
+            self.daemon.client(), self._history, self.set_limit, self.now_s, service, acts
+        )
+        nemesis.start()
+        self._nemeses.append(nemesis)
+
+    def call_off(self) -> None:
+        """End the threads that perform acts."""
+        while self._nemeses:
+            self._nemeses.pop().stop()
+
     def close(self) -> None:
         """Stop all recorders."""
+        self.call_off()
         for recorder in reversed(self._recorders):
             recorder.stop()
 
@@ -157,17 +174,7 @@ class LiveWorld:
 
     def _require_trusted(self, stack: Stack) -> None:
         """Refuse a recipe that asks for too much before any client, let alone the daemon, hears."""
-        environment = self.daemon.client_environment(stack.environment)
-        demands = demands_of(stack, environment, self._trust)
-        try:
-            require_trusted(demands, self._trust)
-        except RecipeRefused as refusal:
-            self.record(Finding(step="require_trusted", passed=False, text=str(refusal)))
-            raise
-        for demand in demands:
-            if demand not in self._trusted:
-                self._trusted.add(demand)
-                self.record(Note(text=f"trusted ({demand.grant}): {demand}"))
+        self._gate.admit(stack, self.daemon.client_environment(stack.environment))
 
     def _start_clients(self, stack: str) -> None:
         self._clients_started = True

@@ -43,6 +43,10 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Both monitors, update and rollback; None keeps the recipe's own."""
     stop_grace_s: float | None = None
     """How long a task that is stopped may take to end; None keeps the recipe's own."""
+    start_period_s: float | None = None
+    """How long failed health checks do not count; None keeps the recipe's own."""
+    retries: int | None = None
+    """How many may fail in a row; None is as patient as the recipe, though asked more often."""
 
     def spelled_out(self, own: Timing) -> Timing:
         """The same times with the recipe's ``own`` written out where they were left to it."""
@@ -50,6 +54,9 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
             self,
             monitor_s=own.monitor_s if self.monitor_s is None else self.monitor_s,
             stop_grace_s=own.stop_grace_s if self.stop_grace_s is None else self.stop_grace_s,
+            start_period_s=(
+                own.start_period_s if self.start_period_s is None else self.start_period_s
+            ),
         )
 
 
@@ -65,11 +72,12 @@ class Fault(StrEnum):
 
 
 _CRASH_AFTER_S = 0.2
-_FAULTY: Mapping[Fault, Mapping[str, str]] = {
+FAULTY: Mapping[Fault, Mapping[str, str]] = {
     Fault.CRASHES: {"STAMPLOAD_EXIT_AT_S": str(_CRASH_AFTER_S), "STAMPLOAD_EXIT_CODE": "1"},
     Fault.ABSENT: {},
     Fault.NEVER_HEALTHY: {"STAMPLOAD_NEVER_READY": "1"},
 }
+"""The variables that make the workload behave so."""
 
 
 class StandIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,12 +110,13 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
                 "STAMPLOAD_VERSION": _tag(own.image) or "unknown",
                 "STAMPLOAD_PORT": str(PORT),
                 **memory.environment(),
-                **(_FAULTY[fault] if fault else {}),
+                **(FAULTY[fault] if fault else {}),
             },
             "healthcheck": {
                 "interval": _duration(self.timing.health_interval_s),
                 "timeout": _duration(self.timing.health_timeout_s),
                 "retries": self._retries(own.healthcheck),
+                **self._start_period(),
             },
             **self._stop_grace(),
             "deploy": {
@@ -124,10 +133,17 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
 
         Else one without a start period would be killed in the middle of its boot.
         """
+        if self.timing.retries is not None:
+            return self.timing.retries
         interval_s = seconds_of(own.interval, _USUAL_INTERVAL_S)
         stated = own.retries or ""
         retries = int(stated) if stated.isdecimal() else _RETRIES
         return max(_RETRIES, round(interval_s * retries / self.timing.health_interval_s))
+
+    def _start_period(self) -> dict[str, object]:
+        if self.timing.start_period_s is None:
+            return {}
+        return {"start_period": _duration(self.timing.start_period_s)}
 
     def _stop_grace(self) -> dict[str, object]:
         if self.timing.stop_grace_s is None:

@@ -4,21 +4,20 @@ A C compiler with a static C library does, and so does Zig's, which comes as a P
 was built is kept in a cache under a name made of the sources, the compiler and the flags.
 """
 
-import fcntl
 import hashlib
 import importlib.util
 import os
 import platform
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from lab import programs
+from lab.cache import only_builder
 from lab.errors import LabError, NotPossibleHere, UsageError
 
 SOURCE_DIR = Path(__file__).parent
@@ -35,7 +34,6 @@ _ZIG_TARGETS = {
 }
 _COMPILE_TIMEOUT_S = 600  # Zig builds its C library first, which takes a slow machine minutes
 _ANSWER_TIMEOUT_S = 60
-_SCRATCH = ".building"
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +67,7 @@ def build_program(cache_dir: Path) -> Path:
     build = find_build(cache_dir)
     if build.program.exists():
         return build.program
-    with _only_builder(build.program.parent.parent) as scratch:
+    with only_builder(build.program.parent.parent) as scratch:
         if build.program.exists():  # another process was at it before us
             return build.program
         return _compile(build, scratch)
@@ -94,7 +92,7 @@ def find_build(cache_dir: Path) -> Build:
     tried = []
     for compiler in _compilers():
         environment = _environment(cache_dir.absolute())
-        identity = _run([*compiler, "--version"], environment, _ANSWER_TIMEOUT_S)
+        identity = programs.run([*compiler, "--version"], _ANSWER_TIMEOUT_S, environment)
         if identity.returncode == 0:
             program = shelf / _name_of_build(compiler, identity.stdout) / "stampload"
             if program.exists() or _links_static_programs(compiler, environment, shelf):
@@ -106,20 +104,6 @@ def find_build(cache_dir: Path) -> Build:
         "static C library (Debian: gcc and libc6-dev) or the Python package ziglang, which "
         "./run setup does"
     )
-
-
-def remove_half_built(cache_dir: Path) -> bool:
-    """Remove what a killed build left in the cache; say whether there was something.
-
-    Touches nothing while a build is at work.
-    """
-    shelf = cache_dir.absolute() / "workload"
-    if not (shelf / _SCRATCH).exists():
-        return False
-    with _locked(shelf, fcntl.LOCK_EX | fcntl.LOCK_NB) as is_ours:
-        if is_ours:
-            shutil.rmtree(shelf / _SCRATCH)
-        return is_ours
 
 
 def source_revision() -> str:
@@ -151,53 +135,17 @@ def _name_of_build(compiler: Sequence[str], identity: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-@contextmanager
-def _only_builder(shelf: Path) -> Iterator[Path]:
-    """Give a scratch folder to one build at a time; what a killed one left goes first."""
-    try:
-        shelf.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LabError(
-            f"the cache {shelf} cannot be made ({error.strerror}): name another folder by "
-            "STAMPLAB_CACHE"
-        ) from error
-    scratch = shelf / _SCRATCH
-    with _locked(shelf, fcntl.LOCK_EX):
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
-        try:
-            yield scratch
-        finally:
-            shutil.rmtree(scratch)
-
-
-@contextmanager
-def _locked(shelf: Path, how: int) -> Iterator[bool]:
-    """Hold the shelf's lock, which goes with its holder; False where it cannot be had at once."""
-    folder = os.open(shelf, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(folder, how)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(folder)
-
-
 def _links_static_programs(
     compiler: Sequence[str], environment: Mapping[str, str], shelf: Path
 ) -> bool:
     """Try it: a compiler may be there and its static C library not."""
-    with _only_builder(shelf) as scratch:
+    with only_builder(shelf) as scratch:
         source, program = scratch / "try.c", scratch / "try"
         source.write_text('#include <stdio.h>\nint main(void) { return puts("linked") < 0; }\n')
-        built = _run(
-            [*compiler, *FLAGS, str(source), "-o", str(program)], environment, _COMPILE_TIMEOUT_S
-        )
-        if built.returncode != 0:
+        command = [*compiler, *FLAGS, str(source), "-o", str(program)]
+        if programs.run(command, _COMPILE_TIMEOUT_S, environment).returncode != 0:
             return False
-        return _run([str(program)], environment, _ANSWER_TIMEOUT_S).stdout == "linked\n"
+        return programs.run([str(program)], _ANSWER_TIMEOUT_S).stdout == "linked\n"
 
 
 def _compile(build: Build, scratch: Path) -> Path:
@@ -208,7 +156,7 @@ def _compile(build: Build, scratch: Path) -> Path:
     revision = f'-DSTAMPLOAD_REVISION="{source_revision()}"'
     program = output / build.program.name
     command = [*build.compiler, *FLAGS, revision, *sources, "-o", str(program)]
-    built = _run(command, build.environment, _COMPILE_TIMEOUT_S)
+    built = programs.run(command, _COMPILE_TIMEOUT_S, build.environment)
     if built.returncode != 0:
         last_lines = "\n".join(built.stderr.strip().splitlines()[-15:])
         raise LabError(f"{build.compiler_name} cannot compile the workload:\n{last_lines}")
@@ -219,24 +167,5 @@ def _compile(build: Build, scratch: Path) -> Path:
 
 
 def _answers(program: Path) -> bool:
-    answer = _run([str(program), "--version"], os.environ, _ANSWER_TIMEOUT_S)
+    answer = programs.run([str(program), "--version"], _ANSWER_TIMEOUT_S)
     return answer.returncode == 0 and answer.stdout.startswith("stampload ")
-
-
-def _run(
-    command: Sequence[str], environment: Mapping[str, str], timeout_s: float
-) -> subprocess.CompletedProcess[str]:
-    """Run a command without a shell; one that cannot start or end counts as failed."""
-    try:
-        return subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return subprocess.CompletedProcess(command, 127, "", str(error))

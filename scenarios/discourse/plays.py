@@ -7,14 +7,17 @@ from collections.abc import Mapping
 import msgspec
 
 from harness.generic import HC1Read
+from harness.policy import Policy
 from lab.pressure import Ample, Pressure, Squeeze
 from lab.recipe.source import Acquired
 from lab.recipe.standin import Fault, Timing
 from lab.recipe.upstream import RecipeHistory
 from lab.workload.shape import MemoryShape
+from scenarios.discourse import shapes
 from scenarios.discourse.recipe import BASE_TAG, OWN_TIMING, RECIPE
 from scenarios.planted import Planted
 from scenarios.scenario import Scenario
+from scenarios.shape import Shape
 
 _MIB = 1024 * 1024
 
@@ -85,6 +88,7 @@ def ample(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         order=subject.order,
         pressure=Ample(),
         guard=True,
+        shape=shapes.CONVERGED,
     )
 
 
@@ -99,6 +103,7 @@ def misattributed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         pressure=settings.pressure,
         guard=False,
         reads=(HC1Read(pause_s=0.0), HC1Read(pause_s=60.0, until_settled=True)),
+        shape=shapes.under(settings.pressure, shapes.MISATTRIBUTED),
     )
 
 
@@ -112,6 +117,7 @@ def honest(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         order=subject.order,
         pressure=settings.pressure,
         guard=True,
+        shape=shapes.under(settings.pressure, shapes.ROLLED_BACK),
     )
 
 
@@ -125,6 +131,7 @@ def fixed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         order="stop-first",
         pressure=settings.pressure,
         guard=True,
+        shape=shapes.CONVERGED,
     )
 
 
@@ -141,6 +148,7 @@ def scenario(
     planted: Planted | None = None,
     faults: Mapping[str, Fault] | None = None,
     upgrade_timeout_s: float | None = None,
+    shape: Shape | None = None,
 ) -> Scenario:
     """One upgrade of the subject from base to head, with these settings.
 
@@ -152,7 +160,7 @@ def scenario(
         recipe=subject.recipe,
         base=subject.base,
         service=subject.service,
-        order=order,
+        policy=Policy(order=order),
         memory=settings.memory,
         pressure=pressure,
         timing=settings.timing,
@@ -161,5 +169,6 @@ def scenario(
         upgrade_timeout_s=upgrade_timeout_s,
         planted=planted,
         faults=dict(faults or {}),
+        shape=shape,
     )
     return made.stretched(settings.time_scale, subject.own)

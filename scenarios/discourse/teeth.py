@@ -13,15 +13,15 @@ import msgspec
 from harness.verdict import Verdict, merge
 from lab.pressure import Ample
 from lab.recipe.standin import Fault
+from scenarios.discourse import shapes
 from scenarios.discourse.claims import Claim
 from scenarios.discourse.plays import Settings, scenario
 from scenarios.discourse.recipe import HEAD_IMAGE
+from scenarios.discourse.shapes import GUARD, HC1
 from scenarios.planted import Planted
 from scenarios.played import Played
 from scenarios.scenario import Scenario
 
-HC1 = "hc1"
-GUARD = "assert_upgrade_converged"
 ORDERS = ("start-first", "stop-first")
 
 
@@ -75,6 +75,7 @@ def _planted(settings: Settings, kind: Planted) -> Tooth:
             pressure=Ample(),
             guard=True,
             planted=kind,
+            shape=shapes.planted(kind),
         ),
         step=HC1,
         words=("chaos commit", "not the intended PR-head", "(HC1)"),
@@ -103,6 +104,7 @@ def _broken(settings: Settings, fault: Fault, order: str) -> Tooth:
             guard=True,
             faults={HEAD_IMAGE: fault},
             upgrade_timeout_s=settings.patience_s if fault is Fault.NEVER_HEALTHY else None,
+            shape=shapes.broken(fault, order),
         ),
         step=GUARD,
         words=_WORDS[fault],
@@ -117,7 +119,7 @@ def bite(tooth: Tooth, played: Played | None) -> Bite:
     return Bite(
         name=tooth.name,
         broken=tooth.broken,
-        order=tooth.scenario.order or "the recipe's own",
+        order=tooth.scenario.policy.order or "the recipe's own",
         end=end,
         sentence=sentence,
         verdict=verdict,

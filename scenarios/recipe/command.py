@@ -25,10 +25,12 @@ from scenarios.options import (
     runs_option,
     said_of_times,
     time_scale_option,
+    world_option,
 )
 from scenarios.recipe.repro import Request, repro_recipe
 from scenarios.render import Screen, print_report
 from scenarios.vet import trust_option
+from scenarios.worlds import Which
 
 _ADDRESS = "URL|PATH"
 
@@ -77,6 +79,7 @@ def source_options(*, required: bool) -> Callable[[FC], FC]:
 @fast_option
 @memory_scale_option
 @time_scale_option
+@world_option
 @engine_option
 @trust_option
 @keep_option
@@ -94,6 +97,7 @@ def recipe(
     fast: bool,
     memory_scale: float,
     time_scale: float,
+    world: Which,
     engine: Path | None,
     trust: frozenset[Grant],
     keep: bool,
@@ -125,6 +129,7 @@ def recipe(
         engine=engine,
         keep=keep,
         trust=trust,
+        world=world,
     )
     report = repro_recipe(request, lambda line: progress.print(Text(line), soft_wrap=True))
     print_report(report, as_json=as_json)

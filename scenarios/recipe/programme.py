@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from lab.history import PolicyRead
 from lab.recipe.compose import Compose
 from lab.recipe.durations import seconds_of
@@ -34,10 +36,10 @@ def subject_of(acquired: Acquired, compose: Compose, policy: PolicyRead) -> Subj
 
 def programme_of(subject: Subject, policy: PolicyRead, settings: Settings) -> tuple[Entry, ...]:
     """What is played, in order: of an unarmed recipe only what its own policy does."""
-    own = [
-        ("a", "a-ample", plays.ample(settings, subject)),
-        ("c", "c-guard-on", plays.honest(settings, subject)),
-    ]
+    honest = plays.honest(settings, subject)
+    if not is_armed(policy):
+        honest = msgspec.structs.replace(honest, shape=None)  # it depends on what the policy is
+    own = [("a", "a-ample", plays.ample(settings, subject)), ("c", "c-guard-on", honest)]
     others = [
         ("b", "b-guard-off", plays.misattributed(settings, subject)),
         ("d", "d-stop-first", plays.fixed(settings, subject)),

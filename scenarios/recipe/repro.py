@@ -12,17 +12,17 @@ from harness.verdict import Verdict, merge
 from lab.abra.app import STAMPED_SERVICE
 from lab.errors import UsageError
 from lab.history import PolicyRead
-from lab.live.lab import prepare
 from lab.live.lease import leased_scratch
 from lab.recipe.source import Acquired, RecipeSource, acquire, policy_at_head, read_at
 from lab.recipe.trust import Grant, demands_of, require_trusted
 from lab.world import Stack
 from scenarios.discourse.claims import judge
 from scenarios.discourse.plays import Settings, Subject
-from scenarios.live import Stage, Tell, manifest
 from scenarios.recipe.claims import ARMED, UNARMED, in_words, is_armed
 from scenarios.recipe.programme import programme_of, subject_of
 from scenarios.repro import Plays, Report, deployer, play_all
+from scenarios.staging import Stage, Tell, manifest
+from scenarios.worlds import Which, choose
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +36,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     engine: Path | None = None
     keep: bool = False
     trust: frozenset[Grant] = frozenset()
+    world: Which = "live"
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,13 +54,13 @@ def repro_recipe(request: Request, tell: Tell) -> Report:
     Raises UsageError or RecipeRefused, with nothing written, where there is nothing to play;
     LabError when the apparatus fails, and then the verdict on disk is unknown.
     """
-    apparatus = prepare(request.engine)
+    means = choose(request.world, request.engine, tell, ["--keep"] if request.keep else [])
     with leased_scratch() as place:
         prepared = look_at(request, place.scratch)
         for note in (*prepared.acquired.notes, in_words(prepared.policy)):
             tell(note)
         stage = Stage(
-            apparatus=apparatus.with_commands(prepared.commands),
+            means=means.with_commands(prepared.commands),
             argv=request.argv,
             tell=tell,
             trust=request.trust,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import msgspec
+
+from lab.answering import AnsweringProgram
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -23,12 +24,7 @@ class GoGit:
     """The program, kept running."""
 
     def __init__(self, program: Path, home: Path) -> None:
-        self._process = subprocess.Popen(
-            [program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"HOME": str(home)},
-        )
+        self._program = AnsweringProgram(program, os.environ | {"HOME": str(home)})
 
     def ask(self, repository: Path, home: Path | None = None) -> Answer:
         """What go-git says; with the global excludes of ``home`` where one is given."""
@@ -37,17 +33,8 @@ class GoGit:
             "global_excludes": home is not None,
             "home": str(home or ""),
         }
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(msgspec.json.encode(question) + b"\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        assert line, f"gogit ended with {self._process.wait()} when asked about {repository}"
-        return msgspec.json.decode(line, type=Answer)
+        answer = self._program.ask(msgspec.json.encode(question))
+        return msgspec.json.decode(answer, type=Answer)
 
     def end(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        assert self._process.stdout
-        self._process.stdout.close()
-        assert self._process.wait(timeout=10) == 0
+        self._program.end()

@@ -6,12 +6,13 @@ import pytest
 
 from harness.evidence import EvidenceFolder
 from lab.live.lab import Apparatus
-from scenarios.live import Stage
+from scenarios.staging import Stage
+from scenarios.worlds import Live
 
 
 @pytest.fixture
 def stage(apparatus: Apparatus) -> Stage:
-    return Stage(apparatus=apparatus, argv=("stamplab", "test"), tell=print)
+    return Stage(means=Live(apparatus), argv=("stamplab", "test"), tell=print)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from lab.live.lab import Apparatus, live_lab
 from lab.recipe import checkout, git, upstream
 from lab.recipe.upstream import Commit, RecipeHistory
 from scenarios.discourse import plays
-from scenarios.live import Stage, play_live
+from scenarios.staging import Stage, play_staged
 
 pytestmark = pytest.mark.live
 
@@ -120,7 +120,7 @@ def test_a_program_given_as_abra_deploys_in_the_plays(
     program.chmod(0o755)
     by_it = msgspec.structs.replace(stage, abra=find(program))
     settings = plays.Settings(fast=True)
-    played = play_live(plays.ample(settings), by_it, evidence.part("a"))
+    played = play_staged(plays.ample(settings), by_it, evidence.part("a"))
     assert played.upgrade_end() == ("pass", "")
     assert played.results.abra == f"abra at {program}"
     deploys = [

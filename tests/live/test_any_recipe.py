@@ -19,8 +19,8 @@ from lab.live.lab import Apparatus
 from lab.recipe.trust import Grant
 from lab.recipe.upstream import RecipeHistory
 from scenarios.discourse import plays
-from scenarios.live import Stage, play_live
 from scenarios.recipe.repro import Prepared, Request, look_at
+from scenarios.staging import Stage, play_staged
 from tests import recipes
 from tests.live import traces
 
@@ -44,8 +44,8 @@ def looked_at(history: RecipeHistory, folder: Path) -> Prepared:
 
 
 def with_image_for(prepared: Prepared, stage: Stage) -> Stage:
-    apparatus = stage.apparatus.with_commands(prepared.commands)
-    return msgspec.structs.replace(stage, apparatus=apparatus, trust=TRUST)
+    means = stage.means.with_commands(prepared.commands)
+    return msgspec.structs.replace(stage, means=means, trust=TRUST)
 
 
 def test_under_pressure_it_is_reproduced_by_signature(
@@ -54,7 +54,7 @@ def test_under_pressure_it_is_reproduced_by_signature(
     """Secrets, the proxy's network, bash's own health check, and an entrypoint of the image's."""
     prepared = looked_at(recipes.KEYCLOAK, tmp_path)
     scenario = plays.honest(FAST, prepared.subject)
-    played = play_live(scenario, with_image_for(prepared, stage), evidence.part("c"))
+    played = play_staged(scenario, with_image_for(prepared, stage), evidence.part("c"))
     assert played.signature.verdict is Verdict.PASS, str(played.signature)
     end, reason = played.upgrade_end()
     assert end == "fail"
@@ -70,7 +70,7 @@ def test_with_ample_memory_it_converges(
     """Published ports, a path of the host, templates, and a program that is a config."""
     prepared = looked_at(recipes.TRAEFIK, tmp_path)
     scenario = plays.ample(FAST, prepared.subject)
-    played = play_live(scenario, with_image_for(prepared, stage), evidence.part("a"))
+    played = play_staged(scenario, with_image_for(prepared, stage), evidence.part("a"))
     assert played.upgrade_end() == ("pass", "")
     assert played.attribution is not None
     assert played.attribution.clients.failed == 0

@@ -15,14 +15,14 @@ from lab.live.recorders.clients import ClientPlan, ClientRecorder
 from lab.pressure import Ample
 from lab.world import World
 from scenarios.discourse import plays
-from scenarios.live import Stage, play_live
+from scenarios.staging import Stage, play_staged
 
 FAST = plays.Settings(fast=True)
 pytestmark = pytest.mark.live
 
 
 def test_the_true_monitor_of_five_seconds(stage: Stage, evidence: EvidenceFolder) -> None:
-    played = play_live(plays.honest(plays.Settings()), stage, evidence.part("c"))
+    played = play_staged(plays.honest(plays.Settings()), stage, evidence.part("c"))
     assert played.signature.verdict is Verdict.PASS, str(played.signature)
     assert played.attribution is not None
     assert played.attribution.head is not None
@@ -36,15 +36,15 @@ def test_the_sizes_are_not_what_does_it(
     stage: Stage, evidence: EvidenceFolder, scale: float
 ) -> None:
     settings = plays.Settings(fast=True, memory_scale=scale)
-    pressed = play_live(plays.honest(settings), stage, evidence.part("c"))
+    pressed = play_staged(plays.honest(settings), stage, evidence.part("c"))
     assert pressed.signature.verdict is Verdict.PASS, str(pressed.signature)
-    fixed = play_live(plays.fixed(settings), stage, evidence.part("d"))
+    fixed = play_staged(plays.fixed(settings), stage, evidence.part("d"))
     assert fixed.upgrade_end() == ("pass", "")
 
 
 def test_without_pressure_nothing_is_reproduced(stage: Stage, evidence: EvidenceFolder) -> None:
     settings = plays.Settings(fast=True, pressure=Ample())
-    played = play_live(plays.misattributed(settings), stage, evidence.part("b"))
+    played = play_staged(plays.misattributed(settings), stage, evidence.part("b"))
     assert played.signature.verdict is Verdict.FAIL
     assert "not reproduced, missing: rolled back" in str(played.signature)
     assert [read.passed for read in played.findings("hc1")] == [True, True]
@@ -70,7 +70,7 @@ def test_twice_the_time_scale_is_twice_the_times_and_the_same_end(
 
     monkeypatch.setattr("lab.live.world.ClientRecorder", Noted)
     settings = plays.Settings(fast=True, time_scale=2)
-    played = play_live(plays.honest(settings), stage, evidence.part("c"))
+    played = play_staged(plays.honest(settings), stage, evidence.part("c"))
     assert played.signature.verdict is Verdict.PASS, str(played.signature)
     assert played.attribution is not None
     assert played.attribution.head is not None

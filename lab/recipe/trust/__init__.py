@@ -6,6 +6,7 @@ raises with all that nobody allowed. Whatever is not understood is a demand that
 """
 
 from lab.recipe.trust.demand import MEANING, Demand, Grant, require_trusted
+from lab.recipe.trust.gate import Gate
 from lab.recipe.trust.judge import demands_of
 
-__all__ = ["MEANING", "Demand", "Grant", "demands_of", "require_trusted"]
+__all__ = ["MEANING", "Demand", "Gate", "Grant", "demands_of", "require_trusted"]

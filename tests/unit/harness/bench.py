@@ -6,8 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness.app import App, Bench, ci_overlays
+from harness.app import App, ci_overlays
+from harness.bench import Bench
 from harness.naming import app_domain
+from harness.policy import Policy
+from harness.tree import GitTree
 from lab.abra.folder import AbraFolder
 from lab.recipe import git, upstream
 from lab.recipe.standin import StandIn, Timing
@@ -50,12 +53,20 @@ def make_bench(
     """Set up one CI run in an empty folder."""
     folder = AbraFolder(scratch / "abra")
     folder.create()
-    return Bench(
+    app = App(recipe="discourse", domain=app_domain("discourse", "2", repositories.head))
+    tree = GitTree(
         world=world,
         folder=folder,
-        app=App(recipe="discourse", domain=app_domain("discourse", "2", repositories.head)),
+        app=app,
         mirror=repositories.mirror,
         upstream=repositories.origin,
-        overlays=ci_overlays("app", order),
+        overlays=ci_overlays("app", Policy(order=order)),
         standin=StandIn(heavy="app", memory=SHAPE, timing=Timing()),
     )
+    return Bench(world=world, app=app, tree=tree)
+
+
+def checkout_of(bench: Bench) -> Path:
+    """The checkout that such a run works in."""
+    assert isinstance(bench.tree, GitTree)
+    return bench.tree.checkout

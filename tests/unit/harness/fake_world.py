@@ -9,7 +9,8 @@ from __future__ import annotations
 import heapq
 import re
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import count
 from string import Template
 from typing import Any
@@ -30,6 +31,7 @@ from lab.history import (
     ServiceSeen,
     TasksSeen,
 )
+from lab.nemesis import Act, Operation, SetLimit
 from lab.swarm import Service, ServiceSpec, Task, UpdatePolicy, UpdateStatus
 from lab.world import Deployer, Stack
 
@@ -131,6 +133,13 @@ class FakeWorld:
         usage_bytes = self.usage_bytes()
         self.record(LimitSet(limit_bytes=limit_bytes, usage_bytes=usage_bytes, reason=reason))
 
+    def schedule(self, service: str, acts: Sequence[Act]) -> None:
+        for act in acts:
+            self.later(act.after_s, partial(self._perform, service, act.what))
+
+    def call_off(self) -> None:
+        self._agenda.clear()
+
     def record(self, what: Observation) -> None:
         record = Record(
             seq=len(self.history),
@@ -141,6 +150,11 @@ class FakeWorld:
         )
         self.history.append(record)
         self._unread.append(record)
+
+    def _perform(self, service: str, what: SetLimit | Operation) -> None:
+        if not isinstance(what, SetLimit):
+            raise NotImplementedError(f"{what} upon {service}: a fate has to say what it comes to")
+        self.set_limit(what.limit_bytes, what.reason)
 
     # What fates are made of.
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness import stages
-from harness.app import Bench
+from harness.bench import Bench
 from harness.generic import HC1Read, UpgradePlan, perform_upgrade
 from harness.lifecycle import StageFailed
 from harness.results import StageResult
@@ -17,7 +17,7 @@ from lab.errors import LabError
 from lab.history import Finding, Note
 from scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION
 from tests.unit.harness import fake_world
-from tests.unit.harness.bench import Repositories, make_bench
+from tests.unit.harness.bench import Repositories, checkout_of, make_bench
 from tests.unit.harness.fake_world import FakeWorld, Fate, comes_up, texts
 
 EARLY = HC1Read(pause_s=0)
@@ -139,7 +139,7 @@ def test_hc1_still_fails_another_commit_that_was_really_deployed(
 
     def look_and_move(stack: str) -> None:
         look(stack)
-        git.Repo(bench.checkout).git.checkout(repositories.shas[planted], detach=True)
+        git.Repo(checkout_of(bench)).git.checkout(repositories.shas[planted], detach=True)
 
     monkeypatch.setattr(world, "look", look_and_move)
     with pytest.raises(StageFailed) as failed:

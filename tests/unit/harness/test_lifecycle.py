@@ -7,7 +7,7 @@ from pathlib import Path
 import git
 import pytest
 
-from harness.app import Bench
+from harness.bench import Bench
 from harness.guard import Baseline, Expectation, Outcome
 from harness.lifecycle import (
     StageFailed,
@@ -24,7 +24,12 @@ from lab.history import ClientProbe, CommandRan, Finding, Note, RecorderLost
 from lab.world import World
 from scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION
 from tests.unit.harness import fake_world
-from tests.unit.harness.bench import Repositories, build_repositories, make_bench
+from tests.unit.harness.bench import (
+    Repositories,
+    build_repositories,
+    checkout_of,
+    make_bench,
+)
 from tests.unit.harness.fake_world import FakeWorld, Fate, comes_up, texts
 
 
@@ -66,7 +71,7 @@ def test_fetch_recipe_clones_the_mirror_at_head_with_the_upstreams_tags(
     world = FakeWorld(comes_up)
     bench = make_bench(world, repositories, tmp_path)
     fetch_recipe(bench, repositories.head)
-    repo = git.Repo(bench.checkout)
+    repo = git.Repo(checkout_of(bench))
     assert repo.head.commit.hexsha == repositories.head
     assert {tag.name for tag in repo.tags} == {"0.6.3+3.2.0", BASE_TAG}
     assert not repo.is_dirty(untracked_files=True)
@@ -90,7 +95,7 @@ def test_a_checkout_has_the_refs_commit_and_a_dirty_tree(
     named = {"base": repositories.base, "head": repositories.head}.get(ref, ref)
     sha = recipe_checkout_ref(bench, named)
     assert sha == (repositories.head if ref == "head" else repositories.base)
-    repo = git.Repo(bench.checkout)
+    repo = git.Repo(checkout_of(bench))
     assert repo.head.commit.hexsha == sha
     assert set(repo.untracked_files) == {"compose.ccci.yml", "compose.standin.yml"}
 
@@ -101,11 +106,11 @@ def test_a_second_checkout_leaves_nothing_of_the_first(
     bench = make_bench(FakeWorld(comes_up), repositories, tmp_path)
     fetch_recipe(bench, repositories.head)
     recipe_checkout_ref(bench, repositories.head)
-    (bench.checkout / "left-over").write_text("x")
-    (bench.checkout / "compose.yml").write_text("services: {}")
+    (checkout_of(bench) / "left-over").write_text("x")
+    (checkout_of(bench) / "compose.yml").write_text("services: {}")
     recipe_checkout_ref(bench, BASE_TAG)
-    assert not (bench.checkout / "left-over").exists()
-    assert "0.7.0+3.3.1" in (bench.checkout / "compose.yml").read_text()
+    assert not (checkout_of(bench) / "left-over").exists()
+    assert "0.7.0+3.3.1" in (checkout_of(bench) / "compose.yml").read_text()
 
 
 def test_the_base_is_deployed_with_its_stamp_its_version_and_the_ci_overlay(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from lab.abra import deploy, stamp
 from lab.abra.folder import AbraFolder
 from lab.errors import LabError, UsageError
 from lab.history import CommandRan, Deployed, Note, Observation
+from lab.nemesis import Act
 from lab.recipe import checkout, git, upstream
 from lab.swarm import Service
 from lab.world import Deployer, Stack
@@ -49,6 +51,10 @@ class RecordingWorld:
         return 0
 
     def set_limit(self, limit_bytes: int | None, reason: str) -> None: ...
+
+    def schedule(self, service: str, acts: Sequence[Act]) -> None: ...
+
+    def call_off(self) -> None: ...
 
     def record(self, what: Observation) -> None:
         self.recorded.append(what)

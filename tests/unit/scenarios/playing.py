@@ -9,7 +9,7 @@ import msgspec
 
 from harness.results import Results, StageEnd, StageResult
 from lab.history import History, Observation, Record
-from scenarios.play import play, prepare_ground
+from scenarios.play import play, prepare_ground, tree_of
 from scenarios.played import Played
 from scenarios.scenario import Scenario
 from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
@@ -19,7 +19,7 @@ def play_fake(scenario: Scenario, folder: Path, world: FakeWorld | None = None) 
     """Play a scenario in virtual seconds; an upgrade comes to what memory allows."""
     stage = FakeWorld(as_memory_allows) if world is None else world
     ground = prepare_ground(scenario, folder)
-    results = play(scenario, stage, ground, folder)
+    results = play(scenario, stage, ground, tree_of(scenario, stage, ground, folder))
     return Played(scenario, ground.app, results, stage.history, folder)
 
 

@@ -66,7 +66,8 @@ def test_each_play_differs_in_what_it_is_about(
     play: Play, order: str, guard: bool, pressure: Pressure
 ) -> None:
     scenario = play(DEFAULT)
-    assert (scenario.order, scenario.guard, scenario.pressure) == (order, guard, pressure)
+    found = (scenario.policy.order, scenario.guard, scenario.pressure)
+    assert found == (order, guard, pressure)
     assert (scenario.recipe, scenario.base, scenario.service) == (RECIPE, BASE_TAG, "app")
 
 

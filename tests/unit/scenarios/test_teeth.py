@@ -17,7 +17,8 @@ from lab.recipe.standin import Fault
 from lab.recipe.upstream import Commit, RecipeHistory
 from scenarios.discourse import plays
 from scenarios.discourse.recipe import HEAD_IMAGE
-from scenarios.discourse.teeth import GUARD, HC1, ORDERS, Tooth, bite, claim, teeth
+from scenarios.discourse.shapes import GUARD, HC1
+from scenarios.discourse.teeth import ORDERS, Tooth, bite, claim, teeth
 from scenarios.planted import Planted, stamp_of
 from scenarios.played import Played
 from tests.unit.harness.bench import Repositories, build_repositories
@@ -44,9 +45,8 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Repositories:
 
 def test_all_that_was_asked_for_is_there() -> None:
     assert [TEETH[name].scenario.planted for name in PLANTED] == list(Planted)
-    asked = [
-        (TEETH[name].scenario.faults[HEAD_IMAGE], TEETH[name].scenario.order) for name in BROKEN
-    ]
+    broken = [TEETH[name].scenario for name in BROKEN]
+    asked = [(one.faults[HEAD_IMAGE], one.policy.order) for one in broken]
     assert asked == [(fault, order) for fault in Fault for order in ORDERS]
     assert {TEETH[name].step for name in PLANTED} == {HC1}
     assert {TEETH[name].step for name in BROKEN} == {GUARD}

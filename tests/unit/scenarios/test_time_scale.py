@@ -19,13 +19,14 @@ from lab.live.engine import Engine
 from lab.live.lab import Apparatus
 from lab.recipe.compose import Compose, ComposeService
 from lab.recipe.standin import StandIn
-from scenarios import cli, live, repro
+from scenarios import cli, repro, worlds
 from scenarios.discourse import plays
 from scenarios.discourse.programme import Choice, programme_of
 from scenarios.discourse.recipe import OWN_TIMING, RECIPE
-from scenarios.live import Stage, play_live
 from scenarios.repro import Report, Request
 from scenarios.scenario import Scenario
+from scenarios.staging import Stage, play_staged
+from scenarios.worlds import Live
 from tests.unit.scenarios.playing import play_fake
 
 APPARATUS = Apparatus(
@@ -162,11 +163,11 @@ def test_a_play_makes_its_lab_as_patient_and_writes_it_down(
         given.update(options)
         raise LabError("there is no lab in a test")
 
-    monkeypatch.setattr(live, "live_lab", no_lab)
-    stage = Stage(apparatus=APPARATUS, argv=("stamplab",), tell=lambda _: None)
+    monkeypatch.setattr(worlds, "live_lab", no_lab)
+    stage = Stage(means=Live(APPARATUS), argv=("stamplab",), tell=lambda _: None)
     folder = EvidenceFolder.create(tmp_path, "time-scale")
     with pytest.raises(LabError, match="no lab in a test"):
-        play_live(plays.honest(plays.Settings(time_scale=10)), stage, folder)
+        play_staged(plays.honest(plays.Settings(time_scale=10)), stage, folder)
     assert given["patience"] == 10
     options = msgspec.json.decode((folder.path / "manifest.json").read_bytes())["options"]
     assert options["time_scale"] == 10
@@ -177,8 +178,8 @@ def test_the_whole_run_writes_it_down(tmp_path: Path, monkeypatch: pytest.Monkey
     def no_play(*_: object, **__: object) -> None:
         raise LabError("there is no play in a test")
 
-    monkeypatch.setattr(repro, "prepare", lambda _: APPARATUS)
-    monkeypatch.setattr(repro, "play_live", no_play)
+    monkeypatch.setattr(worlds, "prepare", lambda _: APPARATUS)
+    monkeypatch.setattr(repro, "play_staged", no_play)
     choice = Choice(settings=plays.Settings(time_scale=10))
     request = Request(choice=choice, runs=tmp_path, argv=("stamplab",))
     with pytest.raises(LabError, match="no play in a test"):

@@ -12,7 +12,7 @@ from lab.live.engine import Engine
 from lab.live.lab import Apparatus
 from lab.recipe.layout import stack_at
 from lab.recipe.trust import Grant
-from scenarios import cli, repro
+from scenarios import cli, worlds
 from scenarios.discourse.plays import Settings
 from scenarios.discourse.programme import Choice
 from scenarios.discourse.recipe import RECIPE
@@ -149,13 +149,11 @@ def test_trust_is_carried_into_the_request(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_refusal_makes_the_verdict_unknown_and_the_manifest_says_what_was_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import scenarios.live
-
     def refuse(*_: object, **__: object) -> None:
         raise RecipeRefused("the recipe is refused: /etc")
 
-    monkeypatch.setattr(repro, "prepare", lambda _: APPARATUS)
-    monkeypatch.setattr(scenarios.live, "live_lab", refuse)
+    monkeypatch.setattr(worlds, "prepare", lambda _: APPARATUS)
+    monkeypatch.setattr(worlds, "live_lab", refuse)
     request = Request(
         choice=Choice(settings=Settings()),
         runs=tmp_path,

@@ -1,4 +1,4 @@
-"""Plays scenarios on the live world, each in a lab of its own, and keeps the evidence."""
+"""Plays scenarios, each in a world of its own, and keeps the evidence."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from harness.evidence import (
 from lab.abra.deploy import WHOSE
 from lab.abra.program import Program
 from lab.history import FileLaid, History, Record, read_history
-from lab.live.lab import Apparatus, live_lab
 from lab.recipe.source import Acquired
-from lab.recipe.standin import PORT
 from lab.recipe.trust import Grant
-from scenarios.play import play, prepare_ground
+from lab.world import World
+from scenarios.play import play, prepare_ground, tree_of
 from scenarios.played import Played
 from scenarios.scenario import Scenario
+from scenarios.worlds import Means, Opening
 
 Tell = Callable[[str], None]
 
@@ -34,7 +34,7 @@ Tell = Callable[[str], None]
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """What every play of one command has in common."""
 
-    apparatus: Apparatus
+    means: Means
     argv: tuple[str, ...]
     tell: Tell
     trust: frozenset[Grant] = frozenset()
@@ -43,10 +43,18 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """A real abra that deploys, in the place of the stand-in."""
 
 
-def play_live(
-    scenario: Scenario, stage: Stage, folder: EvidenceFolder, *, keep: bool = False
+def play_staged(
+    scenario: Scenario,
+    stage: Stage,
+    folder: EvidenceFolder,
+    *,
+    keep: bool = False,
+    watch_s: float = 0.0,
 ) -> Played:
-    """Play a scenario in a new lab. Raises LabError when the apparatus fails; evidence is kept."""
+    """Play a scenario in a new world; evidence is kept. Raises LabError: the apparatus failed.
+
+    The world is watched for ``watch_s`` more, in which nobody does anything.
+    """
     folder.write_json("manifest.json", manifest(scenario.name, stage, _options(scenario)))
     stage.tell(f"({scenario.name}) {scenario.title}")
     console = folder.path / "console.log"
@@ -59,19 +67,20 @@ def play_live(
                 log.flush()
                 stage.tell(line)
 
-        with live_lab(
-            stage.apparatus,
-            folder.path,
-            scenario.service,
-            PORT,
+        opening = Opening(
+            service=scenario.service,
             keep=keep,
             trust=stage.trust,
+            patience=scenario.time_scale,
             tell=stage.tell,
             on_record=on_record,
-            patience=scenario.time_scale,
-        ) as world:
-            ground = prepare_ground(scenario, world.scratch)
-            results = play(scenario, world, ground, world.scratch, stage.abra)
+        )
+        with stage.means.open(folder.path, opening) as (world, scratch):
+            ground = prepare_ground(scenario, scratch)
+            tree = tree_of(scenario, world, ground, scratch, stage.abra)
+            whose = stage.abra.whose if stage.abra else WHOSE
+            results = play(scenario, world, ground, tree, whose)
+            _watch_on(world, watch_s)
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
         _keep_overlays(history, folder)
@@ -83,12 +92,20 @@ def play_live(
     return played
 
 
+def _watch_on(world: World, watch_s: float) -> None:
+    world.call_off()
+    until_s = world.now_s() + watch_s
+    while world.next(until_s) is not None:
+        continue
+
+
 def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
     """Say what runs, on what, and how to run it again."""
     python, kernel, machine = describe_machine()
+    engine = stage.means.engine
     return Manifest(
         scenario=name,
-        world="live",
+        world=engine.world,
         argv=stage.argv,
         replay=shlex.join(stage.argv),
         started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -97,9 +114,9 @@ def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
         python=python,
         kernel=kernel,
         machine=machine,
-        cgroup_version=stage.apparatus.cgroup_version,
-        engine=stage.apparatus.engine.version,
-        engine_source=stage.apparatus.engine.source,
+        cgroup_version=engine.cgroup_version,
+        engine=engine.version,
+        engine_source=engine.source,
         abra=stage.abra.whose if stage.abra else WHOSE,
         options={**options, "trust": sorted(stage.trust)},
     )

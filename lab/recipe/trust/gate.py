@@ -1,0 +1,33 @@
+"""The gate before a world: a stack is judged, and what was decided is put into the history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from lab.errors import RecipeRefused
+from lab.history import Finding, Note, Observation
+from lab.recipe.trust.demand import Demand, Grant, require_trusted
+from lab.recipe.trust.judge import demands_of
+from lab.world import Stack
+
+
+class Gate:
+    """Lets a stack pass if all that it asks for is trusted, and says once what was."""
+
+    def __init__(self, trust: frozenset[Grant], record: Callable[[Observation], None]) -> None:
+        self._trust = trust
+        self._record = record
+        self._said: set[Demand] = set()
+
+    def admit(self, stack: Stack, environment: Mapping[str, str]) -> None:
+        """Judge a stack as it is read with ``environment``. Raises RecipeRefused."""
+        demands = demands_of(stack, environment, self._trust)
+        try:
+            require_trusted(demands, self._trust)
+        except RecipeRefused as refusal:
+            self._record(Finding(step="require_trusted", passed=False, text=str(refusal)))
+            raise
+        for demand in demands:
+            if demand not in self._said:
+                self._said.add(demand)
+                self._record(Note(text=f"trusted ({demand.grant}): {demand}"))

@@ -1,0 +1,1 @@
+"""The virtual world: the real SwarmKit, stepped in virtual time by the program `swarmsim`."""

@@ -1,0 +1,65 @@
+"""Where a virtual world's records go: to a file as live, or, for a search, into memory alone."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from lab.history import Observation, Record
+
+_DIGITS = 6
+
+
+class Clock:
+    """The virtual time; the world moves it."""
+
+    def __init__(self) -> None:
+        self._now_s = 0.0
+
+    def now_s(self) -> float:
+        """Seconds since the world began."""
+        return self._now_s
+
+    def move_to(self, now_s: float) -> None:
+        """Never backwards."""
+        self._now_s = max(self._now_s, now_s)
+
+
+class Journal(Protocol):
+    """Takes observations in, and gives each record out once; `lab.history.HistoryWriter` is one."""
+
+    def append(self, source: str, what: Observation, happened_s: float | None = None) -> None:
+        """Record one observation, seen now."""
+        ...
+
+    def take(self, timeout_s: float) -> Record | None:
+        """Return the oldest record not yet taken, or None. Raises LabError."""
+        ...
+
+
+class Remembered:
+    """A history in memory: nothing is written."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.records: list[Record] = []
+        self._taken = 0
+
+    def append(self, source: str, what: Observation, happened_s: float | None = None) -> None:
+        """Record one observation, seen now."""
+        seen_s = self._clock.now_s()
+        record = Record(
+            seq=len(self.records),
+            source=source,
+            happened_s=round(seen_s if happened_s is None else happened_s, _DIGITS),
+            seen_s=round(seen_s, _DIGITS),
+            what=what,
+        )
+        self.records.append(record)
+
+    def take(self, timeout_s: float) -> Record | None:
+        """Return the oldest record not yet taken, or None at once: nothing else can come."""
+        del timeout_s
+        if self._taken == len(self.records):
+            return None
+        self._taken += 1
+        return self.records[self._taken - 1]

@@ -1,0 +1,73 @@
+"""The swarm as its commits have left it, and what of it has changed since somebody looked."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lab import docker_api
+from lab.swarm import Service, Task
+from lab.virtual.happened import Commit
+
+_STACK_LABEL = "com.docker.stack.namespace"
+
+
+class Mirror:
+    """Services and tasks of a virtual swarm. Raises LabError for JSON that is no engine's."""
+
+    def __init__(self) -> None:
+        self._services: dict[str, tuple[Service, msgspec.Raw]] = {}
+        self._tasks: dict[str, dict[str, Task]] = {}
+        self._owner: dict[str, str] = {}
+        self.changed_services: dict[str, None] = {}
+        """Names of services that have changed or gone, in order; whoever looks clears them."""
+        self.changed_tasks: dict[str, None] = {}
+        """Names of services whose tasks have changed."""
+
+    def feed(self, commit: Commit) -> None:
+        """Take in one transaction."""
+        for raw in commit.services:
+            service = docker_api.parse_service(bytes(raw))
+            self._services[service.id] = (service, raw)
+            self.changed_services[service.name] = None
+        for gone in commit.removed:
+            service, _ = self._services.pop(gone)
+            self._tasks.pop(gone, None)
+            self.changed_services[service.name] = None
+            self.changed_tasks.pop(service.name, None)
+        for raw in commit.tasks:
+            task = docker_api.parse_task(bytes(raw))
+            self._tasks.setdefault(task.service_id, {})[task.id] = task
+            self._owner[task.id] = task.service_id
+            self._changed_tasks_of(task.service_id)
+        for gone in commit.removed_tasks:
+            owner = self._owner.pop(gone, "")
+            if self._tasks.get(owner, {}).pop(gone, None) is not None:
+                self._changed_tasks_of(owner)
+
+    def named(self, name: str) -> tuple[Service, msgspec.Raw] | None:
+        """A service and its JSON; None where there is none of that name."""
+        return next((found for found in self._services.values() if found[0].name == name), None)
+
+    def tasks_of(self, name: str) -> tuple[Task, ...] | None:
+        """A service's tasks, oldest first; None where there is no such service."""
+        found = self.named(name)
+        if found is None:
+            return None
+        tasks = self._tasks.get(found[0].id, {}).values()
+        return tuple(sorted(tasks, key=lambda task: (task.created_unix_s, task.id)))
+
+    def names_in(self, stack: str) -> list[str]:
+        """The names of a stack's services, sorted."""
+        return sorted(
+            service.name
+            for service, _ in self._services.values()
+            if service.spec.labels.get(_STACK_LABEL) == stack
+        )
+
+    def task(self, task_id: str) -> Task | None:
+        """One task."""
+        return self._tasks.get(self._owner.get(task_id, ""), {}).get(task_id)
+
+    def _changed_tasks_of(self, service_id: str) -> None:
+        if service_id in self._services:
+            self.changed_tasks[self._services[service_id][0].name] = None

@@ -1,0 +1,183 @@
+"""The program swarmsim, asked line by line; lab/virtual/swarmsim/README.md has its protocol."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Generic, TypeVar
+
+import msgspec
+
+from lab import gobuild
+from lab.errors import LabError
+from lab.recipe.resolver import SwarmObject
+from lab.virtual.conditions import Node
+from lab.virtual.happened import Advanced, Usage
+
+SWARMSIM = gobuild.GoProgram(
+    name="swarmsim",
+    sources=Path(__file__).parent / "swarmsim",
+    purpose="the virtual world",
+)
+Said = TypeVar("Said")
+_ANSWER_S = 60.0
+_END_S = 10.0
+_CHUNK_BYTES = 1 << 16
+_LAST_WORDS_BYTES = 2000
+
+
+class SwarmRefused(Exception):
+    """The swarm refuses what was asked of it, in its own words."""
+
+
+class _Answer(msgspec.Struct, Generic[Said]):
+    ok: Said | msgspec.UnsetType = msgspec.UNSET
+    refused: str | None = None
+    error: str | None = None
+
+
+class _Made(msgspec.Struct):
+    id: str
+
+
+_ADVANCED = msgspec.json.Decoder(_Answer[Advanced])
+_MADE = msgspec.json.Decoder(_Answer[_Made])
+_USAGE = msgspec.json.Decoder(_Answer[Usage])
+_DONE = msgspec.json.Decoder(_Answer[msgspec.Raw])
+_encode = msgspec.json.Encoder().encode
+
+
+class SwarmSim:
+    """One process of it: one swarm after the other, never two at once.
+
+    Raises LabError whenever the program fails or does not answer.
+    """
+
+    def __init__(self, program: Path) -> None:
+        self._said = TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        try:
+            self._process = subprocess.Popen(
+                [program],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._said.close()
+            raise LabError(f"{program} cannot be run: {error.strerror}") from error
+        self._ask_fd, self._answer_fd = (
+            pipe.fileno() for pipe in (self._process.stdin, self._process.stdout) if pipe
+        )
+        self._pending = b""
+        self._is_open = False
+
+    def begin(self, seed: int, node: Node) -> None:
+        """A new swarm, at time 0; the one before is forgotten."""
+        if self._is_open:
+            self._ask(_DONE, {"do": "end"})
+            self._is_open = False
+        self._ask(_DONE, {"do": "begin", "seed": seed, "node": msgspec.to_builtins(node)})
+        self._is_open = True
+
+    def provide(
+        self,
+        *,
+        images: Iterable[str] = (),
+        secrets: Sequence[SwarmObject] = (),
+        configs: Sequence[SwarmObject] = (),
+        networks: Sequence[SwarmObject] = (),
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """Have images on the node, labels of it, and objects in the swarm."""
+        given: dict[str, object] = {"do": "provide", "images": sorted(images)}
+        given["labels"] = dict(labels or {})
+        for kind, objects in (("secrets", secrets), ("configs", configs), ("networks", networks)):
+            given[kind] = [{"id": one.id, "name": one.name} for one in objects]
+        self._ask(_DONE, given)
+
+    def create(self, spec: bytes) -> str:
+        """Create a service; return its id. Raises SwarmRefused."""
+        made = self._ask(_MADE, {"do": "create", "spec": msgspec.Raw(spec)})
+        return made.id
+
+    def update(self, service: str, spec: bytes, *, roll_back: bool = False) -> None:
+        """Update a service, by its id, from its present version. Raises SwarmRefused."""
+        asked = {"do": "update", "service": service, "spec": msgspec.Raw(spec)}
+        self._ask(_DONE, {**asked, "rollback": "previous"} if roll_back else asked)
+
+    def remove(self, service: str) -> None:
+        """Remove a service. Raises SwarmRefused."""
+        self._ask(_DONE, {"do": "remove", "service": service})
+
+    def set_limit(self, limit_bytes: int | None) -> None:
+        """Limit the memory that all containers share."""
+        self._ask(_DONE, {"do": "limit", "bytes": limit_bytes})
+
+    def usage(self) -> Usage:
+        """Memory in use now."""
+        return self._ask(_USAGE, {"do": "usage"})
+
+    def advance(self, until_s: float) -> Advanced:
+        """Let time go on to the next moment at which something happens, at most to ``until_s``."""
+        return self._ask(_ADVANCED, {"do": "advance", "until_s": until_s})
+
+    def close(self) -> None:
+        """End the process."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._end(_END_S)
+        self._said.close()
+
+    def _ask(self, decoder: msgspec.json.Decoder[_Answer[Said]], asked: object) -> Said:
+        try:
+            _write_all(self._ask_fd, _encode(asked) + b"\n")
+        except BrokenPipeError as error:
+            raise self._died() from error
+        try:
+            answer = decoder.decode(self._read_line())
+        except msgspec.MsgspecError as error:
+            self._end(0)
+            raise LabError(f"swarmsim answered in a way not understood: {error}") from error
+        if answer.refused is not None:
+            raise SwarmRefused(answer.refused)
+        if answer.ok is msgspec.UNSET:
+            raise LabError(f"swarmsim did not understand: {answer.error}")
+        return answer.ok
+
+    def _read_line(self) -> bytes:
+        while b"\n" not in self._pending:
+            ready, _, _ = select.select([self._answer_fd], [], [], _ANSWER_S)
+            if not ready:
+                self._end(0)  # what it may still say is no answer to the next question
+                raise LabError(f"swarmsim has not answered for {_ANSWER_S:g} s")
+            chunk = os.read(self._answer_fd, _CHUNK_BYTES)
+            if not chunk:
+                raise self._died()
+            self._pending += chunk
+        line, _, self._pending = self._pending.partition(b"\n")
+        return line
+
+    def _end(self, within_s: float) -> int:
+        """See it end, or end it; return its exit code."""
+        try:
+            return self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def _died(self) -> LabError:
+        code = self._end(_END_S)
+        self._said.seek(0)
+        words = self._said.read(_LAST_WORDS_BYTES).decode(errors="replace").strip()
+        return LabError(f"swarmsim ended by itself (exit code {code}): {words or 'no word'}")
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

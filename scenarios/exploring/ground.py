@@ -1,0 +1,93 @@
+"""Where schedules are tried: a scenario's upgrade, rehearsed, and a swarm to play it on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from harness.policy import Policy
+from lab.errors import UsageError
+from lab.live.lease import leased_scratch
+from lab.recipe.standin import Timing
+from lab.virtual.swarmsim import SwarmSim
+from lab.workload.shape import MemoryShape
+from scenarios.discourse.plays import DISCOURSE, Subject
+from scenarios.discourse.recipe import HEAD_IMAGE
+from scenarios.exploring.rehearsal import Rehearsal, rehearse
+from scenarios.exploring.schedule import Schedule
+from scenarios.exploring.trial import Trial, try_schedule
+from scenarios.worlds import Virtual
+
+_MIB = 1024 * 1024
+REFERENCE = Schedule(
+    memory=MemoryShape(steady_bytes=100 * _MIB, peak_bytes=300 * _MIB, boot_s=1.0),
+    timing=Timing(health_interval_s=1.0, monitor_s=5.0, stop_grace_s=5.0, retries=3),
+    policy=Policy(order="start-first", failure_action="rollback", replicas=1),
+)
+"""What is rehearsed; every other schedule is written over it."""
+
+
+class Explorable(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario whose schedules can be searched."""
+
+    name: str
+    subject: Subject
+    head_image: str
+    known: Path
+    """Schedules that broke a law before, one folder a law."""
+
+    def known_for(self, law: str) -> tuple[Path, ...]:
+        """Those of one law, in order of their names."""
+        return tuple(sorted((self.known / law).glob("*.json")))
+
+
+EXPLORABLE: Mapping[str, Explorable] = {
+    "discourse": Explorable(
+        name="discourse",
+        subject=DISCOURSE,
+        head_image=HEAD_IMAGE,
+        known=Path(__file__).parents[1] / "discourse" / "known",
+    ),
+}
+
+
+class Ground:
+    """One process's: a swarm that plays one schedule after the other."""
+
+    def __init__(self, rehearsal: Rehearsal, sim: SwarmSim) -> None:
+        self.rehearsal = rehearsal
+        self._sim = sim
+
+    @property
+    def stamp_label(self) -> str:
+        """The label that carries the deployed commit."""
+        return self.rehearsal.ground.app.stamp_label
+
+    def play(self, schedule: Schedule, *, guard: bool) -> Trial:
+        """Play one schedule. Raises LabError."""
+        return try_schedule(schedule, self.rehearsal, self._sim, guard=guard)
+
+
+@contextmanager
+def ground_of(explorable: Explorable, means: Virtual) -> Iterator[Ground]:
+    """Rehearse the upgrade and start a swarm. Raises LabError."""
+    with ExitStack() as teardown:
+        scratch = teardown.enter_context(leased_scratch()).scratch
+        rehearsal = rehearse(
+            explorable.subject, explorable.head_image, REFERENCE, scratch, means.resolver.resolve
+        )
+        sim = SwarmSim(means.swarmsim)
+        teardown.callback(sim.close)
+        yield Ground(rehearsal, sim)
+
+
+def explorable_named(name: str) -> Explorable:
+    """The scenario of that name. Raises UsageError where none is, or it cannot be explored."""
+    try:
+        return EXPLORABLE[name]
+    except KeyError:
+        there = ", ".join(EXPLORABLE)
+        raise UsageError(f"{name!r} cannot be explored; what can: {there}") from None

@@ -1,0 +1,126 @@
+"""The laws that an upgrade's verdict has to obey, each a question to one trial. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from lab.history import Acted
+from lab.pressure import Ample, Squeeze
+from scenarios.exploring.trial import Trial
+
+Broken = str
+"""In what way a law was broken, as a clause."""
+
+ROLLED_BACK = "head spec applied then swarm-rolled-back"
+PAUSED = "the update is paused"
+SUPERSEDED = "another update came in between"
+HC1 = "(HC1)"
+LATE = "not converged by the deadline"
+
+
+class Law(msgspec.Struct, frozen=True, kw_only=True):
+    """One of them."""
+
+    name: str
+    says: str
+    asks: Callable[[Trial], Broken | None]
+
+
+def false_green(trial: Trial) -> Broken | None:
+    """It passes only if the service is at head at the end, and for the hold time after."""
+    if trial.end != "pass" or trial.truth.held_head(trial.end_s, trial.watched_until_s):
+        return None
+    return f"the upgrade passed at {trial.end_s:.1f} s, and is not at head: {trial.in_the_end()}"
+
+
+def false_red(trial: Trial) -> Broken | None:
+    """What reached head and held is never failed, but for a wrong stamp or another's update."""
+    if trial.end != "fail" or trial.schedule.planted or meddled(trial):
+        return None
+    held_from_s = trial.end_s - trial.hold_s
+    if not trial.truth.held_head(held_from_s, trial.watched_until_s):
+        return None
+    return f"the service is at head and held, and yet: {trial.reason}"
+
+
+def wrong_reason(trial: Trial) -> Broken | None:
+    """A rolled-back run says so and nothing else; a wrong stamp is HC1's, and HC1 is about one."""
+    back_s = trial.truth.rolled_back_s
+    went_back = back_s is not None and back_s <= trial.end_s
+    if trial.end != "fail" or meddled(trial, back_s if went_back else None):
+        return None
+    says_so = ROLLED_BACK in trial.reason
+    if went_back and not says_so:
+        return f"the swarm rolled back at {back_s:.1f} s, and: {trial.reason}"
+    if says_so and not went_back:
+        return f"the swarm did not roll back, and: {trial.reason}"
+    if HC1 in trial.reason and not trial.schedule.planted:
+        return f"no wrong stamp was planted, and: {trial.reason}"
+    held = trial.truth.held_head(trial.end_s, trial.watched_until_s)
+    if trial.schedule.planted and held and HC1 not in trial.reason:
+        return f"a wrong stamp was planted, and: {trial.reason}"
+    return None
+
+
+def unfixed(trial: Trial) -> Broken | None:
+    """Under stop-first it converges if one task fits into memory, and else fails honestly."""
+    if not is_about_the_fix(trial):
+        return None
+    fits = isinstance(trial.schedule.pressure, Ample) or not trial.too_small
+    if fits and trial.end != "pass":
+        return f"one task fits into memory, and yet: {trial.reason}"
+    if not fits and trial.end == "pass":
+        return "one task does not fit into memory, and the upgrade passed"
+    return None
+
+
+def is_about_the_fix(trial: Trial) -> bool:
+    """Whether a trial is one of memory and order alone."""
+    schedule = trial.schedule
+    return (
+        schedule.policy.order == "stop-first"
+        and isinstance(schedule.pressure, Ample | Squeeze)
+        and not (schedule.fault or schedule.planted or schedule.meddling)
+    )
+
+
+def meddled(trial: Trial, before_s: float | None = None) -> bool:
+    """Whether a second operator's act reached the swarm from the baseline on, before a moment.
+
+    That of the end, where none is given.
+    """
+    until_s = round(trial.end_s if before_s is None else before_s, 6)
+    return any(
+        isinstance(record.what, Acted) and not record.what.refused
+        for record in trial.history
+        if trial.upgrade_s <= record.seen_s <= until_s
+    )
+
+
+LAWS: Mapping[str, Law] = {
+    law.name: law
+    for law in (
+        Law(
+            name="no-false-green",
+            says="the upgrade passes only if head is there, runs, and stays for the hold time",
+            asks=false_green,
+        ),
+        Law(
+            name="no-false-red",
+            says="what reached head and held is never failed",
+            asks=false_red,
+        ),
+        Law(
+            name="true-reason",
+            says="a rolled-back run is reported as rolled back, a wrong stamp as HC1's",
+            asks=wrong_reason,
+        ),
+        Law(
+            name="fix",
+            says="stop-first converges whenever one task fits into memory, else fails honestly",
+            asks=unfixed,
+        ),
+    )
+}

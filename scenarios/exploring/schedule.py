@@ -1,0 +1,113 @@
+"""One schedule of an upgrade: everything about it that a search may vary, as a value.
+
+It is written to a file as it is, so a schedule that was found is played again by `stamplab replay`,
+in virtual time or on a real engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from harness.generic import HC1Read
+from harness.policy import Policy
+from lab.errors import UsageError
+from lab.nemesis import Act, Operation
+from lab.pressure import Ample, Pressure
+from lab.recipe.standin import Fault, Timing
+from lab.virtual.conditions import Conditions
+from lab.workload.shape import MemoryShape
+from scenarios.discourse.plays import Subject
+from scenarios.planted import Planted
+from scenarios.scenario import Scenario
+
+_ID_DIGITS = 10
+PATIENCE_S = 900.0
+"""How long the harness waits in a search: no run is to be failed for want of time."""
+
+
+class Meddling(msgspec.Struct, frozen=True, kw_only=True):
+    """A second operator does something, so many seconds after OLD was found healthy."""
+
+    after_s: float
+    what: Operation
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """What is drawn. Everything else is the subject's: its recipe, its base, its heavy service."""
+
+    memory: MemoryShape
+    timing: Timing
+    policy: Policy
+    pressure: Pressure = Ample()
+    meddling: tuple[Meddling, ...] = ()
+    fault: Fault | None = None
+    """What is wrong with the head's image, if anything."""
+    planted: Planted | None = None
+    """The wrong stamp that the deployer takes, if any."""
+    hc1_pause_s: float = 0.0
+    """The pre-fix harness alone: how long it waits before it reads the commit."""
+    conditions: Conditions = Conditions()
+    """The virtual world alone: chance, the node's own times, who looks when."""
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for what no overlay could write out without knowing the recipe."""
+        if self.timing.retries is None:
+            raise UsageError("a schedule says how many health checks may fail in a row (retries)")
+
+    @property
+    def id(self) -> str:
+        """A name made of all that is in it."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:_ID_DIGITS]
+
+    def scenario(self, subject: Subject, head_image: str, *, guard: bool) -> Scenario:
+        """The same as a scenario, which either world can play."""
+        return Scenario(
+            name=f"schedule-{self.id}",
+            title=f"schedule {self.id}, guard {'on' if guard else 'off'}",
+            recipe=subject.recipe,
+            base=subject.base,
+            service=subject.service,
+            policy=self.policy,
+            memory=self.memory,
+            pressure=self.pressure,
+            timing=self.timing,
+            guard=guard,
+            hc1_reads=() if guard else (HC1Read(pause_s=self.hc1_pause_s),),
+            timeout_s=PATIENCE_S,
+            planted=self.planted,
+            faults={head_image: self.fault} if self.fault else {},
+            acts=tuple(Act(after_s=one.after_s, what=one.what) for one in self.meddling),
+        )
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule as it is kept: what it breaks, and who was on trial."""
+
+    scenario: str
+    law: str
+    guard: bool
+    broken: str
+    """In what way the law was broken."""
+    in_words: str
+    schedule: Schedule
+
+
+def keep(kept: Kept, folder: Path) -> Path:
+    """Write a schedule down under its id. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{kept.schedule.id}.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
+    return path
+
+
+def read_kept(path: Path) -> Kept:
+    """Read a schedule back. Raises UsageError where there is none, or it is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Kept)
+    except OSError as error:
+        raise UsageError(f"there is no schedule at {path}: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"{path} is no schedule: {error}") from error

@@ -1,0 +1,140 @@
+"""Plays one schedule in virtual time, with the harness as it is, and watches what became of it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import msgspec
+
+from harness.app import App
+from harness.results import Results, StageEnd, StageResult
+from lab.history import History, LimitSet, Note, line_of
+from lab.recipe.resolver import Resolved
+from lab.virtual.journal import Clock, Remembered
+from lab.virtual.swarmsim import SwarmSim
+from lab.virtual.world import VirtualWorld
+from lab.world import Stack
+from scenarios.exploring.rehearsal import Rehearsal, RehearsedTree
+from scenarios.exploring.schedule import Schedule
+from scenarios.exploring.truth import UPGRADE_BEGINS, Truth
+from scenarios.play import play
+
+AFTERWARDS_S = 3.0
+"""Beyond the hold time: a restart that is due, a look that is."""
+
+
+class Trial:
+    """One schedule that was played."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        app: App,
+        results: Results,
+        history: History,
+        truth: Truth,
+        end_s: float,
+    ) -> None:
+        self.schedule = schedule
+        self.app = app
+        self.results = results
+        self.history = history
+        self.truth = truth
+        self.end_s = end_s
+        """When the harness had ended."""
+
+    @property
+    def end(self) -> str:
+        """How the upgrade stage ended."""
+        return self.results.stages[-1].end
+
+    @property
+    def reason(self) -> str:
+        """Why, in the harness's words."""
+        return self.results.stages[-1].reason
+
+    @property
+    def hold_s(self) -> float:
+        """How long the swarm may still change its mind after the tasks run."""
+        return self.truth.head.update.hold_s if self.truth.head else 0.0
+
+    @property
+    def watched_until_s(self) -> float:
+        """Until when the swarm was watched after the end, with nobody doing anything any more."""
+        return self.end_s + self.hold_s
+
+    @cached_property
+    def upgrade_s(self) -> float:
+        """When the upgrade stage began."""
+        for record in self.history:
+            if isinstance(record.what, Note) and record.what.text == UPGRADE_BEGINS:
+                return record.seen_s
+        return self.end_s
+
+    @cached_property
+    def too_small(self) -> bool:
+        """Whether the limit has no room for as many new tasks as boot at once, OLD being gone."""
+        limits = [record.what for record in self.history if isinstance(record.what, LimitSet)]
+        if not limits or limits[-1].limit_bytes is None:
+            return False
+        policy, memory = self.schedule.policy, self.schedule.memory
+        replicas = 1 if policy.replicas is None else policy.replicas
+        at_once = min(policy.parallelism or replicas, replicas)
+        growth_bytes = (memory.peak_bytes - memory.steady_bytes) * at_once
+        return limits[-1].usage_bytes + growth_bytes > limits[-1].limit_bytes
+
+    def as_jsonl(self) -> bytes:
+        """The very bytes that its history would be on disk."""
+        return b"".join(map(line_of, self.history))
+
+    def ended_otherwise(self, end: StageEnd, reason: str) -> Trial:
+        """The same trial with another verdict: to see that a law notices."""
+        last = StageResult(stage="upgrade", end=end, reason=reason)
+        stages = (*self.results.stages[:-1], last)
+        results = msgspec.structs.replace(self.results, stages=stages)
+        return Trial(self.schedule, self.app, results, self.history, self.truth, self.end_s)
+
+    def in_the_end(self) -> str:
+        """The service's last state, in a clause."""
+        state = self.truth.at(self.watched_until_s)
+        if state is None or state.service is None:
+            return "there is no such service"
+        is_head = self.truth.head is not None and (
+            state.service.spec.digest == self.truth.head.digest
+        )
+        spec = "head's spec" if is_head else "another spec"
+        running = len(state.running_head)
+        return f"{spec}, state {state.service.update_state}, {running} of head's tasks running"
+
+
+def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, guard: bool) -> Trial:
+    """Play it. Raises LabError when the apparatus fails."""
+    scenario = schedule.scenario(rehearsal.subject, rehearsal.head_image, guard=guard)
+    ground = rehearsal.ground
+    if schedule.planted:
+        planted = rehearsal.stamps[schedule.planted]
+        ground = msgspec.structs.replace(ground, planted=planted)
+    clock = Clock()
+    journal = Remembered(clock)
+    truth = Truth(ground.app.service)
+    world = VirtualWorld(
+        sim,
+        clock,
+        journal,
+        scenario.service,
+        schedule.conditions,
+        _resolved_already,
+        watcher=truth,
+    )
+    tree = RehearsedTree(rehearsal, schedule, world, truth)
+    results = play(scenario, world, ground, tree)
+    trial = Trial(schedule, ground.app, results, journal.records, truth, world.now_s())
+    world.call_off()
+    until_s = trial.watched_until_s + AFTERWARDS_S
+    while world.next(until_s) is not None:
+        pass
+    return trial
+
+
+def _resolved_already(stack: Stack) -> Resolved:
+    raise NotImplementedError(f"{stack.name} was resolved when it was rehearsed")

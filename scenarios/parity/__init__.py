@@ -1,0 +1,1 @@
+"""Whether the two worlds, and all engines, give a scenario the same history."""

@@ -1,0 +1,45 @@
+"""The shape of an upgrade's history: what must be the same in every world and on every engine.
+
+Times, ids and how often somebody looked differ from run to run; this does not. A scenario declares
+its shape, and `stamplab parity` holds each world to it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Stamp = Literal["base", "head", "other"]
+Role = Literal["old", "new"]
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened, without when."""
+
+    states: tuple[str, ...]
+    """Update states in their order. A start of a rollback that was over at once is left out."""
+    stamps: tuple[Stamp, ...]
+    """Whose stamp the service carried, in order."""
+    new_task: str
+    """What became of the new task that the upgrade's end depends on."""
+    killed: tuple[Role, ...] = ()
+    """Whose tasks were OOM-killed, by a kernel's record or by its rule."""
+    old_kept: bool = False
+    """Whether OLD's very task still runs in the end."""
+    end: str = "pass"
+    """How the upgrade stage ended: ``pass``, or the step of the harness that failed it."""
+
+    def differences(self, other: Shape) -> tuple[str, ...]:
+        """In which fields another shape differs, as clauses."""
+        return tuple(
+            f"{name} {_in_words(getattr(other, name))}, not {_in_words(getattr(self, name))}"
+            for name in self.__struct_fields__
+            if getattr(self, name) != getattr(other, name)
+        )
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, tuple):
+        return " → ".join(map(str, value)) or "nothing"
+    return str(value)
