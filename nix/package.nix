@@ -11,9 +11,18 @@
 }:
 let
   inherit (lib.importTOML ../pyproject.toml) project;
-  tools = callPackage ./tools.nix { inherit docker withAbra; };
   stampload = callPackage ./stampload.nix { };
+  stackspec = callPackage ./stackspec.nix { };
+  swarmsim = callPackage ./swarmsim.nix { };
   gogit = callPackage ./gogit.nix { };
+  tools = callPackage ./tools.nix {
+    inherit
+      docker
+      stackspec
+      swarmsim
+      withAbra
+      ;
+  };
 in
 python3Packages.buildPythonApplication {
   pname = project.name;
@@ -46,6 +55,7 @@ python3Packages.buildPythonApplication {
     python3Packages.click
     python3Packages.docker
     python3Packages.gitpython
+    python3Packages.hypothesis
     python3Packages.msgspec
     python3Packages.psutil
     python3Packages.pyyaml
@@ -79,7 +89,6 @@ python3Packages.buildPythonApplication {
   nativeCheckInputs =
     (with python3Packages; [
       hatchling
-      hypothesis
       mypy
       pytest-timeout
       pytestCheckHook
@@ -95,6 +104,8 @@ python3Packages.buildPythonApplication {
     ];
   env = {
     STAMPLAB_GOGIT = lib.getExe gogit;
+    STAMPLAB_STACKSPEC = lib.getExe stackspec;
+    STAMPLAB_SWARMSIM = lib.getExe swarmsim;
     STAMPLOAD = lib.getExe stampload;
   };
   enabledTestPaths = [
@@ -105,7 +116,15 @@ python3Packages.buildPythonApplication {
     "tests/cli/test_readme.py"
   ];
 
-  passthru = { inherit gogit stampload tools; };
+  passthru = {
+    inherit
+      gogit
+      stackspec
+      stampload
+      swarmsim
+      tools
+      ;
+  };
 
   meta = {
     inherit (project) description;

@@ -17,7 +17,6 @@ mkShell {
       stamplab.dependencies
       ++ (with packages; [
         hatchling
-        hypothesis
         mypy
         pytest
         pytest-timeout

@@ -12,7 +12,9 @@ pkgsStatic.stdenv.mkDerivation {
     root = ../.;
     fileset = lib.fileset.unions [
       ../lab/__init__.py
+      ../lab/cache.py
       ../lab/errors.py
+      ../lab/programs.py
       ../lab/workload
     ];
   };

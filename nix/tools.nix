@@ -1,4 +1,4 @@
-# Every program that a lab runs, in one folder: what is not here is not run, whatever is on PATH.
+# Every program that both worlds run, in one folder: what is not here is not run, whatever is on PATH.
 # (systemd-run alone is the machine's own, for it has to fit the systemd that runs.)
 {
   lib,
@@ -11,6 +11,9 @@
   iptables,
   pkgsStatic,
   util-linux,
+  # Ours.
+  stackspec,
+  swarmsim,
   withAbra ? null,
 }:
 let
@@ -51,6 +54,9 @@ let
     // from "${iproute2}/bin" [ "ip" ]
     # Static: it is copied into images, which hold no library.
     // from "${pkgsStatic.busybox}/bin" [ "busybox" ]
+    # The virtual world.
+    // from "${stackspec}/bin" [ "stackspec" ]
+    // from "${swarmsim}/bin" [ "swarmsim" ]
     // lib.optionalAttrs (withAbra != null) (from "${withAbra}/bin" [ "abra" ]);
 in
 runCommand "stamplab-tools" { meta.description = "The programs that a lab of stamplab runs"; } ''

@@ -160,11 +160,14 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
             yield world, scratch
 
 
-def virtual() -> Virtual:
-    """The means of the virtual world. Raises NotPossibleHere with what is missing."""
+def virtual(tell: Callable[[str], None] = lambda _: None) -> Virtual:
+    """The means of the virtual world; ``tell`` hears what is built for it.
+
+    Raises NotPossibleHere with what is missing.
+    """
     cache = cache_folder()
-    resolver = Resolver(get_program(STACKSPEC, cache))
-    return Virtual(swarmsim=get_program(SWARMSIM, cache), resolver=resolver)
+    resolver = Resolver(get_program(STACKSPEC, cache, tell=tell))
+    return Virtual(swarmsim=get_program(SWARMSIM, cache, tell=tell), resolver=resolver)
 
 
 def choose(
@@ -179,13 +182,13 @@ def choose(
     if which == "virtual":
         if meant:
             raise UsageError(f"{meant[0]} is of the live world: leave it out of --world virtual")
-        return virtual()
+        return virtual(tell)
     try:
         return Live(prepare(engine))
     except NotPossibleHere as reason:
         if which == "live" or meant:
             raise
-        means = _instead(reason)
+        means = _instead(reason, tell)
         tell(f"NOT LIVE: {reason}.")
         tell("The scenarios are played by the real SwarmKit in virtual time: no engine, no kernel.")
         tell(f"For the live world: {as_root()}" if isinstance(reason, NeedsRoot) else _LIVE)
@@ -195,8 +198,8 @@ def choose(
 _LIVE = "`stamplab doctor` says what the live world lacks here; --world live insists on it."
 
 
-def _instead(reason: NotPossibleHere) -> Virtual:
+def _instead(reason: NotPossibleHere, tell: Callable[[str], None]) -> Virtual:
     try:
-        return virtual()
+        return virtual(tell)
     except NotPossibleHere as other:
         raise type(reason)(f"{reason}; and the virtual world: {other}") from other

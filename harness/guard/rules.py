@@ -41,7 +41,7 @@ def removed(view: View, _: Expectation) -> Ruling | None:
 
 def superseded(view: View, _: Expectation) -> Ruling | None:
     """Somebody else's update came in between: nothing can be said of this one any more."""
-    if view.foreign is None:
+    if view.foreign is None or view.was_reverted:
         return None
     return _rule(view, Outcome.SUPERSEDED, f"another update came in between: {view.foreign}")
 
@@ -53,24 +53,34 @@ def rolled_back(view: View, expectation: Expectation) -> Ruling | None:
     is never rolled back. A rollback_config with failure_action rollback can still end in
     ``completed``, so the spec is compared as well as the state. The ruling waits for the rollback's
     own end, as long as that can be seen: whether the old version serves is known only then. And it
-    waits a little for the failed task to be listed, where nobody has seen it named.
+    waits a little for the failed task to be listed, where nobody has seen it named. Another's
+    update that comes in meanwhile does not make it untrue.
     """
-    if not view.is_reverted:
+    if not (view.is_reverted or view.was_reverted):
         return None
     state = view.own_state or ""
     is_told = state in _ROLLBACK_OVER and (view.failed_task or view.now_s >= last_words_s(view))
-    if not is_told and view.lost is None and view.now_s < expectation.deadline_s:
+    is_cut_short = view.foreign is not None or view.lost is not None
+    if not (is_told or is_cut_short) and view.now_s < expectation.deadline_s:
         return None
-    ending = {
-        "rollback_paused": "; the rollback itself is paused, for its task failed too",
-        "rollback_started": "; its end was not seen, for sight was lost of the swarm"
-        if view.lost
-        else "; the rollback had not ended at the deadline",
-    }.get(state, "")
+    ending = _ending(view, state)
     task = f"new task {view.failed_task}" if view.failed_task else "a new task"
     before = "" if view.applied else " (before it was ever seen applied)"
     said = f"head spec applied then swarm-rolled-back{before}: {task} failed the update monitor"
     return _rule(view, Outcome.ROLLED_BACK, said + _words_of(view, view.failed_task) + ending)
+
+
+def _ending(view: View, state: str) -> str:
+    """What is to be said of the rollback itself, as a further clause."""
+    if view.foreign is not None:
+        return f"; before its end was seen, another update came in: {view.foreign}"
+    if state == "rollback_paused":
+        return "; the rollback itself is paused, for its task failed too"
+    if state != "rollback_started":
+        return ""
+    if view.lost is not None:
+        return "; its end was not seen, for sight was lost of the swarm"
+    return "; the rollback had not ended at the deadline"
 
 
 def paused(view: View, _: Expectation) -> Ruling | None:
@@ -119,6 +129,8 @@ def converged(view: View, expectation: Expectation) -> Ruling | None:
 
     ``completed`` alone is not success, and nil is neither done nor pending: after `terminal_state`
     the wanted number of tasks *of this spec* must have run unchanged for the spec's own hold time.
+    And no further task may be on its way: where OLD dies by itself in the middle, the swarm starts
+    another one in its slot, whose boot may yet kill the one that runs (found by the search).
     """
     del expectation
     service = view.service
@@ -127,7 +139,7 @@ def converged(view: View, expectation: Expectation) -> Ruling | None:
     if not terminal_state(view):
         return None
     wanted = wanted_tasks(service)
-    if len(view.running) < wanted:
+    if len(view.running) < wanted or (wanted and view.coming):
         return None
     if wanted and view.now_s < hold_ends_s(view):
         return None
@@ -198,6 +210,9 @@ def what_is_missing(view: View) -> str:
         )
     if not terminal_state(view):
         return f"the update state is still {state}"
+    if view.coming:
+        task = view.coming[-1]
+        return f"a further task is on its way: {task.id} is {task.state}{_words_of(view, task.id)}"
     return "the new tasks have not run long enough yet"
 
 

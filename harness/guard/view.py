@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from lab.history import Deployed, Observation, RecorderLost, ServiceSeen, TasksSeen
-from lab.swarm import RUNNING, Service, ServiceSpec, Task
+from lab.swarm import RUNNING, WANTED_STATES, Service, ServiceSpec, Task
 from lab.world import World
 
 MANUAL_ROLLBACK = "manually requested rollback"
@@ -77,6 +77,8 @@ class View:
         self.update_started: str | None = None
         self.foreign: str | None = None
         """Why somebody else's update must have come in between."""
+        self.was_reverted = False
+        """Whether the swarm had begun to go back before any other update came in between."""
         self.lost: str | None = None
         self._service_id = baseline.service.id if baseline.service else None
         self.tasks: tuple[Task, ...] = ()
@@ -89,6 +91,11 @@ class View:
         """Running tasks of the service's present spec, meant to run."""
         self.running_since_s = 0.0
         """When that set last changed."""
+        self.coming: tuple[Task, ...] = ()
+        """Tasks that do not run yet: wanted ones of any spec, and of the present spec all.
+
+        One that was told to end while it booted may boot on for a while, and take memory.
+        """
 
     def feed(self, seen_s: float, what: Observation) -> None:
         """Take in one observation."""
@@ -171,6 +178,7 @@ class View:
             if had_looked:
                 self.foreign = "a new spec came after the deploy had returned and brought none"
         self.foreign = self.foreign or self._foreign_in(before, service)
+        self.was_reverted |= self.foreign is None and self.is_reverted
         if self.own_state is not None and service.update_status is not None:
             self.update_started = service.update_status.started_at
             self._blamed_task = service.update_status.failed_task or self._blamed_task
@@ -217,16 +225,23 @@ class View:
 
     def _count_running(self) -> None:
         if self.service is None:
-            running: frozenset[str] = frozenset()
-        else:
-            wanted = self.service.spec.task_digest
-            running = frozenset(
-                task.id
-                for task in self.tasks
-                if task.state == RUNNING
-                and task.desired_state == RUNNING
-                and task.spec_digest == wanted
-            )
+            self.running = frozenset()
+            return
+        wanted = self.service.spec.task_digest
+        running = frozenset(
+            task.id
+            for task in self.tasks
+            if task.state == RUNNING
+            and task.desired_state == RUNNING
+            and task.spec_digest == wanted
+        )
         if running != self.running:
             self.running = running
             self.running_since_s = self.now_s
+        self.coming = tuple(
+            task
+            for task in self.tasks
+            if task.state != RUNNING
+            and not task.is_terminal
+            and (task.desired_state in WANTED_STATES or task.spec_digest == wanted)
+        )

@@ -15,7 +15,10 @@ import msgspec
 from lab import programs
 from lab.cache import cache_folder
 from lab.errors import LabError
+from lab.gobuild import GoProgram, existing
 from lab.live.engine import OPTIONAL, REQUIRED, find_engine, tools_in
+from lab.recipe.resolver import STACKSPEC
+from lab.virtual.swarmsim import SWARMSIM
 from lab.workload.build import find_build, ready_made
 
 _ASKED_BY: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +29,8 @@ _ASKED_BY: Mapping[str, tuple[str, ...]] = {
 """How a program is asked for its version, where that is not ``--version``."""
 _BESIDES = ("git", "abra", "cp", "ln", "printf", "true")
 """What is run besides the engine's tools."""
+IN_GO = (STACKSPEC, SWARMSIM)
+"""The virtual world's."""
 _TIMEOUT_S = 30.0
 _VERSION = re.compile(r"\d+\.\d[\w.+~-]*|\b[0-9a-f]{12}\b")
 """A number with a dot in it, or the workload's digest of its sources."""
@@ -42,7 +47,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inventory(engine: Path | None = None) -> tuple[Item, ...]:
-    """All programs that a lab runs, found as a lab finds them; ``engine`` is a folder with one."""
+    """All programs of both worlds, found as they find them; ``engine`` is a folder with one."""
     try:
         found = find_engine(engine)
         tools, environment = found.tools, found.environment
@@ -50,7 +55,9 @@ def inventory(engine: Path | None = None) -> tuple[Item, ...]:
         tools, environment = tools_in(engine)[0], {}
     items = [_item(name, tools.get(name), environment) for name in (*REQUIRED, *OPTIONAL)]
     items += [_item(name, programs.find(name)) for name in _BESIDES]
-    return (_python(), *items, _item("stampload", _workload()))
+    items.append(_item("stampload", _workload()))
+    items += [_item(one.name, _in_go(one)) for one in IN_GO]
+    return (_python(), *items)
 
 
 def _python() -> Item:
@@ -63,6 +70,13 @@ def _workload() -> Path | None:
     except LabError:  # doctor says why there is none
         return None
     return program if program.exists() else None
+
+
+def _in_go(wanted: GoProgram) -> Path | None:
+    try:
+        return existing(wanted, cache_folder())
+    except LabError:  # doctor says why there is none
+        return None
 
 
 def _item(name: str, path: Path | None, environment: Mapping[str, str] | None = None) -> Item:

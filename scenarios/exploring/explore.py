@@ -12,7 +12,6 @@ import msgspec
 from rich.text import Text
 
 from harness.evidence import EvidenceFolder
-from lab.history import line_of
 from scenarios.calling import ourselves
 from scenarios.exploring.fleet import Quarry, Quest, search
 from scenarios.exploring.ground import EXPLORABLE, Ground, explorable_named, ground_of
@@ -175,7 +174,7 @@ def _counterexample(
         schedule=found.schedule,
     )
     keep(kept, runs.absolute() / SCHEDULES)
-    folder.part(found.law).write("history.jsonl", b"".join(map(line_of, trial.history)))
+    folder.part(found.law).write("history.jsonl", trial.as_jsonl())
     replay = f"{ourselves()} replay {found.schedule.id}"
     return Counterexample(
         found=found,

@@ -47,12 +47,13 @@ def false_red(trial: Trial) -> Broken | None:
 
 def wrong_reason(trial: Trial) -> Broken | None:
     """A rolled-back run says so and nothing else; a wrong stamp is HC1's, and HC1 is about one."""
-    if trial.end != "fail" or meddled(trial):
+    back_s = trial.truth.rolled_back_s
+    went_back = back_s is not None and back_s <= trial.end_s
+    if trial.end != "fail" or meddled(trial, back_s if went_back else None):
         return None
-    went_back = trial.truth.rolled_back_s is not None and trial.truth.rolled_back_s <= trial.end_s
     says_so = ROLLED_BACK in trial.reason
     if went_back and not says_so:
-        return f"the swarm rolled back at {trial.truth.rolled_back_s:.1f} s, and: {trial.reason}"
+        return f"the swarm rolled back at {back_s:.1f} s, and: {trial.reason}"
     if says_so and not went_back:
         return f"the swarm did not roll back, and: {trial.reason}"
     if HC1 in trial.reason and not trial.schedule.planted:
@@ -85,12 +86,16 @@ def is_about_the_fix(trial: Trial) -> bool:
     )
 
 
-def meddled(trial: Trial) -> bool:
-    """Whether a second operator's act reached the swarm between the baseline and the end."""
+def meddled(trial: Trial, before_s: float | None = None) -> bool:
+    """Whether a second operator's act reached the swarm from the baseline on, before a moment.
+
+    That of the end, where none is given.
+    """
+    until_s = round(trial.end_s if before_s is None else before_s, 6)
     return any(
         isinstance(record.what, Acted) and not record.what.refused
         for record in trial.history
-        if trial.upgrade_s <= record.seen_s <= trial.end_s
+        if trial.upgrade_s <= record.seen_s <= until_s
     )
 
 

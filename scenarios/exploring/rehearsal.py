@@ -117,7 +117,7 @@ class RehearsedTree:
         if self._ref == self._rehearsal.ground.head:
             self._truth.upgrade_begins()
         stamp = self._planted or ready.stamp
-        sent = _tailored(self._rehearsal, self._schedule, self._ref, stamp)
+        sent = tailored(self._rehearsal, self._schedule, self._ref, stamp)
         return ChaosDeploy(stamp=stamp, stack=stack, deployed=self._world.deploy(stack, sent))
 
     def plant_stamp(self, stamp: str) -> None:
@@ -125,7 +125,7 @@ class RehearsedTree:
         self._planted = stamp
 
 
-def _tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> Resolved:
+def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> Resolved:
     """What docker/cli would have made of this schedule's overlay."""
     ready, app = rehearsal.deployables[ref], rehearsal.ground.app
     services = []
@@ -172,7 +172,7 @@ def _set_policy(spec: dict[str, Any], schedule: Schedule) -> None:
         _said(
             Order=policy.order,
             FailureAction=policy.failure_action,
-            Delay=None if policy.delay_s is None else _ns(policy.delay_s),
+            Delay=_ns(policy.delay_s) if policy.delay_s else None,  # 0 says nothing, here as there
             MaxFailureRatio=policy.max_failure_ratio,
             Parallelism=policy.parallelism,
             Monitor=None if monitor_s is None else _ns(monitor_s),

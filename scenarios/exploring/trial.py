@@ -7,8 +7,8 @@ from functools import cached_property
 import msgspec
 
 from harness.app import App
-from harness.results import Results
-from lab.history import History, LimitSet, Note
+from harness.results import Results, StageEnd, StageResult
+from lab.history import History, LimitSet, Note, line_of
 from lab.recipe.resolver import Resolved
 from lab.virtual.journal import Clock, Remembered
 from lab.virtual.swarmsim import SwarmSim
@@ -82,6 +82,17 @@ class Trial:
         at_once = min(policy.parallelism or replicas, replicas)
         growth_bytes = (memory.peak_bytes - memory.steady_bytes) * at_once
         return limits[-1].usage_bytes + growth_bytes > limits[-1].limit_bytes
+
+    def as_jsonl(self) -> bytes:
+        """The very bytes that its history would be on disk."""
+        return b"".join(map(line_of, self.history))
+
+    def ended_otherwise(self, end: StageEnd, reason: str) -> Trial:
+        """The same trial with another verdict: to see that a law notices."""
+        last = StageResult(stage="upgrade", end=end, reason=reason)
+        stages = (*self.results.stages[:-1], last)
+        results = msgspec.structs.replace(self.results, stages=stages)
+        return Trial(self.schedule, self.app, results, self.history, self.truth, self.end_s)
 
     def in_the_end(self) -> str:
         """The service's last state, in a clause."""

@@ -27,6 +27,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     service: Service | None
     running_head: frozenset[str]
     """Running tasks of the head spec."""
+    coming: bool = False
+    """Whether a task of head, or another one that is wanted, is on its way and does not run yet."""
 
 
 class Truth:
@@ -58,17 +60,21 @@ class Truth:
         """Look at the service and its tasks."""
         if service is not None:
             self._follow(at_s, service)
+        alive = [task for task in tasks if not task.is_terminal]
+        head = self.head.task_digest if self.head else None
         running = frozenset(
             task.id
-            for task in tasks
-            if self.head is not None
-            and task.spec_digest == self.head.task_digest
-            and task.state == RUNNING
-            and task.desired_state == RUNNING
+            for task in alive
+            if task.spec_digest == head and task.state == task.desired_state == RUNNING
         )
-        last = self.states[-1] if self.states else None
-        if last is None or (last.service, last.running_head) != (service, running):
-            self.states.append(State(at_s=at_s, service=service, running_head=running))
+        coming = any(
+            task.state != RUNNING
+            and (task.spec_digest == head or task.desired_state in ("ready", "running"))
+            for task in alive
+        )
+        now = State(at_s=at_s, service=service, running_head=running, coming=coming)
+        if not self.states or msgspec.structs.replace(self.states[-1], at_s=at_s) != now:
+            self.states.append(now)
 
     def _follow(self, at_s: float, service: Service) -> None:
         if not self._is_upgrading:
@@ -97,7 +103,7 @@ class Truth:
         return next((state for state in reversed(self.states) if state.at_s <= at_s), None)
 
     def is_at_head(self, state: State) -> bool:
-        """By spec, by the swarm's own account, and by the wanted number of running tasks."""
+        """By spec, by the swarm's own account, and by the wanted tasks, which all run."""
         if state.service is None or self.head is None:
             return False
         wanted = self.head.replicas
@@ -105,6 +111,7 @@ class Truth:
             state.service.spec.digest == self.head.digest
             and state.service.update_state in _DONE
             and len(state.running_head) >= (1 if wanted is None else wanted)
+            and not state.coming
         )
 
     def held_head(self, from_s: float, until_s: float) -> bool:

@@ -84,8 +84,12 @@ def test_the_wheel_holds_the_four_packages_code_and_no_tests(tmp_path: Path) -> 
         "lab/live/init.sh",
         "lab/cgroup/enter.sh",
         "lab/workload/serve.c",
+        "lab/recipe/stackspec/go.sum",
+        "lab/recipe/stackspec/main.go",
+        "lab/virtual/swarmsim/main.go",
         "lab/py.typed",
     } <= names
+    assert [name for name in names if name.endswith("_test.go")] == []
     assert {name.split("/")[0] for name in names if not name.startswith("stamplab-")} == {
         "lab",
         "harness",

@@ -186,7 +186,7 @@ def test_go_is_installed_for_the_tests_where_there_is_none_that_is_new_enough(
         machine.add_go(version)
     code, _, errors = machine.run("test")
     assert code == 0
-    assert "fetching go (the tests build go-git) by pip into" in errors
+    assert "fetching go (there is none here from 1.26.0 on) by pip into" in errors
     assert machine.run("test")[2] == ""
     assert machine.installs() == 2
 
@@ -197,10 +197,39 @@ def test_a_go_that_is_new_enough_is_used(machine: Machine, version: str) -> None
     assert "fetching go" not in machine.run("test")[2]
 
 
-@pytest.mark.parametrize("command", ["repro", "setup", "doctor"])
-def test_no_go_is_installed_for_anything_but_the_tests(machine: Machine, command: str) -> None:
+@pytest.mark.parametrize("version", ["go1.24.9", "go1.25.0"])
+@pytest.mark.parametrize(
+    "command",
+    ["explore discourse", "setup", "repro discourse --world virtual", "replay --world=virtual"],
+)
+def test_the_virtual_world_is_content_with_an_older_go(
+    machine: Machine, command: str, version: str
+) -> None:
+    machine.add_go(version)
+    errors = machine.run(*command.split())[2]
+    fetches = "fetching go (there is none here from 1.25.0 on) by pip into" in errors
+    assert fetches == (version == "go1.24.9")
+
+
+def test_the_virtual_world_fetches_neither_engine_nor_compiler(machine: Machine) -> None:
+    machine.remove("dockerd", "cc")
+    assert machine.run("repro", "discourse", "--world", "virtual")[0] == 0
+    assert machine.installs() == 1
+    if machine.lacks("dockerd"):
+        assert machine.run("repro", "discourse", "--world", "live")[0] == 77
+
+
+@pytest.mark.parametrize("command", ["repro", "run", "doctor", "vet", "test --help"])
+def test_no_go_is_installed_for_anything_else(machine: Machine, command: str) -> None:
     machine.remove("go")
-    assert "fetching go" not in machine.run(command)[2]
+    assert "fetching go" not in machine.run(*command.split())[2]
+
+
+def test_who_is_not_root_may_be_given_the_virtual_world(machine: Machine) -> None:
+    machine.remove("go")
+    machine.add("id", "#!/bin/sh\necho 1000\n")
+    assert "fetching go" in machine.run("repro")[2]
+    assert "fetching go" not in machine.run("vet")[2]
 
 
 def test_no_suitable_python(machine: Machine) -> None:

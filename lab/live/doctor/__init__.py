@@ -14,6 +14,7 @@ from lab.cache import cache_folder
 from lab.live.doctor import disk, groups, kernel, labs, programs, sandboxing
 from lab.live.doctor.check import Check, State, guarded
 from lab.live.engine import tools_in
+from lab.live.inventory import IN_GO
 from lab.live.lease import labs_root
 
 __all__ = ["Check", "State", "examine"]
@@ -29,6 +30,7 @@ def examine(engine_folder: Path | None = None, runs: Path = Path("runs")) -> tup
         "engine": partial(programs.engine, engine_folder),
         "git": programs.git_program,
         "workload": partial(programs.workload, cache_folder()),
+        **{one.name: partial(programs.in_go, one, cache_folder()) for one in IN_GO},
         "cgroups": groups.cgroups,
         "swap": groups.swap,
         "memory": kernel.memory,

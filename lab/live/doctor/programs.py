@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.gobuild import GoProgram, existing, find_go
 from lab.live.doctor.check import Check, lack, note, ok, sentence
 from lab.live.engine import OPTIONAL, Engine, find_engine
 from lab.recipe import git
@@ -85,3 +86,18 @@ def workload(cache: Path) -> Check:
     return ok(
         "workload", f"not built yet; {build.compiler_name} can", "The first run builds it, once."
     )
+
+
+def in_go(wanted: GoProgram, cache: Path) -> Check:
+    """Whether a program of the virtual world is built, or can be; nothing is built here.
+
+    It is no lack where it cannot be: the live world does without.
+    """
+    try:
+        found = existing(wanted, cache)
+        if found:
+            return ok(wanted.name, f"ready: {found}")
+        go = find_go(wanted)
+    except LabError as error:
+        return note(wanted.name, "no program, and nothing to build it with", sentence(error))
+    return ok(wanted.name, f"not built yet; {go.version} can", "The first run builds it, once.")

@@ -23,19 +23,18 @@ const (
 )
 
 func main() {
-	switch {
-	case len(os.Args) == 2 && os.Args[1] == "--version":
+	if len(os.Args) == 2 && os.Args[1] == "--version" {
 		fmt.Println("stackspec of docker/cli", version("github.com/docker/cli"))
-	case len(os.Args) > 1:
-		fmt.Fprintln(os.Stderr, "stackspec: it reads questions from its input, and takes no argument "+
-			"but --version")
+		return
+	}
+	if len(os.Args) > 1 {
+		fmt.Fprintln(os.Stderr, "stackspec answers JSON lines on stdin, and takes no argument but --version")
 		os.Exit(exitUsage)
-	default:
-		logrus.SetFormatter(messageAlone{})
-		if err := serve(os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, "stackspec:", err)
-			os.Exit(exitApparatus)
-		}
+	}
+	logrus.SetFormatter(messageAlone{})
+	if err := serve(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "stackspec:", err)
+		os.Exit(exitApparatus)
 	}
 }
 

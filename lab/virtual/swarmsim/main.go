@@ -21,8 +21,12 @@ const (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == "--version" {
+		fmt.Println("swarmsim of swarmkit", version("github.com/moby/swarmkit/v2"))
+		return
+	}
 	if len(os.Args) > 1 {
-		fmt.Fprintln(os.Stderr, "swarmsim takes no arguments: it answers JSON lines on stdin")
+		fmt.Fprintln(os.Stderr, "swarmsim answers JSON lines on stdin, and takes no argument but --version")
 		os.Exit(exitUsage)
 	}
 	becomeDeterministic()
@@ -34,6 +38,18 @@ func main() {
 	}}
 	everything := func(string, string) (bool, error) { return true, nil }
 	testing.Main(everything, []testing.InternalTest{serving}, nil, nil)
+}
+
+// version is that of a module that this program was built of.
+func version(module string) string {
+	if built, known := debug.ReadBuildInfo(); known {
+		for _, one := range built.Deps {
+			if one.Path == module {
+				return one.Version
+			}
+		}
+	}
+	return "unknown"
 }
 
 // becomeDeterministic takes away what would order SwarmKit's goroutines differently every time: with

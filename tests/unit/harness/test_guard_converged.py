@@ -350,3 +350,30 @@ def test_other_services_are_none_of_its_business() -> None:
         (8, seen(AT_HEAD)),
     )
     assert outcome(BEFORE, story) is Outcome.CONVERGED
+
+
+ON_ITS_WAY = {
+    "wanted, and it boots": task("further", HEAD, "starting"),
+    "wanted once another has gone": task("further", HEAD, "ready", desired="ready"),
+    "told to end while it boots": task("further", HEAD, "starting", desired="shutdown"),
+    "wanted, of the old spec": task("further", BASE, "preparing"),
+}
+
+
+@pytest.mark.parametrize("further", ON_ITS_WAY)
+def test_a_further_task_on_its_way_may_kill_the_one_that_runs(further: str) -> None:
+    """Found by the search: OLD was the OOM killer's victim, and its slot got another head task."""
+    coming = ON_ITS_WAY[further]
+    story = upgrade((10, listed(OLD, NEW, coming)), (11, seen(AT_HEAD)))
+    ruling = rule(BEFORE, story)
+    assert ruling.outcome is Outcome.STALLED
+    assert f"a further task is on its way: further is {coming.state}" in ruling.reason
+    over = task("further", HEAD, "shutdown", desired="shutdown")
+    settled = upgrade((10, listed(OLD, NEW, coming)), (11, seen(AT_HEAD)), (20, listed(NEW, over)))
+    assert rule(BEFORE, settled).outcome is Outcome.CONVERGED
+
+
+def test_an_old_task_that_takes_its_time_to_end_is_not_waited_for() -> None:
+    ending = task("old", BASE, "running", desired="shutdown")
+    story = upgrade((10, listed(ending, NEW)), (11, seen(AT_HEAD)))
+    assert rule(BEFORE, story).outcome is Outcome.CONVERGED

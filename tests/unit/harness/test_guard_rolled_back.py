@@ -11,7 +11,9 @@ from lab.swarm import Task, UpdatePolicy
 from tests.builders import (
     BASE,
     HEAD,
+    RELABELLED,
     STAMP,
+    THIRD,
     Story,
     deployed,
     listed,
@@ -268,3 +270,33 @@ def test_a_rollback_whose_end_went_unseen_says_so() -> None:
 def test_a_pause_already_seen_is_ruled_though_sight_is_lost_afterwards() -> None:
     story = upgrade((7, seen(service(HEAD, BASE, "paused"))), (7, LOST))
     assert outcome(BEFORE, story) is Outcome.PAUSED
+
+
+AFTERWARDS = {
+    "a retry": service(HEAD, BASE),
+    "a retry that is updating": service(HEAD, BASE, status("updating", "t2")),
+    "a third version": service(THIRD, BASE, status("updating", "t2")),
+    "labels": service(RELABELLED, BASE),
+}
+
+
+@pytest.mark.parametrize("afterwards", AFTERWARDS)
+def test_what_the_swarm_has_begun_to_roll_back_stays_so_whoever_comes_in_next(
+    afterwards: str,
+) -> None:
+    """Found by the search: it was called superseded, though the head was lost before."""
+    story = upgrade((7, seen(STARTED)), (8, seen(AFTERWARDS[afterwards])))
+    ruling = rule(BEFORE, story, labels={STAMP: "head"})
+    assert ruling.outcome is Outcome.ROLLED_BACK
+    assert ruling.reason.startswith(SAID)
+    assert "; before its end was seen, another update came in: " in ruling.reason
+    assert ruling.decided_s == 8
+
+
+def test_a_rollback_that_was_never_seen_applied_stays_one_too() -> None:
+    story = (
+        Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
+        .at(2, seen(STARTED))
+        .at(3, seen(AFTERWARDS["a retry that is updating"]))
+    )
+    assert outcome(BEFORE, story) is Outcome.ROLLED_BACK

@@ -71,10 +71,6 @@ FOREIGN: dict[str, tuple[Moments, str]] = {
         [(7, seen(service(HEAD, BASE)))],
         "the update status was cleared: the service was updated again",
     ),
-    "the status cleared by a retry after the rollback": (
-        [(7, seen(service(BASE, None, "rollback_started"))), (8, seen(service(HEAD, BASE)))],
-        "the update status was cleared: the service was updated again",
-    ),
     "a rollback by hand, by its message": (
         [(7, seen(service(BASE, HEAD, status("rollback_started", "t2", message=MANUAL_ROLLBACK))))],
         "somebody requested a rollback by hand",
@@ -149,17 +145,6 @@ def test_a_new_spec_after_a_deploy_that_changed_nothing_is_somebody_elses(
     nothing_runs = Story((0, seen(BEFORE)), (1, deployed()), (1, seen(service(BASE, BASE))))
     story = nothing_runs.at(3, seen(service(replacement, BASE)))
     assert outcome(BEFORE, story) is Outcome.SUPERSEDED
-
-
-def test_a_retry_after_a_rollback_that_was_never_seen_applied_is_somebody_elses() -> None:
-    story = (
-        Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
-        .at(2, seen(service(BASE, None, "rollback_started")))
-        .at(3, seen(service(HEAD, BASE, status("updating", "t2"))))
-        .at(4, listed(NEW))
-        .at(10, seen(service(HEAD, BASE, status("completed", "t2"))))
-    )
-    assert rule(BEFORE, story, labels={STAMP: "head"}).outcome is Outcome.SUPERSEDED
 
 
 def test_a_second_deploy_by_the_same_hand_may_bring_the_spec_that_the_first_did_not() -> None:

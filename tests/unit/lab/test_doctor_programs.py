@@ -14,6 +14,7 @@ from lab.live import doctor
 from lab.live.doctor import check, disk, groups, programs
 from lab.live.doctor.check import Check, State, guarded
 from lab.live.engine import OPTIONAL, REQUIRED
+from lab.recipe.resolver import STACKSPEC
 from lab.workload.build import Build
 
 STATIC = b"\x7fELF\x02\x01".ljust(54, b"\0") + struct.pack("<HH", 56, 0).ljust(10, b"\0")
@@ -33,7 +34,8 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with nothing on PATH and an empty cache."""
     monkeypatch.setenv("PATH", str(tmp_path / "host"))
     monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("STAMPLOAD", raising=False)
+    for ready_made in ("STAMPLOAD", "STAMPLAB_STACKSPEC", "STAMPLAB_SWARMSIM"):
+        monkeypatch.delenv(ready_made, raising=False)
     monkeypatch.setattr("lab.live.engine._SYSTEM_FOLDERS", ())
     return tmp_path
 
@@ -129,6 +131,21 @@ def test_a_ready_made_workload_must_answer(bare: Path, monkeypatch: pytest.Monke
     assert programs.workload(bare).found == f"{bare}/mine ($STAMPLOAD)"
     put(bare, "mine", text="#!/bin/sh\necho something else\n")
     assert programs.workload(bare).state is State.LACK
+
+
+def test_a_program_in_go_that_cannot_be_built_is_a_note(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", str(bare / "python"))
+    found = programs.in_go(STACKSPEC, bare)
+    assert (found.name, found.state) == ("stackspec", State.NOTE)
+    assert "needs the program stackspec, " in found.means
+    put(bare / "host", "go", text="#!/bin/sh\necho go1.99.1 linux amd64\n")
+    found = programs.in_go(STACKSPEC, bare)
+    assert found.found == "not built yet; go1.99.1 linux amd64 can"
+    put(bare, "mine")
+    monkeypatch.setenv("STAMPLAB_STACKSPEC", str(bare / "mine"))
+    assert programs.in_go(STACKSPEC, bare).found == f"ready: {bare}/mine"
 
 
 # The disk.

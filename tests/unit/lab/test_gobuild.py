@@ -71,8 +71,10 @@ def test_a_real_go_builds_a_static_program(greeter: GoProgram, tmp_path: Path) -
 
 def test_what_was_built_is_kept(greeter: GoProgram, calls: Path, tmp_path: Path) -> None:
     assert gobuild.existing(greeter, tmp_path / "cache") is None
-    program = gobuild.get_program(greeter, tmp_path / "cache")
-    assert gobuild.get_program(greeter, tmp_path / "cache") == program
+    told: list[str] = []
+    program = gobuild.get_program(greeter, tmp_path / "cache", tell=told.append)
+    assert gobuild.get_program(greeter, tmp_path / "cache", tell=told.append) == program
+    assert [line.partition(",")[0] for line in told] == ["building greeter by go1.25.3 linux amd64"]
     assert gobuild.existing(greeter, tmp_path / "cache") == program
     (call,) = calls.read_text().splitlines()
     assert call.startswith("build -trimpath -ldflags=-s -w -mod=readonly -buildvcs=false -o ")

@@ -19,6 +19,7 @@ from lab.live.inventory import Item, inventory
 from tests import PYTHON_PATH
 
 PLAIN = ("git", "abra", "cp", "ln", "printf", "true")
+GO = ("stackspec", "swarmsim")
 ROOT = Path(__file__).parents[3]
 
 
@@ -145,11 +146,14 @@ def test_git_is_the_packages_or_none(given: Path, tmp_path: Path, *, has_one: bo
 def test_an_inventory_names_each_program_its_version_and_its_place(given: Path) -> None:
     put(given, *REQUIRED, says="Docker version 2.0.0, given")
     (given / "ip").write_text("#!/bin/sh\nexit 3\n")
+    put(given, "stackspec", says="stackspec of docker/cli v28.5.2+incompatible")
     items = {item.name: item for item in inventory()}
-    assert set(items) == {"python", *REQUIRED, *OPTIONAL, *PLAIN, "stampload"}
+    assert set(items) == {"python", *REQUIRED, *OPTIONAL, *PLAIN, "stampload", *GO}
     assert items["dockerd"] == Item(name="dockerd", path=given / "dockerd", version="2.0.0")
     assert items["ip"] == Item(name="ip", path=given / "ip", version=None)
     assert items["git"] == Item(name="git", path=None, version=None)
+    assert items["stackspec"].version == "28.5.2+incompatible"
+    assert items["swarmsim"] == Item(name="swarmsim", path=None, version=None)
     (given / "runc").unlink()  # an incomplete engine is listed all the same
     items = {item.name: item for item in inventory()}
     assert (items["runc"].path, items["dockerd"].version) == (None, "2.0.0")

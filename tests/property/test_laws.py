@@ -1,0 +1,153 @@
+"""The laws of an upgrade's verdict, searched over its timing on the real SwarmKit in virtual time.
+
+The same strategies serve the guard, which must survive them, and the pre-fix harness, of which both
+faces must be found from scratch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from lab.history import OomKill
+from scenarios.exploring import laws
+from scenarios.exploring.explore import shares
+from scenarios.exploring.fleet import Quest, search
+from scenarios.exploring.ground import EXPLORABLE, Ground, ground_of
+from scenarios.exploring.laws import LAWS
+from scenarios.exploring.search import outcome
+from scenarios.exploring.strategies import schedules
+from scenarios.exploring.trial import Trial
+from scenarios.worlds import Virtual
+from tests.property.drawing import drawn_by
+
+pytestmark = pytest.mark.timeout(3000)
+QUICK, DEEP = 500, 20_000
+AT_LEAST = 0.2
+"""The share of schedules that converge, and of those that are rolled back."""
+
+
+@pytest.fixture(scope="module")
+def ground(virtual: Virtual) -> Iterator[Ground]:
+    with ground_of(EXPLORABLE["discourse"], virtual) as found:
+        yield found
+
+
+def quiet(outcomes: Counter[str], took_s: float) -> None:
+    """Nobody looks on."""
+    del outcomes, took_s
+
+
+def test_the_guard_survives(virtual: Virtual, pytestconfig: pytest.Config) -> None:
+    del virtual  # each job finds it by itself
+    deep = pytestconfig.getoption("--deep")
+    quest = Quest(
+        scenario="discourse",
+        laws=tuple(LAWS),
+        guard=True,
+        examples=DEEP if deep else QUICK,
+        jobs=2,
+        seed=0,
+    )
+    quarry = search(quest, quiet)
+    assert quarry.found == ()
+    print(f"\n{quarry.examples} schedules: {shares(quarry.outcomes)}")
+    share = {name: count / quarry.examples for name, count in quarry.outcomes.items()}
+    assert share["converged"] >= AT_LEAST
+    assert share["rolled back"] >= AT_LEAST
+    assert share["superseded"] > 0
+    assert share["paused"] > 0
+
+
+def test_both_faces_of_the_old_harness_are_found_from_scratch(virtual: Virtual) -> None:
+    del virtual
+    quest = Quest(
+        scenario="discourse",
+        laws=("true-reason", "no-false-green"),
+        guard=False,
+        examples=1000,
+        from_scratch=True,
+    )
+    quarry = search(quest, quiet)
+    by_law = {found.law: found for found in quarry.found}
+    assert set(by_law) == {"true-reason", "no-false-green"}
+    assert all(found.after_examples <= 1000 for found in quarry.found)
+    assert "re-checkout failed" in by_law["true-reason"].broken
+    assert "(HC1)" in by_law["true-reason"].broken
+    assert "the upgrade passed" in by_law["no-false-green"].broken
+
+
+def test_what_is_known_to_break_a_law_breaks_it_still(ground: Ground) -> None:
+    explorable = EXPLORABLE["discourse"]
+    from scenarios.exploring.schedule import read_kept
+
+    known = [read_kept(path) for law in LAWS for path in explorable.known_for(law)]
+    assert {kept.law for kept in known} >= {"no-false-green", "true-reason"}
+    for kept in known:
+        assert LAWS[kept.law].asks(ground.play(kept.schedule, guard=kept.guard)), kept.in_words
+        held = [law.asks(ground.play(kept.schedule, guard=True)) for law in LAWS.values()]
+        assert held == [None] * len(LAWS), kept.in_words
+
+
+def test_a_seed_gives_the_identical_history_byte_for_byte(
+    ground: Ground, pytestconfig: pytest.Config
+) -> None:
+    deep = pytestconfig.getoption("--deep")
+    for schedule in drawn_by(schedules(ground.stamp_label), 5000 if deep else 60):
+        for guard in (True, False):
+            once, again = (ground.play(schedule, guard=guard) for _ in range(2))
+            assert once.as_jsonl() == again.as_jsonl(), schedule
+
+
+@settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+    phases=(Phase.generate, Phase.shrink),
+    max_examples=60,
+)
+@given(data=st.data())
+def test_with_several_replicas_outcomes_are_a_set_and_the_laws_hold_for_each(
+    data: st.DataObject, ground: Ground
+) -> None:
+    """SwarmKit ranges over a map of slots: one schedule may end in several ways."""
+    replicas = st.sampled_from((0, 2, 3, 4))
+    schedule = data.draw(schedules(ground.stamp_label, replicas))
+    ends: set[str] = set()
+    for _ in range(3):
+        trial = ground.play(schedule, guard=True)
+        ends.add(outcome(trial))
+        assert broken(trial) == [], schedule
+    assert len(ends) >= 1
+
+
+def broken(trial: Trial) -> list[str]:
+    """All laws that a trial breaks, in words."""
+    return [said for law in LAWS.values() if (said := law.asks(trial)) is not None]
+
+
+def test_pressure_is_what_the_strategies_are_about(ground: Ground) -> None:
+    """No `assume`, no filter on outcomes: but a good part of what is drawn kills somebody."""
+    drawn = drawn_by(schedules(ground.stamp_label), 60)
+    killed = [has_oom(ground.play(schedule, guard=True)) for schedule in drawn]
+    assert sum(killed) >= 6
+
+
+def has_oom(trial: Trial) -> bool:
+    return any(isinstance(record.what, OomKill) for record in trial.history)
+
+
+def test_a_law_that_nothing_could_break_is_none(ground: Ground) -> None:
+    """Each law is broken by some trial whose verdict is turned round."""
+    turned: Counter[str] = Counter()
+    for schedule in drawn_by(schedules(ground.stamp_label), 60):
+        trial = ground.play(schedule, guard=True)
+        for end in ("pass", "fail"):
+            for name, law in LAWS.items():
+                turned[name] += law.asks(trial.ended_otherwise(end, "for no reason")) is not None
+    assert set(turned) == set(laws.LAWS)
+    assert min(turned.values()) > 0, turned

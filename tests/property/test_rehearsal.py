@@ -1,0 +1,44 @@
+"""A schedule's deploys are what docker/cli would make of its overlays, not what we believe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lab.recipe.resolver import Resolved
+from scenarios.exploring.ground import EXPLORABLE, REFERENCE
+from scenarios.exploring.rehearsal import Rehearsal, rehearse, tailored
+from scenarios.exploring.schedule import Schedule
+from scenarios.exploring.strategies import schedules
+from scenarios.worlds import Virtual
+from tests.property.drawing import drawn_by
+
+DISCOURSE = EXPLORABLE["discourse"]
+
+
+def specs(resolved: Resolved) -> list[object]:
+    return [msgspec.json.decode(raw) for raw in resolved.services]
+
+
+@pytest.mark.timeout(1800)
+def test_a_rehearsed_deploy_is_the_very_one_of_its_overlays(
+    virtual: Virtual, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    deep = pytestconfig.getoption("--deep")
+
+    def rehearsed(schedule: Schedule, name: str) -> Rehearsal:
+        place = tmp_path / name
+        place.mkdir()
+        return rehearse(
+            DISCOURSE.subject, DISCOURSE.head_image, schedule, place, virtual.resolver.resolve
+        )
+
+    reference = rehearsed(REFERENCE, "reference")
+    label = reference.ground.app.stamp_label
+    for number, schedule in enumerate(drawn_by(schedules(label), 200 if deep else 6)):
+        own = rehearsed(schedule, str(number))
+        for ref, deployable in own.deployables.items():
+            ours = tailored(reference, schedule, ref, deployable.stamp)
+            assert specs(ours) == specs(deployable.resolved), schedule
