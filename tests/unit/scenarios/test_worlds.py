@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -57,7 +58,8 @@ class Machine:
         self._look("live")
         return APPARATUS
 
-    def _virtual(self) -> Virtual:
+    def _virtual(self, tell: Callable[[str], None]) -> Virtual:
+        del tell
         self._look("virtual")
         return VIRTUAL
 
