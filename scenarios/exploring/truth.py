@@ -16,7 +16,6 @@ from lab.swarm import RUNNING, Service, ServiceSpec, Task
 from lab.virtual.mirror import Mirror
 
 UPGRADE_BEGINS = "==> stage upgrade"
-_BY_HAND = "manually requested rollback"
 _DONE = (None, "completed")
 
 
@@ -84,11 +83,12 @@ class Truth:
             if self._base is None or service.spec.digest != self._base.digest:
                 self.head, self.applied_s = service.spec, at_s
             return
-        status = service.update_status
-        if self.rolled_back_s is None and status is not None:
-            by_itself = status.message != _BY_HAND
-            if status.state.startswith("rollback") and by_itself:
-                self.rolled_back_s = at_s
+        # A rollback by hand swaps the two specs (SwarmKit service.go:893), the swarm's own leaves
+        # no previous one (updater.go:607); the message tells them apart only until it has ended.
+        by_itself = service.previous_spec is None
+        is_back = (service.update_state or "").startswith("rollback") and by_itself
+        if self.rolled_back_s is None and is_back:
+            self.rolled_back_s = at_s
         before = self.updates[-1][1] if self.updates else self.head
         if service.spec.digest != before.digest:
             self.updates.append((at_s, service.spec))

@@ -251,3 +251,14 @@ func TestUsageFollowsThePlan(t *testing.T) {
 		}
 	}
 }
+
+func TestALimitThatIsReachedToTheByteIsNotPassedThere(t *testing.T) {
+	s := begin(t, fields{"overhead_bytes": 0})
+	s.ask("limit", fields{"bytes": 100 * mb})
+	d := base()
+	d.env = heavy(100, 200, 1)
+	s.ask("create", fields{"spec": d.spec()})
+	s.pass(1.5) // it would not come back
+	equal(t, "victims", len(s.find("oom", "")), 1)
+	equal(t, "limit", s.find("oom", "")[0].LimitBytes, 100*mb)
+}

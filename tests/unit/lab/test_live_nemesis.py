@@ -1,0 +1,154 @@
+"""A second operator on a live engine: what it sends, when, and what it does of a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import docker
+import msgspec
+import pytest
+import requests
+
+from lab.errors import LabError
+from lab.history import Acted, HistoryWriter, LimitSet, Record, RecorderLost
+from lab.live.recorders.nemesis import Nemesis, operate
+from lab.nemesis import Act, Operation, Redeploy, RollBack, Scale, SetLimit, edited
+from lab.virtual.recorder import spec_in
+from tests.unit.lab.golden import swarm_json
+
+NAME = "shop_web"
+SERVICE = swarm_json("updating")
+SPEC = spec_in(msgspec.Raw(SERVICE))
+
+
+class Answer:
+    """An engine's, to one request."""
+
+    def __init__(self, status_code: int = 200, text: str = "") -> None:
+        self.status_code = status_code
+        self.text = text
+        self.content = text.encode()
+
+
+class Api:
+    """An engine with one service, which answers updates with what it is told to."""
+
+    base_url = "http+docker://localhost"
+    api_version = "1.41"
+
+    def __init__(self, update: Answer | Exception | None = None, *, is_there: bool = True) -> None:
+        self.posted: list[tuple[str, dict[str, str], bytes]] = []
+        self._update = update or Answer()
+        self._service = Answer(200, SERVICE.decode()) if is_there else Answer(404, "not found")
+
+    @property
+    def as_api(self) -> docker.APIClient:
+        return cast(docker.APIClient, self)
+
+    def get(self, url: str, params: object) -> Answer:
+        assert params is None
+        assert url == f"{self.base_url}/v1.41/services/{NAME}"
+        return self._service
+
+    def post(
+        self, url: str, params: dict[str, str], data: bytes, headers: dict[str, str]
+    ) -> Answer:
+        assert headers == {"Content-Type": "application/json"}
+        self.posted.append((url, params, data))
+        if isinstance(self._update, Exception):
+            raise self._update
+        return self._update
+
+
+@pytest.mark.parametrize("operation", [Redeploy(), Scale(replicas=3), RollBack()])
+def test_it_updates_the_present_version_by_the_services_id(operation: Operation) -> None:
+    api = Api()
+    assert operate(api.as_api, NAME, operation) == ""
+    ((url, params, data),) = api.posted
+    assert url == f"{api.base_url}/v1.41/services/w3ch2p4o7ixkhngawifx1xqfp/update"
+    rollback = {"rollback": "previous"} if isinstance(operation, RollBack) else {}
+    assert params == {"version": "28", **rollback}
+    assert data == edited(SPEC, operation)
+
+
+def test_a_refusal_is_the_engines_words() -> None:
+    api = Api(Answer(400, "rpc error: service does not have a previous spec\n"))
+    refused = operate(api.as_api, NAME, RollBack())
+    assert refused == "rpc error: service does not have a previous spec"
+
+
+def test_what_is_not_there_cannot_be_operated_upon() -> None:
+    api = Api(is_there=False)
+    assert operate(api.as_api, NAME, Redeploy()) == f"there is no service {NAME}"
+    assert api.posted == []
+
+
+def test_an_engine_that_does_not_answer_is_a_failure_of_the_apparatus() -> None:
+    api = Api(requests.ConnectionError("gone"))
+    with pytest.raises(LabError, match=f"does not answer for an update of {NAME}: gone"):
+        operate(api.as_api, NAME, Redeploy())
+
+
+# As a recorder.
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[HistoryWriter]:
+    writer = HistoryWriter(tmp_path / "history.jsonl", lambda: 0.0)
+    yield writer
+    writer.close()
+
+
+def nemesis(history: HistoryWriter, api: Api, acts: Sequence[Act], now_s: float = 0.0) -> Nemesis:
+    """One whose clock stands still, so that what is due is due at once, and nothing else ever."""
+
+    def set_limit(limit_bytes: int | None, reason: str) -> None:
+        history.append("lab", LimitSet(limit_bytes=limit_bytes, usage_bytes=0, reason=reason))
+
+    return Nemesis(api.as_api, history, set_limit, lambda: now_s, NAME, acts)
+
+
+def taken(history: HistoryWriter, count: int) -> list[Record]:
+    records = [history.take(20) for _ in range(count)]
+    return [record for record in records if record is not None]
+
+
+def test_acts_are_done_in_order_of_their_times_and_each_is_told(history: HistoryWriter) -> None:
+    acts = [
+        Act(after_s=0.01, what=Scale(replicas=2)),
+        Act(after_s=0.0, what=SetLimit(limit_bytes=5, reason="less")),
+        Act(after_s=0.01, what=RollBack()),
+    ]
+    doing = nemesis(history, Api(Answer(500, "no\n")), acts)
+    doing.start()
+    told = [record.what for record in taken(history, 3)]
+    doing.stop()
+    assert told == [
+        LimitSet(limit_bytes=5, usage_bytes=0, reason="less"),
+        Acted(what="a second operator scaled the service to 2", refused="no"),
+        Acted(what="a second operator rolled the service back", refused="no"),
+    ]
+
+
+def test_one_that_is_stopped_does_nothing_more(history: HistoryWriter) -> None:
+    api = Api()
+    doing = nemesis(history, api, [Act(after_s=3600, what=Redeploy())])
+    doing.start()
+    doing.stop()
+    assert api.posted == []
+    assert history.take(0) is None
+
+
+def test_an_engine_that_is_lost_is_told_and_fails_the_run(history: HistoryWriter) -> None:
+    api = Api(requests.ConnectionError("gone"))
+    doing = nemesis(history, api, [Act(after_s=0, what=Redeploy())])
+    doing.start()
+    doing.join(20)
+    with pytest.raises(LabError, match="the recorder of nemesis was lost"):
+        history.take(20)
+    line = history.path.read_bytes().splitlines()[0]
+    lost = msgspec.json.decode(line, type=Record).what
+    assert isinstance(lost, RecorderLost)
+    assert lost.recorder == "nemesis"
