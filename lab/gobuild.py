@@ -132,7 +132,7 @@ def _shelf(cache_dir: Path) -> Path:
 
 
 def _place(wanted: GoProgram, go: Go, cache_dir: Path) -> Path:
-    digest = hashlib.sha256(" ".join((go.version, *FLAGS)).encode())
+    digest = hashlib.sha256(" ".join((go.version, *FLAGS, wanted.runtime or "")).encode())
     for source in _sources(wanted):
         name = str(source.relative_to(wanted.sources))
         digest.update(f"\0{name}\0".encode() + source.read_bytes())
