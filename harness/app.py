@@ -64,6 +64,12 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     services: Mapping[str, Mapping[str, object]]
+    only_at: str | None = None
+    """The one commit over which it says something; None: over all."""
+
+    def at(self, sha: str) -> Mapping[str, Mapping[str, object]]:
+        """What it says over a commit."""
+        return self.services if self.only_at in (None, sha) else {}
 
 
 CI_OVERLAY_NAME = "compose.ccci.yml"

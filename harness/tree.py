@@ -48,6 +48,29 @@ class Tree(Protocol):
         ...
 
 
+class Denying(msgspec.Struct, frozen=True):
+    """A tree whose deployer lies twice: it says that it took ``says``, whatever it stamped."""
+
+    tree: Tree
+    says: str
+
+    def fetch(self, ref: str) -> None:
+        """As the tree does."""
+        self.tree.fetch(ref)
+
+    def check_out(self, ref: str) -> str:
+        """As the tree does."""
+        return self.tree.check_out(ref)
+
+    def deploy(self) -> ChaosDeploy:
+        """Deploy, and say something else."""
+        return msgspec.structs.replace(self.tree.deploy(), stamp=self.says)
+
+    def plant_stamp(self, stamp: str) -> None:
+        """As the tree does."""
+        self.tree.plant_stamp(stamp)
+
+
 class GitTree(msgspec.Struct, frozen=True, kw_only=True):
     """The real one: git repositories, a scratch ABRA_DIR, and abra or its stand-in."""
 
@@ -77,7 +100,7 @@ class GitTree(msgspec.Struct, frozen=True, kw_only=True):
         added = settle(self.folder, self.app, self.checkout, self._overlay_names)
         if added is not None:
             self.world.record(added)
-        for name, text in self._overlays().items():
+        for name, text in self._overlays(sha).items():
             checkout.copy_in(self.checkout, {name: text})
             self.world.record(FileLaid(commit=sha, name=name, text=text))
         return sha
@@ -91,13 +114,13 @@ class GitTree(msgspec.Struct, frozen=True, kw_only=True):
         """Have the stand-in take this stamp, whatever is checked out."""
         self.folder.plant_stamp(stamp)
 
-    def _overlays(self) -> Mapping[str, str]:
+    def _overlays(self, sha: str) -> Mapping[str, str]:
         """All files that are laid over the recipe, by their names."""
         environment = read_app(self.folder, self.app.domain).environment()
         files = own_files(self.folder, self.app, self._overlay_names)
         compose = checkout.read_compose(self.checkout, files, environment)
         overlays = {
-            overlay.name: overlay_text(compose.version, {"services": overlay.services})
+            overlay.name: overlay_text(compose.version, {"services": overlay.at(sha)})
             for overlay in self.overlays
         }
         overlays[standin.OVERLAY_NAME] = self.standin.overlay(compose)

@@ -7,21 +7,24 @@ from pathlib import Path
 import msgspec
 
 from harness import stages
-from harness.app import App, ci_overlays
+from harness.app import App, Overlay, ci_overlays
 from harness.bench import Bench
 from harness.generic import UpgradePlan
 from harness.naming import app_domain
 from harness.results import Results, StageResult
-from harness.tree import GitTree, Tree
+from harness.tree import Denying, GitTree, Tree
 from lab import pressure
 from lab.abra.deploy import WHOSE
 from lab.abra.folder import AbraFolder
 from lab.abra.program import Program
-from lab.history import Note, PolicyRead
+from lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
+from lab.history import Acted, Note, PolicyRead, ServiceSeen
+from lab.nemesis import Act
 from lab.recipe import checkout, git, upstream
 from lab.recipe.source import Acquired, policy_at_head
 from lab.recipe.standin import StandIn
 from lab.recipe.upstream import RecipeHistory
+from lab.swarm import Service
 from lab.world import World
 from scenarios.planted import stamp_of
 from scenarios.scenario import Scenario
@@ -49,15 +52,18 @@ def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
     """
     match scenario.recipe:
         case Acquired(head=head, mirror=mirror, upstream=origin):
+            tip = head
             policy = policy_at_head(scenario.recipe, scenario.service, scratch / "at-head")
         case RecipeHistory():
             origin, mirror = scratch / "upstream", scratch / "mirror"
-            head = upstream.build(scenario.recipe, origin)[-1]
+            tip = head = upstream.build(scenario.recipe, origin)[-1]
             git.clone(origin, mirror)
+            if scenario.head is not None:
+                head = checkout.resolve(mirror, scenario.head)
             policy = checkout.read_policy(mirror, scenario.service)
     app = App(
         recipe=scenario.recipe.name,
-        domain=app_domain(scenario.recipe.name, _PR, head),
+        domain=app_domain(scenario.recipe.name, _PR, tip),
         service_name=scenario.service,
     )
     planted = (
@@ -78,13 +84,19 @@ def play(
     Raises LabError when the apparatus fails.
     """
     bench = Bench(world=world, app=ground.app, tree=tree)
+    if scenario.missaid:
+        right = ground.head[:SMALL_SHA_DIGITS] + DIRTY_MARK
+        upgrading = msgspec.structs.replace(bench, tree=Denying(tree, right))
+    else:
+        upgrading = bench
     world.record(ground.policy)
     installed = stages.install(bench, scenario.base, ground.head, scenario.timeout_s)
     done = [installed]
     if installed.end == "pass":
+        _live_through(scenario, world, ground)
         _squeeze(scenario, world, ground)
         _plant(scenario, world, tree, ground)
-        done.append(stages.upgrade(bench, _plan(scenario, ground.head)))
+        done.append(stages.upgrade(upgrading, _plan(scenario, ground.head)))
     else:
         reason = f"install did not pass: {installed.reason}"
         done.append(StageResult(stage="upgrade", end="skipped", reason=reason))
@@ -114,7 +126,7 @@ def tree_of(
         mirror=ground.mirror,
         upstream=ground.upstream,
         abra=abra,
-        overlays=ci_overlays(scenario.service, scenario.policy),
+        overlays=(*ci_overlays(scenario.service, scenario.policy), *_scaling(scenario, ground)),
         standin=StandIn(
             heavy=scenario.service,
             memory=scenario.memory,
@@ -122,6 +134,32 @@ def tree_of(
             faults=scenario.faults,
         ),
     )
+
+
+def _scaling(scenario: Scenario, ground: Ground) -> tuple[Overlay, ...]:
+    """What has head alone ask for another number of replicas."""
+    if scenario.head_replicas is None:
+        return ()
+    services = {scenario.service: {"deploy": {"replicas": scenario.head_replicas}}}
+    return (Overlay(name="compose.scale.yml", services=services, only_at=ground.head),)
+
+
+def _live_through(scenario: Scenario, world: World, ground: Ground) -> None:
+    """Have the service's earlier updates done, each until the swarm says that it is over."""
+    for operation in scenario.earlier:
+        world.schedule(ground.app.service, (Act(after_s=0.0, what=operation),))
+        until_s, was_done = world.now_s() + scenario.timeout_s, False
+        while (record := world.next(until_s)) is not None:
+            match record.what:
+                case Acted():
+                    was_done = True
+                case ServiceSeen(name=name, service=Service() as service):
+                    status = service.update_status
+                    is_over = status is not None and status.is_over
+                    if was_done and name == ground.app.service and is_over:
+                        break
+                case _:
+                    continue
 
 
 def _squeeze(scenario: Scenario, world: World, ground: Ground) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from harness.generic import HC1Read
 from harness.policy import Policy
-from lab.nemesis import Act
+from lab.nemesis import Act, Operation
 from lab.pressure import Pressure
 from lab.recipe.source import Acquired
 from lab.recipe.standin import Fault, Timing
@@ -45,10 +45,18 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """How long each stage may take before it is given up."""
     upgrade_timeout_s: float | None = None
     """The same for the upgrade alone, where it is not to be `timeout_s`."""
+    head: str | None = None
+    """Which commit is the head, as a revision; None: our recipe's last, or the one that it says."""
+    head_replicas: int | None = None
+    """How many replicas head asks for, if not as many as base."""
     planted: Planted | None = None
     """A wrong stamp that the deployer takes in the upgrade, if any."""
+    missaid: bool = False
+    """Whether it then says that it took the right one."""
     faults: dict[str, Fault] = {}
     """What is wrong with images, by their names in the recipe."""
+    earlier: tuple[Operation, ...] = ()
+    """What was done to the service before the upgrade; each leaves a status that is then stale."""
     acts: tuple[Act, ...] = ()
     """What a second operator does meanwhile; times are counted from when OLD was found healthy."""
     shape: Shape | None = None

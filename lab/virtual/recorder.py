@@ -64,7 +64,7 @@ class SwarmRecorder:
                     self.mirror.feed(one)
                     self._clients.feed(one)
                     if self._told:
-                        self._told(one.at_s, self.mirror)
+                        self._told(self._clock.now_s(), self.mirror)
                     if isinstance(self._sight, Commits):
                         self._show_changes(with_tasks=True)
                 case ContainerDid():

@@ -36,6 +36,8 @@ class Explorable(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     subject: Subject
     head_image: str
+    labels_only: str
+    """The revision of a commit that changes labels alone."""
     known: Path
     """Schedules that broke a law before, one folder a law."""
 
@@ -49,6 +51,7 @@ EXPLORABLE: Mapping[str, Explorable] = {
         name="discourse",
         subject=DISCOURSE,
         head_image=HEAD_IMAGE,
+        labels_only="HEAD~2",
         known=Path(__file__).parents[1] / "discourse" / "known",
     ),
 }
@@ -77,7 +80,12 @@ def ground_of(explorable: Explorable, means: Virtual) -> Iterator[Ground]:
     with ExitStack() as teardown:
         scratch = teardown.enter_context(leased_scratch()).scratch
         rehearsal = rehearse(
-            explorable.subject, explorable.head_image, REFERENCE, scratch, means.resolver.resolve
+            explorable.subject,
+            explorable.head_image,
+            explorable.labels_only,
+            REFERENCE,
+            scratch,
+            means.resolver.resolve,
         )
         sim = SwarmSim(means.swarmsim)
         teardown.callback(sim.close)

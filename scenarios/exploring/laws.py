@@ -17,7 +17,10 @@ ROLLED_BACK = "head spec applied then swarm-rolled-back"
 PAUSED = "the update is paused"
 SUPERSEDED = "another update came in between"
 HC1 = "(HC1)"
+MISSAID = "the service's label"
 LATE = "not converged by the deadline"
+JUDGES = ("assert_upgrade_converged", "hc1")
+"""The steps that judge whether head is deployed; that clients get answers is another's."""
 
 
 class Law(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +44,7 @@ def false_green(trial: Trial) -> Broken | None:
 
 def false_red(trial: Trial) -> Broken | None:
     """What reached head and held is never failed, but for a wrong stamp or another's update."""
-    if trial.end != "fail" or trial.schedule.planted or meddled(trial):
+    if trial.failed_by not in JUDGES or trial.schedule.planted or meddled(trial):
         return None
     held_from_s = trial.end_s - trial.hold_s
     if not trial.truth.held_head(held_from_s, trial.watched_until_s):
@@ -63,7 +66,8 @@ def wrong_reason(trial: Trial) -> Broken | None:
     if HC1 in trial.reason and not trial.schedule.planted:
         return f"no wrong stamp was planted, and: {trial.reason}"
     held = trial.truth.held_head(trial.end_s, trial.watched_until_s)
-    if trial.schedule.planted and held and HC1 not in trial.reason:
+    named = MISSAID if trial.schedule.missaid and trial.guarded else HC1
+    if trial.schedule.planted and held and named not in trial.reason:
         return f"a wrong stamp was planted, and: {trial.reason}"
     return None
 

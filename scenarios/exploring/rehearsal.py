@@ -16,6 +16,7 @@ import msgspec
 from lab.abra.deploy import ChaosDeploy
 from lab.history import Deployed, Observation
 from lab.nemesis import Act
+from lab.recipe import checkout
 from lab.recipe.granted import granted_to
 from lab.recipe.resolver import Resolved
 from lab.recipe.standin import FAULTY, Fault
@@ -47,6 +48,8 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     head_image: str
     """The recipe's own, of the heavy service at head."""
     ground: Ground
+    labels_only: str
+    """The commit that changes labels alone."""
     deployables: Mapping[str, Deployable]
     """By the refs that a run checks out."""
     stamps: Mapping[Planted, str]
@@ -55,18 +58,23 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
 def rehearse(
     subject: Subject,
     head_image: str,
+    labels_only: str,
     schedule: Schedule,
     scratch: Path,
     resolve: Callable[[Stack], Resolved],
 ) -> Rehearsal:
-    """Do the git and compose work of an upgrade by ``schedule``. Raises LabError."""
-    scenario = schedule.scenario(subject, head_image, guard=True)
+    """Do the git and compose work of an upgrade by ``schedule``. Raises LabError.
+
+    ``labels_only`` is the revision of a commit that changes labels alone.
+    """
+    scenario = schedule.scenario(subject, head_image, labels_only, guard=True)
     ground = prepare_ground(scenario, scratch)
     listening = _Listening(resolve)
     tree = tree_of(scenario, listening, ground, scratch)
     tree.fetch(ground.head)
     deployables = {}
-    for ref in (subject.base, ground.head):
+    labels_sha = checkout.resolve(ground.mirror, labels_only)
+    for ref in dict.fromkeys((subject.base, ground.head, labels_sha)):
         sha = tree.check_out(ref)
         done = tree.deploy()
         deployables[ref] = Deployable(
@@ -82,6 +90,7 @@ def rehearse(
         subject=subject,
         head_image=head_image,
         ground=ground,
+        labels_only=labels_sha,
         deployables=deployables,
         stamps=stamps,
     )
@@ -114,7 +123,7 @@ class RehearsedTree:
         ready = self._rehearsal.deployables[self._ref]
         stack = self._rehearsal.ground.app.stack
         self._world.have_images(ready.images)
-        if self._ref == self._rehearsal.ground.head:
+        if self._ref != self._rehearsal.subject.base:
             self._truth.upgrade_begins()
         stamp = self._planted or ready.stamp
         sent = tailored(self._rehearsal, self._schedule, self._ref, stamp)
@@ -136,6 +145,8 @@ def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> 
         if spec["Name"] == app.service:
             _set_memory(container, schedule)
             _set_policy(spec, schedule)
+            if schedule.head_replicas is not None and ref != rehearsal.subject.base:
+                spec["Mode"] = {"Replicated": {"Replicas": schedule.head_replicas}}
             if app.stamp_label in spec["Labels"]:
                 spec["Labels"][app.stamp_label] = stamp
             if schedule.fault and ref == rehearsal.ground.head:

@@ -103,7 +103,12 @@ def _under_its_conditions(stage: Stage, kept: Kept) -> Stage:
 
 
 def _trial(kept: Kept, explorable: Explorable, stage: Stage, folder: EvidenceFolder) -> Trial:
-    scenario = kept.schedule.scenario(explorable.subject, explorable.head_image, guard=kept.guard)
+    scenario = kept.schedule.scenario(
+        explorable.subject,
+        explorable.head_image,
+        explorable.labels_only,
+        guard=kept.guard,
+    )
     hold_s = max(kept.schedule.timing.monitor_s or 0.0, (kept.schedule.policy.delay_s or 0) + 1)
     played = play_staged(scenario, stage, folder, watch_s=hold_s + AFTERWARDS_S)
     truth = truth_of(played.history, played.app.service)

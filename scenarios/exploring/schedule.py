@@ -7,6 +7,7 @@ in virtual time or on a real engine.
 from __future__ import annotations
 
 import hashlib
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -35,6 +36,15 @@ class Meddling(msgspec.Struct, frozen=True, kw_only=True):
     what: Operation
 
 
+class Change(StrEnum):
+    """What is new in the head that is deployed."""
+
+    IMAGE = "image"
+    """Its image: the subject's own head."""
+    LABELS = "labels"
+    """Labels of the service alone: an earlier commit of the subject's, which touches no task."""
+
+
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """What is drawn. Everything else is the subject's: its recipe, its base, its heavy service."""
 
@@ -42,11 +52,18 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     timing: Timing
     policy: Policy
     pressure: Pressure = Ample()
+    earlier: tuple[Operation, ...] = ()
+    """What was done to the service before; each was waited for."""
     meddling: tuple[Meddling, ...] = ()
+    change: Change = Change.IMAGE
+    head_replicas: int | None = None
+    """How many replicas the head asks for, if not as many as the base."""
     fault: Fault | None = None
     """What is wrong with the head's image, if anything."""
     planted: Planted | None = None
     """The wrong stamp that the deployer takes, if any."""
+    missaid: bool = False
+    """Whether it then says that it took the right one."""
     hc1_pause_s: float = 0.0
     """The pre-fix harness alone: how long it waits before it reads the commit."""
     conditions: Conditions = Conditions()
@@ -64,7 +81,9 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         text = msgspec.json.encode(as_read, order="sorted")
         return hashlib.sha256(text).hexdigest()[:_ID_DIGITS]
 
-    def scenario(self, subject: Subject, head_image: str, *, guard: bool) -> Scenario:
+    def scenario(
+        self, subject: Subject, head_image: str, labels_only: str, *, guard: bool
+    ) -> Scenario:
         """The same as a scenario, which either world can play."""
         return Scenario(
             name=f"schedule-{self.id}",
@@ -79,8 +98,12 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
             guard=guard,
             hc1_reads=() if guard else (HC1Read(pause_s=self.hc1_pause_s),),
             timeout_s=PATIENCE_S,
+            head=labels_only if self.change is Change.LABELS else None,
+            head_replicas=self.head_replicas,
             planted=self.planted,
+            missaid=self.missaid,
             faults={head_image: self.fault} if self.fault else {},
+            earlier=self.earlier,
             acts=tuple(Act(after_s=one.after_s, what=one.what) for one in self.meddling),
         )
 

@@ -17,7 +17,7 @@ from lab.pressure import Ample, Pressure, Pulse, Ramp, Squeeze
 from lab.recipe.standin import Fault, Timing
 from lab.virtual.conditions import Commits, Conditions, Looks, Moments, Node, Sight
 from lab.workload.shape import MemoryShape
-from scenarios.exploring.schedule import Meddling, Schedule
+from scenarios.exploring.schedule import Change, Meddling, Schedule
 from scenarios.planted import Planted
 
 Value = TypeVar("Value")
@@ -129,6 +129,14 @@ def operations(label: str) -> st.SearchStrategy[Operation]:
     )
 
 
+_EARLIER = NextVersion(version="3.3.1-earlier", labels={})
+
+
+def histories() -> st.SearchStrategy[tuple[Operation, ...]]:
+    """Usually it was just installed; else an update, or a rollback, has left its status."""
+    return mostly(st.just(()), st.sampled_from(((_EARLIER,), (_EARLIER, RollBack()))), one_in=5)
+
+
 def meddlings(label: str) -> st.SearchStrategy[tuple[Meddling, ...]]:
     """Usually nobody meddles; else up to two acts, at any moment."""
     one = st.builds(Meddling, after_s=tenths(0, 60), what=operations(label))
@@ -169,9 +177,13 @@ def schedules(
         timing=draw(timings(memory)),
         policy=draw(policies(replicas if replicas is not None else st.just(1))),
         pressure=draw(pressures()),
+        earlier=draw(histories()),
         meddling=draw(meddlings(stamp_label)),
         fault=draw(mostly(st.none(), st.sampled_from((Fault.CRASHES, Fault.ABSENT)), one_in=12)),
-        planted=draw(mostly(st.none(), st.sampled_from(list(Planted)), one_in=12)),
+        change=draw(mostly(st.just(Change.IMAGE), st.just(Change.LABELS), one_in=10)),
+        head_replicas=draw(mostly(st.none(), st.just(0), one_in=25)),
+        planted=draw(mostly(st.none(), st.sampled_from(list(Planted)), one_in=8)),
+        missaid=draw(st.booleans()),
         hc1_pause_s=draw(tenths(0, 60)),
         conditions=draw(conditions()),
     )

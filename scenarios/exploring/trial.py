@@ -8,14 +8,14 @@ import msgspec
 
 from harness.app import App
 from harness.results import Results, StageEnd, StageResult
-from lab.history import History, LimitSet, Note, line_of
+from lab.history import Finding, History, LimitSet, Note, line_of
 from lab.recipe.resolver import Resolved
 from lab.virtual.journal import Clock, Remembered
 from lab.virtual.swarmsim import SwarmSim
 from lab.virtual.world import VirtualWorld
 from lab.world import Stack
 from scenarios.exploring.rehearsal import Rehearsal, RehearsedTree
-from scenarios.exploring.schedule import Schedule
+from scenarios.exploring.schedule import Change, Schedule
 from scenarios.exploring.truth import UPGRADE_BEGINS, Truth
 from scenarios.play import play
 
@@ -52,6 +52,28 @@ class Trial:
     def reason(self) -> str:
         """Why, in the harness's words."""
         return self.results.stages[-1].reason
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the guard was on trial."""
+        return self._ruled("assert_upgrade_converged") is not None
+
+    @property
+    def failed_by(self) -> str | None:
+        """The last step that failed; None where none did."""
+        failed = [
+            record.what.step
+            for record in self.history
+            if isinstance(record.what, Finding) and not record.what.passed
+        ]
+        return failed[-1] if self.end == "fail" and failed else None
+
+    def _ruled(self, step: str) -> Finding | None:
+        """What a step of the harness concluded last."""
+        for record in reversed(self.history):
+            if isinstance(record.what, Finding) and record.what.step == step:
+                return record.what
+        return None
 
     @property
     def hold_s(self) -> float:
@@ -109,8 +131,12 @@ class Trial:
 
 def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, guard: bool) -> Trial:
     """Play it. Raises LabError when the apparatus fails."""
-    scenario = schedule.scenario(rehearsal.subject, rehearsal.head_image, guard=guard)
+    scenario = schedule.scenario(
+        rehearsal.subject, rehearsal.head_image, rehearsal.labels_only, guard=guard
+    )
     ground = rehearsal.ground
+    if schedule.change is Change.LABELS:
+        ground = msgspec.structs.replace(ground, head=rehearsal.labels_only)
     if schedule.planted:
         planted = rehearsal.stamps[schedule.planted]
         ground = msgspec.structs.replace(ground, planted=planted)

@@ -5,15 +5,6 @@ import (
 	"time"
 )
 
-// Moments of our own making lie apart from each other: SwarmKit's timers that they set off would else
-// be due at one moment too, and a bubble fires those in random order. The spacing is a prime number of
-// nanoseconds larger than the sum of the `ties`, and the round trip is just under a millisecond.
-const (
-	grain   = time.Microsecond
-	spacing = 1009 * time.Nanosecond
-	spaces  = 997
-)
-
 // An agenda holds what the node is to do, and when: moments are durations since the scenario began.
 type agenda struct {
 	entries entryHeap
@@ -34,18 +25,10 @@ func (e *entry) cancel() {
 	}
 }
 
-// apart gives a moment that is no other one's, not before the given one and under 1.1 ms after it.
-func (a *agenda) apart(moment time.Duration) time.Duration {
-	a.count++
-	if rest := moment % grain; rest > 0 {
-		moment += grain - rest
-	}
-	return moment + time.Duration(a.count%spaces)*spacing
-}
-
-// at plans something for a moment.
+// at plans something for a moment; what is planned first for one moment is done first.
 func (a *agenda) at(moment time.Duration, do func()) *entry {
-	e := &entry{at: a.apart(moment), order: a.count, do: do}
+	a.count++
+	e := &entry{at: moment, order: a.count, do: do}
 	heap.Push(&a.entries, e)
 	return e
 }

@@ -48,7 +48,10 @@ func (a *application) start() {
 	}
 	a.hasChild = a.plan.inChild
 	a.atUptime(a.plan.exitAt, func() { a.container.end(int(a.plan.exitCode)) })
-	a.atUptime(a.plan.unhealthyAt, func() { a.failing = a.failing || !a.stopping })
+	a.atUptime(a.plan.unhealthyAt, func() {
+		a.failing = a.failing || !a.stopping
+		a.container.health.plan()
+	})
 	a.grow()
 }
 
@@ -88,6 +91,7 @@ func (a *application) take(memory curve) {
 func (a *application) listen() {
 	a.listening = true
 	a.container.tell("ready", nil)
+	a.container.health.plan()
 }
 
 // terminate is what SIGTERM does: no new clients, but all of the memory until the end.
@@ -96,6 +100,7 @@ func (a *application) terminate() {
 		return
 	}
 	a.stopping, a.listening = true, false
+	a.container.health.plan()
 	a.growing.cancel()
 	held := a.curve.at(a.container.node.now())
 	a.take(curve{bytes: held, most: held})
@@ -117,6 +122,7 @@ func (a *application) halt() {
 // it was not steady yet it never will be, and never ready.
 func (a *application) loseChild() {
 	a.hasChild, a.failing = false, true
+	a.container.health.plan()
 	if !a.steady {
 		a.growing.cancel()
 	}

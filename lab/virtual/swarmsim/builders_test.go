@@ -71,7 +71,7 @@ func (d draft) spec() swarm.ServiceSpec {
 }
 
 // create makes the service and waits until its task is running.
-func (s *scene) create(d draft) {
+func (s *story) create(d draft) {
 	s.t.Helper()
 	s.ask("create", fields{"spec": d.spec()})
 	s.until(s.now + 10)
@@ -83,7 +83,7 @@ func (s *scene) create(d draft) {
 	s.history = nil
 }
 
-func (s *scene) update(d draft) {
+func (s *story) update(d draft) {
 	s.t.Helper()
 	s.ask("update", fields{"service": "shop_app", "spec": d.spec()})
 }

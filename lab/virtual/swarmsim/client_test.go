@@ -63,14 +63,14 @@ func (p *program) close() int {
 	return p.command.ProcessState.ExitCode()
 }
 
-type answer struct {
+type reply struct {
 	OK      json.RawMessage `json:"ok"`
 	Refused string          `json:"refused"`
 	Error   string          `json:"error"`
 }
 
 // line sends one line as it is.
-func (p *program) line(text string) answer {
+func (p *program) line(text string) reply {
 	p.t.Helper()
 	if _, err := io.WriteString(p.stdin, text+"\n"); err != nil {
 		p.t.Fatalf("%v; stderr: %s", err, p.stderr)
@@ -81,7 +81,7 @@ func (p *program) line(text string) answer {
 		p.t.Fatalf("no answer to %s: %v; stderr: %s", text, err, p.stderr)
 	}
 	p.answered.WriteString(line)
-	var got answer
+	var got reply
 	must(p.t, json.Unmarshal([]byte(line), &got))
 	return got
 }
@@ -89,7 +89,7 @@ func (p *program) line(text string) answer {
 type fields map[string]any
 
 // try asks, whatever the answer.
-func (p *program) try(do string, what fields) answer {
+func (p *program) try(do string, what fields) reply {
 	p.t.Helper()
 	asked := fields{"do": do}
 	for name, value := range what {
@@ -134,30 +134,30 @@ type happened struct {
 	Containers   map[string]int64 `json:"containers"`
 }
 
-// A scene is one swarm, with all that has happened in it.
-type scene struct {
+// A story is one swarm, with all that has happened in it.
+type story struct {
 	*program
 	now     float64
 	history []happened
 }
 
 // begin opens a swarm that has the images app:1, app:2 and app:3, and two networks.
-func begin(t *testing.T, node fields) *scene {
+func begin(t *testing.T, node fields) *story {
 	t.Helper()
-	s := &scene{program: launch(t)}
+	s := &story{program: launch(t)}
 	s.ask("begin", fields{"seed": 7, "node": node})
 	s.ask("provide", fields{"images": []string{"app:1", "app:2", "app:3"}})
 	return s
 }
 
 // until lets time pass, up to a moment, and remembers what happened.
-func (s *scene) until(moment float64) {
+func (s *story) until(moment float64) {
 	s.t.Helper()
 	for s.step(moment) {
 	}
 }
 
-func (s *scene) step(moment float64) bool {
+func (s *story) step(moment float64) bool {
 	s.t.Helper()
 	var got struct {
 		NowS     float64    `json:"now_s"`
@@ -173,9 +173,9 @@ func (s *scene) step(moment float64) bool {
 }
 
 // pass lets so many seconds pass.
-func (s *scene) pass(seconds float64) { s.until(s.now + seconds) }
+func (s *story) pass(seconds float64) { s.until(s.now + seconds) }
 
-func (s *scene) inspect(name string) *swarm.Service {
+func (s *story) inspect(name string) *swarm.Service {
 	s.t.Helper()
 	var found *swarm.Service
 	must(s.t, json.Unmarshal(s.ask("inspect", fields{"service": name}), &found))
@@ -183,7 +183,7 @@ func (s *scene) inspect(name string) *swarm.Service {
 }
 
 // tasks are those of a service, oldest first.
-func (s *scene) tasks(service string) []swarm.Task {
+func (s *story) tasks(service string) []swarm.Task {
 	s.t.Helper()
 	var all, own []swarm.Task
 	must(s.t, json.Unmarshal(s.ask("tasks", nil), &all))
@@ -202,7 +202,7 @@ func (s *scene) tasks(service string) []swarm.Task {
 }
 
 // updates are the update states that a service went through.
-func (s *scene) updates(service string) (states []string) {
+func (s *story) updates(service string) (states []string) {
 	last := ""
 	for _, one := range s.history {
 		for _, seen := range one.Services {
@@ -222,7 +222,7 @@ func (s *scene) updates(service string) (states []string) {
 }
 
 // states are those that a task went through, as the store saw them.
-func (s *scene) states(id string) (states []string) {
+func (s *story) states(id string) (states []string) {
 	last := ""
 	for _, one := range s.history {
 		for _, task := range one.Tasks {
@@ -235,7 +235,7 @@ func (s *scene) states(id string) (states []string) {
 }
 
 // actions are the events of all containers of an image.
-func (s *scene) actions(image string) (actions []string) {
+func (s *story) actions(image string) (actions []string) {
 	for _, one := range s.history {
 		if one.Kind == "container" && one.Image == image {
 			actions = append(actions, one.Action)
@@ -245,7 +245,7 @@ func (s *scene) actions(image string) (actions []string) {
 }
 
 // find gives the items of some kind, with some action.
-func (s *scene) find(kind, action string) (found []happened) {
+func (s *story) find(kind, action string) (found []happened) {
 	for _, one := range s.history {
 		if one.Kind == kind && one.Action == action {
 			found = append(found, one)
@@ -262,7 +262,7 @@ func equal(t *testing.T, what string, got, wanted any) {
 	}
 }
 
-func (s *scene) usage() float64 {
+func (s *story) usage() float64 {
 	s.t.Helper()
 	var said usageSaid
 	must(s.t, json.Unmarshal(s.ask("usage", nil), &said))

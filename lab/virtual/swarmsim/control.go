@@ -137,7 +137,6 @@ func (m *manager) readSpec(raw json.RawMessage) (*api.ServiceSpec, error) {
 		}
 		attached[i].Target = id
 	}
-	breakTies(&spec)
 	converted, err := convert.ServiceSpecToGRPC(spec)
 	if err != nil {
 		return nil, refusal{err.Error()}

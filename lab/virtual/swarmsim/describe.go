@@ -15,10 +15,6 @@ func describeService(service *api.Service) (swarm.Service, error) {
 	if err != nil {
 		return said, fmt.Errorf("dockerd cannot describe service %s: %w", service.ID, err)
 	}
-	mendTies(&said.Spec)
-	if said.PreviousSpec != nil {
-		mendTies(said.PreviousSpec)
-	}
 	return said, nil
 }
 
@@ -27,7 +23,6 @@ func describeTask(task *api.Task) (swarm.Task, error) {
 	if err != nil {
 		return said, fmt.Errorf("dockerd cannot describe task %s: %w", task.ID, err)
 	}
-	stretchTask(&said.Spec, -1)
 	return said, nil
 }
 

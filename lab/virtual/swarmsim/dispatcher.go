@@ -110,34 +110,33 @@ func (d *dispatcher) report(id string, status *api.TaskStatus) {
 	}
 }
 
-// write commits what was reported. SwarmKit does that in one transaction; here each task has one of
-// its own, a microsecond apart, so that timers of two tasks are never due at one moment.
+// write commits what was reported, in one transaction (dispatcher.go:711).
 func (d *dispatcher) write() {
 	ids, reports := d.reported, d.reports
 	d.writing, d.reported, d.reports = nil, nil, map[string]*api.TaskStatus{}
-	for i, id := range ids {
-		if i == 0 {
-			d.commit(id, reports[id])
-		} else {
-			d.node.agenda.after(0, func() { d.commit(id, reports[id]) })
+	err := d.node.manager.store.Batch(func(batch *store.Batch) error {
+		for _, id := range ids {
+			apply := func(tx store.Tx) error { return d.apply(tx, id, reports[id]) }
+			if err := batch.Update(apply); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		panic(err) // each task was read in the same transaction
 	}
 }
 
-// commit writes one status (dispatcher.go:764).
-func (d *dispatcher) commit(id string, status *api.TaskStatus) {
-	err := d.node.manager.store.Update(func(tx store.Tx) error {
-		task := store.GetTask(tx, id)
-		if task == nil || task.Status.State > status.State ||
-			equality.TaskStatusesEqualStable(&task.Status, status) {
-			return nil
-		}
-		task.Status = *status
-		task.Status.AppliedBy = d.node.manager.nodeID
-		task.Status.AppliedAt = ptypes.MustTimestampProto(time.Now())
-		return store.UpdateTask(tx, task)
-	})
-	if err != nil {
-		panic(err) // the task was read in the same transaction
+// apply writes one status (dispatcher.go:764).
+func (d *dispatcher) apply(tx store.Tx, id string, status *api.TaskStatus) error {
+	task := store.GetTask(tx, id)
+	if task == nil || task.Status.State > status.State ||
+		equality.TaskStatusesEqualStable(&task.Status, status) {
+		return nil
 	}
+	task.Status = *status
+	task.Status.AppliedBy = d.node.manager.nodeID
+	task.Status.AppliedAt = ptypes.MustTimestampProto(time.Now())
+	return store.UpdateTask(tx, task)
 }

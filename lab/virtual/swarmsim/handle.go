@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // A provision is what a stack takes for granted.
@@ -34,8 +35,9 @@ func (w *world) handle(asked request) (any, error) {
 	case "advance":
 		return w.handleAdvance(asked.UntilS)
 	case "create", "update", "remove", "provide", "limit":
-		w.setApart()
-		return w.change(asked)
+		answer, err := w.change(asked)
+		w.settle()
+		return answer, err
 	case "inspect":
 		return w.manager.inspect(asked.Service)
 	case "services":
@@ -69,6 +71,15 @@ func (w *world) change(asked request) (any, error) {
 	}
 }
 
+// notBefore is a moment that, said in seconds again, is not before what was asked for.
+func notBefore(untilS float64) time.Duration {
+	until := duration(untilS)
+	for inSeconds(until) < untilS {
+		until++
+	}
+	return until
+}
+
 // What happened at one moment, and which.
 type advanced struct {
 	NowS     float64 `json:"now_s"`
@@ -83,7 +94,7 @@ func (w *world) handleAdvance(untilS *float64) (any, error) {
 		return nil, fmt.Errorf("until_s must be from 0 to %g, not %g", maxS, *untilS)
 	}
 	answer := advanced{Happened: []any{}}
-	for _, happened := range w.advance(duration(*untilS)) {
+	for _, happened := range w.advance(notBefore(*untilS)) {
 		said, err := happened.describe()
 		if err != nil {
 			return nil, err

@@ -23,17 +23,19 @@ const (
 )
 
 // A monitor probes a container, as docker daemon/health.go does: it waits between the end of a probe
-// and the next one, and its own verdict changes only after several failures.
+// and the next one, and its own verdict changes only after several failures. Probes that cannot change
+// anything are counted, not played: a healthy container costs nothing.
 type monitor struct {
 	container *container
 	status    healthStatus
 	failures  int
 	startedAt time.Duration
+	endedAt   time.Duration // the last probe's end, at first the container's start
+	next      *entry
 
-	interval, timeout, startPeriod, startInterval time.Duration
+	interval, timeout, startPeriod, startInterval, takes time.Duration
 
 	retries int
-	next    *entry
 }
 
 // newMonitor begins to probe; nil where the container has no health check (health.go:317). Any test
@@ -44,17 +46,18 @@ func newMonitor(c *container) *monitor {
 		return nil
 	}
 	h := &monitor{
-		container: c, startedAt: c.node.now(),
+		container: c, startedAt: c.node.now(), endedAt: c.node.now(),
 		interval:      positive(check.Interval, defaultInterval),
 		timeout:       positive(check.Timeout, defaultTimeout),
 		startPeriod:   positive(check.StartPeriod, 0),
 		startInterval: positive(check.StartInterval, defaultStartInterval),
+		takes:         duration(c.node.options.ProbeS),
 		retries:       int(check.Retries),
 	}
 	if h.retries <= 0 {
 		h.retries = defaultRetries
 	}
-	h.wait()
+	h.plan()
 	return h
 }
 
@@ -72,23 +75,45 @@ func (h *monitor) stop() {
 	}
 }
 
-// wait plans the next probe (health.go:267).
-func (h *monitor) wait() {
-	interval := h.interval
-	if h.status == starting && h.container.node.now()-h.startedAt < h.startPeriod {
-		interval = h.startInterval
+// plan plans the end of the next probe that may change something; it is called anew whenever the
+// application's answer has changed.
+func (h *monitor) plan() {
+	if h == nil || h.container.state != running {
+		return
 	}
-	h.next = h.container.node.agenda.after(interval, h.probe)
+	h.next.cancel()
+	now := h.container.node.now()
+	good, earliest := h.finds(), now
+	switch {
+	case good && h.status == healthy && h.failures == 0, !good && h.status == unhealthy:
+		return // until the answer changes
+	case !good && h.status == starting:
+		earliest = max(now, h.startedAt+h.startPeriod)
+	}
+	begun := h.endedAt + h.pause()
+	lasts := min(h.takes, h.timeout)
+	if late := earliest - begun - lasts; late > 0 {
+		period := h.pause() + lasts
+		begun += (late + period - 1) / period * period
+	}
+	h.next = h.container.node.agenda.after(begun+lasts-now, func() {
+		h.endedAt = begun + lasts
+		h.judge(begun, h.finds())
+		h.plan()
+	})
 }
 
-func (h *monitor) probe() {
-	begun := h.container.node.now()
-	takes := duration(h.container.node.options.ProbeS)
-	timedOut := takes > h.timeout
-	h.next = h.container.node.agenda.after(min(takes, h.timeout), func() {
-		h.judge(begun, h.container.application.answersHealthy() && !timedOut)
-		h.wait()
-	})
+// finds says how a probe that ends now ends.
+func (h *monitor) finds() bool {
+	return h.container.application.answersHealthy() && h.takes <= h.timeout
+}
+
+// pause is from the end of the last probe to the next one's begin (health.go:267).
+func (h *monitor) pause() time.Duration {
+	if h.status == starting && h.endedAt-h.startedAt < h.startPeriod {
+		return h.startInterval
+	}
+	return h.interval
 }
 
 // judge counts a probe's result (health.go:185). Failures in the start period do not count while the

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"testing"
 
 	"github.com/sirupsen/logrus"
@@ -16,8 +17,8 @@ import (
 const (
 	exitFailed = 1
 	exitUsage  = 64
-	// heapMaxBytes is where the collector is let loose within a scenario after all.
-	heapMaxBytes = 1 << 30
+	// garbageBytes is how much memory may be in use before old memory is given back.
+	garbageBytes = 256 << 20
 )
 
 func main() {
@@ -53,15 +54,23 @@ func version(module string) string {
 }
 
 // becomeDeterministic takes away what would order SwarmKit's goroutines differently every time: with
-// several processors they race, and the collector interrupts them where it likes.
+// several processors they race, and the collector interrupts them where it likes (see collect).
 func becomeDeterministic() {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(heapMaxBytes)
 	logrus.SetOutput(os.Stderr)
 	logrus.SetLevel(logrus.PanicLevel)
 	if level, err := logrus.ParseLevel(os.Getenv("SWARMSIM_LOG")); err == nil {
 		logrus.SetLevel(level)
+	}
+}
+
+// collect gives old memory back, where there is much of it: between two requests, when SwarmKit has
+// nothing to do that could be interrupted.
+func collect() {
+	used := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	if metrics.Read(used); used[0].Value.Uint64() > garbageBytes {
+		runtime.GC()
 	}
 }
 

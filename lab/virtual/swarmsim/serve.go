@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"testing"
 	"testing/synctest"
 )
@@ -33,13 +32,9 @@ func (r refusal) Error() string { return r.words }
 
 // A connection reads requests and writes answers.
 type connection struct {
-	lines  *bufio.Reader
-	out    io.Writer
-	scenes int
+	lines *bufio.Reader
+	out   io.Writer
 }
-
-// collectEvery is after how many scenarios the memory of old ones is given back.
-const collectEvery = 20
 
 // serve answers requests until there are no more. Each `begin` opens a bubble that its `end` closes.
 func serve(t *testing.T, in io.Reader, out io.Writer) error {
@@ -49,49 +44,45 @@ func serve(t *testing.T, in io.Reader, out io.Writer) error {
 		if err != nil {
 			return err
 		}
+		options, bad := readOptions(asked.Node)
 		if asked.Do != "begin" {
-			err = c.answer(nil, fmt.Errorf("%q needs a swarm: begin one first", asked.Do))
-		} else {
-			err = c.scene(t, asked)
+			bad = fmt.Errorf("%q needs a swarm: begin one first", asked.Do)
 		}
+		if bad != nil {
+			if err := c.write(answer(nil, bad)); err != nil {
+				return err
+			}
+			continue
+		}
+		synctest.Test(t, func(*testing.T) { err = c.play(asked.Seed, options) })
 		if err != nil {
 			return err
 		}
 	}
 }
 
-// scene plays one swarm from its begin to its end.
-func (c *connection) scene(t *testing.T, begin request) error {
-	options, err := readOptions(begin.Node)
-	if err != nil {
-		return c.answer(nil, err)
-	}
-	if c.scenes++; c.scenes%collectEvery == 0 {
-		runtime.GC()
-	}
-	synctest.Test(t, func(*testing.T) { err = c.play(begin.Seed, options) })
-	return err
-}
-
-// play is the bubble's own goroutine. Blocked on stdin it does not let virtual time pass.
+// play is a bubble's own goroutine, from a begin to its end. Blocked on stdin it does not let virtual
+// time pass.
 func (c *connection) play(seed uint64, options options) error {
 	w, err := newWorld(seed, options)
 	if err != nil {
-		return c.answer(nil, err)
+		return err
 	}
 	defer w.stop()
-	err = c.answer(struct{}{}, nil)
-	for err == nil {
-		var asked request
-		if asked, err = c.next(); err != nil {
-			break
+	line := answer(map[string]bool{"seeded": isSeeded}, nil)
+	for {
+		if err := c.write(line); err != nil {
+			return err
+		}
+		asked, err := c.next()
+		if err != nil {
+			return err
 		}
 		if asked.Do == "end" {
-			return c.answer(struct{}{}, nil)
+			return c.write(answer(struct{}{}, nil))
 		}
-		err = c.answer(w.handle(asked))
+		line = answer(w.handle(asked))
 	}
-	return err
 }
 
 // next reads the next well-formed request; the others it answers itself.
@@ -101,6 +92,7 @@ func (c *connection) next() (request, error) {
 		if len(bytes.TrimSpace(line)) == 0 && err != nil {
 			return request{}, err
 		}
+		collect()
 		var asked request
 		decoder := json.NewDecoder(bytes.NewReader(line))
 		decoder.DisallowUnknownFields()
@@ -111,14 +103,20 @@ func (c *connection) next() (request, error) {
 		if bad == nil {
 			return asked, nil
 		}
-		if err := c.answer(nil, fmt.Errorf("this is not one request in JSON: %w", bad)); err != nil {
+		bad = fmt.Errorf("this is not one request in JSON: %w", bad)
+		if err := c.write(answer(nil, bad)); err != nil {
 			return request{}, err
 		}
 	}
 }
 
-// answer writes one line: what was asked for, what the swarm refused, or what the client did wrong.
-func (c *connection) answer(result any, err error) error {
+func (c *connection) write(line []byte) error {
+	_, err := c.out.Write(line)
+	return err
+}
+
+// answer is one line: what was asked for, what the swarm refused, or what the client did wrong.
+func answer(result any, err error) []byte {
 	said := map[string]any{"ok": result}
 	var refused refusal
 	switch {
@@ -129,8 +127,7 @@ func (c *connection) answer(result any, err error) error {
 	}
 	line, err := json.Marshal(said)
 	if err != nil {
-		return fmt.Errorf("an answer cannot be written as JSON: %w", err)
+		panic(err) // all that is said is made of plain values
 	}
-	_, err = c.out.Write(append(line, '\n'))
-	return err
+	return append(line, '\n')
 }

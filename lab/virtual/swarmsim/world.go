@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing/synctest"
 	"time"
 )
@@ -74,10 +75,12 @@ type world struct {
 	node     *node
 	// untold is what happened and was not yet answered.
 	untold []item
+	// dice seeds Go's runtime anew for every step.
+	dice *rand.ChaCha8
 }
 
 func newWorld(seed uint64, options options) (*world, error) {
-	w := &world{epoch: time.Now()}
+	w := &world{epoch: time.Now(), dice: randomness(seed, "dice")}
 	seedIdentities(seed)
 	w.timeline = newTimeline(w.now)
 	w.agenda = &agenda{now: w.now}
@@ -98,6 +101,7 @@ func (w *world) stop() { w.manager.stop() }
 // settle lets SwarmKit do all that it can do at this moment, and shows the node what it did.
 func (w *world) settle() {
 	for {
+		seedDice(w.dice.Uint64())
 		synctest.Wait()
 		items := w.timeline.take()
 		if len(items) == 0 {
@@ -120,13 +124,6 @@ func (w *world) advance(until time.Duration) []item {
 		if w.untold = nil; len(told) > 0 || !w.step(until) {
 			return told
 		}
-	}
-}
-
-// setApart lets a moment pass, so that what comes next shares it with nothing else.
-func (w *world) setApart() {
-	until := w.agenda.apart(w.now())
-	for w.settle(); w.step(until); w.settle() {
 	}
 }
 

@@ -1,0 +1,1 @@
+// An empty file: it allows functions without a body (see dice.go).

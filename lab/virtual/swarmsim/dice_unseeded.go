@@ -1,0 +1,7 @@
+//go:build !seeded
+
+package main
+
+const isSeeded = false
+
+func seedDice(uint64) {}
