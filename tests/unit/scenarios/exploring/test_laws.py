@@ -9,7 +9,7 @@ from lab.nemesis import Redeploy
 from lab.pressure import Ample, Pulse, Squeeze
 from lab.recipe.standin import Fault
 from scenarios.exploring.ground import REFERENCE
-from scenarios.exploring.laws import HC1, LAWS, ROLLED_BACK, meddled
+from scenarios.exploring.laws import HC1, LAWS, MISSAID, ROLLED_BACK, meddled
 from scenarios.exploring.schedule import Meddling, Schedule
 from scenarios.exploring.trial import Trial
 from scenarios.planted import Planted
@@ -140,6 +140,11 @@ def test_a_wrong_stamp_or_somebody_elses_update_is_reason_enough() -> None:
     assert "no-false-red" in broken(trial(refused, "fail", "superseded"))
 
 
+def test_nor_is_it_the_judges_fault_that_clients_get_no_answer() -> None:
+    made = trial(early(converged()), "fail", "not healthy within 9 s", step="wait_healthy")
+    assert "no-false-red" not in broken(made)
+
+
 # The true reason.
 
 
@@ -168,6 +173,15 @@ def test_hc1_is_about_a_wrong_stamp_and_nothing_else() -> None:
 def test_a_wrong_stamp_that_reached_the_swarm_is_hc1s() -> None:
     said = broken(trial(converged(), "fail", LATE, schedule=PLANTED))
     assert said == {"true-reason": f"a wrong stamp was planted, and: {LATE}"}
+
+
+def test_of_a_deployer_that_denies_its_wrong_stamp_the_guard_names_the_label() -> None:
+    lied = but(PLANTED, missaid=True)
+    missaid = f"{MISSAID} is 1, and 2 was stamped"
+    assert broken(trial(converged(), "fail", missaid, schedule=lied)) == {}
+    assert "true-reason" in broken(trial(converged(), "fail", WRONG_STAMP, schedule=lied))
+    old_harness = trial(converged(), "fail", WRONG_STAMP, schedule=lied, step="hc1")
+    assert broken(old_harness) == {}
 
 
 def test_one_that_did_not_reach_it_may_fail_for_whatever_else() -> None:

@@ -18,11 +18,20 @@ from scenarios.discourse.plays import DISCOURSE
 from scenarios.discourse.recipe import HEAD_IMAGE
 from scenarios.exploring.ground import EXPLORABLE, REFERENCE
 from scenarios.exploring.laws import LAWS
-from scenarios.exploring.schedule import PATIENCE_S, Kept, Meddling, Schedule, keep, read_kept
+from scenarios.exploring.schedule import (
+    PATIENCE_S,
+    Change,
+    Kept,
+    Meddling,
+    Schedule,
+    keep,
+    read_kept,
+)
 from scenarios.exploring.strategies import schedules
 from scenarios.planted import Planted
 from tests.unit.scenarios.exploring.trials import but
 
+LABELS_ONLY = EXPLORABLE["discourse"].labels_only
 FULL = but(
     REFERENCE,
     pressure=Ramp(after_s=1, over_s=2),
@@ -40,9 +49,13 @@ OTHERWISE: dict[str, object] = {
     "timing": but(REFERENCE.timing, monitor_s=6.0),
     "policy": but(REFERENCE.policy, parallelism=0),
     "pressure": Squeeze(),
+    "earlier": (RollBack(),),
     "meddling": (Meddling(after_s=1, what=RollBack()),),
+    "change": Change.LABELS,
+    "head_replicas": 0,
     "fault": Fault.ABSENT,
     "planted": Planted.TRUNCATED,
+    "missaid": True,
     "hc1_pause_s": 0.1,
     "conditions": Conditions(deploy_after_s=0.1),
 }
@@ -172,7 +185,7 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_as_a_scenario_it_says_all_that_it_varies() -> None:
-    scenario = FULL.scenario(DISCOURSE, HEAD_IMAGE, guard=True)
+    scenario = FULL.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
     assert (scenario.memory, scenario.timing, scenario.policy) == (
         FULL.memory,
         FULL.timing,
@@ -186,20 +199,35 @@ def test_as_a_scenario_it_says_all_that_it_varies() -> None:
     assert FULL.id in scenario.name
 
 
+def test_a_head_of_labels_alone_is_another_commit() -> None:
+    usual, labels = (
+        but(FULL, change=change).scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
+        for change in (Change.IMAGE, Change.LABELS)
+    )
+    assert (usual.head, labels.head) == (None, LABELS_ONLY)
+    assert but(usual, name="", title="", head=None) == but(labels, name="", title="", head=None)
+
+
+def test_what_came_before_and_how_the_deployer_lies_are_the_scenarios_too() -> None:
+    schedule = but(FULL, earlier=(Redeploy(),), missaid=True, head_replicas=0)
+    scenario = schedule.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
+    assert (scenario.earlier, scenario.missaid, scenario.head_replicas) == ((Redeploy(),), True, 0)
+
+
 def test_no_run_is_failed_for_want_of_time() -> None:
-    scenario = FULL.scenario(DISCOURSE, HEAD_IMAGE, guard=True)
+    scenario = FULL.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
     assert scenario.timeout_s == PATIENCE_S
     assert scenario.upgrade_timeout_s is None
 
 
 @pytest.mark.parametrize("guard", [True, False])
 def test_the_old_harness_alone_reads_hc1_after_a_pause(*, guard: bool) -> None:
-    reads = FULL.scenario(DISCOURSE, HEAD_IMAGE, guard=guard).hc1_reads
+    reads = FULL.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=guard).hc1_reads
     assert [read.pause_s for read in reads] == ([] if guard else [12.5])
 
 
 def test_the_reference_is_as_plain_as_can_be() -> None:
-    scenario = REFERENCE.scenario(DISCOURSE, HEAD_IMAGE, guard=True)
+    scenario = REFERENCE.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
     assert (scenario.faults, scenario.planted, scenario.acts) == ({}, None, ())
     assert scenario.pressure == Ample()
 

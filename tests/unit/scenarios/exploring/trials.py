@@ -8,7 +8,7 @@ import msgspec
 
 from harness.app import App
 from harness.results import Results, StageEnd, StageResult
-from lab.history import Acted, LimitSet, Note
+from lab.history import Acted, Finding, LimitSet, Note, Observation
 from scenarios.exploring.ground import REFERENCE
 from scenarios.exploring.schedule import Schedule
 from scenarios.exploring.trial import Trial
@@ -18,9 +18,15 @@ from tests.builders import BASE, HEAD, Story, listed, seen, service, task
 APP = App(recipe="discourse", domain="shop")
 OLD, NEW = task("old", BASE), task("new", HEAD)
 BEGINS_S, APPLIED_S, RUNS_S, COMPLETED_S, BACK_S, ENDS_S = 10.0, 11.0, 14.0, 19.0, 16.0, 20.0
+GUARD = "assert_upgrade_converged"
 HOLD_S = HEAD.update.hold_s
 """For so long after its end a trial is watched."""
 Value = TypeVar("Value", bound=msgspec.Struct)
+
+
+def told_at(story: Story) -> list[tuple[float, Observation]]:
+    """What a story is made of."""
+    return [(record.seen_s, record.what) for record in story.records]
 
 
 def but(value: Value, **changes: object) -> Value:
@@ -67,9 +73,14 @@ def trial(
     *,
     schedule: Schedule = REFERENCE,
     end_s: float = ENDS_S,
+    step: str = GUARD,
 ) -> Trial:
-    """What became of a schedule; without a story it converged."""
-    history = (converged() if story is None else story).records
+    """What became of a schedule; without a story it converged. ``step`` is what failed it."""
+    told = converged() if story is None else story
+    history = told.records
+    if end == "fail":
+        ruling = Finding(step=step, passed=False, text=reason)
+        history = Story(*told_at(told), (end_s, ruling)).records
     stages = (
         StageResult(stage="install", end="pass"),
         StageResult(stage="upgrade", end=end, reason=reason),
