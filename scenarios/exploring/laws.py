@@ -32,8 +32,12 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def false_green(trial: Trial) -> Broken | None:
-    """It passes only if the service is at head at the end, and for the hold time after."""
-    if trial.end != "pass" or trial.truth.held_head(trial.end_s, trial.watched_until_s):
+    """It passes only if the true head is there at the end, and for the hold time after."""
+    if trial.end != "pass":
+        return None
+    if trial.schedule.planted:
+        return f"the stamp was {trial.schedule.planted}, and the upgrade passed"
+    if trial.truth.held_head(trial.end_s, trial.watched_until_s):
         return None
     return f"the upgrade passed at {trial.end_s:.1f} s, and is not at head: {trial.in_the_end()}"
 

@@ -76,8 +76,10 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """A name made of all that is in it."""
-        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:_ID_DIGITS]
+        """A name made of all that is in it: equal schedules have the same, 1 s being 1.0 s."""
+        as_read = msgspec.json.decode(msgspec.json.encode(self), type=Schedule)
+        text = msgspec.json.encode(as_read, order="sorted")
+        return hashlib.sha256(text).hexdigest()[:_ID_DIGITS]
 
     def scenario(
         self, subject: Subject, head_image: str, labels_only: str, *, guard: bool
@@ -132,5 +134,5 @@ def read_kept(path: Path) -> Kept:
         return msgspec.json.decode(path.read_bytes(), type=Kept)
     except OSError as error:
         raise UsageError(f"there is no schedule at {path}: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, UsageError) as error:
         raise UsageError(f"{path} is no schedule: {error}") from error

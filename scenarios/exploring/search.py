@@ -40,6 +40,14 @@ class Stopped(BaseException):
     """Somebody else has found what was searched."""
 
 
+class _Failed(BaseException):
+    """A play failed, or a law: that is no find, and Hypothesis must not take it for one."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class _Broken(Exception):
     """A law was broken; one class a law, so that shrinking keeps to it."""
 
@@ -126,16 +134,21 @@ class Search:
             return self._found(repeatable=True)
         except Flaky:
             return self._found(repeatable=False)
+        except _Failed as failed:
+            raise failed.error from failed.error.__cause__
         return None
 
     def _try(self, schedule: Schedule) -> None:
-        trial = self._play(schedule)
+        try:
+            trial = self._play(schedule)
+            found = self._broken(schedule, trial)
+        except Exception as error:
+            raise _Failed(error) from error
         self._trials += 1
         if self._first is None:
             said = outcome(trial)
             self.outcomes[said] += 1
             self._tell(said)
-        found = self._broken(schedule, trial)
         if found is not None:
             law, broken = found
             self._first = self._first or self._trials
@@ -156,9 +169,9 @@ class Search:
             for conditions in (QUICK, SLOW)
         )
 
-    def _found(self, *, repeatable: bool) -> Found | None:
+    def _found(self, *, repeatable: bool) -> Found:
         if self._last is None or self._first is None:
-            return None
+            raise RuntimeError("a law was broken, and nobody has noted by what")
         schedule, law, broken = self._last
         return Found(
             law=law.name,

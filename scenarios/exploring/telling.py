@@ -123,7 +123,8 @@ def sentence(trial: Trial, broken: str) -> str:
         ):
             if at_s is not None:
                 figures.append(f"{word} at {at_s - zero_s:.1f} s")
-    return f"{describe(trial.schedule)}; {', '.join(figures)}: {broken}"
+    said = "; ".join(filter(None, (describe(trial.schedule), ", ".join(figures))))
+    return f"{said}: {broken}"
 
 
 def _first(history: History, kind: type[OomKill], from_s: float) -> float | None:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -254,11 +255,16 @@ func TestUsageFollowsThePlan(t *testing.T) {
 
 func TestALimitThatIsReachedToTheByteIsNotPassedThere(t *testing.T) {
 	s := begin(t, fields{"overhead_bytes": 0})
-	s.ask("limit", fields{"bytes": 100 * mb})
+	const pages = 100 << 20
+	s.ask("limit", fields{"bytes": pages})
 	d := base()
-	d.env = heavy(100, 200, 1)
+	d.env = []string{
+		fmt.Sprintf("STAMPLOAD_STEADY_BYTES=%d", pages),
+		fmt.Sprintf("STAMPLOAD_PEAK_BYTES=%d", 2*pages),
+		"STAMPLOAD_BOOT_S=1",
+	}
 	s.ask("create", fields{"spec": d.spec()})
 	s.pass(1.5) // it would not come back
 	equal(t, "victims", len(s.find("oom", "")), 1)
-	equal(t, "limit", s.find("oom", "")[0].LimitBytes, 100*mb)
+	equal(t, "limit", s.find("oom", "")[0].LimitBytes, pages)
 }

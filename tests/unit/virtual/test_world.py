@@ -181,7 +181,7 @@ def test_what_happens_unseen_lets_time_go_on() -> None:
     records = stage.until(9.0)
     assert stage.world.now_s() == 9
     assert not any(isinstance(record.what, TasksSeen) for record in records)
-    assert stage.watcher.told == [0, 0, 0, 0]
+    assert stage.watcher.told == [0, 1, 2, 3]
     (looked,) = [one for one in stage.until(11) if isinstance(one.what, TasksSeen)]
     assert looked.seen_s == 10
 

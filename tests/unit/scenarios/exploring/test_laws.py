@@ -1,0 +1,300 @@
+"""Each law: a trial that obeys it, trials that break it, and what it has nothing to say about."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.results import StageEnd
+from lab.nemesis import Redeploy
+from lab.pressure import Ample, Pulse, Squeeze
+from lab.recipe.standin import Fault
+from scenarios.exploring.ground import REFERENCE
+from scenarios.exploring.laws import HC1, LAWS, MISSAID, ROLLED_BACK, meddled
+from scenarios.exploring.schedule import Meddling, Schedule
+from scenarios.exploring.trial import Trial
+from scenarios.planted import Planted
+from tests.builders import BASE, HEAD, THIRD, Story, listed, seen, service
+from tests.unit.scenarios.exploring.trials import (
+    BACK_S,
+    BEGINS_S,
+    ENDS_S,
+    HOLD_S,
+    NEW,
+    acted,
+    but,
+    converged,
+    limited,
+    rolled_back,
+    trial,
+    upgrading,
+)
+
+LATE = "not converged by the deadline"
+WRONG_STAMP = f"chaos-version=1 is not the intended head {HC1}"
+PLANTED = but(REFERENCE, planted=Planted.STALE)
+BOTTOM = service(BASE, None, "rollback_completed")
+
+
+def broken(made: Trial) -> dict[str, str]:
+    """What laws a trial breaks, and in what way."""
+    asked = {name: law.asks(made) for name, law in LAWS.items()}
+    return {name: said for name, said in asked.items() if said is not None}
+
+
+# Trials as they should be.
+
+HONEST = [
+    trial(),
+    trial(rolled_back(), "fail", ROLLED_BACK),
+    trial(upgrading(), "fail", LATE),
+    trial(converged(), "fail", WRONG_STAMP, schedule=PLANTED),
+    trial(converged().at(15, acted()), "fail", "another update came in between"),
+    trial(upgrading(), "unknown"),
+]
+
+
+@pytest.mark.parametrize("made", HONEST, ids=lambda made: f"{made.end}: {made.reason}")
+def test_an_honest_verdict_breaks_no_law(made: Trial) -> None:
+    assert broken(made) == {}
+
+
+ENDS: tuple[StageEnd, ...] = ("skipped", "unknown")
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_of_what_has_no_verdict_no_law_has_anything_to_say(end: StageEnd) -> None:
+    for story in (upgrading(), converged(), rolled_back()):
+        assert broken(trial(story, end)) == {}
+
+
+# No false green.
+
+
+def test_to_pass_what_the_swarm_took_back_is_a_false_green() -> None:
+    said = broken(trial(rolled_back(), "pass"))["no-false-green"]
+    assert said == (
+        "the upgrade passed at 20.0 s, and is not at head: another spec, state "
+        "rollback_completed, 0 of head's tasks running"
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        Story(),
+        upgrading(),
+        converged().at(ENDS_S - 0.1, listed()),
+        converged().at(ENDS_S + 0.1, listed()),
+        converged().at(ENDS_S + HOLD_S, seen(BOTTOM)),
+        converged().at(ENDS_S + 1, seen(service(HEAD, BASE, "paused"))),
+        converged().at(ENDS_S + 1, seen(service(THIRD, HEAD, "completed"))),
+        converged().at(ENDS_S + 1, seen(None)),
+        converged().at(ENDS_S + 1, listed()).at(ENDS_S + 1, listed(NEW)),
+    ],
+)
+def test_to_pass_what_is_not_at_head_and_stays_is_a_false_green(story: Story) -> None:
+    assert "no-false-green" in broken(trial(story, "pass"))
+
+
+def test_what_becomes_of_it_after_the_hold_time_is_not_the_verdicts_to_know() -> None:
+    assert broken(trial(converged().at(ENDS_S + HOLD_S + 0.1, seen(BOTTOM)), "pass")) == {}
+
+
+@pytest.mark.parametrize("planted", list(Planted))
+def test_to_pass_a_wrong_stamp_is_a_false_green(planted: Planted) -> None:
+    made = trial(converged(), "pass", schedule=but(REFERENCE, planted=planted))
+    assert broken(made) == {"no-false-green": f"the stamp was {planted}, and the upgrade passed"}
+
+
+# No false red.
+
+
+def test_to_fail_what_is_at_head_and_held_is_a_false_red() -> None:
+    said = broken(trial(early(converged()), "fail", LATE))
+    assert said == {"no-false-red": f"the service is at head and held, and yet: {LATE}"}
+
+
+def early(story: Story) -> Story:
+    """The same, all of it the hold time earlier."""
+    return Story(*((one.seen_s - HOLD_S, one.what) for one in story.records))
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        upgrading(),
+        rolled_back(),
+        converged(),
+        converged().at(ENDS_S + 0.1, listed()),
+    ],
+)
+def test_what_had_not_held_yet_or_does_not_stay_may_be_failed(story: Story) -> None:
+    """Completed at 19 s, it had not been at head for the hold time when it was failed at 20 s."""
+    assert "no-false-red" not in broken(trial(story, "fail", LATE))
+
+
+def test_a_wrong_stamp_or_somebody_elses_update_is_reason_enough() -> None:
+    assert broken(trial(early(converged()), "fail", WRONG_STAMP, schedule=PLANTED)) == {}
+    assert broken(trial(early(converged()).at(15, acted()), "fail", "superseded")) == {}
+    refused = early(converged()).at(15, acted(refused="no previous spec"))
+    assert "no-false-red" in broken(trial(refused, "fail", "superseded"))
+
+
+def test_nor_is_it_the_judges_fault_that_clients_get_no_answer() -> None:
+    made = trial(early(converged()), "fail", "not healthy within 9 s", step="wait_healthy")
+    assert "no-false-red" not in broken(made)
+
+
+# The true reason.
+
+
+def test_a_rolled_back_run_is_to_be_reported_as_rolled_back() -> None:
+    said = broken(trial(rolled_back(), "fail", WRONG_STAMP))
+    assert said == {"true-reason": f"the swarm rolled back at 16.0 s, and: {WRONG_STAMP}"}
+    assert "true-reason" in broken(trial(rolled_back(), "fail", LATE))
+
+
+def test_one_that_was_not_rolled_back_is_not() -> None:
+    said = broken(trial(upgrading(), "fail", ROLLED_BACK))
+    assert said == {"true-reason": f"the swarm did not roll back, and: {ROLLED_BACK}"}
+
+
+def test_nor_is_one_that_was_rolled_back_only_after_the_verdict() -> None:
+    made = trial(rolled_back(), "fail", ROLLED_BACK, end_s=BACK_S - 1)
+    assert "true-reason" in broken(made)
+    assert broken(trial(rolled_back(), "fail", LATE, end_s=BACK_S - 1)) == {}
+
+
+def test_hc1_is_about_a_wrong_stamp_and_nothing_else() -> None:
+    said = broken(trial(upgrading(), "fail", WRONG_STAMP))
+    assert said == {"true-reason": f"no wrong stamp was planted, and: {WRONG_STAMP}"}
+
+
+def test_a_wrong_stamp_that_reached_the_swarm_is_hc1s() -> None:
+    said = broken(trial(converged(), "fail", LATE, schedule=PLANTED))
+    assert said == {"true-reason": f"a wrong stamp was planted, and: {LATE}"}
+
+
+def test_of_a_deployer_that_denies_its_wrong_stamp_the_guard_names_the_label() -> None:
+    lied = but(PLANTED, missaid=True)
+    missaid = f"{MISSAID} is 1, and 2 was stamped"
+    assert broken(trial(converged(), "fail", missaid, schedule=lied)) == {}
+    assert "true-reason" in broken(trial(converged(), "fail", WRONG_STAMP, schedule=lied))
+    old_harness = trial(converged(), "fail", WRONG_STAMP, schedule=lied, step="hc1")
+    assert broken(old_harness) == {}
+
+
+def test_one_that_did_not_reach_it_may_fail_for_whatever_else() -> None:
+    assert broken(trial(rolled_back(), "fail", ROLLED_BACK, schedule=PLANTED)) == {}
+    assert broken(trial(upgrading(), "fail", LATE, schedule=PLANTED)) == {}
+
+
+def test_of_what_another_has_changed_no_true_reason_is_asked() -> None:
+    assert broken(trial(rolled_back().at(12, acted()), "fail", "superseded")) == {}
+    assert "true-reason" in broken(trial(rolled_back().at(18, acted()), "fail", "superseded"))
+
+
+# The fix.
+
+MIB = 1024 * 1024
+STOP_FIRST = but(
+    REFERENCE, policy=but(REFERENCE.policy, order="stop-first"), pressure=Squeeze(short_by=0.5)
+)
+"""OLD uses 100 MiB and NEW's boot 300."""
+
+
+def pressed(
+    schedule: Schedule, limit_bytes: int | None, end: bool, *, usage_bytes: int = 100 * MIB
+) -> Trial:
+    story = Story((5.0, limited(limit_bytes, usage_bytes))).at_all(
+        (one.seen_s, one.what) for one in (converged() if end else rolled_back()).records
+    )
+    return trial(story, "pass" if end else "fail", "" if end else ROLLED_BACK, schedule=schedule)
+
+
+@pytest.mark.parametrize(
+    ("limit_bytes", "passed", "obeys"),
+    [
+        (300 * MIB, True, True),
+        (300 * MIB, False, False),
+        (300 * MIB - 1, False, True),
+        (300 * MIB - 1, True, False),
+        (None, True, True),
+        (None, False, False),
+    ],
+)
+def test_the_fix_converges_if_and_only_if_one_task_fits(
+    limit_bytes: int | None, *, passed: bool, obeys: bool
+) -> None:
+    assert ("fix" not in broken(pressed(STOP_FIRST, limit_bytes, passed))) is obeys
+
+
+def test_with_ample_memory_it_always_does() -> None:
+    ample = but(STOP_FIRST, pressure=Ample())
+    assert "fix" in broken(pressed(ample, None, end=False))
+    assert "fix" not in broken(pressed(ample, None, end=True))
+
+
+@pytest.mark.parametrize(
+    ("replicas", "parallelism", "at_once"), [(1, 1, 1), (3, 1, 1), (3, 2, 2), (3, 0, 3), (2, 5, 2)]
+)
+def test_as_many_have_to_fit_as_boot_at_once(replicas: int, parallelism: int, at_once: int) -> None:
+    policy = but(STOP_FIRST.policy, replicas=replicas, parallelism=parallelism)
+    schedule = but(STOP_FIRST, policy=policy)
+    usage_bytes = 100 * MIB * replicas
+    needed = usage_bytes + 200 * MIB * at_once
+    assert not pressed(schedule, needed, True, usage_bytes=usage_bytes).too_small
+    assert pressed(schedule, needed - 1, True, usage_bytes=usage_bytes).too_small
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        REFERENCE,
+        but(STOP_FIRST, pressure=Pulse(after_s=1, for_s=1)),
+        but(STOP_FIRST, fault=Fault.CRASHES),
+        but(STOP_FIRST, planted=Planted.STALE),
+        but(STOP_FIRST, meddling=(Meddling(after_s=1, what=Redeploy()),)),
+    ],
+)
+def test_of_what_is_not_about_memory_and_order_alone_it_says_nothing(schedule: Schedule) -> None:
+    assert "fix" not in broken(pressed(schedule, 400 * MIB, end=False))
+
+
+# Who has meddled.
+
+
+@pytest.mark.parametrize(
+    ("at_s", "has"),
+    [
+        (BEGINS_S - 0.1, False),
+        (BEGINS_S, True),
+        (ENDS_S, True),
+        (ENDS_S + 0.1, False),
+    ],
+)
+def test_to_meddle_is_to_act_during_the_upgrade(at_s: float, *, has: bool) -> None:
+    records = [(one.seen_s, one.what) for one in converged().records]
+    story = Story(*sorted([*records, (at_s, acted())], key=lambda one: one[0]))
+    assert meddled(trial(story)) is has
+
+
+def test_what_the_swarm_refused_was_no_meddling() -> None:
+    assert not meddled(trial(converged().at(15, acted(refused="no"))))
+
+
+@pytest.mark.parametrize("end_s", [20 - 4e-15, 20 - 1e-9])
+def test_an_act_at_the_very_moment_of_the_end_counts_whatever_its_last_digits(
+    end_s: float,
+) -> None:
+    """Records have whole microseconds, the world's clock has not."""
+    assert end_s < 20
+    assert meddled(trial(converged().at(20.0, acted()), end_s=end_s))
+
+
+def test_a_trial_without_an_upgrade_had_nobody_to_meddle() -> None:
+    assert not meddled(trial(Story((5, acted()))))
+
+
+def test_every_law_has_a_name_of_its_own_and_says_something() -> None:
+    assert all(name == law.name and law.says for name, law in LAWS.items())

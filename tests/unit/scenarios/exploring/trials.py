@@ -1,0 +1,89 @@
+"""Trials made by hand: a schedule, a short history, and how the harness ended."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from harness.app import App
+from harness.results import Results, StageEnd, StageResult
+from lab.history import Acted, Finding, LimitSet, Note, Observation
+from scenarios.exploring.ground import REFERENCE
+from scenarios.exploring.schedule import Schedule
+from scenarios.exploring.trial import Trial
+from scenarios.exploring.truth import UPGRADE_BEGINS, truth_of
+from tests.builders import BASE, HEAD, Story, listed, seen, service, task
+
+APP = App(recipe="discourse", domain="shop")
+OLD, NEW = task("old", BASE), task("new", HEAD)
+BEGINS_S, APPLIED_S, RUNS_S, COMPLETED_S, BACK_S, ENDS_S = 10.0, 11.0, 14.0, 19.0, 16.0, 20.0
+GUARD = "assert_upgrade_converged"
+HOLD_S = HEAD.update.hold_s
+"""For so long after its end a trial is watched."""
+Value = TypeVar("Value", bound=msgspec.Struct)
+
+
+def told_at(story: Story) -> list[tuple[float, Observation]]:
+    """What a story is made of."""
+    return [(record.seen_s, record.what) for record in story.records]
+
+
+def but(value: Value, **changes: object) -> Value:
+    """The same value with some fields changed."""
+    return msgspec.structs.replace(value, **changes)
+
+
+def upgrading() -> Story:
+    """The base runs, and head is applied."""
+    return Story(
+        (0.0, seen(service(BASE))),
+        (0.0, listed(OLD)),
+        (BEGINS_S, Note(text=UPGRADE_BEGINS)),
+        (APPLIED_S, seen(service(HEAD, BASE, "updating"))),
+    )
+
+
+def converged() -> Story:
+    """Head runs from `RUNS_S` on, and is completed at `COMPLETED_S`."""
+    story = upgrading().at(RUNS_S, listed(NEW))
+    return story.at(COMPLETED_S, seen(service(HEAD, BASE, "completed")))
+
+
+def rolled_back() -> Story:
+    """Head never runs; the swarm goes back at `BACK_S`, by itself."""
+    story = upgrading().at(BACK_S, seen(service(BASE, None, "rollback_started")))
+    return story.at(BACK_S + 1, seen(service(BASE, None, "rollback_completed")))
+
+
+def acted(refused: str = "") -> Acted:
+    """A second operator's act."""
+    return Acted(what="a second operator changed labels only", refused=refused)
+
+
+def limited(limit_bytes: int | None, usage_bytes: int) -> LimitSet:
+    """A limit, while so much is in use."""
+    return LimitSet(limit_bytes=limit_bytes, usage_bytes=usage_bytes, reason="for a test")
+
+
+def trial(
+    story: Story | None = None,
+    end: StageEnd = "pass",
+    reason: str = "",
+    *,
+    schedule: Schedule = REFERENCE,
+    end_s: float = ENDS_S,
+    step: str = GUARD,
+) -> Trial:
+    """What became of a schedule; without a story it converged. ``step`` is what failed it."""
+    told = converged() if story is None else story
+    history = told.records
+    if end == "fail":
+        ruling = Finding(step=step, passed=False, text=reason)
+        history = Story(*told_at(told), (end_s, ruling)).records
+    stages = (
+        StageResult(stage="install", end="pass"),
+        StageResult(stage="upgrade", end=end, reason=reason),
+    )
+    results = Results(run_id="made", recipe="discourse", ref="head", stages=stages, abra="nobody")
+    return Trial(schedule, APP, results, history, truth_of(history, APP.service), end_s)
