@@ -57,17 +57,18 @@ def without(mutant: Mutant) -> Iterator[None]:
     module = next(one for one in MODULES if one.__name__ == mutant.module)
     (tree,) = (tree for found, tree in _mutated(module) if found == mutant)
     before = dict(module.__dict__)
-    guard_before = (harness.guard.View, harness.guard.Guard.__init__.__defaults__)
+    guard = vars(harness.guard)
+    view_before, asked_before = guard["View"], harness.guard.Guard.__init__.__defaults__
     exec(compile(tree, str(module.__file__), "exec"), module.__dict__)  # noqa: S102 - our own source
     try:
-        if module is view:
-            harness.guard.View = view.View  # type: ignore[misc]
+        guard["View"] = view.View
         harness.guard.Guard.__init__.__defaults__ = (rules.RULES,)
         yield
     finally:
         module.__dict__.clear()
         module.__dict__.update(before)
-        harness.guard.View, harness.guard.Guard.__init__.__defaults__ = guard_before  # type: ignore[misc]
+        guard["View"] = view_before
+        harness.guard.Guard.__init__.__defaults__ = asked_before
 
 
 def _mutated(module: ModuleType) -> Iterator[tuple[Mutant, ast.Module]]:
@@ -77,11 +78,10 @@ def _mutated(module: ModuleType) -> Iterator[tuple[Mutant, ast.Module]]:
         if function.name in _SPEAKS_ONLY:
             continue
         for node in ast.walk(function):
-            for clause, line, without_it in _clauses(node):
-                mutant = Mutant(
-                    module=module.__name__, function=function.name, line=line, clause=clause
-                )
-                yield mutant, _replaced(tree, node, without_it)
+            for clause, line, rest in _clauses(node):
+                name = function.name
+                mutant = Mutant(module=module.__name__, function=name, line=line, clause=clause)
+                yield mutant, _replaced(tree, node, rest)
 
 
 def _clauses(node: ast.AST) -> Iterator[tuple[str, int, ast.AST]]:
@@ -107,4 +107,5 @@ def _replaced(tree: ast.Module, old: ast.AST, new: ast.AST) -> ast.Module:
         def visit(self, node: ast.AST) -> ast.AST:
             return copy.deepcopy(new) if node is target else self.generic_visit(node)
 
-    return ast.fix_missing_locations(Replace().visit(changed))
+    Replace().visit(changed)
+    return ast.fix_missing_locations(changed)
