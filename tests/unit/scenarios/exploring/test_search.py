@@ -17,7 +17,7 @@ from scenarios.exploring.ground import REFERENCE
 from scenarios.exploring.laws import Law
 from scenarios.exploring.schedule import Schedule
 from scenarios.exploring.search import QUICK, SLOW, Found, Search, Stopped, outcome
-from scenarios.exploring.strategies import schedules, tenths
+from scenarios.exploring.strategies import schedules, seconds
 from scenarios.exploring.trial import Trial
 from tests.builders import BASE, HEAD, Story, seen, service
 from tests.unit.scenarios.exploring.trials import (
@@ -45,10 +45,10 @@ def plain(draw: st.DrawFn) -> Schedule:
     """Three figures, each drawn by itself."""
     return but(
         REFERENCE,
-        memory=but(REFERENCE.memory, boot_s=draw(tenths(0.1, 30))),
-        hc1_pause_s=draw(tenths(0, 60)),
+        memory=but(REFERENCE.memory, boot_s=seconds(draw, 0.1, 30)),
+        hc1_pause_s=seconds(draw, 0, 60),
         conditions=Conditions(
-            seed=draw(st.integers(0, 9)), node=Node(prepare_s=draw(tenths(0, 2)))
+            seed=draw(st.integers(0, 9)), node=Node(prepare_s=seconds(draw, 0, 2))
         ),
     )
 
