@@ -39,6 +39,8 @@ class GoProgram(msgspec.Struct, frozen=True, kw_only=True):
     """A module's folder, with a package ``main`` in it."""
     purpose: str
     """What needs it, for a person: the beginning of a sentence."""
+    runtime: str | None = None
+    """A package of the module's that writes a changed runtime of Go's, for the tag ``seeded``."""
 
     @property
     def variable(self) -> str:
@@ -75,7 +77,7 @@ def get_program(
     with only_builder(_shelf(cache_dir)) as scratch:
         if not place.exists():  # else another process was at it before us
             tell(f"building {wanted.name} by {go.version}, once; the first time takes minutes")
-            _build(wanted, go, scratch / "built", timeout_s)
+            _build(wanted, go, scratch, timeout_s)
             (scratch / "built").rename(place.parent)
     return place
 
@@ -130,7 +132,7 @@ def _shelf(cache_dir: Path) -> Path:
 
 
 def _place(wanted: GoProgram, go: Go, cache_dir: Path) -> Path:
-    digest = hashlib.sha256(" ".join((go.version, *FLAGS)).encode())
+    digest = hashlib.sha256(" ".join((go.version, *FLAGS, wanted.runtime or "")).encode())
     for source in _sources(wanted):
         name = str(source.relative_to(wanted.sources))
         digest.update(f"\0{name}\0".encode() + source.read_bytes())
@@ -139,16 +141,25 @@ def _place(wanted: GoProgram, go: Go, cache_dir: Path) -> Path:
 
 def _sources(wanted: GoProgram) -> list[Path]:
     """All that goes into the program, in one order."""
-    found = [wanted.sources / "go.mod", wanted.sources / "go.sum", *wanted.sources.rglob("*.go")]
+    found = [wanted.sources / "go.mod", wanted.sources / "go.sum"]
+    found += [file for ending in ("go", "s") for file in wanted.sources.rglob(f"*.{ending}")]
     return sorted(file for file in found if not file.name.endswith("_test.go"))
 
 
-def _build(wanted: GoProgram, go: Go, output: Path, timeout_s: float) -> None:
-    output.mkdir(mode=0o755)
-    command = [str(go.program), "build", *FLAGS, "-o", str(output / wanted.name), "."]
-    built = programs.run(command, timeout_s, _environment(), wanted.sources)
-    if built.returncode != 0:
-        last_lines = "\n".join(built.stderr.strip().splitlines()[-15:])
+def _build(wanted: GoProgram, go: Go, scratch: Path, timeout_s: float) -> None:
+    (scratch / "built").mkdir(mode=0o755)
+    flags = list(FLAGS)
+    if wanted.runtime:
+        _run(wanted, go, ["run", "-mod=readonly", wanted.runtime, str(scratch)], timeout_s)
+        flags += ["-overlay", str(scratch / "overlay.json"), "-tags", "seeded"]
+    program = scratch / "built" / wanted.name
+    _run(wanted, go, ["build", *flags, "-o", str(program), "."], timeout_s)
+
+
+def _run(wanted: GoProgram, go: Go, arguments: list[str], timeout_s: float) -> None:
+    ran = programs.run([str(go.program), *arguments], timeout_s, _environment(), wanted.sources)
+    if ran.returncode != 0:
+        last_lines = "\n".join(ran.stderr.strip().splitlines()[-15:])
         raise LabError(f"{go.program} ({go.version}) cannot build {wanted.name}:\n{last_lines}")
 
 

@@ -8,6 +8,15 @@ buildGo126Module {
     fileset = lib.fileset.fileFilter (file: !file.hasExt "md") ../lab/virtual/swarmsim;
   };
   vendorHash = "sha256-ZfotqR2bGM51d5eNAIaL73jDnwP79IaBTSqHLCEsW8g=";
+  subPackages = [ "." ];
+  # One seed gives one history only with a runtime whose dice can be seeded.
+  tags = [ "seeded" ];
+  preBuild = ''
+    mkdir "$TMPDIR/seeded"
+    go run ./seeded "$TMPDIR/seeded"
+    export GOFLAGS="$GOFLAGS -overlay=$TMPDIR/seeded/overlay.json"
+  '';
+  checkFlags = [ "-short" ];
   # Static, as `lab/gobuild.py` makes it.
   env.CGO_ENABLED = 0;
   ldflags = [

@@ -22,6 +22,7 @@ SWARMSIM = gobuild.GoProgram(
     name="swarmsim",
     sources=Path(__file__).parent / "swarmsim",
     purpose="the virtual world",
+    runtime="./seeded",
 )
 Said = TypeVar("Said")
 _ANSWER_S = 60.0

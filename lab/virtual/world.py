@@ -66,6 +66,8 @@ class VirtualWorld:
         self._acts: list[tuple[float, int, str, Act]] = []
         """By their times; the number keeps those of one moment in order."""
         self._numbers = count()
+        self._is_stirred = False
+        """Whether something was asked of the swarm, or happened, that may have come to more."""
         self._there: set[str] = set()
         """Ids of networks, secrets and configs."""
         sim.begin(conditions.seed, conditions.node)
@@ -157,6 +159,7 @@ class VirtualWorld:
         """Set or lift the memory limit that all tasks share."""
         usage = self._sim.usage()
         self._sim.set_limit(limit_bytes)
+        self._is_stirred = True
         self._recorder.limit_bytes = limit_bytes
         limited = LimitSet(limit_bytes=limit_bytes, usage_bytes=usage.usage_bytes, reason=reason)
         self.record(limited)
@@ -190,10 +193,12 @@ class VirtualWorld:
             if present is None:
                 said.append(f"Creating service {name}")
                 self._sim.create(bytes(spec))
+                self._is_stirred = True
             else:
                 service, _ = present
                 said.append(f"Updating service {name} (id: {service.id})")
                 self._sim.update(service.id, bytes(spec))
+                self._is_stirred = True
         return "\n".join(said)
 
     def _new(self, objects: Iterable[SwarmObject]) -> list[SwarmObject]:
@@ -209,11 +214,10 @@ class VirtualWorld:
             self._step(until_s)
 
     def _drain(self) -> None:
-        """Take in what has happened at this very moment."""
-        while True:
+        """Take in what has happened at this very moment, if anything can have."""
+        while self._is_stirred:
             happened = self._sim.advance(self.now_s()).happened
-            if not happened:
-                return
+            self._is_stirred = bool(happened)
             self._recorder.feed(happened)
 
     def _step(self, until_s: float) -> None:
@@ -223,6 +227,7 @@ class VirtualWorld:
         advanced = self._sim.advance(stop_s)
         # The simulator counts whole nanoseconds: what was reached is the moment that was asked for.
         self._clock.move_to(min(advanced.now_s, stop_s) if advanced.happened else stop_s)
+        self._is_stirred |= bool(advanced.happened)
         self._recorder.feed(advanced.happened)
         while self._acts and self._acts[0][0] <= self.now_s():
             _, _, service, act = heapq.heappop(self._acts)
@@ -242,6 +247,7 @@ class VirtualWorld:
                 spec = edited(spec_in(found[1]), act.what)
                 roll_back = isinstance(act.what, RollBack)
                 self._sim.update(found[0].id, spec, roll_back=roll_back)
+                self._is_stirred = True
             except SwarmRefused as refusal:
                 refused = str(refusal)
         self.record(Acted(what=in_words(act.what), refused=refused))

@@ -18,7 +18,6 @@ const playProgram = "SWARMSIM_TEST_IS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(playProgram) != "" {
-		os.Args = os.Args[:1]
 		main()
 	}
 	os.Exit(m.Run())
@@ -34,9 +33,9 @@ type program struct {
 	answered strings.Builder // every answer, byte for byte
 }
 
-func launch(t *testing.T) *program {
+func launch(t *testing.T, arguments ...string) *program {
 	t.Helper()
-	p := &program{t: t, command: exec.Command(os.Args[0]), stderr: &strings.Builder{}}
+	p := &program{t: t, command: exec.Command(os.Args[0], arguments...), stderr: &strings.Builder{}}
 	p.command.Env = append(os.Environ(), playProgram+"=1")
 	p.command.Stderr = p.stderr
 	stdin, err := p.command.StdinPipe()

@@ -4,7 +4,7 @@ package main
 
 import _ "unsafe" // for go:linkname
 
-// isSeeded says whether the runtime's dice can be seeded, see the command `seeded`.
+// isSeeded says whether the runtime's dice can be seeded: see the command in the folder `seeded`.
 const isSeeded = true
 
 //go:linkname seedDice runtime.seedDice

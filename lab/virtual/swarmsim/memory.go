@@ -113,7 +113,9 @@ func (m *memory) untilPassed(group limited) time.Duration {
 	if rate <= 0 || room/rate > maxS {
 		return never
 	}
-	return time.Duration(math.Ceil(room / rate * float64(time.Second)))
+	// Past the moment at which it is reached, for that much is still within the limit: were it tried
+	// there, nothing would be above it, and it would be tried at the same moment for ever.
+	return time.Duration(math.Ceil(room/rate*float64(time.Second))) + time.Microsecond
 }
 
 // A victim is one process that the kernel may kill.

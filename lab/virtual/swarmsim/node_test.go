@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -250,4 +251,20 @@ func TestUsageFollowsThePlan(t *testing.T) {
 				moment.uptime, used, moment.least, moment.most)
 		}
 	}
+}
+
+func TestALimitThatIsReachedToTheByteIsNotPassedThere(t *testing.T) {
+	s := begin(t, fields{"overhead_bytes": 0})
+	const pages = 100 << 20
+	s.ask("limit", fields{"bytes": pages})
+	d := base()
+	d.env = []string{
+		fmt.Sprintf("STAMPLOAD_STEADY_BYTES=%d", pages),
+		fmt.Sprintf("STAMPLOAD_PEAK_BYTES=%d", 2*pages),
+		"STAMPLOAD_BOOT_S=1",
+	}
+	s.ask("create", fields{"spec": d.spec()})
+	s.pass(1.5) // it would not come back
+	equal(t, "victims", len(s.find("oom", "")), 1)
+	equal(t, "limit", s.find("oom", "")[0].LimitBytes, pages)
 }

@@ -6,6 +6,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lab import gobuild
@@ -16,6 +17,7 @@ MAIN = 'package main\n\nfunc main() { println("hello") }\n'
 FAKE_GO = """\
 if [ "$1" = env ]; then echo {version}; echo linux; echo amd64; exit; fi
 echo "$@" >>{calls}
+if [ "$1" = run ]; then exit; fi
 while [ "$1" != -o ]; do shift; done
 printf '#!/bin/sh\\necho built\\n' >"$2"; chmod +x "$2"
 """
@@ -81,6 +83,18 @@ def test_what_was_built_is_kept(greeter: GoProgram, calls: Path, tmp_path: Path)
     assert [path.name for path in program.parent.parent.iterdir()] == [program.parent.name]
 
 
+def test_a_changed_runtime_is_written_first_and_built_over(
+    greeter: GoProgram, calls: Path, tmp_path: Path
+) -> None:
+    seeded = msgspec.structs.replace(greeter, runtime="./seeded")
+    gobuild.get_program(seeded, tmp_path / "cache")
+    run, build = calls.read_text().splitlines()
+    folder = run.split()[-1]
+    assert run == f"run -mod=readonly ./seeded {folder}"
+    assert f" -overlay {folder}/overlay.json -tags seeded -o " in build
+    assert not Path(folder).exists()
+
+
 def test_two_at_once_build_it_once(greeter: GoProgram, calls: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(gobuild.get_program, [greeter] * 2, [tmp_path / "cache"] * 2)
@@ -88,7 +102,7 @@ def test_two_at_once_build_it_once(greeter: GoProgram, calls: Path, tmp_path: Pa
     assert len(calls.read_text().splitlines()) == 1
 
 
-@pytest.mark.parametrize("file", ["main.go", "inner/more.go", "go.mod", "go.sum"])
+@pytest.mark.parametrize("file", ["main.go", "inner/more.go", "dice.s", "go.mod", "go.sum"])
 def test_other_sources_are_another_program(
     greeter: GoProgram, calls: Path, tmp_path: Path, file: str
 ) -> None:

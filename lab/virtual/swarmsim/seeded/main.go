@@ -1,7 +1,7 @@
-// Command seeded runs the go command with a runtime whose dice can be seeded:
+// Command seeded writes, into a folder, a runtime of Go's whose dice can be seeded:
 //
-//	go run ./seeded build -o swarmsim .
-//	go run ./seeded test ./...
+//	go run ./seeded FOLDER
+//	go build -overlay FOLDER/overlay.json -tags seeded -o swarmsim .
 //
 // Go throws dice for the order of a select's ready cases, of timers of a bubble that are due at one
 // moment, and of a map's entries; it keys its hashes by chance, and takes the processor away from a
@@ -51,76 +51,61 @@ func dice() uint32 {
 }`
 
 func main() {
-	if len(os.Args) < 2 {
-		fail(64, "say which go command to run, such as: go run ./seeded build -o swarmsim .")
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "seeded: name a folder for the changed files of Go's runtime")
+		os.Exit(64)
 	}
-	folder, err := os.MkdirTemp("", "swarmsim-seeded-")
+	folder, err := filepath.Abs(os.Args[1])
+	if err == nil {
+		err = patchRuntime(folder)
+	}
 	if err != nil {
-		fail(1, err)
+		fmt.Fprintln(os.Stderr, "seeded:", err)
+		os.Exit(1)
 	}
-	code, err := run(folder, os.Args[1], os.Args[2:])
-	os.RemoveAll(folder)
-	if err != nil {
-		fail(1, err)
-	}
-	os.Exit(code)
 }
 
-func fail(code int, why any) {
-	fmt.Fprintln(os.Stderr, "seeded:", why)
-	os.Exit(code)
-}
-
-// run runs one go command over the patched runtime, and returns its exit code.
-func run(folder, verb string, arguments []string) (int, error) {
-	overlay, err := patchRuntime(folder)
+// patchRuntime writes the changed files, and the list of them that `go build -overlay` wants.
+func patchRuntime(folder string) error {
+	root, version, err := findGo()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	command := exec.Command("go", append([]string{verb, "-overlay", overlay, "-tags", "seeded"},
-		arguments...)...)
-	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if err := command.Run(); err != nil && command.ProcessState == nil {
-		return 0, err
-	}
-	return command.ProcessState.ExitCode(), nil
-}
-
-// patchRuntime writes the patched files, and says where the list of them is that go wants.
-func patchRuntime(folder string) (string, error) {
-	said, err := exec.Command("go", "env", "GOROOT", "GOVERSION").Output()
-	if err != nil {
-		return "", fmt.Errorf("go env: %w", err)
-	}
-	root, version, _ := strings.Cut(strings.TrimSpace(string(said)), "\n")
-	texts := map[string]string{}
+	changed := map[string]string{}
 	for _, one := range patches {
 		path := filepath.Join(root, "src", "runtime", one.file)
-		if texts[path] == "" {
+		if changed[path] == "" {
 			raw, err := os.ReadFile(path)
 			if err != nil {
-				return "", fmt.Errorf("the sources of Go's runtime are needed: %w", err)
+				return fmt.Errorf("the sources of Go's runtime are needed: %w", err)
 			}
-			texts[path] = string(raw)
+			changed[path] = string(raw)
 		}
-		if found := strings.Count(texts[path], one.line); found != 1 {
-			return "", fmt.Errorf("%s has another runtime than the patches are for: %q is in %s %d "+
-				"times; plain `go build` works, but then races end differently every time",
-				version, one.line, path, found)
+		if found := strings.Count(changed[path], one.line); found != 1 {
+			return fmt.Errorf("%s has another runtime than is known here (%s has %d times %q): "+
+				"take an older Go", version, one.file, found, one.line)
 		}
-		texts[path] = strings.Replace(texts[path], one.line, one.by, 1)
+		changed[path] = strings.Replace(changed[path], one.line, one.by, 1)
 	}
-	replaced := map[string]string{}
-	for path, text := range texts {
-		replaced[path] = filepath.Join(folder, filepath.Base(path))
-		if err := os.WriteFile(replaced[path], []byte(text), 0o600); err != nil {
-			return "", err
+	overlay := map[string]map[string]string{"Replace": {}}
+	for path, text := range changed {
+		own := filepath.Join(folder, filepath.Base(path))
+		overlay["Replace"][path] = own
+		if err := os.WriteFile(own, []byte(text), 0o600); err != nil {
+			return err
 		}
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replaced})
+	list, err := json.Marshal(overlay)
 	if err != nil {
-		return "", err
+		return err
 	}
-	list := filepath.Join(folder, "overlay.json")
-	return list, os.WriteFile(list, overlay, 0o600)
+	return os.WriteFile(filepath.Join(folder, "overlay.json"), list, 0o600)
+}
+
+// findGo says where the Go is that runs this, and which version it has: `go run` puts it first on the
+// PATH of what it runs.
+func findGo() (root, version string, err error) {
+	said, err := exec.Command("go", "env", "GOROOT", "GOVERSION").Output()
+	root, version, _ = strings.Cut(strings.TrimSpace(string(said)), "\n")
+	return root, version, err
 }
