@@ -24,7 +24,8 @@ type options struct {
 	ReportS float64 `json:"report_s"`
 	// ProbeS: how long one health probe takes.
 	ProbeS float64 `json:"probe_s"`
-	// ReapS: from the end of a process to the engine's notice of it.
+	// ReapS: from the end of a process to the engine's word of it, after it has cleaned up
+	// (docker daemon/monitor.go:35).
 	ReapS float64 `json:"reap_s"`
 	// OverheadBytes: a container's memory beside its plan.
 	OverheadBytes int64 `json:"overhead_bytes"`
@@ -37,7 +38,7 @@ type options struct {
 
 func readOptions(raw json.RawMessage) (options, error) {
 	read := options{
-		PrepareS: 0.1, StartS: 0.1, AssignS: 0.1, ReportS: 0.1, ProbeS: 0.05, ReapS: 0.01,
+		PrepareS: 0.02, StartS: 0.5, AssignS: 0.1, ReportS: 0.1, ProbeS: 0.06, ReapS: 0.1,
 		OverheadBytes: 1 << 20, MemoryBytes: 24 << 30, CPUs: 2,
 	}
 	if len(raw) > 0 {

@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from lab.errors import UsageError
 from lab.nemesis import Act, NextVersion, Redeploy, Restamp, RollBack, Scale
@@ -103,7 +102,7 @@ def test_a_name_is_fit_for_a_file_and_for_a_command_line() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(schedule=schedules("stamp", st.integers(0, 4)))
+@given(schedule=schedules("stamp"))
 def test_whatever_is_drawn_is_kept_and_read_back_under_its_name(
     schedule: Schedule, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -13,7 +13,7 @@ from lab.history import Acted, Finding, LimitSet, Note, Observation
 from lab.virtual.conditions import Conditions, Node
 from scenarios.exploring.ground import REFERENCE
 from scenarios.exploring.schedule import Schedule
-from scenarios.exploring.strategies import tenths
+from scenarios.exploring.strategies import seconds
 from scenarios.exploring.trial import Trial
 from scenarios.exploring.truth import UPGRADE_BEGINS, truth_of
 from tests.builders import BASE, HEAD, Story, listed, seen, service, task
@@ -32,10 +32,10 @@ def plain(draw: st.DrawFn) -> Schedule:
     """Four figures, each drawn by itself: quicker than all that a real search draws."""
     return but(
         REFERENCE,
-        memory=but(REFERENCE.memory, boot_s=draw(tenths(0.1, 30))),
-        hc1_pause_s=draw(tenths(0, 60)),
+        memory=but(REFERENCE.memory, boot_s=seconds(draw, 0.1, 30)),
+        hc1_pause_s=seconds(draw, 0, 60),
         conditions=Conditions(
-            seed=draw(st.integers(0, 9)), node=Node(prepare_s=draw(tenths(0, 2)))
+            seed=draw(st.integers(0, 9)), node=Node(prepare_s=seconds(draw, 0, 2))
         ),
     )
 
