@@ -13,8 +13,26 @@ from typing import Protocol
 
 from lab import docker_api
 from lab.errors import LabError
-from lab.history import Acted, Deployed, LimitSet, Note, Observation, Record
-from lab.nemesis import Act, RollBack, SetLimit, edited, in_words
+from lab.history import (
+    Acted,
+    Deployed,
+    LimitSet,
+    Note,
+    Observation,
+    Record,
+    RecorderLost,
+)
+from lab.nemesis import (
+    Act,
+    LoseSight,
+    Operation,
+    Recreate,
+    Remove,
+    RollBack,
+    SetLimit,
+    edited,
+    in_words,
+)
 from lab.recipe.granted import granted_to
 from lab.recipe.resolver import ComposeRefused, Resolved, SwarmObject
 from lab.recipe.trust import Gate, Grant
@@ -207,6 +225,16 @@ class VirtualWorld:
         self._there.update(one.id for one in new)
         return new
 
+    def _ask_for(self, operation: Operation, service_id: str, spec: bytes) -> None:
+        match operation:
+            case Remove():
+                self._sim.remove(service_id)
+            case Recreate():
+                self._sim.remove(service_id)
+                self._sim.create(spec)
+            case _:
+                self._sim.update(service_id, spec, roll_back=isinstance(operation, RollBack))
+
     def _pass(self, seconds: float) -> None:
         """Let time pass while a command works."""
         until_s = self.now_s() + seconds
@@ -235,20 +263,24 @@ class VirtualWorld:
 
     def _perform(self, service: str, act: Act) -> None:
         """Do one act, and put down that it was done and what came of it."""
-        if isinstance(act.what, SetLimit):
-            self.set_limit(act.what.limit_bytes, act.what.reason)
-            return
+        match act.what:
+            case SetLimit(limit_bytes=limit_bytes, reason=reason):
+                self.set_limit(limit_bytes, reason)
+            case LoseSight():
+                self.record(RecorderLost(recorder="nemesis", reason=in_words(act.what)))
+            case operation:
+                self._operate(service, operation)
+
+    def _operate(self, service: str, operation: Operation) -> None:
         self._drain()
         found = self._recorder.mirror.named(service)
         refused = f"there is no service {service}"
         if found is not None:
             refused = ""
             try:
-                spec = edited(spec_in(found[1]), act.what)
-                roll_back = isinstance(act.what, RollBack)
-                self._sim.update(found[0].id, spec, roll_back=roll_back)
-                self._is_stirred = True
+                self._ask_for(operation, found[0].id, edited(spec_in(found[1]), operation))
             except SwarmRefused as refusal:
                 refused = str(refusal)
-        self.record(Acted(what=in_words(act.what), refused=refused))
+            self._is_stirred = True
+        self.record(Acted(what=in_words(operation), refused=refused))
         self._drain()

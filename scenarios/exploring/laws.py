@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from lab.errors import UsageError
-from lab.history import Acted
+from lab.history import Acted, Finding, RecorderLost
 from lab.pressure import Ample, Squeeze
 from scenarios.exploring.trial import Trial
 
@@ -34,6 +34,8 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
 
 def false_green(trial: Trial) -> Broken | None:
     """It passes only if the true head is there at the end, and for the hold time after."""
+    if trial.end == "pass" and trial.guarded and _lost_sight(trial):
+        return "the upgrade passed, though sight was lost of the swarm before"
     if trial.end != "pass":
         return None
     if trial.schedule.planted:
@@ -85,13 +87,53 @@ def unfixed(trial: Trial) -> Broken | None:
     return None
 
 
+def too_late(trial: Trial) -> Broken | None:
+    """It is given up at its deadline only while the swarm itself is not done with it."""
+    if trial.end != "fail" or LATE not in trial.reason:
+        return None
+    state = trial.truth.at(trial.end_s)
+    done_s = trial.end_s - _PROMPT_S
+    if state is None or state.service is None:
+        return f"the service is gone, and: {trial.reason}"
+    if meddled(trial, done_s):
+        return f"another update came in long before, and: {trial.reason}"
+    if state.service.update_state in ("paused", "rollback_completed", "rollback_paused"):
+        return f"the swarm says {state.service.update_state}, and: {trial.reason}"
+    return None
+
+
+def _lost_sight(trial: Trial) -> bool:
+    return any(
+        isinstance(record.what, RecorderLost)
+        for record in trial.history
+        if record.seen_s <= round(_ruled_s(trial), 6)
+    )
+
+
+def _ruled_s(trial: Trial) -> float:
+    """When the guard ruled; what comes later is not its to see."""
+    for record in reversed(trial.history):
+        match record.what:
+            case Finding(step="assert_upgrade_converged"):
+                return record.seen_s
+            case _:
+                continue
+    return trial.end_s
+
+
+_PROMPT_S = 60.0
+
+
 def is_about_the_fix(trial: Trial) -> bool:
     """Whether a trial is one of memory and order alone."""
     schedule = trial.schedule
     return (
         schedule.policy.order == "stop-first"
         and isinstance(schedule.pressure, Ample | Squeeze)
-        and not (schedule.fault or schedule.planted or schedule.meddling)
+        and not (schedule.fault or schedule.planted or schedule.meddling or schedule.refused)
+        and schedule.blind_after_s is None
+        and schedule.head_replicas is None
+        and trial.end != "skipped"
     )
 
 
@@ -133,6 +175,11 @@ LAWS: Mapping[str, Law] = {
             name="true-reason",
             says="a rolled-back run is reported as rolled back, a wrong stamp as HC1's",
             asks=wrong_reason,
+        ),
+        Law(
+            name="in-time",
+            says="it is given up at the deadline only while the swarm itself is not done",
+            asks=too_late,
         ),
         Law(
             name="fix",

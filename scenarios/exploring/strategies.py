@@ -14,7 +14,16 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from harness.policy import Policy
-from lab.nemesis import NextVersion, Operation, Redeploy, Restamp, RollBack, Scale
+from lab.nemesis import (
+    NextVersion,
+    Operation,
+    Recreate,
+    Redeploy,
+    Remove,
+    Restamp,
+    RollBack,
+    Scale,
+)
 from lab.pressure import Ample, Pressure, Pulse, Ramp, Squeeze
 from lab.recipe.standin import Fault, Timing
 from lab.virtual.conditions import Commits, Conditions, Looks, Moments, Node, Sight
@@ -128,6 +137,8 @@ def operations(label: str) -> st.SearchStrategy[Operation]:
             RollBack(),
             Scale(replicas=2),
             Scale(replicas=0),
+            Remove(),
+            Recreate(),
         )
     )
 
@@ -181,6 +192,8 @@ def schedules(draw: st.DrawFn, stamp_label: str) -> Schedule:
         head_replicas=_mostly(draw, None, (0,), one_in=25),
         planted=_mostly(draw, None, tuple(Planted), one_in=8),
         missaid=draw(_BOOLEANS),
+        refused=_seldom(draw, one_in=40),
+        blind_after_s=seconds(draw, 0, 60) if _seldom(draw, one_in=40) else None,
         hc1_pause_s=seconds(draw, 0, 60),
         conditions=_conditions(draw),
     )
