@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from lab.errors import UsageError
 from lab.history import Acted, Finding, RecorderLost
 from lab.pressure import Ample, Squeeze
 from scenarios.exploring.trial import Trial
@@ -151,6 +152,14 @@ def meddled(trial: Trial, before_s: float | None = None) -> bool:
         for record in trial.history
         if trial.upgrade_s <= record.seen_s <= until_s
     )
+
+
+def law_named(name: str) -> Law:
+    """The law of that name. Raises UsageError where there is none."""
+    try:
+        return LAWS[name]
+    except KeyError:
+        raise UsageError(f"there is no law {name!r}; there are: {', '.join(LAWS)}") from None
 
 
 LAWS: Mapping[str, Law] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.history import Acted, LimitSet, Note
-from lab.nemesis import NextVersion, Operation, Redeploy, Restamp, RollBack, Scale
+from lab.nemesis import NextVersion, Operation, Recreate, Redeploy, Remove, Restamp, RollBack, Scale
 from lab.pressure import Ample, Pressure, Pulse, Ramp, Squeeze
 from lab.recipe.standin import Fault
 from lab.virtual.conditions import Commits, Looks, Moments, Sight
@@ -22,6 +22,9 @@ INCIDENT = but(REFERENCE, pressure=Squeeze(short_by=0.5), hc1_pause_s=60.0)
 STOP_FIRST = but(INCIDENT, policy=but(INCIDENT.policy, order="stop-first"))
 
 
+EARLIER = NextVersion(version="3.3.1-earlier", labels={})
+
+
 def meddled_with(*operations: Operation, at_s: float = 1.0) -> Schedule:
     return but(REFERENCE, meddling=tuple(Meddling(after_s=at_s, what=one) for one in operations))
 
@@ -35,8 +38,16 @@ ENDS: list[tuple[Schedule, str, str]] = [
     (but(REFERENCE, planted=Planted.STALE), "fail", "converged"),
     (but(REFERENCE, change=Change.LABELS), "pass", "converged"),
     (but(INCIDENT, pressure=Pulse(after_s=0, for_s=60)), "fail", "rolled back"),
+    (but(REFERENCE, planted=Planted.STALE, missaid=True), "fail", "broken otherwise"),
+    (but(REFERENCE, head_replicas=0), "pass", "converged"),
+    (but(REFERENCE, refused=True), "fail", "broken otherwise"),
+    (but(REFERENCE, blind_after_s=1.0), "unknown", "broken otherwise"),
+    (but(REFERENCE, earlier=(EARLIER,)), "pass", "converged"),
+    (but(INCIDENT, earlier=(EARLIER, RollBack())), "fail", "rolled back"),
     (meddled_with(Restamp(labels={"theirs": "1"})), "fail", "superseded"),
     (meddled_with(NextVersion(version="9", labels={})), "fail", "superseded"),
+    (meddled_with(Remove()), "fail", "superseded"),
+    (meddled_with(Recreate()), "fail", "superseded"),
 ]
 
 
