@@ -85,7 +85,8 @@ def test_what_is_known_to_break_a_law_breaks_it_still(ground: Ground) -> None:
     known = [read_kept(path) for law in LAWS for path in explorable.known_for(law)]
     assert {kept.law for kept in known} >= {"no-false-green", "true-reason"}
     for kept in known:
-        assert LAWS[kept.law].asks(ground.play(kept.schedule, guard=kept.guard)), kept.in_words
+        if not kept.guard:  # what was found of the guard is mended
+            assert LAWS[kept.law].asks(ground.play(kept.schedule, guard=False)), kept.in_words
         held = [law.asks(ground.play(kept.schedule, guard=True)) for law in LAWS.values()]
         assert held == [None] * len(LAWS), kept.in_words
 
