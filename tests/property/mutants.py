@@ -1,7 +1,8 @@
 """The guard with one clause taken away, for each of its clauses.
 
-A clause is an ``if`` that rules, notes or passes on, or one operand of an ``and`` or ``or``. They
-are found in the guard's own source, so one that is added later is tried without a line here.
+A clause is an ``if`` that rules, notes or passes on, or one operand of an ``and`` or ``or``, but
+for those that ask for None alone. They are found in the guard's own source, so one that is added
+later is tried without a line here.
 """
 
 from __future__ import annotations
@@ -92,9 +93,20 @@ def _clauses(node: ast.AST) -> Iterator[tuple[str, int, ast.AST]]:
             yield text, node.lineno, ast.copy_location(ast.Pass(), node)
         case ast.BoolOp(values=values):
             for number, value in enumerate(values):
+                if _is_for_types(value):
+                    continue
                 rest = values[:number] + values[number + 1 :]
                 kept = rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
                 yield ast.unparse(value), value.lineno, ast.copy_location(kept, node)
+
+
+def _is_for_types(value: ast.expr) -> bool:
+    """Whether an operand only tells the type checker, and Python, that there is something."""
+    match value:
+        case ast.Compare(ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            return True
+        case _:
+            return False
 
 
 def _replaced(tree: ast.Module, old: ast.AST, new: ast.AST) -> ast.Module:
