@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.docker_api import parse_service
@@ -142,6 +142,7 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(foreign=st.dictionaries(st.text(), json_values, max_size=4))
 def test_what_an_operation_does_not_know_it_leaves_as_it_is(foreign: dict[str, object]) -> None:
     spec = {**foreign, **decoded(SPEC)}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.errors import LabError, RecipeRefused
@@ -223,6 +223,7 @@ acts_ = st.lists(
 sights = st.sampled_from([Commits(), Moments(), Looks(every_s=0.3, phase_s=0.1)])
 
 
+@settings(max_examples=40)
 @given(
     moments=happenings,
     acts=acts_,
@@ -254,6 +255,7 @@ def test_it_never_goes_past_the_moment_that_it_was_given(
             taken += 1
 
 
+@settings(max_examples=40)
 @given(acts=acts_, until_s=instants.filter(bool))
 def test_every_act_that_is_due_by_then_was_done_at_its_time(
     acts: list[Act], until_s: float

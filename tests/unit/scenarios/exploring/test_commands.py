@@ -342,7 +342,7 @@ def wait_for_programs(process: subprocess.Popen[str], program: Path, *, count: i
         children = psutil.Process(process.pid).children(recursive=True)
         if sum(is_of(one, program) for one in children) == count:
             return [one.pid for one in children]
-        time.sleep(0.05)
+        time.sleep(0.1)
     process.kill()
     raise AssertionError(f"{program} does not run: {process.communicate()}")
 

@@ -26,7 +26,7 @@ from scenarios.exploring.laws import LAWS
 from scenarios.exploring.schedule import Kept, Schedule, keep
 from scenarios.exploring.search import Found
 from scenarios.exploring.trial import Trial
-from tests.unit.scenarios.exploring import workers
+from tests.unit.scenarios.exploring import dying, workers
 from tests.unit.scenarios.exploring.trials import but, trial
 from tests.unit.scenarios.exploring.workers import GREEN_S, RED_S, Play, converged, decoded, played
 
@@ -387,4 +387,4 @@ def test_a_process_that_is_killed_is_an_error_and_its_like_are_ended(
 ) -> None:
     quest = but(GREEN_ONLY, jobs=2, examples=1_000_000)
     with pytest.raises(LabError, match=r"job 1 of the search died \(exit code -9\)"):
-        in_processes(monkeypatch, workers.one_dies, tmp_path / "notes", quest)
+        in_processes(monkeypatch, dying.work, tmp_path / "notes", quest)

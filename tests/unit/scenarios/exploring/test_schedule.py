@@ -103,7 +103,7 @@ def test_a_name_is_fit_for_a_file_and_for_a_command_line() -> None:
     assert set(FULL.id) <= set("0123456789abcdef")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(schedule=schedules("stamp"))
 def test_whatever_is_drawn_is_kept_and_read_back_under_its_name(
     schedule: Schedule, tmp_path_factory: pytest.TempPathFactory

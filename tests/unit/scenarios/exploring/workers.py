@@ -94,17 +94,5 @@ def one_finds_while_another_shrinks(
         fleet._work(asked, job, said, stop)
 
 
-def one_dies(asked: bytes, job: int, said: Queue[bytes], stop: Event) -> None:
-    """Job 1 is killed, as by the kernel for want of memory; job 0 would go on for ever."""
-
-    def play(schedule: Schedule) -> Trial:
-        if job == 1:
-            os.kill(os.getpid(), 9)
-        return converged(schedule)
-
-    with playing(play):
-        fleet._work(asked, job, said, stop)
-
-
 def decoded(heard: bytes) -> fleet._Heard:
     return msgspec.json.decode(heard, type=fleet._Heard)
