@@ -12,6 +12,7 @@ from lab.errors import LabError
 from lab.history import Finding, Note
 
 __all__ = [
+    "SightLost",
     "StageFailed",
     "assert_upgrade_converged",
     "chaos_redeploy",
@@ -30,6 +31,10 @@ class StageFailed(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class SightLost(LabError):
+    """The guard cannot rule: something may have happened unseen."""
 
 
 def fetch_recipe(bench: Bench, ref: str) -> None:
@@ -111,7 +116,7 @@ def assert_upgrade_converged(bench: Bench, baseline: Baseline, expectation: Expe
             guard.feed(record)
     ruling = guard.ruling
     if ruling.verdict is Verdict.UNKNOWN:
-        raise LabError(ruling.reason)
+        raise SightLost(ruling.reason)
     passed = ruling.verdict is Verdict.PASS
     prefix = "upgrade-converged" if passed else "upgrade-not-converged"
     text = f"{prefix}: {ruling.service}: {ruling.reason}"

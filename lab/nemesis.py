@@ -47,19 +47,34 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True, tag="scale"):
     replicas: int
 
 
-Operation = Restamp | Redeploy | NextVersion | RollBack | Scale
+class Remove(msgspec.Struct, frozen=True, tag="remove"):
+    """A second operator removes the service."""
+
+
+class Recreate(msgspec.Struct, frozen=True, tag="recreate"):
+    """A second operator removes the service and creates it anew, by its present spec."""
+
+
+Operation = Restamp | Redeploy | NextVersion | RollBack | Scale | Remove | Recreate
+
+
+class LoseSight(msgspec.Struct, frozen=True, tag="lose-sight"):
+    """Whoever looks on stops looking: from here on something may happen unseen."""
+
+
+Deed = SetLimit | Operation | LoseSight
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happens, and when: seconds after the acts were given to the world."""
 
     after_s: float
-    what: SetLimit | Operation
+    what: Deed
 
 
 def edited(spec: bytes, operation: Operation) -> bytes:
     """The service spec (JSON of the Docker API) that an operation makes of the present one."""
-    if isinstance(operation, Redeploy | RollBack):
+    if isinstance(operation, Redeploy | RollBack | Remove | Recreate):
         return spec
     changed: dict[str, Any] = msgspec.json.decode(spec)
     match operation:
@@ -75,7 +90,7 @@ def edited(spec: bytes, operation: Operation) -> bytes:
     return msgspec.json.encode(changed)
 
 
-def in_words(what: SetLimit | Operation) -> str:
+def in_words(what: Deed) -> str:
     """Say in a clause what was done."""
     match what:
         case SetLimit(reason=reason):
@@ -90,3 +105,9 @@ def in_words(what: SetLimit | Operation) -> str:
             return "a second operator rolled the service back"
         case Scale(replicas=replicas):
             return f"a second operator scaled the service to {replicas}"
+        case Remove():
+            return "a second operator removed the service"
+        case Recreate():
+            return "a second operator removed the service and created it anew"
+        case LoseSight():
+            return "sight is lost of the swarm"

@@ -126,7 +126,7 @@ def tree_of(
         mirror=ground.mirror,
         upstream=ground.upstream,
         abra=abra,
-        overlays=(*ci_overlays(scenario.service, scenario.policy), *_scaling(scenario, ground)),
+        overlays=(*ci_overlays(scenario.service, scenario.policy), *_of_head(scenario, ground)),
         standin=StandIn(
             heavy=scenario.service,
             memory=scenario.memory,
@@ -136,12 +136,21 @@ def tree_of(
     )
 
 
-def _scaling(scenario: Scenario, ground: Ground) -> tuple[Overlay, ...]:
-    """What has head alone ask for another number of replicas."""
-    if scenario.head_replicas is None:
+REFUSED_RATIO = 2
+"""A max_failure_ratio that the swarm has no sense for: above 1 it refuses the spec."""
+
+
+def _of_head(scenario: Scenario, ground: Ground) -> tuple[Overlay, ...]:
+    """What head alone asks for: another number of replicas, or what the swarm refuses."""
+    deploy: dict[str, object] = {}
+    if scenario.head_replicas is not None:
+        deploy["replicas"] = scenario.head_replicas
+    if scenario.refused:
+        deploy["update_config"] = {"max_failure_ratio": REFUSED_RATIO}
+    if not deploy:
         return ()
-    services = {scenario.service: {"deploy": {"replicas": scenario.head_replicas}}}
-    return (Overlay(name="compose.scale.yml", services=services, only_at=ground.head),)
+    services = {scenario.service: {"deploy": deploy}}
+    return (Overlay(name="compose.head.yml", services=services, only_at=ground.head),)
 
 
 def _live_through(scenario: Scenario, world: World, ground: Ground) -> None:

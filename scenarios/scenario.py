@@ -53,6 +53,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """A wrong stamp that the deployer takes in the upgrade, if any."""
     missaid: bool = False
     """Whether it then says that it took the right one."""
+    refused: bool = False
+    """Whether the swarm refuses head's spec."""
     faults: dict[str, Fault] = {}
     """What is wrong with images, by their names in the recipe."""
     earlier: tuple[Operation, ...] = ()

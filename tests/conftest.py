@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lab.cache import cache_folder
 from lab.errors import LabError
@@ -33,6 +34,8 @@ def pytest_configure() -> None:
     """A shell makes what it starts in the background deaf to Ctrl-C, and all its children too."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings.register_profile("unhurried", deadline=None)  # no test asserts an absolute time
+    settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

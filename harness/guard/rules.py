@@ -34,7 +34,7 @@ def deploy_failed(view: View, _: Expectation) -> Ruling | None:
 
 def removed(view: View, _: Expectation) -> Ruling | None:
     """The service is gone."""
-    if view.service is not None or not view.looked_since_deploy:
+    if view.service is not None or not view.looked_since_deploy or view.was_reverted:
         return None
     return _rule(view, Outcome.REMOVED, f"there is no service {view.baseline.name} (any more)")
 
@@ -54,13 +54,13 @@ def rolled_back(view: View, expectation: Expectation) -> Ruling | None:
     ``completed``, so the spec is compared as well as the state. The ruling waits for the rollback's
     own end, as long as that can be seen: whether the old version serves is known only then. And it
     waits a little for the failed task to be listed, where nobody has seen it named. Another's
-    update that comes in meanwhile does not make it untrue.
+    update, or a removal, that comes in meanwhile does not make it untrue.
     """
     if not (view.is_reverted or view.was_reverted):
         return None
     state = view.own_state or ""
     is_told = state in _ROLLBACK_OVER and (view.failed_task or view.now_s >= last_words_s(view))
-    is_cut_short = view.foreign is not None or view.lost is not None
+    is_cut_short = view.foreign is not None or view.lost is not None or view.service is None
     if not (is_told or is_cut_short) and view.now_s < expectation.deadline_s:
         return None
     ending = _ending(view, state)
@@ -72,6 +72,8 @@ def rolled_back(view: View, expectation: Expectation) -> Ruling | None:
 
 def _ending(view: View, state: str) -> str:
     """What is to be said of the rollback itself, as a further clause."""
+    if view.service is None:
+        return "; before its end was seen, the service was removed"
     if view.foreign is not None:
         return f"; before its end was seen, another update came in: {view.foreign}"
     if state == "rollback_paused":

@@ -16,8 +16,12 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """To see that the image is there, and make the container."""
     start_s: float = 0.1
     """From there to a running process."""
-    report_s: float = 0.0
-    """A task's state is told to the swarm this much later; a real dispatcher batches for 0.1 s."""
+    assign_s: float = 0.1
+    """How long the dispatcher gathers what the agent must hear, anew with each change."""
+    report_s: float = 0.1
+    """The dispatcher's beat for what agents report; 0: at once."""
+    reap_s: float = 0.01
+    """From a process's end to the engine's notice."""
     probe_s: float = 0.05
     """One health probe."""
     overhead_bytes: int = 1024 * 1024

@@ -77,6 +77,11 @@ class SwarmSim:
         self._pending = b""
         self._is_open = False
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     def begin(self, seed: int, node: Node) -> None:
         """A new swarm, at time 0; the one before is forgotten."""
         if self._is_open:

@@ -13,8 +13,26 @@ from typing import Protocol
 
 from lab import docker_api
 from lab.errors import LabError
-from lab.history import Acted, Deployed, LimitSet, Note, Observation, Record
-from lab.nemesis import Act, RollBack, SetLimit, edited, in_words
+from lab.history import (
+    Acted,
+    Deployed,
+    LimitSet,
+    Note,
+    Observation,
+    Record,
+    RecorderLost,
+)
+from lab.nemesis import (
+    Act,
+    LoseSight,
+    Operation,
+    Recreate,
+    Remove,
+    RollBack,
+    SetLimit,
+    edited,
+    in_words,
+)
 from lab.recipe.granted import granted_to
 from lab.recipe.resolver import ComposeRefused, Resolved, SwarmObject
 from lab.recipe.trust import Gate, Grant
@@ -66,6 +84,8 @@ class VirtualWorld:
         self._acts: list[tuple[float, int, str, Act]] = []
         """By their times; the number keeps those of one moment in order."""
         self._numbers = count()
+        self._is_stirred = False
+        """Whether something was asked of the swarm, or happened, that may have come to more."""
         self._there: set[str] = set()
         """Ids of networks, secrets and configs."""
         sim.begin(conditions.seed, conditions.node)
@@ -157,6 +177,7 @@ class VirtualWorld:
         """Set or lift the memory limit that all tasks share."""
         usage = self._sim.usage()
         self._sim.set_limit(limit_bytes)
+        self._is_stirred = True
         self._recorder.limit_bytes = limit_bytes
         limited = LimitSet(limit_bytes=limit_bytes, usage_bytes=usage.usage_bytes, reason=reason)
         self.record(limited)
@@ -190,10 +211,12 @@ class VirtualWorld:
             if present is None:
                 said.append(f"Creating service {name}")
                 self._sim.create(bytes(spec))
+                self._is_stirred = True
             else:
                 service, _ = present
                 said.append(f"Updating service {name} (id: {service.id})")
                 self._sim.update(service.id, bytes(spec))
+                self._is_stirred = True
         return "\n".join(said)
 
     def _new(self, objects: Iterable[SwarmObject]) -> list[SwarmObject]:
@@ -202,6 +225,16 @@ class VirtualWorld:
         self._there.update(one.id for one in new)
         return new
 
+    def _ask_for(self, operation: Operation, service_id: str, spec: bytes) -> None:
+        match operation:
+            case Remove():
+                self._sim.remove(service_id)
+            case Recreate():
+                self._sim.remove(service_id)
+                self._sim.create(spec)
+            case _:
+                self._sim.update(service_id, spec, roll_back=isinstance(operation, RollBack))
+
     def _pass(self, seconds: float) -> None:
         """Let time pass while a command works."""
         until_s = self.now_s() + seconds
@@ -209,11 +242,10 @@ class VirtualWorld:
             self._step(until_s)
 
     def _drain(self) -> None:
-        """Take in what has happened at this very moment."""
-        while True:
+        """Take in what has happened at this very moment, if anything can have."""
+        while self._is_stirred:
             happened = self._sim.advance(self.now_s()).happened
-            if not happened:
-                return
+            self._is_stirred = bool(happened)
             self._recorder.feed(happened)
 
     def _step(self, until_s: float) -> None:
@@ -223,6 +255,7 @@ class VirtualWorld:
         advanced = self._sim.advance(stop_s)
         # The simulator counts whole nanoseconds: what was reached is the moment that was asked for.
         self._clock.move_to(min(advanced.now_s, stop_s) if advanced.happened else stop_s)
+        self._is_stirred |= bool(advanced.happened)
         self._recorder.feed(advanced.happened)
         while self._acts and self._acts[0][0] <= self.now_s():
             _, _, service, act = heapq.heappop(self._acts)
@@ -230,19 +263,24 @@ class VirtualWorld:
 
     def _perform(self, service: str, act: Act) -> None:
         """Do one act, and put down that it was done and what came of it."""
-        if isinstance(act.what, SetLimit):
-            self.set_limit(act.what.limit_bytes, act.what.reason)
-            return
+        match act.what:
+            case SetLimit(limit_bytes=limit_bytes, reason=reason):
+                self.set_limit(limit_bytes, reason)
+            case LoseSight():
+                self.record(RecorderLost(recorder="nemesis", reason=in_words(act.what)))
+            case operation:
+                self._operate(service, operation)
+
+    def _operate(self, service: str, operation: Operation) -> None:
         self._drain()
         found = self._recorder.mirror.named(service)
         refused = f"there is no service {service}"
         if found is not None:
             refused = ""
             try:
-                spec = edited(spec_in(found[1]), act.what)
-                roll_back = isinstance(act.what, RollBack)
-                self._sim.update(found[0].id, spec, roll_back=roll_back)
+                self._ask_for(operation, found[0].id, edited(spec_in(found[1]), operation))
             except SwarmRefused as refusal:
                 refused = str(refusal)
-        self.record(Acted(what=in_words(act.what), refused=refused))
+            self._is_stirred = True
+        self.record(Acted(what=in_words(operation), refused=refused))
         self._drain()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -175,7 +176,8 @@ def _counterexample(
     )
     keep(kept, runs.absolute() / SCHEDULES)
     folder.part(found.law).write("history.jsonl", trial.as_jsonl())
-    replay = f"{ourselves()} replay {found.schedule.id}"
+    again = (ourselves(), "replay", "--runs", str(runs.absolute()), found.schedule.id)
+    replay = shlex.join(again)
     return Counterexample(
         found=found,
         sentence=said,

@@ -17,9 +17,10 @@ import msgspec
 from lab.errors import LabError
 from scenarios.exploring.ground import explorable_named, ground_of
 from scenarios.exploring.laws import LAWS
-from scenarios.exploring.schedule import read_kept
+from scenarios.exploring.schedule import Schedule, read_kept
 from scenarios.exploring.search import Found, Search, Stopped
 from scenarios.exploring.strategies import schedules
+from scenarios.exploring.trial import Trial
 from scenarios.worlds import virtual
 
 _TELL_EVERY = 10
@@ -66,6 +67,8 @@ class _Heard(msgspec.Struct, frozen=True, kw_only=True):
     is_over: bool = False
     found: Found | None = None
     failed: str = ""
+    died: bool = False
+    """Said in its stead, behind all that it has said itself."""
 
 
 def search(quest: Quest, told: Told) -> Quarry:
@@ -104,13 +107,13 @@ def _round(
         context.Process(target=_work, args=(msgspec.json.encode(quest), job, said, stop))
         for job in range(quest.jobs)
     ]
-    for worker in workers:
-        worker.start()
     try:
+        for worker in workers:
+            worker.start()
         return _listen(workers, said, stop, told, outcomes)
     finally:
         stop.set()
-        _end(workers, said)
+        _end([worker for worker in workers if worker.pid is not None], said)
 
 
 def _alone(
@@ -124,22 +127,24 @@ def _alone(
             told(drawn)
 
     try:
-        return _hunt(quest, 0, tell)
+        return _hunt(quest, 0, tell, lambda: None)
     finally:
         outcomes.update(drawn)
 
 
-def _hunt(quest: Quest, job: int, tell: Callable[[str], None]) -> Found | None:
-    """One job's share of the search."""
+def _hunt(
+    quest: Quest, job: int, tell: Callable[[str], None], go_on: Callable[[], None]
+) -> Found | None:
+    """One job's share of the search. ``go_on`` is asked before each play, and may raise Stopped."""
+
+    def play(schedule: Schedule) -> Trial:
+        go_on()
+        return ground.play(schedule, guard=quest.guard)
+
     explorable = explorable_named(quest.scenario)
     asked = [LAWS[name] for name in quest.laws]
     with ground_of(explorable, virtual()) as ground:
-        search_ = Search(
-            asked,
-            lambda schedule: ground.play(schedule, guard=quest.guard),
-            tell,
-            robust=not quest.guard,
-        )
+        search_ = Search(asked, play, tell, robust=not quest.guard)
         if job == 0 and not quest.from_scratch:
             files = [path for law in LAWS for path in explorable.known_for(law)]
             found = search_.known(read_kept(path).schedule for path in files)
@@ -163,11 +168,13 @@ def _work(asked: bytes, job: int, said: Queue[bytes], stop: Event) -> None:
         outcomes[outcome] += 1
         if outcomes.total() >= _TELL_EVERY:
             flush()
+
+    def go_on() -> None:
         if stop.is_set():
             raise Stopped
 
     try:
-        found = _hunt(quest, job, tell)
+        found = _hunt(quest, job, tell, go_on)
         flush()
         last = _Heard(job=job, is_over=True, found=found)
     except Stopped:
@@ -186,10 +193,10 @@ def _listen(
 ) -> Found | None:
     """Hear the workers out; the first find, or failure, stops the others."""
     drawn: Counter[str] = Counter()
-    running, found = set(range(len(workers))), None
+    running, mourned, found = set(range(len(workers))), set[int](), None
     try:
         while running:
-            heard = _hear(workers, running, said)
+            heard = _hear(workers, running, mourned, said)
             if heard is not None:
                 drawn.update(heard.outcomes)
                 if heard.failed:
@@ -205,15 +212,22 @@ def _listen(
     return found
 
 
-def _hear(workers: Sequence[BaseProcess], running: set[int], said: Queue[bytes]) -> _Heard | None:
+def _hear(
+    workers: Sequence[BaseProcess], running: set[int], mourned: set[int], said: Queue[bytes]
+) -> _Heard | None:
+    """What is said next, or None. Raises LabError where one has died that did not say its last."""
+    for job in running - mourned:
+        if not workers[job].is_alive():
+            mourned.add(job)
+            said.put(msgspec.json.encode(_Heard(job=job, died=True)))
     try:
-        return msgspec.json.decode(said.get(timeout=_HEAR_S), type=_Heard)
-    except queue.Empty:
-        for job in running:
-            if not workers[job].is_alive() and said.empty():
-                code = workers[job].exitcode
-                raise LabError(f"job {job} of the search died (exit code {code})") from None
-        return None
+        heard = msgspec.json.decode(said.get(timeout=_HEAR_S), type=_Heard)
+        lost = {heard.job} & running if heard.died else set[int]()
+    except queue.Empty:  # it may have died with the queue's lock in its hands
+        heard, lost = None, mourned & running
+    for job in lost:
+        raise LabError(f"job {job} of the search died (exit code {workers[job].exitcode})")
+    return heard
 
 
 def _end(workers: Sequence[BaseProcess], said: Queue[bytes]) -> None:

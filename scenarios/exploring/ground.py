@@ -65,6 +65,11 @@ class Ground:
         self._sim = sim
 
     @property
+    def sim_pid(self) -> int:
+        """The process that plays the swarm."""
+        return self._sim.pid
+
+    @property
     def stamp_label(self) -> str:
         """The label that carries the deployed commit."""
         return self.rehearsal.ground.app.stamp_label

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from lab.history import Acted
+from lab.errors import UsageError
+from lab.history import Acted, Finding, RecorderLost
 from lab.pressure import Ample, Squeeze
 from scenarios.exploring.trial import Trial
 
@@ -33,6 +34,8 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
 
 def false_green(trial: Trial) -> Broken | None:
     """It passes only if the true head is there at the end, and for the hold time after."""
+    if trial.end == "pass" and trial.guarded and _lost_sight(trial):
+        return "the upgrade passed, though sight was lost of the swarm before"
     if trial.end != "pass":
         return None
     if trial.schedule.planted:
@@ -73,15 +76,56 @@ def wrong_reason(trial: Trial) -> Broken | None:
 
 
 def unfixed(trial: Trial) -> Broken | None:
-    """Under stop-first it converges if one task fits into memory, and else fails honestly."""
+    """Under stop-first it converges if one task fits into memory, and else fails honestly.
+
+    Of several that boot at once and do not fit, restarts may bring up one after the other: then it
+    may pass, if it is true.
+    """
     if not is_about_the_fix(trial):
         return None
     fits = isinstance(trial.schedule.pressure, Ample) or not trial.too_small
     if fits and trial.end != "pass":
         return f"one task fits into memory, and yet: {trial.reason}"
-    if not fits and trial.end == "pass":
+    if not fits and trial.end == "pass" and trial.schedule.policy.replicas == 1:
         return "one task does not fit into memory, and the upgrade passed"
     return None
+
+
+def too_late(trial: Trial) -> Broken | None:
+    """It is given up at its deadline only while the swarm itself is not done with it."""
+    if trial.end != "fail" or LATE not in trial.reason:
+        return None
+    state = trial.truth.at(trial.end_s)
+    done_s = trial.end_s - _PROMPT_S
+    if state is None or state.service is None:
+        return f"the service is gone, and: {trial.reason}"
+    if meddled(trial, done_s):
+        return f"another update came in long before, and: {trial.reason}"
+    if state.service.update_state in ("paused", "rollback_completed", "rollback_paused"):
+        return f"the swarm says {state.service.update_state}, and: {trial.reason}"
+    return None
+
+
+def _lost_sight(trial: Trial) -> bool:
+    return any(
+        isinstance(record.what, RecorderLost)
+        for record in trial.history
+        if record.seen_s <= round(_ruled_s(trial), 6)
+    )
+
+
+def _ruled_s(trial: Trial) -> float:
+    """When the guard ruled; what comes later is not its to see."""
+    for record in reversed(trial.history):
+        match record.what:
+            case Finding(step="assert_upgrade_converged"):
+                return record.seen_s
+            case _:
+                continue
+    return trial.end_s
+
+
+_PROMPT_S = 60.0
 
 
 def is_about_the_fix(trial: Trial) -> bool:
@@ -90,7 +134,10 @@ def is_about_the_fix(trial: Trial) -> bool:
     return (
         schedule.policy.order == "stop-first"
         and isinstance(schedule.pressure, Ample | Squeeze)
-        and not (schedule.fault or schedule.planted or schedule.meddling)
+        and not (schedule.fault or schedule.planted or schedule.meddling or schedule.refused)
+        and schedule.blind_after_s is None
+        and schedule.head_replicas is None
+        and trial.end != "skipped"
     )
 
 
@@ -105,6 +152,14 @@ def meddled(trial: Trial, before_s: float | None = None) -> bool:
         for record in trial.history
         if trial.upgrade_s <= record.seen_s <= until_s
     )
+
+
+def law_named(name: str) -> Law:
+    """The law of that name. Raises UsageError where there is none."""
+    try:
+        return LAWS[name]
+    except KeyError:
+        raise UsageError(f"there is no law {name!r}; there are: {', '.join(LAWS)}") from None
 
 
 LAWS: Mapping[str, Law] = {
@@ -124,6 +179,11 @@ LAWS: Mapping[str, Law] = {
             name="true-reason",
             says="a rolled-back run is reported as rolled back, a wrong stamp as HC1's",
             asks=wrong_reason,
+        ),
+        Law(
+            name="in-time",
+            says="it is given up at the deadline only while the swarm itself is not done",
+            asks=too_late,
         ),
         Law(
             name="fix",

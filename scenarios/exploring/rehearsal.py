@@ -27,7 +27,7 @@ from scenarios.discourse.plays import Subject
 from scenarios.exploring.schedule import Schedule
 from scenarios.exploring.truth import Truth
 from scenarios.planted import Planted, stamp_of
-from scenarios.play import Ground, prepare_ground, tree_of
+from scenarios.play import REFUSED_RATIO, Ground, prepare_ground, tree_of
 
 _NANOSECONDS = 1_000_000_000
 
@@ -149,6 +149,8 @@ def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> 
                 spec["Mode"] = {"Replicated": {"Replicas": schedule.head_replicas}}
             if app.stamp_label in spec["Labels"]:
                 spec["Labels"][app.stamp_label] = stamp
+            if schedule.refused and ref != rehearsal.subject.base:
+                spec["UpdateConfig"]["MaxFailureRatio"] = REFUSED_RATIO
             if schedule.fault and ref == rehearsal.ground.head:
                 _set_fault(spec, schedule.fault, rehearsal.head_image)
         services.append(msgspec.Raw(msgspec.json.encode(spec)))

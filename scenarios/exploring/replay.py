@@ -13,7 +13,7 @@ from lab.errors import UsageError
 from scenarios.calling import again
 from scenarios.exploring.explore import SCHEDULES
 from scenarios.exploring.ground import EXPLORABLE, Explorable, explorable_named
-from scenarios.exploring.laws import LAWS
+from scenarios.exploring.laws import LAWS, law_named
 from scenarios.exploring.schedule import Kept, read_kept
 from scenarios.exploring.telling import Moment, timeline
 from scenarios.exploring.trial import AFTERWARDS_S, Trial
@@ -57,7 +57,7 @@ def replay(
     Exit code 0: it breaks its law again, and in the same way; 1: it does not.
     """
     screen = Screen(stderr=True, quiet=quiet, highlight=False)
-    kept = read_kept(_find(id_, runs.absolute()))
+    kept = _kept(id_, runs.absolute())
 
     def tell(line: str) -> None:
         screen.print(Text(line), soft_wrap=True)
@@ -78,8 +78,7 @@ def play_again(kept: Kept, stage: Stage, folder: EvidenceFolder) -> Replayed:
     """Play a kept schedule on a stage and ask its law. Raises LabError."""
     explorable = explorable_named(kept.scenario)
     trial = _trial(kept, explorable, _under_its_conditions(stage, kept), folder)
-    law = LAWS[kept.law]
-    broken = law.asks(trial) or ""
+    broken = law_named(kept.law).asks(trial) or ""
     engine = stage.means.engine
     return Replayed(
         verdict="broken again" if broken else "held",
@@ -115,13 +114,21 @@ def _trial(kept: Kept, explorable: Explorable, stage: Stage, folder: EvidenceFol
     return Trial(kept.schedule, played.app, played.results, played.history, truth, played.ended_s)
 
 
+def _kept(id_: str, runs: Path) -> Kept:
+    """The schedule, if there are its law and its scenario. Raises UsageError."""
+    kept = read_kept(_find(id_, runs))
+    law_named(kept.law)
+    explorable_named(kept.scenario)
+    return kept
+
+
 def _find(id_: str, runs: Path) -> Path:
     """The file of a schedule. Raises UsageError where there is none."""
     if Path(id_).is_file():
         return Path(id_)
     name = f"{id_}.json"
-    places = [runs / SCHEDULES / name]
-    places += [known for one in EXPLORABLE.values() for known in one.known.glob(f"*/{name}")]
+    known = [path for one in EXPLORABLE.values() for law in LAWS for path in one.known_for(law)]
+    places = [runs / SCHEDULES / name, *(path for path in known if path.name == name)]
     found = [place for place in places if place.is_file()]
     if not found:
         raise UsageError(

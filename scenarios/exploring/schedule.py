@@ -7,6 +7,7 @@ in virtual time or on a real engine.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import msgspec
 from harness.generic import HC1Read
 from harness.policy import Policy
 from lab.errors import UsageError
-from lab.nemesis import Act, Operation
+from lab.nemesis import Act, LoseSight, Operation
 from lab.pressure import Ample, Pressure
 from lab.recipe.standin import Fault, Timing
 from lab.virtual.conditions import Conditions
@@ -64,6 +65,10 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """The wrong stamp that the deployer takes, if any."""
     missaid: bool = False
     """Whether it then says that it took the right one."""
+    refused: bool = False
+    """Whether the swarm refuses head's spec."""
+    blind_after_s: float | None = None
+    """When sight is lost of the swarm, counted as meddling is."""
     hc1_pause_s: float = 0.0
     """The pre-fix harness alone: how long it waits before it reads the commit."""
     conditions: Conditions = Conditions()
@@ -102,10 +107,17 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
             head_replicas=self.head_replicas,
             planted=self.planted,
             missaid=self.missaid,
+            refused=self.refused,
             faults={head_image: self.fault} if self.fault else {},
             earlier=self.earlier,
-            acts=tuple(Act(after_s=one.after_s, what=one.what) for one in self.meddling),
+            acts=tuple(self._acts()),
         )
+
+    def _acts(self) -> Iterator[Act]:
+        for one in self.meddling:
+            yield Act(after_s=one.after_s, what=one.what)
+        if self.blind_after_s is not None:
+            yield Act(after_s=self.blind_after_s, what=LoseSight())
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

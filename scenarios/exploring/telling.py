@@ -86,7 +86,8 @@ def timeline(trial: Trial) -> tuple[Moment, ...]:
             case what:
                 said = "".join(_said(what))
         if said and record.happened_s >= from_s:
-            moments.append(Moment(round(record.happened_s - zero_s, 3), said))
+            at_s = round(record.happened_s - zero_s, 3) or 0.0  # not -0.0
+            moments.append(Moment(at_s, said))
     return tuple(moments)
 
 

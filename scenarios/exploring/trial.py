@@ -7,7 +7,9 @@ from functools import cached_property
 import msgspec
 
 from harness.app import App
+from harness.lifecycle import SightLost
 from harness.results import Results, StageEnd, StageResult
+from lab.abra.deploy import WHOSE
 from lab.history import Finding, History, LimitSet, Note, line_of
 from lab.recipe.resolver import Resolved
 from lab.virtual.journal import Clock, Remembered
@@ -17,7 +19,8 @@ from lab.world import Stack
 from scenarios.exploring.rehearsal import Rehearsal, RehearsedTree
 from scenarios.exploring.schedule import Change, Schedule
 from scenarios.exploring.truth import UPGRADE_BEGINS, Truth
-from scenarios.play import play
+from scenarios.play import Ground, play
+from scenarios.scenario import Scenario
 
 AFTERWARDS_S = 3.0
 """Beyond the hold time: a restart that is due, a look that is."""
@@ -153,13 +156,31 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
         watcher=truth,
     )
     tree = RehearsedTree(rehearsal, schedule, world, truth)
-    results = play(scenario, world, ground, tree)
+    try:
+        results = play(scenario, world, ground, tree)
+    except SightLost as error:
+        results = _unknown(scenario, ground, str(error))
     trial = Trial(schedule, ground.app, results, journal.records, truth, world.now_s())
     world.call_off()
     until_s = trial.watched_until_s + AFTERWARDS_S
     while world.next(until_s) is not None:
         pass
     return trial
+
+
+def _unknown(scenario: Scenario, ground: Ground, reason: str) -> Results:
+    """An upgrade of which nobody knows how it ended."""
+    stages = (
+        StageResult(stage="install", end="pass"),
+        StageResult(stage="upgrade", end="unknown", reason=reason),
+    )
+    return Results(
+        run_id=scenario.name,
+        recipe=scenario.recipe.name,
+        ref=ground.head,
+        stages=stages,
+        abra=WHOSE,
+    )
 
 
 def _resolved_already(stack: Stack) -> Resolved:

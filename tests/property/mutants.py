@@ -1,7 +1,8 @@
 """The guard with one clause taken away, for each of its clauses.
 
-A clause is an ``if`` that rules, notes or passes on, or one operand of an ``and`` or ``or``. They
-are found in the guard's own source, so one that is added later is tried without a line here.
+A clause is an ``if`` that rules, notes or passes on, or one operand of an ``and`` or ``or``, but
+for those that ask for None alone. They are found in the guard's own source, so one that is added
+later is tried without a line here.
 """
 
 from __future__ import annotations
@@ -57,17 +58,18 @@ def without(mutant: Mutant) -> Iterator[None]:
     module = next(one for one in MODULES if one.__name__ == mutant.module)
     (tree,) = (tree for found, tree in _mutated(module) if found == mutant)
     before = dict(module.__dict__)
-    guard_before = (harness.guard.View, harness.guard.Guard.__init__.__defaults__)
+    guard = vars(harness.guard)
+    view_before, asked_before = guard["View"], harness.guard.Guard.__init__.__defaults__
     exec(compile(tree, str(module.__file__), "exec"), module.__dict__)  # noqa: S102 - our own source
     try:
-        if module is view:
-            harness.guard.View = view.View  # type: ignore[misc]
+        guard["View"] = view.View
         harness.guard.Guard.__init__.__defaults__ = (rules.RULES,)
         yield
     finally:
         module.__dict__.clear()
         module.__dict__.update(before)
-        harness.guard.View, harness.guard.Guard.__init__.__defaults__ = guard_before  # type: ignore[misc]
+        guard["View"] = view_before
+        harness.guard.Guard.__init__.__defaults__ = asked_before
 
 
 def _mutated(module: ModuleType) -> Iterator[tuple[Mutant, ast.Module]]:
@@ -77,11 +79,10 @@ def _mutated(module: ModuleType) -> Iterator[tuple[Mutant, ast.Module]]:
         if function.name in _SPEAKS_ONLY:
             continue
         for node in ast.walk(function):
-            for clause, line, without_it in _clauses(node):
-                mutant = Mutant(
-                    module=module.__name__, function=function.name, line=line, clause=clause
-                )
-                yield mutant, _replaced(tree, node, without_it)
+            for clause, line, rest in _clauses(node):
+                name = function.name
+                mutant = Mutant(module=module.__name__, function=name, line=line, clause=clause)
+                yield mutant, _replaced(tree, node, rest)
 
 
 def _clauses(node: ast.AST) -> Iterator[tuple[str, int, ast.AST]]:
@@ -92,9 +93,20 @@ def _clauses(node: ast.AST) -> Iterator[tuple[str, int, ast.AST]]:
             yield text, node.lineno, ast.copy_location(ast.Pass(), node)
         case ast.BoolOp(values=values):
             for number, value in enumerate(values):
+                if _is_for_types(value):
+                    continue
                 rest = values[:number] + values[number + 1 :]
                 kept = rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
                 yield ast.unparse(value), value.lineno, ast.copy_location(kept, node)
+
+
+def _is_for_types(value: ast.expr) -> bool:
+    """Whether an operand only tells the type checker, and Python, that there is something."""
+    match value:
+        case ast.Compare(ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            return True
+        case _:
+            return False
 
 
 def _replaced(tree: ast.Module, old: ast.AST, new: ast.AST) -> ast.Module:
@@ -107,4 +119,5 @@ def _replaced(tree: ast.Module, old: ast.AST, new: ast.AST) -> ast.Module:
         def visit(self, node: ast.AST) -> ast.AST:
             return copy.deepcopy(new) if node is target else self.generic_visit(node)
 
-    return ast.fix_missing_locations(Replace().visit(changed))
+    Replace().visit(changed)
+    return ast.fix_missing_locations(changed)

@@ -9,12 +9,22 @@ import msgspec
 import requests
 
 from lab.errors import LabError
-from lab.history import Acted, HistoryWriter
+from lab.history import Acted, HistoryWriter, RecorderLost
 from lab.live.api import fetch
 from lab.live.recorders.recorder import Recorder
-from lab.nemesis import Act, Operation, RollBack, SetLimit, edited, in_words
+from lab.nemesis import (
+    Act,
+    LoseSight,
+    Operation,
+    Recreate,
+    Remove,
+    RollBack,
+    SetLimit,
+    edited,
+    in_words,
+)
 
-_OK = 200
+_OK = (200, 201)
 
 
 class _Version(msgspec.Struct, rename="pascal"):
@@ -55,6 +65,9 @@ class Nemesis(Recorder):
             match act.what:
                 case SetLimit(limit_bytes=limit_bytes, reason=reason):
                     self._set_limit(limit_bytes, reason)
+                case LoseSight() as deed:
+                    lost = RecorderLost(recorder=self.source, reason=in_words(deed))
+                    self.history.append(self.source, lost)
                 case operation:
                     refused = operate(self._api, self._service, operation)
                     acted = Acted(what=in_words(operation), refused=refused)
@@ -71,16 +84,31 @@ def operate(api: docker.APIClient, name: str, operation: Operation) -> str:
     if raw is None:
         return f"there is no service {name}"
     service = msgspec.json.decode(raw, type=_Service)
-    params = {"version": str(service.version.index)}
-    if isinstance(operation, RollBack):
-        params["rollback"] = "previous"
+    spec = edited(bytes(service.spec), operation)
     try:
-        answer = api.post(
-            f"{api.base_url}/v{api.api_version}/services/{service.id}/update",
-            params=params,
-            data=edited(bytes(service.spec), operation),
-            headers={"Content-Type": "application/json"},
-        )
+        match operation:
+            case Remove():
+                answers = [_delete(api, service)]
+            case Recreate():
+                answers = [_delete(api, service), _post(api, "services/create", spec)]
+            case _:
+                answers = [_update(api, service, spec, isinstance(operation, RollBack))]
     except requests.RequestException as error:
-        raise LabError(f"the engine does not answer for an update of {name}: {error}") from error
-    return "" if answer.status_code == _OK else answer.text.strip()
+        raise LabError(f"the engine does not answer about {name}: {error}") from error
+    return "; ".join(answer.text.strip() for answer in answers if answer.status_code not in _OK)
+
+
+def _update(
+    api: docker.APIClient, service: _Service, spec: bytes, roll_back: bool
+) -> requests.Response:
+    query = f"version={service.version.index}{'&rollback=previous' if roll_back else ''}"
+    return _post(api, f"services/{service.id}/update?{query}", spec)
+
+
+def _post(api: docker.APIClient, path: str, spec: bytes) -> requests.Response:
+    json = {"Content-Type": "application/json"}
+    return api.post(f"{api.base_url}/v{api.api_version}/{path}", data=spec, headers=json)
+
+
+def _delete(api: docker.APIClient, service: _Service) -> requests.Response:
+    return api.delete(f"{api.base_url}/v{api.api_version}/services/{service.id}")

@@ -37,6 +37,7 @@ func (e *exitError) Error() string {
 }
 
 func (e *exitError) ExitCode() int { return e.code }
+func (e *exitError) Cause() error  { return e.cause }
 func (e *exitError) Unwrap() error { return e.cause }
 
 // An executor gives a task its controller.
@@ -78,6 +79,8 @@ type controller struct {
 	task      *api.Task
 	container *container // nil until it is created
 
+	// interrupted is true while the context of the operation under way ends.
+	interrupted bool
 	// What is under way or over; nil until it is begun. Fallen is stopped for being unhealthy.
 	prepared, started, stopped, fallen *operation
 }
@@ -143,10 +146,12 @@ func (c *controller) Start(context.Context) error {
 
 // Wait waits for the container's end, and stops it when it becomes unhealthy (controller.go:296).
 func (c *controller) Wait(context.Context) error {
-	if c.container.state == exited {
+	switch {
+	case c.interrupted:
+		return &exitError{code: -1, cause: context.Canceled}
+	case c.container.state == exited:
 		return c.exit()
-	}
-	if c.container.isUnhealthy() {
+	case c.container.isUnhealthy():
 		c.fall()
 	}
 	return errNotYet

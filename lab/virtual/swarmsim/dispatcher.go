@@ -131,8 +131,7 @@ func (d *dispatcher) write() {
 // apply writes one status (dispatcher.go:764).
 func (d *dispatcher) apply(tx store.Tx, id string, status *api.TaskStatus) error {
 	task := store.GetTask(tx, id)
-	if task == nil || task.Status.State > status.State ||
-		equality.TaskStatusesEqualStable(&task.Status, status) {
+	if task == nil || task.Status.State > status.State {
 		return nil
 	}
 	task.Status = *status

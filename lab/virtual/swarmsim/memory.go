@@ -109,13 +109,12 @@ func (m *memory) untilPassed(group limited) time.Duration {
 			rate += curve.bytesPerSecond
 		}
 	}
-	room := float64(group.limit) - m.sum(group.members)
+	// A limit that is reached to the byte is kept: it is the next byte that passes it.
+	room := float64(group.limit) + 1 - m.sum(group.members)
 	if rate <= 0 || room/rate > maxS {
 		return never
 	}
-	// Past the moment at which it is reached, for that much is still within the limit: were it tried
-	// there, nothing would be above it, and it would be tried at the same moment for ever.
-	return time.Duration(math.Ceil(room/rate*float64(time.Second))) + time.Microsecond
+	return time.Duration(math.Ceil(room / rate * float64(time.Second)))
 }
 
 // A victim is one process that the kernel may kill.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"github.com/moby/swarmkit/v2/agent/exec"
@@ -22,6 +23,9 @@ type taskManager struct {
 	operated   *api.Task // what the operation under way began with; nil: none is
 	retrying   *entry    // a cancelled operation is taken up again then
 	closed     bool
+
+	reported   *api.TaskStatus
+	reportedAt time.Duration
 }
 
 func newTaskManager(n *node, task *api.Task) {
@@ -49,9 +53,20 @@ func (m *taskManager) update(task *api.Task) {
 		m.retrying.cancel()
 		m.operate()
 	case m.controller.isInterruptible():
-		m.operated = nil
+		m.interrupt()
 		m.retrying = m.node.agenda.after(retryAfter, m.operate)
 	}
+}
+
+// interrupt cancels the operation under way. What it then says of itself is reported as well: a
+// container that is waited for "has" the exit code -1.
+func (m *taskManager) interrupt() {
+	m.controller.interrupted = true
+	status, _ := exec.Do(context.Background(), m.operated, m.controller)
+	m.controller.interrupted = false
+	m.operated = nil
+	m.task.Status = *status
+	m.report()
 }
 
 // operate begins the next operation.
@@ -69,17 +84,24 @@ func (m *taskManager) goOn() {
 			return // it takes its time: the controller calls again
 		}
 		m.operated = nil
+		m.task.Status = *status
+		m.report()
 		if err == exec.ErrTaskNoop {
 			return
 		}
-		m.task.Status = *status
-		m.report()
 		m.operated = m.task.Copy()
 	}
 }
 
+// report tells the status, changed or not, as the agent does: a task that is only *wanted* to be
+// something else is written anew. The same is not told twice at one moment (agent/reporter.go:71).
 func (m *taskManager) report() {
-	m.node.dispatcher.report(m.task.ID, m.task.Status.Copy())
+	status := m.task.Status.Copy()
+	if m.reportedAt == m.node.now() && reflect.DeepEqual(m.reported, status) {
+		return
+	}
+	m.reported, m.reportedAt = status, m.node.now()
+	m.node.dispatcher.report(m.task.ID, status)
 }
 
 // close ends a task that is no longer the node's (agent/worker.go:closeManager).

@@ -24,7 +24,8 @@ type options struct {
 	ReportS float64 `json:"report_s"`
 	// ProbeS: how long one health probe takes.
 	ProbeS float64 `json:"probe_s"`
-	// ReapS: from the end of a process to the engine's notice of it.
+	// ReapS: from the end of a process to the engine's word of it, after it has cleaned up
+	// (docker daemon/monitor.go:35).
 	ReapS float64 `json:"reap_s"`
 	// OverheadBytes: a container's memory beside its plan.
 	OverheadBytes int64 `json:"overhead_bytes"`
@@ -37,7 +38,7 @@ type options struct {
 
 func readOptions(raw json.RawMessage) (options, error) {
 	read := options{
-		PrepareS: 0.1, StartS: 0.1, AssignS: 0.1, ReportS: 0.1, ProbeS: 0.05, ReapS: 0.01,
+		PrepareS: 0.02, StartS: 0.5, AssignS: 0.1, ReportS: 0.1, ProbeS: 0.06, ReapS: 0.1,
 		OverheadBytes: 1 << 20, MemoryBytes: 24 << 30, CPUs: 2,
 	}
 	if len(raw) > 0 {
@@ -118,21 +119,22 @@ func (w *world) settle() {
 
 // advance goes to the next moment at which anything happened, at most to the given one.
 func (w *world) advance(until time.Duration) []item {
-	for {
+	w.settle()
+	for len(w.untold) == 0 && w.step(until) {
 		w.settle()
-		told := w.untold
-		if w.untold = nil; len(told) > 0 || !w.step(until) {
-			return told
-		}
 	}
+	told := w.untold
+	w.untold = nil
+	return told
 }
 
-// step waits for SwarmKit to do something, or for what the node does next, which it does. It returns
-// false when neither came before the given moment, which it is then.
+// step does what the node has to do now. Where that is nothing, it waits: for SwarmKit to do
+// something, for the node's next moment, or for the given one. It returns false when all is done up to
+// that. SwarmKit is to be settled between two steps, or it would race with the node, or a client.
 func (w *world) step(until time.Duration) bool {
 	due, planned := w.agenda.next()
-	isDue := planned && due <= until
-	if !isDue {
+	isPlanned := planned && due <= until
+	if !isPlanned {
 		due = until
 	}
 	if wait := due - w.now(); wait > 0 {
@@ -140,12 +142,12 @@ func (w *world) step(until time.Duration) bool {
 		defer timer.Stop()
 		select {
 		case <-w.timeline.woken:
-			return true
 		case <-timer.C:
 		}
+		return true
 	}
-	if isDue {
+	if isPlanned {
 		w.agenda.doNext()
 	}
-	return isDue || len(w.timeline.woken) > 0
+	return isPlanned
 }

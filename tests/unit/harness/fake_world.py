@@ -31,7 +31,7 @@ from lab.history import (
     ServiceSeen,
     TasksSeen,
 )
-from lab.nemesis import Act, Operation, SetLimit
+from lab.nemesis import Act, Deed, SetLimit
 from lab.swarm import Service, ServiceSpec, Task, UpdatePolicy, UpdateStatus
 from lab.world import Deployer, Stack
 
@@ -151,7 +151,7 @@ class FakeWorld:
         self.history.append(record)
         self._unread.append(record)
 
-    def _perform(self, service: str, what: SetLimit | Operation) -> None:
+    def _perform(self, service: str, what: Deed) -> None:
         if not isinstance(what, SetLimit):
             raise NotImplementedError(f"{what} upon {service}: a fate has to say what it comes to")
         self.set_limit(what.limit_bytes, what.reason)

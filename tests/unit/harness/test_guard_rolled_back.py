@@ -300,3 +300,10 @@ def test_a_rollback_that_was_never_seen_applied_stays_one_too() -> None:
         .at(3, seen(AFTERWARDS["a retry that is updating"]))
     )
     assert outcome(BEFORE, story) is Outcome.ROLLED_BACK
+
+
+def test_a_service_that_is_removed_while_it_is_rolled_back_was_rolled_back() -> None:
+    """Found by the search: it was called removed, though the head was lost before."""
+    ruling = rule(BEFORE, upgrade((7, seen(STARTED)), (8, seen(None))))
+    assert (ruling.outcome, ruling.decided_s) == (Outcome.ROLLED_BACK, 8)
+    assert ruling.reason == f"{SAID}; before its end was seen, the service was removed"

@@ -14,12 +14,24 @@ import requests
 from lab.errors import LabError
 from lab.history import Acted, HistoryWriter, LimitSet, Record, RecorderLost
 from lab.live.recorders.nemesis import Nemesis, operate
-from lab.nemesis import Act, Operation, Redeploy, RollBack, Scale, SetLimit, edited
+from lab.nemesis import (
+    Act,
+    LoseSight,
+    Operation,
+    Recreate,
+    Redeploy,
+    Remove,
+    RollBack,
+    Scale,
+    SetLimit,
+    edited,
+)
 from lab.virtual.recorder import spec_in
 from tests.unit.lab.golden import swarm_json
 
 NAME = "shop_web"
 SERVICE = swarm_json("updating")
+ID = "w3ch2p4o7ixkhngawifx1xqfp"
 SPEC = spec_in(msgspec.Raw(SERVICE))
 
 
@@ -38,9 +50,9 @@ class Api:
     base_url = "http+docker://localhost"
     api_version = "1.41"
 
-    def __init__(self, update: Answer | Exception | None = None, *, is_there: bool = True) -> None:
-        self.posted: list[tuple[str, dict[str, str], bytes]] = []
-        self._update = update or Answer()
+    def __init__(self, answer: Answer | Exception | None = None, *, is_there: bool = True) -> None:
+        self.asked: list[tuple[str, str, bytes]] = []
+        self._answer = answer or Answer()
         self._service = Answer(200, SERVICE.decode()) if is_there else Answer(404, "not found")
 
     @property
@@ -52,25 +64,37 @@ class Api:
         assert url == f"{self.base_url}/v1.41/services/{NAME}"
         return self._service
 
-    def post(
-        self, url: str, params: dict[str, str], data: bytes, headers: dict[str, str]
-    ) -> Answer:
+    def post(self, url: str, data: bytes, headers: dict[str, str]) -> Answer:
         assert headers == {"Content-Type": "application/json"}
-        self.posted.append((url, params, data))
-        if isinstance(self._update, Exception):
-            raise self._update
-        return self._update
+        return self._ask("POST", url, data)
+
+    def delete(self, url: str) -> Answer:
+        return self._ask("DELETE", url)
+
+    def _ask(self, verb: str, url: str, data: bytes = b"") -> Answer:
+        prefix = f"{self.base_url}/v1.41/services/"
+        assert url.startswith(prefix)
+        self.asked.append((verb, url.removeprefix(prefix), data))
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
 
 
 @pytest.mark.parametrize("operation", [Redeploy(), Scale(replicas=3), RollBack()])
 def test_it_updates_the_present_version_by_the_services_id(operation: Operation) -> None:
     api = Api()
     assert operate(api.as_api, NAME, operation) == ""
-    ((url, params, data),) = api.posted
-    assert url == f"{api.base_url}/v1.41/services/w3ch2p4o7ixkhngawifx1xqfp/update"
-    rollback = {"rollback": "previous"} if isinstance(operation, RollBack) else {}
-    assert params == {"version": "28", **rollback}
-    assert data == edited(SPEC, operation)
+    rollback = "&rollback=previous" if isinstance(operation, RollBack) else ""
+    path = f"{ID}/update?version=28{rollback}"
+    assert api.asked == [("POST", path, edited(SPEC, operation))]
+
+
+def test_it_removes_a_service_and_creates_it_anew() -> None:
+    removed, recreated = Api(Answer(200)), Api(Answer(201))
+    assert operate(removed.as_api, NAME, Remove()) == ""
+    assert operate(recreated.as_api, NAME, Recreate()) == ""
+    assert removed.asked == [("DELETE", ID, b"")]
+    assert recreated.asked == [("DELETE", ID, b""), ("POST", "create", SPEC)]
 
 
 def test_a_refusal_is_the_engines_words() -> None:
@@ -82,12 +106,12 @@ def test_a_refusal_is_the_engines_words() -> None:
 def test_what_is_not_there_cannot_be_operated_upon() -> None:
     api = Api(is_there=False)
     assert operate(api.as_api, NAME, Redeploy()) == f"there is no service {NAME}"
-    assert api.posted == []
+    assert api.asked == []
 
 
 def test_an_engine_that_does_not_answer_is_a_failure_of_the_apparatus() -> None:
     api = Api(requests.ConnectionError("gone"))
-    with pytest.raises(LabError, match=f"does not answer for an update of {NAME}: gone"):
+    with pytest.raises(LabError, match=f"does not answer about {NAME}: gone"):
         operate(api.as_api, NAME, Redeploy())
 
 
@@ -132,12 +156,24 @@ def test_acts_are_done_in_order_of_their_times_and_each_is_told(history: History
     ]
 
 
+def test_sight_that_is_lost_is_told_and_the_engine_is_asked_nothing(
+    history: HistoryWriter,
+) -> None:
+    api = Api()
+    doing = nemesis(history, api, [Act(after_s=0, what=LoseSight())])
+    doing.start()
+    (told,) = taken(history, 1)
+    doing.stop()
+    assert told.what == RecorderLost(recorder="nemesis", reason="sight is lost of the swarm")
+    assert api.asked == []
+
+
 def test_one_that_is_stopped_does_nothing_more(history: HistoryWriter) -> None:
     api = Api()
     doing = nemesis(history, api, [Act(after_s=3600, what=Redeploy())])
     doing.start()
     doing.stop()
-    assert api.posted == []
+    assert api.asked == []
     assert history.take(0) is None
 
 

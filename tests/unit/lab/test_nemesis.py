@@ -6,15 +6,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab import nemesis
 from lab.docker_api import parse_service
 from lab.nemesis import (
+    Act,
+    Deed,
+    LoseSight,
     NextVersion,
     Operation,
+    Recreate,
     Redeploy,
+    Remove,
     Restamp,
     RollBack,
     Scale,
@@ -33,6 +37,7 @@ CHANGING: tuple[Operation, ...] = (
     NextVersion(version="9.9.9", labels=LABELS),
     Scale(replicas=3),
 )
+LEAVING: tuple[Operation, ...] = (Redeploy(), RollBack(), Remove(), Recreate())
 
 
 def decoded(spec: bytes) -> dict[str, Any]:
@@ -57,9 +62,9 @@ def changes(operation: Operation, spec: bytes = SPEC) -> set[str]:
     return {path for path in before.keys() | now.keys() if before.get(path) != now.get(path)}
 
 
-@pytest.mark.parametrize("operation", [Redeploy(), RollBack()])
+@pytest.mark.parametrize("operation", LEAVING)
 @pytest.mark.parametrize("spec", [SPEC, b'{ "Name" : "x",\n "any": "thing" }', b"not even JSON"])
-def test_to_deploy_again_or_to_roll_back_sends_the_present_spec_to_the_letter(
+def test_what_changes_no_spec_sends_the_present_one_to_the_letter(
     operation: Operation, spec: bytes
 ) -> None:
     assert edited(spec, operation) is spec
@@ -137,6 +142,7 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(foreign=st.dictionaries(st.text(), json_values, max_size=4))
 def test_what_an_operation_does_not_know_it_leaves_as_it_is(foreign: dict[str, object]) -> None:
     spec = {**foreign, **decoded(SPEC)}
@@ -159,18 +165,21 @@ def test_what_an_operation_does_not_know_it_leaves_as_it_is(foreign: dict[str, o
         (NextVersion(version="9.9.9", labels={}), "a second operator deployed version 9.9.9"),
         (RollBack(), "a second operator rolled the service back"),
         (Scale(replicas=0), "a second operator scaled the service to 0"),
+        (Remove(), "a second operator removed the service"),
+        (Recreate(), "a second operator removed the service and created it anew"),
+        (LoseSight(), "sight is lost of the swarm"),
     ],
 )
-def test_each_is_said_in_words(what: SetLimit | Operation, said: str) -> None:
+def test_each_is_said_in_words(what: Deed, said: str) -> None:
     assert in_words(what) == said
 
 
 def test_every_operation_has_its_words_and_its_edit_here() -> None:
     every = set(Operation.__args__)
-    assert every == {type(one) for one in (*CHANGING, Redeploy(), RollBack())}
+    assert every == {type(one) for one in (*CHANGING, *LEAVING)}
 
 
-@pytest.mark.parametrize("operation", [*CHANGING, Redeploy(), RollBack()])
-def test_an_act_is_read_back_as_it_was_written(operation: Operation) -> None:
-    act = nemesis.Act(after_s=0.5, what=operation)
-    assert msgspec.json.decode(msgspec.json.encode(act), type=nemesis.Act) == act
+@pytest.mark.parametrize("deed", [*CHANGING, *LEAVING, LoseSight()])
+def test_an_act_is_read_back_as_it_was_written(deed: Deed) -> None:
+    act = Act(after_s=0.5, what=deed)
+    assert msgspec.json.decode(msgspec.json.encode(act), type=Act) == act

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from lab.errors import LabError, NeedsRoot, NotPossibleHere, UsageError
 from lab.history import Note, read_history
@@ -14,7 +15,7 @@ from lab.live.engine import Engine
 from lab.live.lab import Apparatus
 from lab.recipe.resolver import Resolver
 from lab.virtual.swarmsim import SWARMSIM
-from scenarios import worlds
+from scenarios import cli, worlds
 from scenarios.worlds import Live, Means, Opening, Virtual, Which, choose
 
 APPARATUS = Apparatus(
@@ -212,6 +213,14 @@ def test_virtual_with_an_option_that_only_live_has_is_a_contradiction(
     with pytest.raises(UsageError, match=f"{named} is of the live world.*--world virtual"):
         machine.choose("virtual", engine, *options)
     assert machine.looked == []
+
+
+@pytest.mark.parametrize("option", ["--keep", "--engine=engine"])
+def test_a_command_says_so_before_it_does_anything(tmp_path: Path, option: str) -> None:
+    words = ["repro", "discourse", "--world", "virtual", "--runs", str(tmp_path), option]
+    (tmp_path / "engine").mkdir()
+    with pytest.raises(UsageError, match=f"{option.partition('=')[0]} is of the live world"):
+        CliRunner().invoke(cli.stamplab, words, standalone_mode=False, catch_exceptions=False)
 
 
 # What the evidence says of either.

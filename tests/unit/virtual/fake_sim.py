@@ -66,6 +66,9 @@ class FakeSim:
     def update(self, service: str, spec: bytes, *, roll_back: bool = False) -> None:
         self._change("update", (service, spec, roll_back))
 
+    def remove(self, service: str) -> None:
+        self._change("remove", service)
+
     def set_limit(self, limit_bytes: int | None) -> None:
         self._note("limit", limit_bytes)
 

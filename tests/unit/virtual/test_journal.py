@@ -39,7 +39,7 @@ def lines(remembered: Remembered) -> bytes:
     return b"".join(map(line_of, remembered.records))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(row=rows)
 def test_the_same_observations_make_the_same_lines(tmp_path: Path, row: list[Row]) -> None:
     remembered, written = both(tmp_path, row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.history import (
@@ -179,6 +179,7 @@ def test_no_look_is_ever_due_for_who_sees_all(sight: Sight) -> None:
 tenths = st.integers(1, 40).map(lambda n: n / 10)
 
 
+@settings(max_examples=40)
 @given(
     looks=st.builds(Looks, every_s=tenths, phase_s=tenths),
     gaps_s=st.lists(tenths, min_size=1, max_size=12),
@@ -309,6 +310,7 @@ histories = st.lists(
 )
 
 
+@settings(max_examples=40)
 @given(moments=histories)
 def test_in_the_end_all_have_seen_the_same(moments: list[list[Commit]]) -> None:
     """However one looks: what is so in the end is seen, services before anything that is due."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.errors import LabError, RecipeRefused
@@ -21,16 +21,29 @@ from lab.history import (
     Note,
     Observation,
     Record,
+    RecorderLost,
     ServiceSeen,
     TasksSeen,
 )
-from lab.nemesis import Act, Operation, Redeploy, Restamp, RollBack, Scale, SetLimit
+from lab.nemesis import (
+    Act,
+    LoseSight,
+    Operation,
+    Recreate,
+    Redeploy,
+    Remove,
+    Restamp,
+    RollBack,
+    Scale,
+    SetLimit,
+)
 from lab.recipe.resolver import ComposeRefused, Resolved, SwarmObject
 from lab.recipe.trust import Grant
 from lab.virtual.conditions import Commits, Conditions, Looks, Moments, Node, Sight
 from lab.virtual.happened import Commit, Happened
 from lab.virtual.journal import Clock, Remembered
 from lab.virtual.mirror import Mirror
+from lab.virtual.recorder import spec_in
 from lab.virtual.world import VirtualWorld
 from lab.world import Deployer, Stack
 from tests.unit.lab.judging import in_service, write
@@ -95,6 +108,7 @@ class Stage:
 
     def begun(self) -> Stage:
         """All that there is at the beginning was seen."""
+        self.world._is_stirred = True  # as by a deploy
         self.world.inspect(NAME)
         self.until(0)
         return self
@@ -209,6 +223,7 @@ acts_ = st.lists(
 sights = st.sampled_from([Commits(), Moments(), Looks(every_s=0.3, phase_s=0.1)])
 
 
+@settings(max_examples=40)
 @given(
     moments=happenings,
     acts=acts_,
@@ -240,6 +255,7 @@ def test_it_never_goes_past_the_moment_that_it_was_given(
             taken += 1
 
 
+@settings(max_examples=40)
 @given(acts=acts_, until_s=instants.filter(bool))
 def test_every_act_that_is_due_by_then_was_done_at_its_time(
     acts: list[Act], until_s: float
@@ -320,6 +336,29 @@ def test_an_operation_is_sent_upon_the_present_spec(operation: Operation, roll_b
     assert (at_s, service_id, is_rollback) == (2, SERVICE_ID, roll_back)
     labels = {"a": "1"} if isinstance(operation, Restamp) else {}
     assert msgspec.json.decode(body) == spec("2", labels=labels)
+
+
+@pytest.mark.parametrize(("operation", "then"), [(Remove(), []), (Recreate(), ["create"])])
+def test_a_service_is_removed_and_made_anew(operation: Operation, then: list[str]) -> None:
+    stage = Stage(with_service()).begun()
+    stage.sim.answer("remove", commit(1, removed_service=SERVICE_ID))
+    stage.world.schedule(NAME, [Act(after_s=1, what=operation)])
+    stage.until(2)
+    assert [name for _, name, _ in stage.sim.asked] == ["begin", "remove", *then]
+    assert stage.sim.was_asked("remove") == [(1, SERVICE_ID)]
+    assert all(sent == bytes(spec_in(service())) for _, sent in stage.sim.was_asked("create"))
+    assert [refused for _, _, refused in acted(stage)] == [""]
+    last = stage.of(ServiceSeen)[-1]
+    assert last == (1, ServiceSeen(name=NAME, service=None))
+
+
+def test_sight_may_be_lost_and_the_swarm_is_asked_nothing() -> None:
+    stage = Stage(with_service()).begun()
+    stage.world.schedule(NAME, [Act(after_s=1, what=LoseSight())])
+    (record,) = stage.until(2)
+    assert record.what == RecorderLost(recorder="nemesis", reason="sight is lost of the swarm")
+    assert record.seen_s == 1
+    assert [name for _, name, _ in stage.sim.asked] == ["begin"]
 
 
 def test_what_the_swarm_refuses_stands_in_the_history_with_its_words() -> None:
@@ -498,16 +537,16 @@ def test_a_stack_that_takes_nothing_for_granted_gets_nothing(tmp_path: Path) -> 
 
 
 def test_an_inspect_sees_what_has_happened_by_now_and_records_it() -> None:
-    stage = Stage(with_service())
+    stage = Stage(with_service()).begun()
+    stage.sim.answer("update", commit(0, services=(service(spec("2")),)))
+    stage.world.deploy(STACK, resolved(SPEC))
+    before = len(stage.of(ServiceSeen))
     seen = stage.world.inspect(NAME)
     assert seen is not None
-    assert seen.name == NAME
+    assert seen.spec.image == "shop:2"
     assert stage.world.inspect("another") is None
-    assert [what.name for _, what in stage.of(ServiceSeen) if isinstance(what, ServiceSeen)] == [
-        NAME,
-        NAME,
-        "another",
-    ]
+    names = [what.name for _, what in stage.of(ServiceSeen) if isinstance(what, ServiceSeen)]
+    assert names[before:] == [NAME, "another"]
 
 
 @pytest.mark.parametrize("sight", [Commits(), Moments(), Looks(every_s=100)])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from harness.results import StageEnd
+from lab.history import Finding, RecorderLost
 from lab.nemesis import Redeploy
 from lab.pressure import Ample, Pulse, Squeeze
 from lab.recipe.standin import Fault
 from scenarios.exploring.ground import REFERENCE
-from scenarios.exploring.laws import HC1, LAWS, MISSAID, ROLLED_BACK, meddled
+from scenarios.exploring.laws import HC1, LATE, LAWS, MISSAID, ROLLED_BACK, meddled
 from scenarios.exploring.schedule import Meddling, Schedule
 from scenarios.exploring.trial import Trial
 from scenarios.planted import Planted
@@ -18,6 +19,7 @@ from tests.unit.scenarios.exploring.trials import (
     BACK_S,
     BEGINS_S,
     ENDS_S,
+    GUARD,
     HOLD_S,
     NEW,
     acted,
@@ -25,11 +27,11 @@ from tests.unit.scenarios.exploring.trials import (
     converged,
     limited,
     rolled_back,
+    told_at,
     trial,
     upgrading,
 )
 
-LATE = "not converged by the deadline"
 WRONG_STAMP = f"chaos-version=1 is not the intended head {HC1}"
 PLANTED = but(REFERENCE, planted=Planted.STALE)
 BOTTOM = service(BASE, None, "rollback_completed")
@@ -104,6 +106,24 @@ def test_what_becomes_of_it_after_the_hold_time_is_not_the_verdicts_to_know() ->
 def test_to_pass_a_wrong_stamp_is_a_false_green(planted: Planted) -> None:
     made = trial(converged(), "pass", schedule=but(REFERENCE, planted=planted))
     assert broken(made) == {"no-false-green": f"the stamp was {planted}, and the upgrade passed"}
+
+
+def blind(at_s: float) -> Story:
+    """Converged; sight was lost meanwhile, and the guard ruled at `ENDS_S`."""
+    lost = (at_s, RecorderLost(recorder="nemesis", reason="sight is lost"))
+    told = sorted([*told_at(converged()), lost], key=lambda one: one[0])
+    return Story(*told, (ENDS_S, Finding(step=GUARD, passed=True, text="")))
+
+
+def test_to_pass_after_sight_was_lost_is_a_false_green() -> None:
+    said = "the upgrade passed, though sight was lost of the swarm before"
+    assert broken(trial(blind(15))) == {"no-false-green": said}
+    assert broken(trial(blind(ENDS_S))) == {"no-false-green": said}
+    assert broken(trial(blind(ENDS_S + 0.1), end_s=ENDS_S + 1)) == {}
+
+
+def test_the_old_harness_has_no_sight_to_lose() -> None:
+    assert broken(trial(blind(15).without(Finding))) == {}
 
 
 # No false red.
@@ -194,6 +214,39 @@ def test_of_what_another_has_changed_no_true_reason_is_asked() -> None:
     assert "true-reason" in broken(trial(rolled_back().at(18, acted()), "fail", "superseded"))
 
 
+# In time.
+
+LONG_S = 900.0
+
+
+def late(story: Story, said: str = LATE) -> dict[str, str]:
+    return broken(trial(story, "fail", said, end_s=LONG_S))
+
+
+def test_what_the_swarm_is_not_done_with_may_be_given_up() -> None:
+    assert late(upgrading()) == {}
+
+
+@pytest.mark.parametrize("state", ["paused", "rollback_completed", "rollback_paused"])
+def test_what_the_swarm_is_done_with_may_not(state: str) -> None:
+    story = upgrading().at(15, seen(service(HEAD, BASE, state)))
+    assert late(story)["in-time"] == f"the swarm says {state}, and: {LATE}"
+
+
+def test_nor_may_what_is_gone() -> None:
+    assert late(upgrading().at(15, seen(None)))["in-time"] == f"the service is gone, and: {LATE}"
+
+
+def test_nor_what_another_has_changed_long_before() -> None:
+    said = f"another update came in long before, and: {LATE}"
+    assert late(upgrading().at(15, acted())) == {"in-time": said}
+    assert late(upgrading().at(LONG_S - 1, acted())) == {}
+
+
+def test_what_failed_for_another_reason_was_not_given_up() -> None:
+    assert "in-time" not in late(upgrading().at(15, seen(None)), "there is no such service")
+
+
 # The fix.
 
 MIB = 1024 * 1024
@@ -255,6 +308,9 @@ def test_as_many_have_to_fit_as_boot_at_once(replicas: int, parallelism: int, at
         but(STOP_FIRST, fault=Fault.CRASHES),
         but(STOP_FIRST, planted=Planted.STALE),
         but(STOP_FIRST, meddling=(Meddling(after_s=1, what=Redeploy()),)),
+        but(STOP_FIRST, refused=True),
+        but(STOP_FIRST, blind_after_s=1.0),
+        but(STOP_FIRST, head_replicas=0),
     ],
 )
 def test_of_what_is_not_about_memory_and_order_alone_it_says_nothing(schedule: Schedule) -> None:

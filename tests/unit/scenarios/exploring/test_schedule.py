@@ -7,10 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from lab.errors import UsageError
-from lab.nemesis import Act, NextVersion, Redeploy, Restamp, RollBack, Scale
+from lab.nemesis import Act, LoseSight, NextVersion, Redeploy, Restamp, RollBack, Scale
 from lab.pressure import Ample, Pulse, Ramp, Squeeze
 from lab.recipe.standin import Fault, Timing
 from lab.virtual.conditions import Conditions, Looks
@@ -56,6 +55,8 @@ OTHERWISE: dict[str, object] = {
     "fault": Fault.ABSENT,
     "planted": Planted.TRUNCATED,
     "missaid": True,
+    "refused": True,
+    "blind_after_s": 0.0,
     "hc1_pause_s": 0.1,
     "conditions": Conditions(deploy_after_s=0.1),
 }
@@ -102,8 +103,8 @@ def test_a_name_is_fit_for_a_file_and_for_a_command_line() -> None:
     assert set(FULL.id) <= set("0123456789abcdef")
 
 
-@settings(max_examples=30, deadline=None)
-@given(schedule=schedules("stamp", st.integers(0, 4)))
+@settings(max_examples=30)
+@given(schedule=schedules("stamp"))
 def test_whatever_is_drawn_is_kept_and_read_back_under_its_name(
     schedule: Schedule, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -209,9 +210,18 @@ def test_a_head_of_labels_alone_is_another_commit() -> None:
 
 
 def test_what_came_before_and_how_the_deployer_lies_are_the_scenarios_too() -> None:
-    schedule = but(FULL, earlier=(Redeploy(),), missaid=True, head_replicas=0)
+    schedule = but(FULL, earlier=(Redeploy(),), missaid=True, head_replicas=0, refused=True)
     scenario = schedule.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
     assert (scenario.earlier, scenario.missaid, scenario.head_replicas) == ((Redeploy(),), True, 0)
+    assert scenario.refused
+
+
+def test_to_lose_sight_is_an_act_like_another() -> None:
+    blind = but(FULL, blind_after_s=3.5)
+    usual, acts = (
+        one.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True).acts for one in (FULL, blind)
+    )
+    assert acts == (*usual, Act(after_s=3.5, what=LoseSight()))
 
 
 def test_no_run_is_failed_for_want_of_time() -> None:

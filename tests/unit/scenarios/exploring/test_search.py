@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import strategies as st
 
 from lab.errors import LabError
 from lab.pressure import Ample
@@ -17,13 +16,14 @@ from scenarios.exploring.ground import REFERENCE
 from scenarios.exploring.laws import Law
 from scenarios.exploring.schedule import Schedule
 from scenarios.exploring.search import QUICK, SLOW, Found, Search, Stopped, outcome
-from scenarios.exploring.strategies import schedules, tenths
+from scenarios.exploring.strategies import schedules
 from scenarios.exploring.trial import Trial
 from tests.builders import BASE, HEAD, Story, seen, service
 from tests.unit.scenarios.exploring.trials import (
     acted,
     but,
     converged,
+    plain,
     rolled_back,
     trial,
     upgrading,
@@ -38,19 +38,6 @@ def law(asks: Asks, name: str = "no-false-green") -> Law:
 
 def if_(is_broken: Callable[[Schedule], bool]) -> Asks:
     return lambda made: "broken" if is_broken(made.schedule) else None
-
-
-@st.composite
-def plain(draw: st.DrawFn) -> Schedule:
-    """Three figures, each drawn by itself."""
-    return but(
-        REFERENCE,
-        memory=but(REFERENCE.memory, boot_s=draw(tenths(0.1, 30))),
-        hc1_pause_s=draw(tenths(0, 60)),
-        conditions=Conditions(
-            seed=draw(st.integers(0, 9)), node=Node(prepare_s=draw(tenths(0, 2)))
-        ),
-    )
 
 
 class Plays:

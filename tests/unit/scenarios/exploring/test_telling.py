@@ -171,6 +171,13 @@ def test_it_is_told_when_it_happened_not_when_it_was_seen() -> None:
     assert timeline(trial(story))[-1].at_s == 0.25
 
 
+def test_there_is_no_moment_that_is_minus_nought() -> None:
+    story = upgrading()
+    story.records[-1] = but(story.records[-1], happened_s=APPLIED_S - 1e-7)
+    (moment,) = timeline(trial(story))
+    assert str(moment.at_s) == "0.0"
+
+
 # A sentence.
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.history import Note
@@ -286,6 +286,7 @@ def test_a_stage_of_another_name_is_not_the_upgrade() -> None:
 moments = st.integers(0, 20).map(lambda n: n / 2)
 
 
+@settings(max_examples=40)
 @given(rows=st.lists(st.tuples(moments, st.booleans()), max_size=8), from_s=moments, for_s=moments)
 def test_to_hold_is_to_be_at_head_at_every_instant(
     rows: list[tuple[float, bool]], from_s: float, for_s: float
