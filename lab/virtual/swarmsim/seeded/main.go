@@ -1,12 +1,14 @@
-// Command seeded writes, into a folder, a runtime of Go's whose dice can be seeded:
+// Command seeded writes, into a folder, those files of Go's own that throw dice, with dice that can be
+// seeded:
 //
 //	go run ./seeded FOLDER
 //	go build -overlay FOLDER/overlay.json -tags seeded -o swarmsim .
 //
 // Go throws dice for the order of a select's ready cases, of timers of a bubble that are due at one
-// moment, and of a map's entries; it keys its hashes by chance, and takes the processor away from a
-// goroutine that had it for 10 ms. SwarmKit's races end one way or the other by that. With the few
-// lines below in the place of the runtime's own, one seed gives one history.
+// moment, and of a map's entries; it keys its hashes by chance. It takes the processor away from a
+// goroutine that had it for 10 ms, and lets one that waited for a lock for 1 ms go first: by the
+// machine's clock, not the bubble's. SwarmKit's races end one way or the other by all that. With the
+// few lines below in the place of Go's own, one seed gives one history, however busy the machine is.
 package main
 
 import (
@@ -18,16 +20,16 @@ import (
 	"strings"
 )
 
-// A patch is one line of a file of the runtime, which must be there exactly once, and what takes its
-// place.
+// A patch is a line of one of Go's files, which must be there exactly once, and what takes its place.
 type patch struct{ file, line, by string }
 
 var patches = []patch{
-	{"select.go", "j := cheaprandn(uint32(norder + 1))", "j := dice() % uint32(norder+1)"},
-	{"time.go", "t.rand = cheaprand()", "t.rand = dice()"},
-	{"rand.go", "func maps_rand() uint64 {\n\treturn rand()\n}", mapsRand},
-	{"rand.go", "globalRand.state.Init(*seed)", "*seed = [32]byte{}\n\tglobalRand.state.Init(*seed)"},
-	{"proc.go", "const forcePreemptNS = 10 * 1000 * 1000", "const forcePreemptNS = 1e9 * 3600"},
+	{"runtime/select.go", "j := cheaprandn(uint32(norder + 1))", "j := dice() % uint32(norder+1)"},
+	{"runtime/time.go", "t.rand = cheaprand()", "t.rand = dice()"},
+	{"runtime/rand.go", "func maps_rand() uint64 {\n\treturn rand()\n}", mapsRand},
+	{"runtime/rand.go", "globalRand.state.Init(*seed)", "*seed = [32]byte{}\n\tglobalRand.state.Init(*seed)"},
+	{"runtime/proc.go", "const forcePreemptNS = 10 * 1000 * 1000", "const forcePreemptNS = 3600e9"},
+	{"internal/sync/mutex.go", "starvationThresholdNs = 1e6", "starvationThresholdNs = 3600e9"},
 }
 
 const mapsRand = `func maps_rand() uint64 {
@@ -57,7 +59,7 @@ func main() {
 	}
 	folder, err := filepath.Abs(os.Args[1])
 	if err == nil {
-		err = patchRuntime(folder)
+		err = patchGo(folder)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "seeded:", err)
@@ -65,25 +67,25 @@ func main() {
 	}
 }
 
-// patchRuntime writes the changed files, and the list of them that `go build -overlay` wants.
-func patchRuntime(folder string) error {
+// patchGo writes the changed files, and the list of them that `go build -overlay` wants.
+func patchGo(folder string) error {
 	root, version, err := findGo()
 	if err != nil {
 		return err
 	}
 	changed := map[string]string{}
 	for _, one := range patches {
-		path := filepath.Join(root, "src", "runtime", one.file)
+		path := filepath.Join(root, "src", filepath.FromSlash(one.file))
 		if changed[path] == "" {
 			raw, err := os.ReadFile(path)
 			if err != nil {
-				return fmt.Errorf("the sources of Go's runtime are needed: %w", err)
+				return fmt.Errorf("the sources of Go itself are needed: %w", err)
 			}
 			changed[path] = string(raw)
 		}
 		if found := strings.Count(changed[path], one.line); found != 1 {
-			return fmt.Errorf("%s has another runtime than is known here (%s has %d times %q): "+
-				"take an older Go", version, one.file, found, one.line)
+			return fmt.Errorf("%s is another Go than those known here (%s has %d times %q): "+
+				"take an older one", version, one.file, found, one.line)
 		}
 		changed[path] = strings.Replace(changed[path], one.line, one.by, 1)
 	}
