@@ -313,8 +313,11 @@ def test_a_damaged_file_is_too(tmp_path: Path) -> None:
 # Ctrl-C.
 
 
-def test_ctrl_c_leaves_no_process_and_no_scratch(virtual: Virtual, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_no_process_and_no_scratch(
+    virtual: Virtual, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Sent to all of them, as a terminal does."""
+    tmp_path = tmp_path_factory.mktemp("c")  # short, for there would be sockets in it
     labs = tmp_path / "labs"
     command = [sys.executable, "-P", "-m", "scenarios", "explore", "discourse"]
     options = ["--jobs", "2", "--examples", "1000000", "--runs", str(tmp_path / "runs")]
