@@ -19,6 +19,7 @@ from scenarios.discourse.cold import judge_cold
 from scenarios.discourse.programme import CLAIMS, Choice, Entry, programme_of
 from scenarios.discourse.teeth import Bite, bite
 from scenarios.discourse.teeth import claim as claim_of
+from scenarios.parity.reading import compared
 from scenarios.played import Played
 from scenarios.staging import Stage, Tell, manifest, play_staged
 from scenarios.worlds import Means, Which, choose
@@ -132,6 +133,7 @@ def play_all(
             one = play_staged(entry.scenario, stage, part, keep=keep and is_last)
             played[entry.key].append(one)
             part.write_json("verdict.json", one.signature)
+            part.write_json("shape.json", compared(one))
         note = ""
     except RecipeRefused as refusal:
         note = str(refusal)

@@ -20,6 +20,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """How long the dispatcher gathers what the agent must hear, anew with each change."""
     report_s: float = 0.1
     """The dispatcher's beat for what agents report; 0: at once."""
+    reap_s: float = 0.01
+    """From a process's end to the engine's notice."""
     probe_s: float = 0.05
     """One health probe."""
     overhead_bytes: int = 1024 * 1024

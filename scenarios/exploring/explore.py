@@ -118,6 +118,7 @@ def explore(
     )
     folder = EvidenceFolder.create(runs.absolute(), f"explore-{scenario}")
     with screen.status("starting") as status:
+        virtual(status.update)  # before its workers need it, which say nothing
         quarry = search(
             quest, lambda outcomes, took_s: status.update(_progress(quest, outcomes, took_s))
         )

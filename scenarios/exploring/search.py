@@ -78,8 +78,8 @@ QUICK = Conditions(
     deploy_after_s=1.0,
 )
 """A quick node, and a deploy command that takes its time: whatever fails, fails early."""
-SLOW = Conditions(node=Node(prepare_s=1.0, start_s=1.0, report_s=0.1))
-"""The other way round: whatever fails, fails late."""
+SLOW = Conditions(node=Node(prepare_s=2.0, start_s=2.0, reap_s=2.0))
+"""The other way round: whatever fails, fails late. A loaded machine takes seconds for each."""
 
 
 class Search:

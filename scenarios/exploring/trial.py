@@ -8,7 +8,7 @@ import msgspec
 
 from harness.app import App
 from harness.lifecycle import SightLost
-from harness.results import Results, StageEnd, StageResult
+from harness.results import Results, StageResult
 from lab.abra.deploy import WHOSE
 from lab.history import Finding, History, LimitSet, Note, line_of
 from lab.recipe.resolver import Resolved
@@ -111,13 +111,6 @@ class Trial:
     def as_jsonl(self) -> bytes:
         """The very bytes that its history would be on disk."""
         return b"".join(map(line_of, self.history))
-
-    def ended_otherwise(self, end: StageEnd, reason: str) -> Trial:
-        """The same trial with another verdict: to see that a law notices."""
-        last = StageResult(stage="upgrade", end=end, reason=reason)
-        stages = (*self.results.stages[:-1], last)
-        results = msgspec.structs.replace(self.results, stages=stages)
-        return Trial(self.schedule, self.app, results, self.history, self.truth, self.end_s)
 
     def in_the_end(self) -> str:
         """The service's last state, in a clause."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from harness.attribution import Attribution
 from lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
 from lab.history import Finding, OomKill
@@ -9,6 +11,23 @@ from scenarios.played import Played
 from scenarios.shape import Role, Shape, Stamp
 
 _STEPS = ("assert_upgrade_converged", "wait_healthy", "hc1")
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """A play's shape beside the one that its scenario declares; shape.json holds it."""
+
+    declared: Shape | None
+    found: Shape | None
+    differences: tuple[str, ...]
+
+
+def compared(played: Played) -> Compared:
+    """Hold a play to its scenario."""
+    declared, found = played.scenario.shape, shape_of(played)
+    differences: tuple[str, ...] = ()
+    if declared is not None:
+        differences = declared.differences(found) if found else ("the service was never seen",)
+    return Compared(declared=declared, found=found, differences=differences)
 
 
 def shape_of(played: Played) -> Shape | None:

@@ -13,7 +13,7 @@ from scenarios.discourse import meddled
 from scenarios.discourse.plays import Settings
 from scenarios.discourse.programme import Choice, programme_of
 from scenarios.parity.differences import DIFFERENCES
-from scenarios.parity.reading import shape_of
+from scenarios.parity.reading import compared
 from scenarios.scenario import Scenario
 from scenarios.staging import Stage, play_staged
 
@@ -86,13 +86,12 @@ def _compared(
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Play it; what cannot be played or read is unknown."""
     try:
-        found = shape_of(play_staged(scenario, stage, part, watch_s=watch_s))
+        found = compared(play_staged(scenario, stage, part, watch_s=watch_s))
     except LabError as error:
         return Verdict.UNKNOWN, (f"not played: {error}",)
-    if found is None or scenario.shape is None:
-        return Verdict.UNKNOWN, ("the service was never seen",)
-    differences = scenario.shape.differences(found)
-    return Verdict.of(not differences), differences
+    if found.found is None:
+        return Verdict.UNKNOWN, found.differences
+    return Verdict.of(not found.differences), found.differences
 
 
 def parity_of(cells: tuple[Cell, ...], not_played: tuple[str, ...]) -> Parity:

@@ -91,6 +91,11 @@ def test_it_exits_0_and_prints_every_claim_as_pass(apparatus: Apparatus, tmp_pat
         "results.json",
         "verdict.json",
     }
+    shapes = {path.parent.name: path.read_bytes() for path in latest.glob("*/shape.json")}
+    compared = {name: msgspec.json.decode(shape) for name, shape in shapes.items()}
+    assert len(compared) == 15
+    assert [name for name, one in compared.items() if one["differences"]] == []
+    assert all(one["declared"] == one["found"] for one in compared.values())
     console = (latest / "c-guard-on" / "console.log").read_text()
     assert "[DSTAMP] post-redeploy svc inspect UpdateStatus.State=" in console
     assert "head spec applied then swarm-rolled-back" in console

@@ -13,7 +13,17 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs/nix.md").read_text()
 FILES = {path.name: path.read_text() for path in (ROOT / "nix").glob("*.nix")}
 FILES["flake.nix"] = (ROOT / "flake.nix").read_text()
-OUR_OWN = {"config", "flake", "lib", "module", "pkgs", "stamplab", "withAbra"}
+OUR_OWN = {
+    "config",
+    "flake",
+    "lib",
+    "module",
+    "pkgs",
+    "stackspec",
+    "stamplab",
+    "swarmsim",
+    "withAbra",
+}
 PLAIN = {name: re.sub(r"#.*", "", text) for name, text in FILES.items()}
 
 

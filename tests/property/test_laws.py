@@ -13,7 +13,6 @@ import msgspec
 import pytest
 
 from lab.history import OomKill
-from scenarios.exploring import laws
 from scenarios.exploring.explore import shares
 from scenarios.exploring.fleet import Quest, search
 from scenarios.exploring.ground import EXPLORABLE, Ground, ground_of
@@ -85,7 +84,8 @@ def test_what_is_known_to_break_a_law_breaks_it_still(ground: Ground) -> None:
     known = [read_kept(path) for law in LAWS for path in explorable.known_for(law)]
     assert {kept.law for kept in known} >= {"no-false-green", "true-reason"}
     for kept in known:
-        assert LAWS[kept.law].asks(ground.play(kept.schedule, guard=kept.guard)), kept.in_words
+        if not kept.guard:  # what was found of the guard is mended
+            assert LAWS[kept.law].asks(ground.play(kept.schedule, guard=False)), kept.in_words
         held = [law.asks(ground.play(kept.schedule, guard=True)) for law in LAWS.values()]
         assert held == [None] * len(LAWS), kept.in_words
 
@@ -148,15 +148,3 @@ def test_pressure_is_what_the_strategies_are_about(ground: Ground) -> None:
 
 def has_oom(trial: Trial) -> bool:
     return any(isinstance(record.what, OomKill) for record in trial.history)
-
-
-def test_a_law_that_nothing_could_break_is_none(ground: Ground) -> None:
-    """Each law is broken by some trial whose verdict is turned round."""
-    turned: Counter[str] = Counter()
-    for schedule in drawn_by(schedules(ground.stamp_label), 60):
-        trial = ground.play(schedule, guard=True)
-        for end in ("pass", "fail"):
-            for name, law in LAWS.items():
-                turned[name] += law.asks(trial.ended_otherwise(end, "for no reason")) is not None
-    assert set(turned) == set(laws.LAWS)
-    assert min(turned.values()) > 0, turned

@@ -20,7 +20,7 @@ def labs(found: Sequence[Found] | None = None) -> Check:
     if unclear:
         facts += f": {'; '.join(unclear)}"
     if counts[Standing.DEAD]:
-        return note("labs", facts, "stamplab doctor --reap removes what the dead ones left.")
+        return note("labs", facts, "What the dead ones left is removed by stamplab doctor --reap.")
     if unclear:
         return note(
             "labs", facts, "What no lease of a dead lab names is left alone: see whose it is."

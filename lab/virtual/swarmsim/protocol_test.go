@@ -124,6 +124,22 @@ func TestAMomentIsReachedWhateverItsDigits(t *testing.T) {
 	}
 }
 
+// Else a request at that moment would race with SwarmKit.
+func TestWhatIsDueAtAMomentIsDoneWhenItIsReached(t *testing.T) {
+	completed := func(until float64) *story {
+		s := begin(t, nil)
+		s.create(base())
+		s.update(head())
+		s.until(until)
+		equal(t, "state", s.inspect("shop_app").UpdateStatus.State, swarm.UpdateStateCompleted)
+		return s
+	}
+	items := completed(30).history
+	last := items[len(items)-1]
+	equal(t, "what happened last", len(last.Services), 1)
+	completed(last.AtS)
+}
+
 func TestArgumentsAreRefused(t *testing.T) {
 	p := launch(t, "--help")
 	equal(t, "exit code", p.close(), exitUsage)

@@ -119,21 +119,22 @@ func (w *world) settle() {
 
 // advance goes to the next moment at which anything happened, at most to the given one.
 func (w *world) advance(until time.Duration) []item {
-	for {
+	w.settle()
+	for len(w.untold) == 0 && w.step(until) {
 		w.settle()
-		told := w.untold
-		if w.untold = nil; len(told) > 0 || !w.step(until) {
-			return told
-		}
 	}
+	told := w.untold
+	w.untold = nil
+	return told
 }
 
-// step waits for SwarmKit to do something, or for what the node does next, which it does. It returns
-// false when neither came before the given moment, which it is then.
+// step does what the node has to do now. Where that is nothing, it waits: for SwarmKit to do
+// something, for the node's next moment, or for the given one. It returns false when all is done up to
+// that. SwarmKit is to be settled between two steps, or it would race with the node, or a client.
 func (w *world) step(until time.Duration) bool {
 	due, planned := w.agenda.next()
-	isDue := planned && due <= until
-	if !isDue {
+	isPlanned := planned && due <= until
+	if !isPlanned {
 		due = until
 	}
 	if wait := due - w.now(); wait > 0 {
@@ -141,12 +142,12 @@ func (w *world) step(until time.Duration) bool {
 		defer timer.Stop()
 		select {
 		case <-w.timeline.woken:
-			return true
 		case <-timer.C:
 		}
+		return true
 	}
-	if isDue {
+	if isPlanned {
 		w.agenda.doNext()
 	}
-	return isDue || len(w.timeline.woken) > 0
+	return isPlanned
 }

@@ -14,6 +14,7 @@ from lab.live import doctor
 from lab.live.doctor import check, disk, groups, programs
 from lab.live.doctor.check import Check, State, guarded
 from lab.live.engine import OPTIONAL, REQUIRED
+from lab.live.inventory import IN_GO
 from lab.recipe.resolver import STACKSPEC
 from lab.workload.build import Build
 
@@ -34,7 +35,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with nothing on PATH and an empty cache."""
     monkeypatch.setenv("PATH", str(tmp_path / "host"))
     monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
-    for ready_made in ("STAMPLOAD", "STAMPLAB_STACKSPEC", "STAMPLAB_SWARMSIM"):
+    for ready_made in ("STAMPLOAD", *(one.variable for one in IN_GO)):
         monkeypatch.delenv(ready_made, raising=False)
     monkeypatch.setattr("lab.live.engine._SYSTEM_FOLDERS", ())
     return tmp_path

@@ -15,11 +15,10 @@ from lab.abra.folder import AbraFolder
 from lab.cgroup.host import choose_driver
 from lab.errors import NotPossibleHere
 from lab.live.engine import OPTIONAL, REQUIRED, find_engine
-from lab.live.inventory import Item, inventory
+from lab.live.inventory import IN_GO, Item, inventory
 from tests import PYTHON_PATH
 
 PLAIN = ("git", "abra", "cp", "ln", "printf", "true")
-GO = ("stackspec", "swarmsim")
 ROOT = Path(__file__).parents[3]
 
 
@@ -38,7 +37,8 @@ def callers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = put(tmp_path / "callers", *everything, says="Docker version 1.0.0, callers")
     monkeypatch.setenv("PATH", str(path))
     monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("STAMPLOAD", raising=False)
+    for ready_made in ("STAMPLOAD", *(one.variable for one in IN_GO)):
+        monkeypatch.delenv(ready_made, raising=False)
     monkeypatch.setattr("lab.live.engine._SYSTEM_FOLDERS", (path,))
     put(tmp_path / "cache/engine/usr/bin", *everything, says="Docker version 1.5.0, cache")
     return path
@@ -148,7 +148,14 @@ def test_an_inventory_names_each_program_its_version_and_its_place(given: Path) 
     (given / "ip").write_text("#!/bin/sh\nexit 3\n")
     put(given, "stackspec", says="stackspec of docker/cli v28.5.2+incompatible")
     items = {item.name: item for item in inventory()}
-    assert set(items) == {"python", *REQUIRED, *OPTIONAL, *PLAIN, "stampload", *GO}
+    assert set(items) == {
+        "python",
+        *REQUIRED,
+        *OPTIONAL,
+        *PLAIN,
+        "stampload",
+        *(one.name for one in IN_GO),
+    }
     assert items["dockerd"] == Item(name="dockerd", path=given / "dockerd", version="2.0.0")
     assert items["ip"] == Item(name="ip", path=given / "ip", version=None)
     assert items["git"] == Item(name="git", path=None, version=None)

@@ -1,0 +1,53 @@
+"""Every scenario that declares a shape has it in both worlds: one test, two means.
+
+The live plays of `stamplab repro` are held to their shapes by tests/cli/test_repro.py as well.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.evidence import EvidenceFolder
+from harness.verdict import Verdict
+from lab.live.lab import Apparatus
+from scenarios.discourse.plays import Settings
+from scenarios.parity.table import Cell, compare, declared
+from scenarios.staging import Stage
+from scenarios.worlds import Live, Means, Virtual
+
+SCENARIOS = declared(Settings(fast=True))
+QUICK = ("meddled-redeploy",)
+"""Played live in the quick suite too, for nothing else plays it."""
+
+
+def played(name: str, means: Means, folder: Path) -> Cell:
+    """One cell of the parity table."""
+    stage = Stage(means=means, argv=("stamplab", "test"), tell=print)
+    evidence = EvidenceFolder.create(folder, "parity")
+    (cell,) = compare([SCENARIOS[name]], [stage], evidence, lambda _: None)
+    return cell
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_in_virtual_time(name: str, virtual: Virtual, tmp_path: Path) -> None:
+    cell = played(name, virtual, tmp_path)
+    assert (cell.verdict, cell.differences) == (Verdict.PASS, ())
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.deep) for name in SCENARIOS],
+)
+def test_on_a_real_engine(name: str, apparatus: Apparatus, tmp_path: Path) -> None:
+    cell = played(name, Live(apparatus), tmp_path)
+    assert (cell.verdict, cell.differences) == (Verdict.PASS, ())
+
+
+def test_the_slower_plays_declare_the_same() -> None:
+    slow = declared(Settings())
+    assert {name: one.shape for name, one in slow.items()} == {
+        name: one.shape for name, one in SCENARIOS.items()
+    }
