@@ -100,6 +100,13 @@ def finding(monkeypatch: pytest.MonkeyPatch, *found: Found) -> list[Quest]:
 # Where nothing is broken.
 
 
+@pytest.fixture
+def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is built for a search whose plays are made up."""
+    monkeypatch.setattr(explore, "virtual", lambda tell: tell("nothing is built"))
+
+
+@pytest.mark.usefixtures("unbuilt")
 def test_laws_that_held_are_exit_code_0(tmp_path: Path) -> None:
     with workers.playing(workers.converged):
         ran = run(tmp_path, *EXPLORE, "--examples", "20", "--quiet")
@@ -112,6 +119,7 @@ def test_laws_that_held_are_exit_code_0(tmp_path: Path) -> None:
     assert ran.err == ""
 
 
+@pytest.mark.usefixtures("unbuilt")
 def test_as_json_it_is_what_the_evidence_holds(tmp_path: Path) -> None:
     with workers.playing(workers.converged):
         ran = run(tmp_path, *EXPLORE, "--examples", "20", "--json", "--law", "fix")
@@ -122,6 +130,7 @@ def test_as_json_it_is_what_the_evidence_holds(tmp_path: Path) -> None:
     assert msgspec.json.decode(kept) == ran.json
 
 
+@pytest.mark.usefixtures("unbuilt")
 def test_what_was_asked_for_is_what_is_searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +170,19 @@ def test_what_makes_no_sense_is_exit_code_64(tmp_path: Path, arguments: tuple[st
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_there_is_no_virtual_world_it_is_exit_code_77(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacks(_: object) -> None:
+        raise NotPossibleHere("there is no go on PATH")
+
+    monkeypatch.setattr(explore, "virtual", lacks)
+    asked = finding(monkeypatch)
+    assert run(tmp_path, *EXPLORE).code == 77
+    assert asked == []
+
+
+@pytest.mark.usefixtures("unbuilt")
 def test_an_apparatus_that_fails_is_exit_code_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,8 +335,11 @@ def test_a_damaged_file_is_too(tmp_path: Path) -> None:
 # Ctrl-C.
 
 
-def test_ctrl_c_leaves_no_process_and_no_scratch(virtual: Virtual, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_no_process_and_no_scratch(
+    virtual: Virtual, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Sent to all of them, as a terminal does."""
+    tmp_path = tmp_path_factory.mktemp("c")  # short, for there would be sockets in it
     labs = tmp_path / "labs"
     command = [sys.executable, "-P", "-m", "scenarios", "explore", "discourse"]
     options = ["--jobs", "2", "--examples", "1000000", "--runs", str(tmp_path / "runs")]
