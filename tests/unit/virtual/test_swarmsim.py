@@ -24,9 +24,8 @@ Start = Callable[[str], SwarmSim]
 
 
 @pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+def start(tmp_path: Path) -> Iterator[Start]:
     """Start a program in sh; in the end it is closed, and gone, whatever came of it."""
-    monkeypatch.setattr(swarmsim, "_END_S", 0.5)
     started: list[SwarmSim] = []
 
     def begin(lines: str) -> SwarmSim:
@@ -40,6 +39,12 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     for sim in started:
         sim.close()
         assert not psutil.pid_exists(sim._process.pid)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not end by itself is not waited for."""
+    monkeypatch.setattr(swarmsim, "_END_S", 0.1)
 
 
 def answering(answer: str) -> str:
@@ -226,12 +231,14 @@ def test_an_answer_that_came_too_late_is_not_taken_for_the_next_ones(
         sim.create(b"{}")
 
 
+@pytest.mark.usefixtures("hasty")
 def test_one_that_closes_its_output_and_lives_on_is_ended(start: Start) -> None:
     sim = start("exec 1>&-; read -r line; exec sleep 60")
     with pytest.raises(LabError, match="ended"):
         sim.advance(1)
 
 
+@pytest.mark.usefixtures("hasty")
 def test_one_that_does_not_end_with_its_input_is_ended(start: Start) -> None:
     start(f"trap '' TERM\n{answering(OK)}\nexec sleep 60").remove("s1")
 
