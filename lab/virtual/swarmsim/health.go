@@ -61,6 +61,7 @@ func newMonitor(c *container) *monitor {
 	return h
 }
 
+// positive is a duration that was set, and not to 0.
 func positive(set *gogotypes.Duration, otherwise time.Duration) time.Duration {
 	d, err := gogotypes.DurationFromProto(set)
 	if set == nil || err != nil || d == 0 {

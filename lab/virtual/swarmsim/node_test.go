@@ -22,6 +22,17 @@ func TestAnAbsentImageIsRejectedInTheEnginesWords(t *testing.T) {
 		[]string{"nil", "updating", "rollback_started", "rollback_completed"})
 }
 
+// SwarmKit itself sees to it that no probe follows another without a pause.
+func TestAHealthCheckWithoutAPauseIsRefused(t *testing.T) {
+	s := begin(t, nil)
+	d := base()
+	d.more = func(spec *swarm.ServiceSpec) {
+		spec.TaskTemplate.ContainerSpec.Healthcheck.Interval = time.Microsecond
+	}
+	equal(t, "refused", s.try("create", fields{"spec": d.spec()}).Refused, "rpc error: code = "+
+		"InvalidArgument desc = ContainerSpec: Interval in HealthConfig cannot be less than 1ms")
+}
+
 func TestAnImageHasManyNames(t *testing.T) {
 	s := begin(t, nil)
 	s.ask("provide", fields{"images": []string{"docker.io/library/nginx"}})
