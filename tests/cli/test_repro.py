@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,10 +18,17 @@ import pytest
 from lab.live.lab import Apparatus
 from scenarios.render import Screen
 from scenarios.stamping.claim import C2
+from scenarios.worlds import Virtual
 from tests import PYTHON_PATH
 from tests.live import traces
 
 ROOT = Path(__file__).parents[2]
+ASKED_FOR = ("repro", "discourse", "--world", "live", "--runs", "my runs")
+WITHOUT_GROUPS = (
+    *("unshare", "--mount", "--propagation=private", "sh", "-c"),
+    'umount --recursive --lazy /sys/fs/cgroup && exec "$@"',
+    "-",
+)
 REPRO = (sys.executable, "-m", "scenarios", "repro", "discourse", "--fast")
 
 
@@ -210,13 +218,23 @@ def test_a_full_disk_exits_2_with_one_sentence(apparatus: Apparatus, tmp_path: P
 def test_no_memory_controller_exits_77_with_one_sentence(
     apparatus: Apparatus, tmp_path: Path
 ) -> None:
-    script = 'umount --recursive --lazy /sys/fs/cgroup && exec "$@"'
-    done = run(
-        folder=tmp_path,
-        prefix=("unshare", "--mount", "--propagation=private", "sh", "-c", script, "-"),
-    )
+    done = run("--world", "live", folder=tmp_path, prefix=WITHOUT_GROUPS)
     assert done.returncode == 77, done.stdout + done.stderr
     assert "no memory control group" in clean(done).splitlines()[-1]
+
+
+@pytest.mark.live
+def test_where_no_live_lab_can_run_it_is_played_in_virtual_time_and_said_loudly(
+    apparatus: Apparatus, virtual: Virtual, tmp_path: Path
+) -> None:
+    done = run("--claim", "C4", "--claim", "C7", folder=tmp_path, prefix=WITHOUT_GROUPS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = clean(done)
+    assert "NOT LIVE: " in said
+    assert "no memory control group" in said
+    assert "by the real SwarmKit in virtual time" in said
+    manifests = list((tmp_path / "runs" / "repro-discourse" / "latest").rglob("manifest.json"))
+    assert {msgspec.json.decode(one.read_bytes())["world"] for one in manifests} == {"virtual"}
 
 
 @pytest.mark.live
@@ -231,7 +249,7 @@ def test_a_socket_path_too_long_exits_2_with_one_sentence(
 def test_not_root_exits_77_and_says_the_command_for_root(tmp_path: Path) -> None:
     script = "import os, sys; os.geteuid = lambda: 1000\nfrom scenarios.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", script, "repro", "discourse", "--runs", "my runs"],
+        [sys.executable, "-c", script, *ASKED_FOR],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": PYTHON_PATH},
         capture_output=True,
@@ -242,7 +260,7 @@ def test_not_root_exits_77_and_says_the_command_for_root(tmp_path: Path) -> None
     assert done.returncode == 77
     sentence, command = done.stderr.splitlines()
     assert "needs root" in sentence
-    assert command == f"  sudo {ROOT / 'run'} repro discourse --runs 'my runs'"
+    assert command == f"  sudo {ROOT / 'run'} {shlex.join(ASKED_FOR)}"
 
 
 @pytest.mark.skipif(

@@ -91,7 +91,7 @@ def test_a_killed_command_leaves_nothing_that_is_not_reaped(
     request: pytest.FixtureRequest,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    kills = 200 if request.config.getoption("--deep") else 30
+    kills = 200 if request.config.getoption("--deep") else 15
     before = traces.everything()
     swarm = neighbour.daemon.api.info()["Swarm"]["Cluster"]["ID"]
     lease = neighbour.daemon.folder.read_lease()

@@ -8,6 +8,8 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 import pytest
 
@@ -98,13 +100,38 @@ def test_the_incident_with_docker_and_git_gone_from_path(nix: Nix, tmp_path: Pat
     assert all(one["engine_source"].startswith("/nix/store/") for one in manifests)
 
 
+def run_as_nobody(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run it as an ordinary user who has a home."""
+    home = Path(mkdtemp(dir="/var/tmp"))
+    os.chown(home, 65534, -1)
+    try:
+        return subprocess.run(
+            ["setpriv", "--reuid", "65534", "--clear-groups", *command],
+            # The caller's modules must not be followed.
+            env={**os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT)},
+            cwd=home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        rmtree(home)
+
+
 def test_who_is_not_root_is_told_the_command_for_root(nix: Nix) -> None:
     app = program(nix, "repro-discourse")
-    as_nobody = ["setpriv", "--reuid", "65534", "--clear-groups", app, "--fast"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # which must not be followed
-    done = subprocess.run(
-        as_nobody, env=environment, cwd="/", capture_output=True, text=True, check=False
-    )
+    done = run_as_nobody(app, "--fast", "--world", "live")
     assert done.returncode == 77
     command = done.stderr.splitlines()[-1].strip()
-    assert re.fullmatch(r"sudo /nix/store/\S+/bin/stamplab repro discourse --fast", command)
+    wanted = r"sudo /nix/store/\S+/bin/stamplab repro discourse --fast --world live"
+    assert re.fullmatch(wanted, command)
+
+
+def test_who_is_not_root_gets_the_virtual_world_said_loudly(nix: Nix) -> None:
+    app = program(nix, "repro-discourse")
+    done = run_as_nobody(app, "--fast")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "NOT LIVE: " in done.stderr
+    found = re.search(r"^For the live world: (.*)$", done.stderr, re.MULTILINE)
+    assert found
+    assert re.fullmatch(r"sudo /nix/store/\S+/bin/stamplab repro discourse --fast", found[1])

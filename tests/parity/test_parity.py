@@ -1,6 +1,7 @@
 """Every scenario that declares a shape has it in both worlds: one test, two means.
 
-The live plays of `stamplab repro` are held to their shapes by tests/cli/test_repro.py as well.
+The live plays of `stamplab repro` are held to their shapes by tests/cli/test_repro.py as well, in
+the quick suite.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from scenarios.staging import Stage
 from scenarios.worlds import Live, Means, Virtual
 
 SCENARIOS = declared(Settings(fast=True))
-QUICK = ("meddled-redeploy",)
-"""Played live in the quick suite too, for nothing else plays it."""
 
 
 def played(name: str, means: Means, folder: Path) -> Cell:
@@ -37,10 +36,8 @@ def test_in_virtual_time(name: str, virtual: Virtual, tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize(
-    "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.deep) for name in SCENARIOS],
-)
+@pytest.mark.deep
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_on_a_real_engine(name: str, apparatus: Apparatus, tmp_path: Path) -> None:
     cell = played(name, Live(apparatus), tmp_path)
     assert (cell.verdict, cell.differences) == (Verdict.PASS, ())
