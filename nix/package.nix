@@ -36,6 +36,7 @@ python3Packages.buildPythonApplication {
       ../CHANGELOG.md
       ../LICENSE
       ../README.md
+      ../benchmarks
       ../docs
       ../harness
       ../lab

@@ -182,7 +182,9 @@ def _blamed(
     if applied is None:
         return None
     status = (rollback or last).service.update_status
-    named = status.failed_task if status else None
+    # A rollback that is paused blames its own task, which is the base's.
+    is_heads = status is not None and status.state != "rollback_paused"
+    named = status.failed_task if status is not None and is_heads else None
     if named is not None or rollback is None:
         return named
     head = applied.service.spec.task_digest

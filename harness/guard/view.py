@@ -146,9 +146,7 @@ class View:
         """
         if self.service is None or self.service.update_status is None:
             return None
-        before = self.baseline.service
-        had_status = before is not None and before.update_status is not None
-        if had_status and update_status_started(self.service) == self.baseline.status_started:
+        if update_status_started(self.service) == self.baseline.status_started:
             return None
         return self.service.update_status.state
 
@@ -181,7 +179,8 @@ class View:
         self.was_reverted |= self.foreign is None and self.is_reverted
         if self.own_state is not None and service.update_status is not None:
             self.update_started = service.update_status.started_at
-            self._blamed_task = service.update_status.failed_task or self._blamed_task
+            if service.update_status.state != "rollback_paused":  # whose message blames OLD's task
+                self._blamed_task = service.update_status.failed_task or self._blamed_task
 
     def _foreign_in(self, before: Service | None, now: Service) -> str | None:
         """Say what shows that an update other than this deploy's came in between, if anything."""

@@ -66,6 +66,9 @@ def wrong_reason(trial: Trial) -> Broken | None:
         return f"the swarm rolled back at {back_s:.1f} s, and: {trial.reason}"
     if says_so and not went_back:
         return f"the swarm did not roll back, and: {trial.reason}"
+    failed = trial.truth.failed
+    if says_so and failed and not any(task in trial.reason for task in failed):
+        return f"no task of head that failed is named, and: {trial.reason}"
     if HC1 in trial.reason and not trial.schedule.planted:
         return f"no wrong stamp was planted, and: {trial.reason}"
     held = trial.truth.held_head(trial.end_s, trial.watched_until_s)

@@ -103,7 +103,7 @@ def _policy(draw: st.DrawFn) -> Policy:
         parallelism=_mostly(draw, 1, (0, 2), one_in=4),
         replicas=_mostly(draw, 1, (2, 3, 4, 0), one_in=4),
         rollback_order=draw(one_of(("stop-first", "start-first"))),
-        rollback_failure_action=draw(one_of(("pause", "continue"))),
+        rollback_failure_action=draw(one_of(("pause", "continue", "rollback"))),
     )
 
 

@@ -17,6 +17,7 @@ from lab.virtual.mirror import Mirror
 
 UPGRADE_BEGINS = "==> stage upgrade"
 _DONE = (None, "completed")
+_FAILED = ("failed", "rejected", "complete", "orphaned")
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,8 @@ class Truth:
         """When the swarm itself, and nobody by hand, began to go back."""
         self.updates: list[tuple[float, ServiceSpec]] = []
         """Every other spec that the service had after head, with when it began."""
+        self.failed: set[str] = set()
+        """Tasks of head that have ever failed."""
         self.states: list[State] = []
 
     def upgrade_begins(self) -> None:
@@ -59,13 +62,15 @@ class Truth:
         """Look at the service and its tasks."""
         if service is not None:
             self._follow(at_s, service)
-        alive = [task for task in tasks if not task.is_terminal]
+        listed = tuple(tasks)
+        alive = [task for task in listed if not task.is_terminal]
         head = self.head.task_digest if self.head else None
         running = frozenset(
             task.id
             for task in alive
             if task.spec_digest == head and task.state == task.desired_state == RUNNING
         )
+        self.failed |= {t.id for t in listed if t.spec_digest == head and t.state in _FAILED}
         coming = any(
             task.state != RUNNING
             and (task.spec_digest == head or task.desired_state in ("ready", "running"))

@@ -103,6 +103,15 @@ def test_a_rollback_that_pauses_says_so() -> None:
     assert ruling.reason.endswith("the rollback itself is paused, for its task failed too")
 
 
+def test_the_task_that_a_paused_rollback_blames_is_not_heads() -> None:
+    """Found by the search: the rollback's own failed task was called the new one."""
+    ruling = rule(BEFORE, upgrade((7, seen(STARTED)), (20, seen(PAUSED_ROLLBACK))))
+    assert ruling.failed_task == "new"
+    assert ruling.reason.startswith(SAID)
+    story = upgrade((7, listed(OLD, FAILED)), (20, seen(PAUSED_ROLLBACK)))
+    assert rule(BEFORE, story).failed_task == "new"
+
+
 @pytest.mark.parametrize("state", ["rollback_started", "rollback_completed", "rollback_paused"])
 def test_a_rollback_before_head_was_ever_seen_is_a_rollback(state: str) -> None:
     story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))

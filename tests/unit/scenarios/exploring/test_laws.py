@@ -14,7 +14,7 @@ from scenarios.exploring.laws import HC1, LATE, LAWS, MISSAID, ROLLED_BACK, medd
 from scenarios.exploring.schedule import Meddling, Schedule
 from scenarios.exploring.trial import Trial
 from scenarios.planted import Planted
-from tests.builders import BASE, HEAD, THIRD, Story, listed, seen, service
+from tests.builders import BASE, HEAD, THIRD, Story, listed, seen, service, task
 from tests.unit.scenarios.exploring.trials import (
     BACK_S,
     BEGINS_S,
@@ -172,6 +172,13 @@ def test_a_rolled_back_run_is_to_be_reported_as_rolled_back() -> None:
     said = broken(trial(rolled_back(), "fail", WRONG_STAMP))
     assert said == {"true-reason": f"the swarm rolled back at 16.0 s, and: {WRONG_STAMP}"}
     assert "true-reason" in broken(trial(rolled_back(), "fail", LATE))
+
+
+def test_it_names_a_task_of_heads_that_failed() -> None:
+    story = rolled_back().at(14, listed(task("new", HEAD, "failed")))
+    said = broken(trial(story, "fail", ROLLED_BACK))
+    assert said == {"true-reason": f"no task of head that failed is named, and: {ROLLED_BACK}"}
+    assert broken(trial(story, "fail", f"{ROLLED_BACK}: new task new failed")) == {}
 
 
 def test_one_that_was_not_rolled_back_is_not() -> None:
