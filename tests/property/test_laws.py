@@ -105,7 +105,7 @@ def test_races_end_in_several_ways_and_the_laws_hold_for_each(ground: Ground) ->
 
     The seed chooses one member, so one schedule is played under several.
     """
-    several = [s for s in drawn_by(schedules(ground.stamp_label), 120) if _has_several(s)][:12]
+    several = [s for s in drawn_by(schedules(ground.stamp_label), 400) if _has_several(s)][:12]
     assert several
     histories = 0
     for schedule in several:
