@@ -111,8 +111,8 @@ class View:
             case Deployed():
                 self.deployed = what
                 self.looked_since_deploy = False
-            case RecorderLost(recorder=recorder, reason=reason):
-                self.lost = self.lost or f"{recorder}: {reason}"
+            case RecorderLost(recorder=recorder, reason=reason) if self.lost is None:
+                self.lost = f"{recorder}: {reason}"
             case _:
                 pass
 
@@ -136,7 +136,7 @@ class View:
         if self.service is None or self.own_state is None:
             return self.applied is not None and self.spec_is_baseline
         was_applied = self.applied is not None or self.service.previous_spec is None
-        return (was_applied and self.spec_is_baseline) or self.own_state.startswith("rollback")
+        return was_applied and self.spec_is_baseline
 
     @property
     def own_state(self) -> str | None:
