@@ -217,6 +217,19 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 History = Sequence[Record]
 
 
+def placed(
+    seq: int, source: str, what: Observation, seen_s: float, happened_s: float | None
+) -> Record:
+    """Give an observation its place; it happened when it was seen, where nothing else is known."""
+    return Record(
+        seq=seq,
+        source=source,
+        happened_s=round(seen_s if happened_s is None else happened_s, 6),
+        seen_s=round(seen_s, 6),
+        what=what,
+    )
+
+
 class HistoryWriter:
     """Gives every observation its place, writes it down at once, and hands it to whoever waits.
 
@@ -247,14 +260,7 @@ class HistoryWriter:
     def append(self, source: str, what: Observation, happened_s: float | None = None) -> None:
         """Record one observation, seen now."""
         with self._lock:
-            seen_s = self._now_s()
-            record = Record(
-                seq=self._next_seq,
-                source=source,
-                happened_s=round(seen_s if happened_s is None else happened_s, 6),
-                seen_s=round(seen_s, 6),
-                what=what,
-            )
+            record = placed(self._next_seq, source, what, self._now_s(), happened_s)
             self._next_seq += 1
             self._write(record)
             self._waiting.append(record)

@@ -9,6 +9,10 @@ import msgspec
 
 Mode = Literal["replicated", "global", "replicated-job", "global-job"]
 
+STACK_LABEL = "com.docker.stack.namespace"
+"""On everything of a stack: the stack's name."""
+TASK_LABEL = "com.docker.swarm.task.id"
+"""On a task's container: the task's id."""
 RUNNING = "running"
 TERMINAL_TASK_STATES = frozenset(
     {"complete", "shutdown", "failed", "rejected", "remove", "orphaned"}

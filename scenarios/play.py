@@ -84,11 +84,6 @@ def play(
     Raises LabError when the apparatus fails.
     """
     bench = Bench(world=world, app=ground.app, tree=tree)
-    if scenario.missaid:
-        right = ground.head[:SMALL_SHA_DIGITS] + DIRTY_MARK
-        upgrading = msgspec.structs.replace(bench, tree=Denying(tree, right))
-    else:
-        upgrading = bench
     world.record(ground.policy)
     installed = stages.install(bench, scenario.base, ground.head, scenario.timeout_s)
     done = [installed]
@@ -96,7 +91,10 @@ def play(
         _live_through(scenario, world, ground)
         _squeeze(scenario, world, ground)
         _plant(scenario, world, tree, ground)
-        done.append(stages.upgrade(upgrading, _plan(scenario, ground.head)))
+        if scenario.missaid:
+            right = ground.head[:SMALL_SHA_DIGITS] + DIRTY_MARK
+            bench = msgspec.structs.replace(bench, tree=Denying(tree, right))
+        done.append(stages.upgrade(bench, _plan(scenario, ground.head)))
     else:
         reason = f"install did not pass: {installed.reason}"
         done.append(StageResult(stage="upgrade", end="skipped", reason=reason))

@@ -24,8 +24,6 @@ from lab.history import (
 )
 from lab.swarm import RUNNING, Service, ServiceSpec, Task
 
-_TASK_LABEL = "com.docker.swarm.task.id"
-
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """The service as seen at one moment."""

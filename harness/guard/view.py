@@ -223,10 +223,7 @@ class View:
         return "the spec from before the deploy was deployed again over another"
 
     def _count_running(self) -> None:
-        if self.service is None:
-            self.running = frozenset()
-            return
-        wanted = self.service.spec.task_digest
+        wanted = self.service.spec.task_digest if self.service else None
         running = frozenset(
             task.id
             for task in self.tasks

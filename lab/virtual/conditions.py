@@ -54,7 +54,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """All of it."""
 
     seed: int = 0
-    """Of the ids, which order tasks within a slot."""
+    """Of ids, of the dispatcher's beat, and of how SwarmKit's races end."""
     node: Node = Node()
     sight: Sight = Commits()
     deploy_before_s: float = 0.0

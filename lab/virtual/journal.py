@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from lab.history import Observation, Record
-
-_DIGITS = 6
+from lab.history import Observation, Record, placed
 
 
 class Clock:
@@ -47,14 +45,7 @@ class Remembered:
     def append(self, source: str, what: Observation, happened_s: float | None = None) -> None:
         """Record one observation, seen now."""
         seen_s = self._clock.now_s()
-        record = Record(
-            seq=len(self.records),
-            source=source,
-            happened_s=round(seen_s if happened_s is None else happened_s, _DIGITS),
-            seen_s=round(seen_s, _DIGITS),
-            what=what,
-        )
-        self.records.append(record)
+        self.records.append(placed(len(self.records), source, what, seen_s, happened_s))
 
     def take(self, timeout_s: float) -> Record | None:
         """Return the oldest record not yet taken, or None at once: nothing else can come."""

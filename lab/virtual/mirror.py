@@ -5,10 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from lab import docker_api
-from lab.swarm import Service, Task
+from lab.swarm import STACK_LABEL, Service, Task
 from lab.virtual.happened import Commit
-
-_STACK_LABEL = "com.docker.stack.namespace"
 
 
 class Mirror:
@@ -61,7 +59,7 @@ class Mirror:
         return sorted(
             service.name
             for service, _ in self._services.values()
-            if service.spec.labels.get(_STACK_LABEL) == stack
+            if service.spec.labels.get(STACK_LABEL) == stack
         )
 
     def task(self, task_id: str) -> Task | None:

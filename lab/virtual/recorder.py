@@ -15,7 +15,7 @@ from lab.history import (
     ServiceSeen,
     TasksSeen,
 )
-from lab.swarm import Service
+from lab.swarm import TASK_LABEL, Service
 from lab.virtual.clients import Clients
 from lab.virtual.conditions import Commits, Looks, Sight
 from lab.virtual.happened import Commit, ContainerDid, Happened, OutOfMemory
@@ -152,7 +152,7 @@ class SwarmRecorder:
             attributes={
                 "image": did.image,
                 "com.docker.swarm.service.name": did.service,
-                "com.docker.swarm.task.id": did.task,
+                TASK_LABEL: did.task,
             },
         )
         self._journal.append(_SOURCE, event, did.at_s)

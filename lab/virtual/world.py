@@ -199,6 +199,7 @@ class VirtualWorld:
 
     def _send(self, resolved: Resolved) -> str:
         """Create or update every service, in order. Raises SwarmRefused at the first refusal."""
+        self._is_stirred = True
         self._sim.provide(
             secrets=self._new(resolved.secrets),
             configs=self._new(resolved.configs),
@@ -211,12 +212,10 @@ class VirtualWorld:
             if present is None:
                 said.append(f"Creating service {name}")
                 self._sim.create(bytes(spec))
-                self._is_stirred = True
             else:
                 service, _ = present
                 said.append(f"Updating service {name} (id: {service.id})")
                 self._sim.update(service.id, bytes(spec))
-                self._is_stirred = True
         return "\n".join(said)
 
     def _new(self, objects: Iterable[SwarmObject]) -> list[SwarmObject]:

@@ -22,7 +22,7 @@ from scenarios.exploring.search import Found
 from scenarios.exploring.telling import Moment, sentence, timeline
 from scenarios.options import json_option, quiet_option, runs_option
 from scenarios.render import Screen
-from scenarios.worlds import virtual
+from scenarios.worlds import Virtual, virtual
 
 SCHEDULES = "schedules"
 """Where found schedules are kept, in the folder of all runs."""
@@ -118,11 +118,11 @@ def explore(
     )
     folder = EvidenceFolder.create(runs.absolute(), f"explore-{scenario}")
     with screen.status("starting") as status:
-        virtual(status.update)  # before its workers need it, which say nothing
+        means = virtual(status.update)  # before the workers need it, which say nothing
         quarry = search(
             quest, lambda outcomes, took_s: status.update(_progress(quest, outcomes, took_s))
         )
-    explored = _explored(quest, quarry, folder, runs)
+    explored = _explored(quest, quarry, means, folder, runs)
     folder.write_json("verdict.json", explored)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(explored)).decode())
@@ -144,10 +144,12 @@ def shares(outcomes: Mapping[str, int]) -> str:
     return ", ".join(f"{count / tried:.0%} {outcome}" for outcome, count in found)
 
 
-def _explored(quest: Quest, quarry: Quarry, folder: EvidenceFolder, runs: Path) -> Explored:
+def _explored(
+    quest: Quest, quarry: Quarry, means: Virtual, folder: EvidenceFolder, runs: Path
+) -> Explored:
     broken: tuple[Counterexample, ...] = ()
     if quarry.found:
-        with ground_of(explorable_named(quest.scenario), virtual()) as ground:
+        with ground_of(explorable_named(quest.scenario), means) as ground:
             found = quarry.found
             broken = tuple(_counterexample(one, quest, ground, folder, runs) for one in found)
     names = {one.law for one in quarry.found}

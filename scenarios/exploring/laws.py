@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from lab.errors import UsageError
-from lab.history import Acted, Finding, RecorderLost
+from lab.history import Acted, RecorderLost
 from lab.pressure import Ample, Squeeze
-from scenarios.exploring.trial import Trial
+from scenarios.exploring.trial import GUARD, Trial
 
 Broken = str
 """In what way a law was broken, as a clause."""
 
 ROLLED_BACK = "head spec applied then swarm-rolled-back"
-PAUSED = "the update is paused"
-SUPERSEDED = "another update came in between"
 HC1 = "(HC1)"
 MISSAID = "the service's label"
 LATE = "not converged by the deadline"
-JUDGES = ("assert_upgrade_converged", "hc1")
+_PROMPT_S = 60.0
+"""How long after the swarm is done a verdict may still come."""
+JUDGES = (GUARD, "hc1")
 """The steps that judge whether head is deployed; that clients get answers is another's."""
 
 
@@ -34,10 +34,10 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
 
 def false_green(trial: Trial) -> Broken | None:
     """It passes only if the true head is there at the end, and for the hold time after."""
-    if trial.end == "pass" and trial.guarded and _lost_sight(trial):
-        return "the upgrade passed, though sight was lost of the swarm before"
     if trial.end != "pass":
         return None
+    if trial.guarded and _lost_sight(trial):
+        return "the upgrade passed, though sight was lost of the swarm before"
     if trial.schedule.planted:
         return f"the stamp was {trial.schedule.planted}, and the upgrade passed"
     if trial.truth.held_head(trial.end_s, trial.watched_until_s):
@@ -110,25 +110,13 @@ def too_late(trial: Trial) -> Broken | None:
 
 
 def _lost_sight(trial: Trial) -> bool:
+    """Whether sight was lost before the guard ruled; what comes later is not its to see."""
+    ruled_s = trial.ruling.seen_s if trial.ruling else trial.end_s
     return any(
         isinstance(record.what, RecorderLost)
         for record in trial.history
-        if record.seen_s <= round(_ruled_s(trial), 6)
+        if record.seen_s <= round(ruled_s, 6)
     )
-
-
-def _ruled_s(trial: Trial) -> float:
-    """When the guard ruled; what comes later is not its to see."""
-    for record in reversed(trial.history):
-        match record.what:
-            case Finding(step="assert_upgrade_converged"):
-                return record.seen_s
-            case _:
-                continue
-    return trial.end_s
-
-
-_PROMPT_S = 60.0
 
 
 def is_about_the_fix(trial: Trial) -> bool:

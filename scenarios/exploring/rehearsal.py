@@ -137,6 +137,7 @@ class RehearsedTree:
 def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> Resolved:
     """What docker/cli would have made of this schedule's overlay."""
     ready, app = rehearsal.deployables[ref], rehearsal.ground.app
+    is_head = ref != rehearsal.subject.base
     services = []
     for raw in ready.resolved.services:
         spec: dict[str, Any] = msgspec.json.decode(raw)
@@ -145,11 +146,11 @@ def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> 
         if spec["Name"] == app.service:
             _set_memory(container, schedule)
             _set_policy(spec, schedule)
-            if schedule.head_replicas is not None and ref != rehearsal.subject.base:
+            if schedule.head_replicas is not None and is_head:
                 spec["Mode"] = {"Replicated": {"Replicas": schedule.head_replicas}}
             if app.stamp_label in spec["Labels"]:
                 spec["Labels"][app.stamp_label] = stamp
-            if schedule.refused and ref != rehearsal.subject.base:
+            if schedule.refused and is_head:
                 spec["UpdateConfig"]["MaxFailureRatio"] = REFUSED_RATIO
             if schedule.fault and ref == rehearsal.ground.head:
                 _set_fault(spec, schedule.fault, rehearsal.head_image)

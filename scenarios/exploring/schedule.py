@@ -90,9 +90,10 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         self, subject: Subject, head_image: str, labels_only: str, *, guard: bool
     ) -> Scenario:
         """The same as a scenario, which either world can play."""
+        own_id = self.id
         return Scenario(
-            name=f"schedule-{self.id}",
-            title=f"schedule {self.id}, guard {'on' if guard else 'off'}",
+            name=f"schedule-{own_id}",
+            title=f"schedule {own_id}, guard {'on' if guard else 'off'}",
             recipe=subject.recipe,
             base=subject.base,
             service=subject.service,

@@ -10,7 +10,7 @@ from harness.app import App
 from harness.lifecycle import SightLost
 from harness.results import Results, StageResult
 from lab.abra.deploy import WHOSE
-from lab.history import Finding, History, LimitSet, Note, line_of
+from lab.history import Finding, History, LimitSet, Note, Record, line_of
 from lab.recipe.resolver import Resolved
 from lab.virtual.journal import Clock, Remembered
 from lab.virtual.swarmsim import SwarmSim
@@ -22,6 +22,7 @@ from scenarios.exploring.truth import UPGRADE_BEGINS, Truth
 from scenarios.play import Ground, play
 from scenarios.scenario import Scenario
 
+GUARD = "assert_upgrade_converged"
 AFTERWARDS_S = 3.0
 """Beyond the hold time: a restart that is due, a look that is."""
 
@@ -56,10 +57,18 @@ class Trial:
         """Why, in the harness's words."""
         return self.results.stages[-1].reason
 
+    @cached_property
+    def ruling(self) -> Record | None:
+        """The record of the guard's ruling; None where it was not on trial, or did not rule."""
+        for record in reversed(self.history):
+            if isinstance(record.what, Finding) and record.what.step == GUARD:
+                return record
+        return None
+
     @property
     def guarded(self) -> bool:
         """Whether the guard was on trial."""
-        return self._ruled("assert_upgrade_converged") is not None
+        return self.ruling is not None
 
     @property
     def failed_by(self) -> str | None:
@@ -70,13 +79,6 @@ class Trial:
             if isinstance(record.what, Finding) and not record.what.passed
         ]
         return failed[-1] if self.end == "fail" and failed else None
-
-    def _ruled(self, step: str) -> Finding | None:
-        """What a step of the harness concluded last."""
-        for record in reversed(self.history):
-            if isinstance(record.what, Finding) and record.what.step == step:
-                return record.what
-        return None
 
     @property
     def hold_s(self) -> float:

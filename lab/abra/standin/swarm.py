@@ -15,10 +15,9 @@ from docker.errors import DockerException
 from lab import programs
 from lab.docker_api import parse_services, parse_tasks
 from lab.errors import LabError
-from lab.swarm import Service, Task
+from lab.swarm import STACK_LABEL, Service, Task
 from lab.world import Stack
 
-_NAMESPACE = "com.docker.stack.namespace"
 _TIMEOUT_S = 60
 
 
@@ -49,13 +48,13 @@ class Swarm:
     def services(self, stack: str) -> list[Service]:
         """The services of a stack as they are now. Raises LabError."""
         with self._told("asked for its services"):
-            raw = self._api.services(filters={"label": f"{_NAMESPACE}={stack}"})
+            raw = self._api.services(filters={"label": f"{STACK_LABEL}={stack}"})
         return [service for service, _ in parse_services(msgspec.json.encode(raw))]
 
     def tasks(self, stack: str) -> list[Task]:
         """The tasks of a stack, oldest first. Raises LabError."""
         with self._told("asked for its tasks"):
-            raw = self._api.tasks(filters={"label": f"{_NAMESPACE}={stack}"})
+            raw = self._api.tasks(filters={"label": f"{STACK_LABEL}={stack}"})
         return parse_tasks(msgspec.json.encode(raw))
 
     def secrets(self) -> set[str]:
@@ -67,7 +66,7 @@ class Swarm:
     def create_secret(self, name: str, value: bytes, stack: str) -> None:
         """Create a secret. Raises LabError, where there is one of that name as well."""
         with self._told(f"given the secret {name}"):
-            self._api.create_secret(name, value, labels={_NAMESPACE: stack})
+            self._api.create_secret(name, value, labels={STACK_LABEL: stack})
 
     def deploy(self, stack: Stack) -> str:
         """Deploy by ``docker stack deploy``. Raises LabError with the client's words."""

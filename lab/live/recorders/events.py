@@ -13,9 +13,9 @@ from lab import docker_api
 from lab.history import ContainerEnded, EngineEvent, HistoryWriter
 from lab.live.clock import Clock
 from lab.live.recorders.recorder import Recorder
+from lab.swarm import TASK_LABEL
 
 _KINDS = ["service", "container", "node"]
-_TASK_LABEL = "com.docker.swarm.task.id"
 _NANOSECONDS = 1e9
 
 
@@ -96,7 +96,7 @@ class EventRecorder(Recorder):
         finished_s = self._clock.of_unix(docker_api.unix_seconds(container.state.finished_at))
         ended = ContainerEnded(
             container_id=container.id,
-            task_id=container.config.labels.get(_TASK_LABEL),
+            task_id=container.config.labels.get(TASK_LABEL),
             exit_code=container.state.exit_code,
             oom_killed=container.state.oom_killed,
             started_s=round(started_s, 6),

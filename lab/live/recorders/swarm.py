@@ -11,9 +11,8 @@ from lab import docker_api
 from lab.history import HistoryWriter, ServiceSeen, TasksSeen
 from lab.live.api import fetch
 from lab.live.recorders.recorder import Recorder
-from lab.swarm import Service, Task
+from lab.swarm import STACK_LABEL, Service, Task
 
-_STACK_LABEL = "com.docker.stack.namespace"
 _LOOK_EVERY_S = 0.2
 """Task states have no events of their own, and an engine's own writes are not always announced."""
 
@@ -55,14 +54,14 @@ class SwarmRecorder(Recorder):
             listed = {
                 service.name: (service, raw)
                 for service, raw in docker_api.parse_services(fetch(self._api, "services") or b"[]")
-                if _STACK_LABEL in service.spec.labels
+                if STACK_LABEL in service.spec.labels
             }
             tasks = docker_api.parse_tasks(fetch(self._api, "tasks") or b"[]")
             for name in sorted(self._services.keys() - listed.keys()):
                 del self._services[name]
                 self.history.append(self.source, ServiceSeen(name=name, service=None))
             for name, (service, raw) in sorted(listed.items()):
-                is_asked_for = service.spec.labels[_STACK_LABEL] == anew_for
+                is_asked_for = service.spec.labels[STACK_LABEL] == anew_for
                 self._record_service(service, raw, always=is_asked_for)
                 own = tuple(task for task in tasks if task.service_id == service.id)
                 self._record_tasks(name, own, always=is_asked_for)
