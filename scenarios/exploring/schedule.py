@@ -26,8 +26,11 @@ from scenarios.planted import Planted
 from scenarios.scenario import Scenario
 
 _ID_DIGITS = 10
-PATIENCE_S = 900.0
-"""How long the harness waits in a search: no run is to be failed for want of time."""
+_ANYWAY_S = 60.0
+_OF_A_TASK_S = 10.0
+"""What a task takes besides: its image, its creation, its reports, a restart's delay."""
+_ENGINES_OWN_S = 10.0
+"""A stop's grace and, above it, a monitor, where nothing is said of them."""
 
 
 class Meddling(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +89,26 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         text = msgspec.json.encode(as_read, order="sorted")
         return hashlib.sha256(text).hexdigest()[:_ID_DIGITS]
 
+    @property
+    def patience_s(self) -> float:
+        """How long the harness waits: no run is to be failed for want of time.
+
+        Twice what the slowest honest roll-out takes, one task after the other. Not longer: what
+        crashes for ever would crash until then, and most of a search's time go to it.
+        """
+        memory, timing = self.memory, self.timing
+        a_task_s = (
+            _OF_A_TASK_S
+            + memory.boot_s
+            + memory.hold_s
+            + memory.ready_s
+            + 2 * timing.health_interval_s
+            + (_ENGINES_OWN_S if timing.monitor_s is None else timing.monitor_s)
+            + (_ENGINES_OWN_S if timing.stop_grace_s is None else timing.stop_grace_s)
+            + (self.policy.delay_s or 0.0)
+        )
+        return _ANYWAY_S + 2 * a_task_s * max(1, self.policy.replicas or 1)
+
     def scenario(
         self, subject: Subject, head_image: str, labels_only: str, *, guard: bool
     ) -> Scenario:
@@ -103,7 +126,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
             timing=self.timing,
             guard=guard,
             hc1_reads=() if guard else (HC1Read(pause_s=self.hc1_pause_s),),
-            timeout_s=PATIENCE_S,
+            timeout_s=self.patience_s,
             head=labels_only if self.change is Change.LABELS else None,
             head_replicas=self.head_replicas,
             planted=self.planted,

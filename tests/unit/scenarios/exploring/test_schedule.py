@@ -18,7 +18,6 @@ from scenarios.discourse.recipe import HEAD_IMAGE
 from scenarios.exploring.ground import EXPLORABLE, REFERENCE
 from scenarios.exploring.laws import LAWS
 from scenarios.exploring.schedule import (
-    PATIENCE_S,
     Change,
     Kept,
     Meddling,
@@ -226,8 +225,19 @@ def test_to_lose_sight_is_an_act_like_another() -> None:
 
 def test_no_run_is_failed_for_want_of_time() -> None:
     scenario = FULL.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
-    assert scenario.timeout_s == PATIENCE_S
+    assert scenario.timeout_s == FULL.patience_s
     assert scenario.upgrade_timeout_s is None
+    slower = but(FULL, memory=but(FULL.memory, boot_s=FULL.memory.boot_s + 1))
+    replicas = max(1, FULL.policy.replicas or 1)
+    assert slower.patience_s == pytest.approx(FULL.patience_s + 2 * replicas)
+    doubled = but(FULL, policy=but(FULL.policy, replicas=2 * replicas))
+    assert doubled.patience_s > FULL.patience_s + replicas * FULL.timing.health_interval_s
+
+
+def test_who_says_nothing_of_the_engines_times_is_waited_for_all_the_same() -> None:
+    silent = but(FULL, timing=but(FULL.timing, monitor_s=None, stop_grace_s=None))
+    none = but(FULL, timing=but(FULL.timing, monitor_s=0.0, stop_grace_s=0.0))
+    assert silent.patience_s > none.patience_s
 
 
 @pytest.mark.parametrize("guard", [True, False])
