@@ -92,6 +92,7 @@ python3Packages.buildPythonApplication {
       hatchling
       mypy
       pytest-timeout
+      pytest-xdist
       pytestCheckHook
       ruff
       types-psutil

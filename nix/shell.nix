@@ -20,6 +20,7 @@ mkShell {
         mypy
         pytest
         pytest-timeout
+        pytest-xdist
         ruff
         types-psutil
         types-pyyaml

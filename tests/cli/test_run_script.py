@@ -140,12 +140,17 @@ def test_python_gets_the_checkout_the_cache_and_the_callers_folder(machine: Mach
     assert output.splitlines()[1:] == [f"{ROOT} ", str(machine.cache), str(machine.folder)]
 
 
+SIDE_BY_SIDE = (
+    "-m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder"
+)
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         ([], "-P -m scenarios --help"),
         (["--help"], "-P -m scenarios --help"),
-        (["test", "--deep", "tests/lab"], "-m pytest --deep tests/lab"),
+        (["test", "--deep", "tests/lab"], f"{SIDE_BY_SIDE} --deep tests/lab"),
     ],
 )
 def test_what_is_run_in_the_end(machine: Machine, arguments: list[str], expected: str) -> None:

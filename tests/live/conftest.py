@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +20,15 @@ def stage(apparatus: Apparatus) -> Stage:
 @pytest.fixture
 def evidence(tmp_path: Path) -> EvidenceFolder:
     return EvidenceFolder.create(tmp_path, "live")
+
+
+@pytest.fixture(scope="module")
+def reaping_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whoever reaps takes every lab without an owner: that of another test's ``kill -9`` as well.
+
+    Files of tests run side by side.
+    """
+    shared = tmp_path_factory.getbasetemp().parent
+    with (shared / "reaping.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -21,7 +21,7 @@ from lab.live.reaper import reap
 from tests.cli.test_repro import ROOT, read, run, start, wait_until
 from tests.live import host
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("reaping_alone")]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from lab.live.world import LiveWorld
 from tests import PYTHON_PATH
 from tests.live import traces
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("reaping_alone")]
 
 ROOT = Path(__file__).parents[2]
 STAMPLAB = [sys.executable, "-P", "-m", "scenarios"]
