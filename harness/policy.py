@@ -23,6 +23,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int | None = None
     rollback_order: str | None = None
     rollback_failure_action: str | None = None
+    max_attempts: int | None = None
+    """How often a task that failed is replaced, before its slot stays empty."""
 
     def deploy(self) -> Mapping[str, object]:
         """The service's ``deploy`` section of the compose file; empty where nothing is said."""
@@ -39,6 +41,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             "replicas": self.replicas,
             "update_config": _said(update) or None,
             "rollback_config": _said(rollback) or None,
+            "restart_policy": _said({"max_attempts": self.max_attempts}) or None,
         }
         return _said(said)
 

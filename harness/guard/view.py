@@ -14,6 +14,8 @@ from lab.world import World
 MANUAL_ROLLBACK = "manually requested rollback"
 """SwarmKit controlapi/service.go:905; the updater's own rollback has another message."""
 
+_CAME_LATE = "a new spec came after the deploy had returned and brought none"
+
 
 def update_status_started(service: Service | None) -> str | None:
     """When the service's last update started: it tells a stale status from this update's."""
@@ -165,29 +167,27 @@ class View:
 
     def _see_service(self, service: Service | None) -> None:
         had_state = self.own_state
-        before, self.service = self.service, service
+        self.service = service
         if self.own_state != had_state:
             self.state_since_s = self.now_s
         had_looked, self.looked_since_deploy = self.looked_since_deploy, self.deployed is not None
         if service is None:
             return
-        if self.applied is None and not self.spec_is_baseline:
-            self.applied = service.spec
-            if had_looked:
-                self.foreign = "a new spec came after the deploy had returned and brought none"
-        self.foreign = self.foreign or self._foreign_in(before, service)
+        is_new = self.applied is None and not self.spec_is_baseline
+        self.applied = service.spec if is_new else self.applied
+        self.foreign = _CAME_LATE if is_new and had_looked else self._foreign_in(service)
         self.was_reverted |= self.foreign is None and self.is_reverted
         if self.own_state is not None and service.update_status is not None:
             self.update_started = service.update_status.started_at
             if service.update_status.state != "rollback_paused":  # whose message blames OLD's task
                 self._blamed_task = service.update_status.failed_task or self._blamed_task
 
-    def _foreign_in(self, before: Service | None, now: Service) -> str | None:
+    def _foreign_in(self, now: Service) -> str | None:
         """Say what shows that an update other than this deploy's came in between, if anything."""
         if self._service_id not in (None, now.id):
             return "the service was removed and created anew"
         self._service_id = now.id
-        return self._foreign_status(now) or self._foreign_spec(before, now)
+        return self._foreign_status(now) or self._foreign_spec(now)
 
     def _foreign_status(self, now: Service) -> str | None:
         status = now.update_status
@@ -201,7 +201,7 @@ class View:
             return "another update was started meanwhile"
         return None
 
-    def _foreign_spec(self, before: Service | None, now: Service) -> str | None:
+    def _foreign_spec(self, now: Service) -> str | None:
         if self.applied is None:
             return self._foreign_unapplied(now)
         base, previous = self.baseline.spec, now.previous_spec
@@ -211,7 +211,7 @@ class View:
             return "the spec from before the deploy was deployed again" if previous else None
         if previous is not None and (base is None or previous.digest != base.digest):
             return "PreviousSpec is not the spec from before the deploy"
-        if before and before.update_status and now.update_status is None and self.update_started:
+        if now.update_status is None and self.update_started is not None:
             return "the update status was cleared: the service was updated again"
         return None
 

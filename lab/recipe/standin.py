@@ -65,6 +65,8 @@ class Fault(StrEnum):
 
     CRASHES = "crashes at boot"
     """It exits with code 1 before it is healthy."""
+    CRASHES_LATER = "crashes later"
+    """It exits with code 1 after a while: within its boot, its monitor, or after both."""
     ABSENT = "image absent"
     """The machine does not have it, and no registry does."""
     NEVER_HEALTHY = "never healthy"
@@ -72,8 +74,16 @@ class Fault(StrEnum):
 
 
 _CRASH_AFTER_S = 0.2
+_CRASH_LATER_AFTER_S = 20.0
+
+
+def _exiting(after_s: float) -> Mapping[str, str]:
+    return {"STAMPLOAD_EXIT_AT_S": str(after_s), "STAMPLOAD_EXIT_CODE": "1"}
+
+
 FAULTY: Mapping[Fault, Mapping[str, str]] = {
-    Fault.CRASHES: {"STAMPLOAD_EXIT_AT_S": str(_CRASH_AFTER_S), "STAMPLOAD_EXIT_CODE": "1"},
+    Fault.CRASHES: _exiting(_CRASH_AFTER_S),
+    Fault.CRASHES_LATER: _exiting(_CRASH_LATER_AFTER_S),
     Fault.ABSENT: {},
     Fault.NEVER_HEALTHY: {"STAMPLOAD_NEVER_READY": "1"},
 }

@@ -58,7 +58,7 @@ def teeth(settings: Settings) -> tuple[Tooth, ...]:
     """All of them: five planted stamps, and three broken heads under both orders."""
     return (
         *(_planted(settings, kind) for kind in Planted),
-        *(_broken(settings, fault, order) for fault in Fault for order in ORDERS),
+        *(_broken(settings, fault, order) for fault in _WORDS for order in ORDERS),
     )
 
 

@@ -8,7 +8,9 @@ import msgspec
 
 from lab.errors import UsageError
 from lab.history import Acted, RecorderLost
+from lab.nemesis import RollBack, in_words
 from lab.pressure import Ample, Squeeze
+from lab.recipe.standin import Fault
 from scenarios.exploring.trial import GUARD, Trial
 
 Broken = str
@@ -17,7 +19,10 @@ Broken = str
 ROLLED_BACK = "head spec applied then swarm-rolled-back"
 HC1 = "(HC1)"
 MISSAID = "the service's label"
+BY_HAND = "by hand"
+ANOTHERS = ("another update came in", "there is no service", "the service was removed")
 LATE = "not converged by the deadline"
+_MOMENT_S = 1e-6
 _PROMPT_S = 60.0
 """How long after the swarm is done a verdict may still come."""
 JUDGES = (GUARD, "hc1")
@@ -33,14 +38,19 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def false_green(trial: Trial) -> Broken | None:
-    """It passes only if the true head is there at the end, and for the hold time after."""
+    """It passes only if the true head is there at the end, and for the hold time after.
+
+    But for a head that crashes by itself one day: when that day is no guard foresees.
+    """
     if trial.end != "pass":
         return None
     if trial.guarded and _lost_sight(trial):
         return "the upgrade passed, though sight was lost of the swarm before"
     if trial.schedule.planted:
         return f"the stamp was {trial.schedule.planted}, and the upgrade passed"
-    if trial.truth.held_head(trial.end_s, trial.watched_until_s):
+    is_doomed = trial.schedule.fault is Fault.CRASHES_LATER
+    until_s = trial.end_s if is_doomed else trial.watched_until_s
+    if trial.truth.held_head(trial.end_s, until_s):
         return None
     return f"the upgrade passed at {trial.end_s:.1f} s, and is not at head: {trial.in_the_end()}"
 
@@ -94,6 +104,31 @@ def unfixed(trial: Trial) -> Broken | None:
     return None
 
 
+def untold(trial: Trial) -> Broken | None:
+    """Another's update is named where one came in before the guard ruled, and nowhere else.
+
+    Before that the swarm may have gone back, or stopped, by itself: then that is what there is to
+    say. What was done in the very moment of the ruling, or before head was there, may go unnamed.
+    """
+    ruling, applied_s = trial.ruling, trial.truth.applied_s
+    if ruling is None or applied_s is None:
+        return None
+    said, ruled_s = ruling.text, trial.ruled_s
+    names_it = any(words in said for words in ANOTHERS)
+    if names_it and not meddled(trial, ruled_s):
+        return f"nobody else did anything, and: {said}"
+    by_hand = in_words(RollBack())
+    if BY_HAND in said and by_hand not in acts_on(trial, trial.upgrade_s, ruled_s).values():
+        return f"nobody rolled back by hand, and: {said}"
+    # In the moment of the ruling itself, either may have been the first.
+    came = acts_on(trial, applied_s, ruled_s - _MOMENT_S)
+    if not came or _was_over(trial, min(came)):
+        return None
+    first = came[min(came)]
+    is_said = BY_HAND in said if {*came.values()} == {by_hand} else names_it
+    return None if is_said else f"{first} at {min(came):.1f} s, and: {said}"
+
+
 def too_late(trial: Trial) -> Broken | None:
     """It is given up at its deadline only while the swarm itself is not done with it."""
     if trial.end != "fail" or LATE not in trial.reason:
@@ -111,11 +146,20 @@ def too_late(trial: Trial) -> Broken | None:
 
 def _lost_sight(trial: Trial) -> bool:
     """Whether sight was lost before the guard ruled; what comes later is not its to see."""
-    ruled_s = trial.ruling.seen_s if trial.ruling else trial.end_s
     return any(
         isinstance(record.what, RecorderLost)
         for record in trial.history
-        if record.seen_s <= round(ruled_s, 6)
+        if record.seen_s <= round(trial.ruled_s, 6)
+    )
+
+
+def _was_over(trial: Trial, at_s: float) -> bool:
+    """Whether the swarm itself had gone back, or stopped, by then."""
+    back_s = trial.truth.rolled_back_s
+    return (back_s is not None and back_s <= at_s) or any(
+        state.service is not None and state.service.update_state == "paused"
+        for state in trial.truth.states
+        if (trial.truth.applied_s or 0.0) <= state.at_s <= at_s
     )
 
 
@@ -137,12 +181,17 @@ def meddled(trial: Trial, before_s: float | None = None) -> bool:
 
     That of the end, where none is given.
     """
-    until_s = round(trial.end_s if before_s is None else before_s, 6)
-    return any(
-        isinstance(record.what, Acted) and not record.what.refused
+    return bool(acts_on(trial, trial.upgrade_s, trial.end_s if before_s is None else before_s))
+
+
+def acts_on(trial: Trial, from_s: float, until_s: float) -> dict[float, str]:
+    """What a second operator did to the service that the swarm took, in words, by its moment."""
+    return {
+        record.seen_s: record.what.what
         for record in trial.history
-        if trial.upgrade_s <= record.seen_s <= until_s
-    )
+        if isinstance(record.what, Acted) and not record.what.refused
+        if from_s <= record.seen_s <= round(until_s, 6)
+    }
 
 
 def law_named(name: str) -> Law:
@@ -170,6 +219,11 @@ LAWS: Mapping[str, Law] = {
             name="true-reason",
             says="a rolled-back run is reported as rolled back, a wrong stamp as HC1's",
             asks=wrong_reason,
+        ),
+        Law(
+            name="told",
+            says="another's update that came in is named, and none that did not",
+            asks=untold,
         ),
         Law(
             name="in-time",

@@ -201,6 +201,8 @@ def _set_policy(spec: dict[str, Any], schedule: Schedule) -> None:
         if said:
             silent = {"Parallelism": 1, "MaxFailureRatio": 0}
             spec[key] = {**silent, **(spec.get(key) or {}), **said}
+    if policy.max_attempts is not None:
+        spec["TaskTemplate"].setdefault("RestartPolicy", {})["MaxAttempts"] = policy.max_attempts
     if policy.replicas is not None:
         spec["Mode"] = {"Replicated": {"Replicas": policy.replicas}}
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -84,9 +85,12 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """A name made of all that is in it: equal schedules have the same, 1 s being 1.0 s."""
+        """A name made of all that is said in it: equal schedules have the same, 1 s being 1.0 s.
+
+        What says nothing is left out, so that a schedule keeps its name when more can be said.
+        """
         as_read = msgspec.json.decode(msgspec.json.encode(self), type=Schedule)
-        text = msgspec.json.encode(as_read, order="sorted")
+        text = msgspec.json.encode(_said(msgspec.to_builtins(as_read)), order="sorted")
         return hashlib.sha256(text).hexdigest()[:_ID_DIGITS]
 
     @property
@@ -142,6 +146,12 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
             yield Act(after_s=one.after_s, what=one.what)
         if self.blind_after_s is not None:
             yield Act(after_s=self.blind_after_s, what=LoseSight())
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _said(one) for name, one in value.items() if one is not None}
+    return [_said(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

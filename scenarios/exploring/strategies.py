@@ -97,13 +97,14 @@ def _policy(draw: st.DrawFn) -> Policy:
     """How the swarm is told to roll out."""
     return Policy(
         order=_mostly(draw, "start-first", ("stop-first",), one_in=3),
-        failure_action=_mostly(draw, "rollback", ("pause", "continue"), one_in=4),
+        failure_action=_mostly(draw, "rollback", ("pause", "continue"), one_in=5),
         delay_s=seconds(draw, 0.1, 10) if _seldom(draw, one_in=3) else 0.0,
         max_failure_ratio=_mostly(draw, 0.0, (0.3, 0.5, 1.0), one_in=5),
         parallelism=_mostly(draw, 1, (0, 2), one_in=4),
         replicas=_mostly(draw, 1, (2, 3, 4, 0), one_in=4),
         rollback_order=draw(one_of(("stop-first", "start-first"))),
         rollback_failure_action=draw(one_of(("pause", "continue", "rollback"))),
+        max_attempts=_mostly(draw, None, (1, 2), one_in=8),
     )
 
 
@@ -187,7 +188,7 @@ def schedules(draw: st.DrawFn, stamp_label: str) -> Schedule:
         pressure=_pressure(draw),
         earlier=draw(_HISTORIES) if _seldom(draw, one_in=5) else (),
         meddling=_meddling(draw, stamp_label),
-        fault=_mostly(draw, None, (Fault.CRASHES, Fault.ABSENT), one_in=12),
+        fault=_mostly(draw, None, (Fault.CRASHES, Fault.CRASHES_LATER, Fault.ABSENT), one_in=10),
         change=_mostly(draw, Change.IMAGE, (Change.LABELS,), one_in=10),
         head_replicas=_mostly(draw, None, (0,), one_in=25),
         planted=_mostly(draw, None, tuple(Planted), one_in=8),

@@ -10,7 +10,7 @@ from harness.app import App
 from harness.lifecycle import SightLost
 from harness.results import Results, StageResult
 from lab.abra.deploy import WHOSE
-from lab.history import Finding, History, LimitSet, Note, Record, line_of
+from lab.history import Finding, History, LimitSet, Note, line_of
 from lab.recipe.resolver import Resolved
 from lab.virtual.journal import Clock, Remembered
 from lab.virtual.swarmsim import SwarmSim
@@ -58,12 +58,21 @@ class Trial:
         return self.results.stages[-1].reason
 
     @cached_property
-    def ruling(self) -> Record | None:
-        """The record of the guard's ruling; None where it was not on trial, or did not rule."""
+    def _ruled(self) -> tuple[float, Finding] | None:
         for record in reversed(self.history):
             if isinstance(record.what, Finding) and record.what.step == GUARD:
-                return record
+                return record.seen_s, record.what
         return None
+
+    @property
+    def ruling(self) -> Finding | None:
+        """The guard's ruling; None where it was not on trial, or did not rule."""
+        return self._ruled[1] if self._ruled else None
+
+    @property
+    def ruled_s(self) -> float:
+        """When the guard ruled; the harness's end, where it did not."""
+        return self._ruled[0] if self._ruled else self.end_s
 
     @property
     def guarded(self) -> bool:

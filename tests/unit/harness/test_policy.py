@@ -34,6 +34,7 @@ ALL = Policy(
     replicas=5,
     rollback_order="start-first",
     rollback_failure_action="continue",
+    max_attempts=2,
 )
 
 

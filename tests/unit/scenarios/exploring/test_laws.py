@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+from typing import Any
+
 import pytest
 
 from harness.results import StageEnd
-from lab.history import Finding, RecorderLost
-from lab.nemesis import Redeploy
+from lab.history import Acted, Finding, RecorderLost
+from lab.nemesis import Redeploy, RollBack, in_words
 from lab.pressure import Ample, Pulse, Squeeze
 from lab.recipe.standin import Fault
 from scenarios.exploring.ground import REFERENCE
@@ -16,6 +19,7 @@ from scenarios.exploring.trial import Trial
 from scenarios.planted import Planted
 from tests.builders import BASE, HEAD, THIRD, Story, listed, seen, service, task
 from tests.unit.scenarios.exploring.trials import (
+    APPLIED_S,
     BACK_S,
     BEGINS_S,
     ENDS_S,
@@ -102,6 +106,12 @@ def test_what_becomes_of_it_after_the_hold_time_is_not_the_verdicts_to_know() ->
     assert broken(trial(converged().at(ENDS_S + HOLD_S + 0.1, seen(BOTTOM)), "pass")) == {}
 
 
+def test_nor_when_a_head_that_is_broken_will_crash() -> None:
+    doomed, gone = but(REFERENCE, fault=Fault.CRASHES_LATER), listed()
+    assert broken(trial(converged().at(ENDS_S + 0.1, gone), schedule=doomed)) == {}
+    assert "no-false-green" in broken(trial(converged().at(ENDS_S - 0.1, gone), schedule=doomed))
+
+
 @pytest.mark.parametrize("planted", list(Planted))
 def test_to_pass_a_wrong_stamp_is_a_false_green(planted: Planted) -> None:
     made = trial(converged(), "pass", schedule=but(REFERENCE, planted=planted))
@@ -155,7 +165,7 @@ def test_what_had_not_held_yet_or_does_not_stay_may_be_failed(story: Story) -> N
 
 def test_a_wrong_stamp_or_somebody_elses_update_is_reason_enough() -> None:
     assert broken(trial(early(converged()), "fail", WRONG_STAMP, schedule=PLANTED)) == {}
-    assert broken(trial(early(converged()).at(15, acted()), "fail", "superseded")) == {}
+    assert broken(trial(early(converged()).at(15, acted()), "fail", OVERTAKEN)) == {}
     refused = early(converged()).at(15, acted(refused="no previous spec"))
     assert "no-false-red" in broken(trial(refused, "fail", "superseded"))
 
@@ -217,8 +227,57 @@ def test_one_that_did_not_reach_it_may_fail_for_whatever_else() -> None:
 
 
 def test_of_what_another_has_changed_no_true_reason_is_asked() -> None:
-    assert broken(trial(rolled_back().at(12, acted()), "fail", "superseded")) == {}
+    assert broken(trial(rolled_back().at(12, acted()), "fail", OVERTAKEN)) == {}
     assert "true-reason" in broken(trial(rolled_back().at(18, acted()), "fail", "superseded"))
+
+
+# Another's update.
+
+LABELS, BY_HAND = acted(), Acted(what=in_words(RollBack()))
+OVERTAKEN, UNDONE = "another update came in between: new labels", "another update came in: by hand"
+
+
+def told(story: Story, said: str, **how: Any) -> str | None:
+    return broken(trial(story, "fail", said, **how)).get("told")
+
+
+def test_anothers_update_is_to_be_named() -> None:
+    story = upgrading().at(15, LABELS)
+    assert told(story, OVERTAKEN) is None
+    assert told(story, "there is no service shop_app (any more)") is None
+    assert told(story, LATE) == f"{LABELS.what} at 15.0 s, and: {LATE}"
+
+
+def test_one_that_nobody_did_is_not() -> None:
+    assert told(upgrading(), OVERTAKEN) == f"nobody else did anything, and: {OVERTAKEN}"
+    refused = upgrading().at(15, acted(refused="update out of sequence"))
+    assert told(refused, OVERTAKEN) == f"nobody else did anything, and: {OVERTAKEN}"
+
+
+def test_a_rollback_by_hand_is_to_be_told_from_other_updates() -> None:
+    assert told(upgrading().at(15, BY_HAND), UNDONE) is None
+    assert told(upgrading().at(15, BY_HAND), OVERTAKEN) is not None
+    assert told(upgrading().at(15, LABELS), UNDONE) is not None
+    assert told(upgrading().at(15, LABELS).at(16, BY_HAND), OVERTAKEN) is None
+
+
+def test_what_the_swarm_had_done_before_may_be_all_that_is_said() -> None:
+    assert told(rolled_back().at(BACK_S + 1, LABELS), ROLLED_BACK) is None
+    assert told(rolled_back().at(BACK_S - 1, LABELS), ROLLED_BACK) is not None
+    stopped = upgrading().at(15, seen(service(HEAD, BASE, "paused")))
+    assert told(stopped.at(16, LABELS), "the update is paused") is None
+
+
+def test_what_came_before_head_or_in_the_moment_of_the_ruling_may_go_unnamed() -> None:
+    assert told(upgrading().at(ENDS_S, LABELS), LATE) is None
+    early_one = Story(
+        *sorted([*told_at(upgrading()), (APPLIED_S - 0.5, LABELS)], key=itemgetter(0))
+    )
+    assert told(early_one, LATE) is None
+
+
+def test_the_old_harness_knows_of_no_others() -> None:
+    assert told(upgrading().at(15, LABELS), LATE, step="hc1") is None
 
 
 # In time.
@@ -246,8 +305,8 @@ def test_nor_may_what_is_gone() -> None:
 
 def test_nor_what_another_has_changed_long_before() -> None:
     said = f"another update came in long before, and: {LATE}"
-    assert late(upgrading().at(15, acted())) == {"in-time": said}
-    assert late(upgrading().at(LONG_S - 1, acted())) == {}
+    assert late(upgrading().at(15, acted()))["in-time"] == said
+    assert "in-time" not in late(upgrading().at(LONG_S - 1, acted()))
 
 
 def test_what_failed_for_another_reason_was_not_given_up() -> None:

@@ -97,6 +97,13 @@ def test_the_order_of_acts_does() -> None:
     assert but(FULL, meddling=FULL.meddling[::-1]).id != FULL.id
 
 
+def test_what_says_nothing_is_no_part_of_a_name() -> None:
+    said = msgspec.to_builtins(REFERENCE)
+    assert "max_attempts" in said["policy"]
+    del said["policy"]["max_attempts"], said["fault"]
+    assert msgspec.convert(said, Schedule).id == REFERENCE.id
+
+
 def test_a_name_is_fit_for_a_file_and_for_a_command_line() -> None:
     assert len(FULL.id) == 10
     assert set(FULL.id) <= set("0123456789abcdef")
