@@ -27,6 +27,14 @@ let
       command = "repro recipe";
       description = "The same on any recipe, by its own policy";
     };
+    explore = {
+      command = "explore";
+      description = "Search an upgrade's timing, on the real SwarmKit in virtual time, for a wrong verdict";
+    };
+    parity = {
+      command = "parity";
+      description = "Every scenario in both worlds, held to its declared history";
+    };
     doctor = {
       command = "doctor";
       description = "What this machine has and lacks for a live lab";

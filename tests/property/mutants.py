@@ -91,6 +91,8 @@ def _clauses(node: ast.AST) -> Iterator[tuple[str, int, ast.AST]]:
         case ast.If(orelse=[]):
             text = f"if {ast.unparse(node.test)}"
             yield text, node.lineno, ast.copy_location(ast.Pass(), node)
+        case ast.BoolOp(values=[*_, ast.Constant(value=str())]):
+            return  # a word for where there is none
         case ast.BoolOp(values=values):
             for number, value in enumerate(values):
                 if _is_for_types(value):
