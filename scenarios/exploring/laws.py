@@ -76,6 +76,8 @@ def wrong_reason(trial: Trial) -> Broken | None:
         return f"the swarm rolled back at {back_s:.1f} s, and: {trial.reason}"
     if says_so and not went_back:
         return f"the swarm did not roll back, and: {trial.reason}"
+    if says_so and _is_hasty(trial):
+        return f"the rollback was still under way at {trial.ruled_s:.1f} s, and: {trial.reason}"
     failed = trial.truth.failed
     if says_so and failed and not any(task in trial.reason for task in failed):
         return f"no task of head that failed is named, and: {trial.reason}"
@@ -86,6 +88,14 @@ def wrong_reason(trial: Trial) -> Broken | None:
     if trial.schedule.planted and held and named not in trial.reason:
         return f"a wrong stamp was planted, and: {trial.reason}"
     return None
+
+
+def _is_hasty(trial: Trial) -> bool:
+    """Whether the guard ruled in the middle of a rollback whose end it could have waited for."""
+    state = trial.truth.at(trial.ruled_s + _MOMENT_S)  # records have rounded times
+    is_under_way = state and state.service and state.service.update_state == "rollback_started"
+    had_time = trial.ruled_s < trial.upgrade_s + trial.schedule.patience_s
+    return bool(is_under_way and had_time and trial.guarded and not _lost_sight(trial))
 
 
 def unfixed(trial: Trial) -> Broken | None:

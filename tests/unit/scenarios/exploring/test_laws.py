@@ -191,6 +191,16 @@ def test_it_names_a_task_of_heads_that_failed() -> None:
     assert broken(trial(story, "fail", f"{ROLLED_BACK}: new task new failed")) == {}
 
 
+def test_whether_the_old_version_serves_again_is_waited_for() -> None:
+    story = upgrading().at(BACK_S, seen(service(BASE, None, "rollback_started")))
+    said = f"the rollback was still under way at {ENDS_S} s, and: {ROLLED_BACK}"
+    assert broken(trial(story, "fail", ROLLED_BACK)) == {"true-reason": said}
+    given_up_s = BEGINS_S + REFERENCE.patience_s
+    assert broken(trial(story, "fail", ROLLED_BACK, end_s=given_up_s)) == {}
+    lost = RecorderLost(recorder="nemesis", reason="sight is lost")
+    assert broken(trial(story.at(BACK_S + 1, lost), "fail", ROLLED_BACK)) == {}
+
+
 def test_one_that_was_not_rolled_back_is_not() -> None:
     said = broken(trial(upgrading(), "fail", ROLLED_BACK))
     assert said == {"true-reason": f"the swarm did not roll back, and: {ROLLED_BACK}"}
