@@ -56,7 +56,7 @@ def rolled_back(view: View, expectation: Expectation) -> Ruling | None:
     waits a little for the failed task to be listed, where nobody has seen it named. Another's
     update, or a removal, that comes in meanwhile does not make it untrue.
     """
-    if not (view.is_reverted or view.was_reverted):
+    if not view.was_reverted:
         return None
     state = view.own_state or ""
     is_told = state in _ROLLBACK_OVER and (view.failed_task or view.now_s >= last_words_s(view))

@@ -11,9 +11,6 @@ from lab.history import Deployed, Observation, RecorderLost, ServiceSeen, TasksS
 from lab.swarm import RUNNING, WANTED_STATES, Service, ServiceSpec, Task
 from lab.world import World
 
-MANUAL_ROLLBACK = "manually requested rollback"
-"""SwarmKit controlapi/service.go:905; the updater's own rollback has another message."""
-
 _CAME_LATE = "a new spec came after the deploy had returned and brought none"
 
 
@@ -193,8 +190,6 @@ class View:
         status = now.update_status
         if status is None or self.own_state is None:
             return None
-        if status.message == MANUAL_ROLLBACK:
-            return "somebody requested a rollback by hand"
         if status.state.startswith("rollback") and now.previous_spec is not None:
             return "somebody rolled back by hand: a swarm's own rollback keeps no PreviousSpec"
         if self.update_started not in (None, status.started_at):

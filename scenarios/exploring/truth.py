@@ -16,6 +16,8 @@ from lab.swarm import RUNNING, Service, ServiceSpec, Task
 from lab.virtual.mirror import Mirror
 
 UPGRADE_BEGINS = "==> stage upgrade"
+_ROUNDED_S = 1e-3
+"""Records have rounded times, and a look may come a little later than what it sees."""
 _DONE = (None, "completed")
 _FAILED = ("failed", "rejected", "complete", "orphaned")
 
@@ -107,17 +109,29 @@ class Truth:
         """The service as it was at a moment, after all of that moment's commits."""
         return next((state for state in reversed(self.states) if state.at_s <= at_s), None)
 
+    @property
+    def wanted(self) -> int:
+        """How many tasks head asks for; a global service has one on its one node."""
+        return 1 if self.head is None or self.head.replicas is None else self.head.replicas
+
     def is_at_head(self, state: State) -> bool:
         """By spec, by the swarm's own account, and by the wanted tasks, which all run."""
         if state.service is None or self.head is None:
             return False
-        wanted = self.head.replicas
         return (
             state.service.spec.digest == self.head.digest
             and state.service.update_state in _DONE
-            and len(state.running_head) >= (1 if wanted is None else wanted)
+            and len(state.running_head) >= self.wanted
             and not state.coming
         )
+
+    def ran_unchanged(self, from_s: float, until_s: float) -> bool:
+        """Whether all that is wanted of head ran all the time since it was there, unchanged."""
+        since_s = max(from_s, self.applied_s or 0.0) + _ROUNDED_S
+        first = self.at(since_s)
+        later = [state for state in self.states if since_s < state.at_s <= until_s]
+        sets = {state.running_head for state in (first, *later) if state is not None}
+        return not self.wanted or (len(sets) == 1 and all(len(one) >= self.wanted for one in sets))
 
     def held_head(self, from_s: float, until_s: float) -> bool:
         """Whether it was at head at ``from_s`` and at every commit from there to ``until_s``."""

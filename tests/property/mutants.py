@@ -42,6 +42,11 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
     line: int
     clause: str
 
+    @property
+    def where(self) -> str:
+        """What is missing, wherever its line may have gone."""
+        return f"{self.module.rpartition('.')[2]}.{self.function}: {self.clause}"
+
     def __str__(self) -> str:
         """For a test's name."""
         return f"{self.module.rpartition('.')[2]}.{self.function}:{self.line}: {self.clause}"

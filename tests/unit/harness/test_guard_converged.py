@@ -322,7 +322,7 @@ def test_scaled_to_zero_converges_at_once_whatever_else_changed(
     story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
     story.at(1, seen(service(none, BASE, state)), listed(task("old", BASE, "shutdown")))
     ruling = rule(BEFORE, story)
-    assert ruling.outcome is Outcome.CONVERGED
+    assert (ruling.outcome, ruling.decided_s) == (Outcome.CONVERGED, 1)
     assert ruling.reason == "converged: the service is scaled to zero"
 
 
@@ -371,6 +371,21 @@ def test_a_further_task_on_its_way_may_kill_the_one_that_runs(further: str) -> N
     over = task("further", HEAD, "shutdown", desired="shutdown")
     settled = upgrade((10, listed(OLD, NEW, coming)), (11, seen(AT_HEAD)), (20, listed(NEW, over)))
     assert rule(BEFORE, settled).outcome is Outcome.CONVERGED
+
+
+def test_an_old_task_on_a_node_that_is_lost_is_not_waited_for() -> None:
+    """The swarm has told it to end; what it does, nobody hears any more."""
+    forgotten = task("old", BASE, "starting", desired="shutdown")
+    story = upgrade((10, listed(forgotten, NEW)), (11, seen(AT_HEAD)))
+    assert rule(BEFORE, story).outcome is Outcome.CONVERGED
+
+
+def test_an_unchanged_deploy_in_the_middle_of_an_update_to_the_same_is_no_rollback() -> None:
+    """The tasks of that update are dirty still: the swarm goes on, and calls it an update."""
+    going_on = service(BASE, BASE, status("updating", "t2"))
+    story = Story((0, seen(BEFORE)), (1, deployed()), (1, seen(going_on)), (3, listed(OLD)))
+    story.at(9, seen(service(BASE, BASE, status("completed", "t2"))))
+    assert rule(BEFORE, story).outcome is Outcome.CONVERGED
 
 
 def test_an_old_task_that_takes_its_time_to_end_is_not_waited_for() -> None:
