@@ -1,0 +1,301 @@
+"""Plays an entry of the record: does its steps, looks on, and puts together what was seen.
+
+A play is a generator: it yields until when it would wait, and is given each record of the world, or
+None when that moment has come. So one wait, `World.next`, serves many plays side by side, and the
+same code plays in either world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import NamedTuple
+
+from lab.errors import LabError
+from lab.history import CommandRan, Deployed, Note, Record, RecorderLost, ServiceSeen, TasksSeen
+from lab.nemesis import Act, Remove
+from lab.swarm import SETTLED_STATES
+from lab.world import World
+from scenarios.record.entry import Entry
+from scenarios.record.observer import WATCH_S, Observer
+from scenarios.record.operator import Operator
+from scenarios.record.played import Client, Life, Played, Tried, life_of
+from scenarios.record.step import (
+    Create,
+    Deploy,
+    Interrupt,
+    Meddle,
+    Pass,
+    Step,
+    WaitFor,
+    told,
+)
+from scenarios.record.trial import Trial
+from scenarios.record.wanted import Wanted
+
+Waiting = Generator[float, Record | None, None]
+_TAKEN_S = 60.0
+"""How long a deploy command may take until the swarm has what it sends."""
+_ENDS_S = 20.0
+"""How long a client that was ended may take to be gone."""
+_BOOTING = frozenset({"assigned", "accepted", "preparing", "ready", "starting"})
+
+
+class _Done(NamedTuple):
+    """Something that was done to a service."""
+
+    number: int
+    at_s: float
+    service: str
+    seen: int
+    """How often the service had been seen by then."""
+
+
+class Play:
+    """One entry in a stack of its own, named after it."""
+
+    def __init__(self, entry: Entry, world: World, operator: Operator) -> None:
+        self.entry = entry
+        self.stack = entry.name
+        self._world = world
+        self._operator = operator
+        self._observers: dict[str, Observer] = {}
+        """By the services' names within the stack, as all that follow."""
+        self._wanted: dict[str, Wanted] = {}
+        self._first: dict[str, frozenset[str]] = {}
+        self._acts: list[_Done] = []
+        """All that was done, in order."""
+        self._trials: list[Trial] = []
+        self.played: Played | None = None
+        """There once it is over."""
+
+    def run(self) -> Waiting:
+        """Do every step, and look on for `WATCH_S` after the last change. Raises LabError."""
+        for step in self.entry.steps:
+            self._say(told(step))
+            yield from self._do(step)
+        while (until_s := self._watched_until_s()) > self._world.now_s():
+            yield from self._take(until_s)
+        until_s = self._world.now_s()
+        self._operator.give_up(self.stack)
+        ending = [trial for trial in self._trials if trial.argv]
+        yield from self._until(
+            lambda: all(trial.ran for trial in ending), _ENDS_S, "its clients have ended"
+        )
+        self.played = self._conclude(until_s)
+        for wanted in self._wanted.values():
+            name = wanted.named(self.stack)
+            self._world.schedule(name, (Act(after_s=0.0, what=Remove()),))
+
+    def feed(self, record: Record) -> None:
+        """Take in a record, if it is of this stack."""
+        match record.what:
+            case ServiceSeen(name=name) | TasksSeen(service=name):
+                is_ours = name.startswith(f"{self.stack}_")
+            case Deployed(stack=stack):
+                is_ours = stack == self.stack
+            case CommandRan(argv=argv):
+                is_ours = any(trial.argv == argv for trial in self._trials)
+            case what:
+                is_ours = isinstance(what, RecorderLost)
+        for observer in self._observers.values() if is_ours else ():
+            observer.feed(record.seen_s, record.what)
+        for trial in self._trials:
+            if is_ours:
+                trial.feed(record)
+            trial.tick(record.seen_s)  # a record of anybody's says that time has passed
+
+    def _do(self, step: Step) -> Waiting:
+        match step:
+            case Create(wanted=wanted, judged=judged):
+                self._observers[wanted.name] = Observer(wanted.named(self.stack))
+                yield from self._deploy(step, None, judged=judged)
+            case Deploy(wanted=wanted):
+                self._note_first(wanted.name)
+                yield from self._deploy(step, self._wanted[wanted.name], judged=True)
+            case Meddle(service=service, what=what):
+                self._note_first(service)
+                self._note_act(service)
+                name = self._wanted[service].named(self.stack)
+                self._world.schedule(name, (Act(after_s=0.0, what=what),))
+                yield from self._catch_up()
+            case WaitFor(until=until, service=service, timeout_s=timeout_s):
+                come = _COME[until]
+                observer = self._observers[service]
+                yield from self._until(lambda: come(observer), timeout_s, told(step))
+            case Pass(seconds):
+                yield from self._pass(seconds)
+            case Interrupt():
+                self._operator.interrupt(self.stack)
+
+    def _deploy(self, step: Create | Deploy, before: Wanted | None, *, judged: bool) -> Waiting:
+        wanted = step.wanted
+        number = len(self._acts)
+        trial = Trial(step, self.stack, self._world, self.entry.timeout_s, number)
+        if judged:
+            self._trials.append(trial)
+        self._note_act(wanted.name)
+        self._wanted[wanted.name] = wanted
+        if before is None:
+            trial.argv = self._operator.create(self.stack, wanted)
+        else:
+            trial.argv = self._operator.update(self.stack, before, wanted)
+        heard: list[Deployed] = []
+        while not heard:
+            record = yield from self._take(trial.at_s + _TAKEN_S)
+            if record is None:
+                raise LabError(f"{self.entry.name}: the swarm has not answered: {trial.what}")
+            if isinstance(record.what, Deployed) and record.what.stack == self.stack:
+                heard.append(record.what)
+        if heard[0].exit_code:
+            raise LabError(f"{self.entry.name}: {trial.what}: refused: {heard[0].output}")
+        self._world.look(self.stack)
+        yield from self._catch_up()
+
+    def _catch_up(self) -> Waiting:
+        """Take in all that has been recorded until now: what follows is to see the deploy's own."""
+        while (yield from self._take(self._world.now_s())) is not None:
+            continue
+
+    def _take(self, until_s: float) -> Generator[float, Record | None, Record | None]:
+        """Wait for one record of anybody's, and take it in."""
+        wakes_s = [trial.wake_s for trial in self._trials]
+        record = yield min([until_s, *(wake_s for wake_s in wakes_s if wake_s is not None)])
+        if record is not None:
+            self.feed(record)
+            return record
+        for trial in self._trials:
+            trial.tick(self._world.now_s())
+        return None
+
+    def _pass(self, seconds: float) -> Waiting:
+        until_s = self._world.now_s() + seconds
+        while self._world.now_s() < until_s:
+            yield from self._take(until_s)
+
+    def _until(self, come: Callable[[], bool], timeout_s: float, what: str) -> Waiting:
+        until_s = self._world.now_s() + timeout_s
+        while not come():
+            if self._world.now_s() >= until_s:
+                raise LabError(f"{self.entry.name}: it did not come about in time: {what}")
+            yield from self._take(until_s)
+
+    def _watched_until_s(self) -> float:
+        """A minute after the last change, and not before every guard has ruled."""
+        moments_s = [act.at_s for act in self._acts]
+        moments_s += [observer.changed_s for observer in self._observers.values()]
+        until_s = max(moments_s) + WATCH_S
+        if all(trial.ruling for trial in self._trials):
+            return until_s
+        return max(until_s, self._world.now_s() + 1.0)
+
+    def _note_act(self, service: str) -> None:
+        seen = len(self._observers[service].sightings)
+        self._acts.append(_Done(len(self._acts), self._world.now_s(), service, seen))
+
+    def _note_first(self, service: str) -> None:
+        last = self._observers[service].last
+        self._first.setdefault(service, last.running if last else frozenset())
+
+    def _say(self, text: str) -> None:
+        self._world.record(Note(text=f"{self.entry.name}: {text}"))
+
+    def _conclude(self, until_s: float) -> Played:
+        lives: dict[str, Life] = {
+            name: life_of(observer, self._first.get(name, ()))
+            for name, observer in self._observers.items()
+        }
+        tried = tuple(self._tried(trial, until_s) for trial in self._trials)
+        return Played(tried=tried, lives=lives, until_s=until_s)
+
+    def _tried(self, trial: Trial, until_s: float) -> Tried:
+        assert trial.ruling is not None  # noqa: S101 - the watch goes on until all have ruled
+        name = trial.wanted.name
+        seen = [act.seen for act in self._acts if act.service == name and act.number > trial.number]
+        began = self._acts[trial.number].seen
+        later = seen[0] if seen else None
+        truth = self._observers[name].truth(trial.wanted, began, later, until_s)
+        return Tried(
+            service=trial.name,
+            wanted=trial.wanted,
+            what=trial.what,
+            at_s=trial.at_s,
+            ruling=trial.ruling,
+            truth=truth,
+            client=Client.of(trial.ran) if trial.ran else None,
+        )
+
+
+def conduct(
+    world: World,
+    plays: Sequence[Play],
+    at_once: int,
+    over: Callable[[Play, LabError | None], None],
+) -> None:
+    """Play all of them in one world, at most ``at_once`` side by side.
+
+    ``over`` hears of each that has ended, and why it failed, if it did. Raises LabError when the
+    world itself fails.
+    """
+    waiting = list(plays)
+    running: list[tuple[Play, Waiting, float]] = []
+    while waiting or running:
+        while waiting and len(running) < at_once:
+            play = waiting.pop(0)
+            running += _advanced(play, play.run(), None, over)
+        if not running:
+            continue
+        record = world.next(min(until_s for _, _, until_s in running))
+        now_s = world.now_s()
+        still: list[tuple[Play, Waiting, float]] = []
+        for play, waits, until_s in running:
+            if record is None and until_s > now_s:
+                still.append((play, waits, until_s))
+            else:
+                still += _advanced(play, waits, record, over)
+        running = still
+
+
+def _advanced(
+    play: Play,
+    waits: Waiting,
+    record: Record | None,
+    over: Callable[[Play, LabError | None], None],
+) -> list[tuple[Play, Waiting, float]]:
+    """A play that was given a record: where it waits now; nothing when it is over."""
+    try:
+        return [(play, waits, waits.send(record))]
+    except StopIteration:
+        over(play, None)
+    except LabError as error:
+        over(play, error)
+    return []
+
+
+def _running(observer: Observer) -> bool:
+    seen = observer.last
+    return seen is not None and seen.service is not None and len(seen.running) >= seen.wanted
+
+
+def _newest_is(observer: Observer, states: frozenset[str]) -> bool:
+    seen = observer.last
+    if seen is None or seen.service is None:
+        return False
+    digest = seen.service.spec.task_digest
+    return any(task.spec_digest == digest and task.state in states for task in seen.tasks)
+
+
+def _settled(observer: Observer) -> bool:
+    seen = observer.last
+    return (
+        seen is not None
+        and seen.service is not None
+        and (seen.service.update_state in SETTLED_STATES)
+    )
+
+
+_COME: dict[str, Callable[[Observer], bool]] = {
+    "running": _running,
+    "started": lambda observer: _newest_is(observer, _BOOTING),
+    "pending": lambda observer: _newest_is(observer, frozenset({"pending"})),
+    "settled": _settled,
+}
