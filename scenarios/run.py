@@ -71,13 +71,13 @@ def run(
     which no daemon is needed and no root: abra ends for want of a secret, after it has taken its
     stamp, and the commands that are printed do the same by hand.
     """
-    source = _source(recipe, upstream, base, head)
     if name not in EXPERIMENTS:
-        if source is not None:
+        if recipe is not None:
             raise UsageError("--recipe is of the stamping experiments; a report needs no recipe")
         return _run_report(find_report(name), world, engine, runs, as_json=as_json)
     if world != "auto" or engine is not None:
         raise UsageError(f"{name} needs no world: leave --world and --engine out")
+    source = _source(recipe, upstream, base, head)
     program, experiment = find(abra), EXPERIMENTS[name]
     folder = EvidenceFolder.create(runs.absolute(), name)
     ground = _ground(folder.path / "ground", source)

@@ -61,7 +61,8 @@ def record(
     not where it must not, and the guard is right in all; 1: not so; 2: one could not be played.
     """
     screen = Screen(stderr=True, quiet=quiet, highlight=False)
-    entries = list(dict.fromkeys(map(find, names))) if names else list(ENTRIES.values())
+    chosen = {entry.name: entry for entry in map(find, names)} if names else ENTRIES
+    entries = list(chosen.values())
     means = choose(world, engine, lambda line: screen.print(Text(line), soft_wrap=True))
 
     def told(row: Row) -> None:

@@ -121,23 +121,24 @@ class Observer:
     def truth(self, wanted: Wanted, since: int, until: int | None, now_s: float) -> Truth:
         """What became of a deploy that was done after ``since`` sightings.
 
-        ``until`` is how many there were when somebody did another thing to the service; None if
-        nobody did, up to ``now_s``. (Not times: in virtual time a deploy and what comes of it at
-        once are one moment.)
+        ``until`` is how many there were when somebody did another thing to the service, at
+        ``now_s``; None if nobody did until then. (Not times: in virtual time a deploy and what
+        comes of it at once are one moment.)
         """
         before, seen = self.sightings[:since], self.sightings[:until]
-        is_last = until is None
         if not seen or seen[-1].service is None:
             return Truth(fate=Fate.REMOVED, text="there is no such service in the end")
         end = seen[-1]
         state = end.service.update_state if end.service else None
-        if not is_last and (state not in _OVER or not _is_asked(wanted, end)):
+        is_asked = _is_asked(wanted, end)
+        fate, text = _standing(seen, wanted, state, now_s)
+        stands = state is None and fate in (Fate.DEPLOYED, Fate.FINISHED)
+        if until is not None and not (is_asked and (state in _OVER or stands)):
             text = f"the update state was {state or 'nil'} when the next update came"
             return Truth(fate=Fate.REPLACED, text=text)
-        if not _is_asked(wanted, end):
+        if not is_asked:
             return _put_back(before[-1] if before else None, end)
         broke_s = _first_failure_s(seen[since:])
-        fate, text = _standing(seen, wanted, state, now_s if is_last else end.at_s)
         return Truth(fate=fate, text=text, broke_s=broke_s)
 
     def _see_tasks(self, tasks: tuple[Task, ...]) -> None:

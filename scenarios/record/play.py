@@ -53,8 +53,11 @@ class _Done(NamedTuple):
 class Play:
     """One entry in a stack of its own, named after it."""
 
-    def __init__(self, entry: Entry, world: World, operator: Operator) -> None:
+    def __init__(
+        self, entry: Entry, world: World, operator: Operator, watch_s: float = WATCH_S
+    ) -> None:
         self.entry = entry
+        self._watch_s = watch_s
         self.stack = entry.name
         self._world = world
         self._operator = operator
@@ -69,7 +72,7 @@ class Play:
         """There once it is over."""
 
     def run(self) -> Waiting:
-        """Do every step, and look on for `WATCH_S` after the last change. Raises LabError."""
+        """Do every step, and look on for ``watch_s`` after the last change. Raises LabError."""
         for step in self.entry.steps:
             self._say(told(step))
             yield from self._do(step)
@@ -180,10 +183,10 @@ class Play:
             yield from self._take(until_s)
 
     def _watched_until_s(self) -> float:
-        """A minute after the last change, and not before every guard has ruled."""
+        """So long after the last change, and not before every guard has ruled."""
         moments_s = [act.at_s for act in self._acts]
         moments_s += [observer.changed_s for observer in self._observers.values()]
-        until_s = max(moments_s) + WATCH_S
+        until_s = max(moments_s) + self._watch_s
         if all(trial.ruling for trial in self._trials):
             return until_s
         return max(until_s, self._world.now_s() + 1.0)
@@ -210,10 +213,13 @@ class Play:
     def _tried(self, trial: Trial, until_s: float) -> Tried:
         assert trial.ruling is not None  # noqa: S101 - the watch goes on until all have ruled
         name = trial.wanted.name
-        seen = [act.seen for act in self._acts if act.service == name and act.number > trial.number]
-        began = self._acts[trial.number].seen
-        later = seen[0] if seen else None
-        truth = self._observers[name].truth(trial.wanted, began, later, until_s)
+        later = [a for a in self._acts if a.service == name and a.number > trial.number]
+        truth = self._observers[name].truth(
+            trial.wanted,
+            since=self._acts[trial.number].seen,
+            until=later[0].seen if later else None,
+            now_s=later[0].at_s if later else until_s,
+        )
         return Tried(
             service=trial.name,
             wanted=trial.wanted,

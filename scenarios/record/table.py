@@ -27,6 +27,7 @@ from lab.live.world import LiveWorld
 from lab.world import World
 from scenarios.record.entry import Entry
 from scenarios.record.judging import Judged, judge
+from scenarios.record.observer import WATCH_S
 from scenarios.record.operator import operator_on
 from scenarios.record.play import Play, conduct
 from scenarios.record.played import Client, Played
@@ -88,6 +89,7 @@ def play_entries(
     folder: EvidenceFolder,
     at_once: int,
     told: Told,
+    watch_s: float = WATCH_S,
 ) -> tuple[Row, ...]:
     """Play entries, each with a part of the evidence; ``told`` hears of each as it is over.
 
@@ -100,7 +102,7 @@ def play_entries(
     opening = Opening(service="web")
     if isinstance(means, Live):
         with means.open(folder.path, opening) as (world, _):
-            played = _conducted(playable, means, world, folder, at_once, told)
+            played = _conducted(playable, means, world, folder, at_once, told, watch_s)
         history, _ = read_history(folder.path / "history.jsonl")
         for row in played:
             _keep(row, folder.part(row.name), history)
@@ -108,7 +110,7 @@ def play_entries(
     for entry in playable:
         part = folder.part(entry.name)
         with means.open(part.path, opening) as (world, _):
-            rows += _conducted([entry], means, world, folder, 1, told)
+            rows += _conducted([entry], means, world, folder, 1, told, watch_s)
         part.write_json("verdict.json", rows[-1])
     return tuple(rows)
 
@@ -120,6 +122,7 @@ def _conducted(
     folder: EvidenceFolder,
     at_once: int,
     told: Told,
+    watch_s: float,
 ) -> list[Row]:
     rows: list[Row] = []
     image = means.apparatus.image if isinstance(means, Live) else None
@@ -131,7 +134,7 @@ def _conducted(
         rows.append(msgspec.structs.replace(row, evidence=str(folder.path / play.entry.name)))
         told(rows[-1])
 
-    conduct(world, [Play(entry, world, operator) for entry in entries], at_once, over)
+    conduct(world, [Play(entry, world, operator, watch_s) for entry in entries], at_once, over)
     return rows
 
 
