@@ -106,13 +106,18 @@ def play_entries(
         history, _ = read_history(folder.path / "history.jsonl")
         for row in played:
             _keep(row, folder.part(row.name), history)
-        return (*rows, *played)
+        return _in_order(entries, [*rows, *played])
     for entry in playable:
         part = folder.part(entry.name)
         with means.open(part.path, opening) as (world, _):
             rows += _conducted([entry], means, world, folder, 1, told, watch_s)
         part.write_json("verdict.json", rows[-1])
-    return tuple(rows)
+    return _in_order(entries, rows)
+
+
+def _in_order(entries: Sequence[Entry], rows: Sequence[Row]) -> tuple[Row, ...]:
+    by_name = {row.name: row for row in rows}
+    return tuple(by_name[entry.name] for entry in entries)
 
 
 def _conducted(
