@@ -96,7 +96,8 @@ def play_entries(
     Live all are played in one lab, ``at_once`` side by side. Raises LabError: the lab failed.
     """
     playable = [entry for entry in entries if means.engine.world not in entry.not_in]
-    rows = [_left_out(entry, means) for entry in entries if entry not in playable]
+    playable.sort(key=lambda entry: -entry.timeout_s)  # what lasts longest is not to begin last
+    rows = [_left_out(entry, means) for entry in entries if means.engine.world in entry.not_in]
     for row in rows:
         told(row)
     opening = Opening(service="web")
