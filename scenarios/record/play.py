@@ -1,13 +1,12 @@
 """Plays an entry of the record: does its steps, looks on, and puts together what was seen.
 
 A play is a generator: it yields until when it would wait, and is given each record of the world, or
-None when that moment has come. So one wait, `World.next`, serves many plays side by side, and the
-same code plays in either world.
+None when that moment has come: `scenarios.record.conductor` plays many side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from typing import NamedTuple
 
 from lab.errors import LabError
@@ -143,12 +142,13 @@ class Play:
         else:
             trial.argv = self._operator.update(self.stack, before, wanted)
         heard: list[Deployed] = []
+        until_s = trial.at_s + _TAKEN_S
         while not heard:
-            record = yield from self._take(trial.at_s + _TAKEN_S)
-            if record is None:
+            record = yield from self._take(until_s)  # None, too, when a guard wants to be told
+            if record is None and self._world.now_s() >= until_s:
                 raise LabError(f"{self.entry.name}: the swarm has not answered: {trial.what}")
-            if isinstance(record.what, Deployed) and record.what.stack == self.stack:
-                heard.append(record.what)
+            if record is not None and isinstance(record.what, Deployed):
+                heard += [record.what] if record.what.stack == self.stack else []
         if heard[0].exit_code:
             raise LabError(f"{self.entry.name}: {trial.what}: refused: {heard[0].output}")
         self._world.look(self.stack)
@@ -229,52 +229,6 @@ class Play:
             truth=truth,
             client=Client.of(trial.ran) if trial.ran else None,
         )
-
-
-def conduct(
-    world: World,
-    plays: Sequence[Play],
-    at_once: int,
-    over: Callable[[Play, LabError | None], None],
-) -> None:
-    """Play all of them in one world, at most ``at_once`` side by side.
-
-    ``over`` hears of each that has ended, and why it failed, if it did. Raises LabError when the
-    world itself fails.
-    """
-    waiting = list(plays)
-    running: list[tuple[Play, Waiting, float]] = []
-    while waiting or running:
-        while waiting and len(running) < at_once:
-            play = waiting.pop(0)
-            running += _advanced(play, play.run(), None, over)
-        if not running:
-            continue
-        record = world.next(min(until_s for _, _, until_s in running))
-        now_s = world.now_s()
-        still: list[tuple[Play, Waiting, float]] = []
-        for play, waits, until_s in running:
-            if record is None and until_s > now_s:
-                still.append((play, waits, until_s))
-            else:
-                still += _advanced(play, waits, record, over)
-        running = still
-
-
-def _advanced(
-    play: Play,
-    waits: Waiting,
-    record: Record | None,
-    over: Callable[[Play, LabError | None], None],
-) -> list[tuple[Play, Waiting, float]]:
-    """A play that was given a record: where it waits now; nothing when it is over."""
-    try:
-        return [(play, waits, waits.send(record))]
-    except StopIteration:
-        over(play, None)
-    except LabError as error:
-        over(play, error)
-    return []
 
 
 def _running(observer: Observer) -> bool:

@@ -25,11 +25,12 @@ from lab.history import (
 )
 from lab.live.world import LiveWorld
 from lab.world import World
+from scenarios.record.conductor import conduct
 from scenarios.record.entry import Entry
 from scenarios.record.judging import Judged, judge
 from scenarios.record.observer import WATCH_S
 from scenarios.record.operator import operator_on
-from scenarios.record.play import Play, conduct
+from scenarios.record.play import Play
 from scenarios.record.played import Client, Played
 from scenarios.worlds import Live, Means, Opening
 

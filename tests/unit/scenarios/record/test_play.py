@@ -10,10 +10,11 @@ import pytest
 from lab.errors import LabError
 from lab.history import Note, read_history
 from lab.nemesis import Scale
+from scenarios.record.conductor import conduct
 from scenarios.record.entry import Entry
 from scenarios.record.observer import WATCH_S, Fate
 from scenarios.record.operator import operator_on
-from scenarios.record.play import Play, conduct
+from scenarios.record.play import Play
 from scenarios.record.registry import find
 from scenarios.record.step import Create, Deploy, Interrupt, Meddle, Pass, Step, WaitFor, told
 from scenarios.record.wanted import Wanted, changed
@@ -112,6 +113,16 @@ def test_one_play_that_fails_does_not_end_the_others(virtual: Virtual, tmp_path:
         conduct(world, plays, 9, lambda play, error: ends.update({play.stack: str(error or "")}))
     assert ends["label-only"] == ""
     assert "refused" in ends["broken"]
+
+
+def test_a_guard_that_wants_to_be_told_the_time_is_no_answer_of_the_swarms(
+    virtual: Virtual, tmp_path: Path
+) -> None:
+    with virtual.open(tmp_path, Opening(service="web")) as (world, _):
+        play = Play(entry(*UP), world, operator_on(world, None))
+        waiting = play.run()
+        until_s = next(waiting)
+        assert waiting.send(None) == until_s
 
 
 def test_there_is_no_operator_for_a_world_of_another_kind() -> None:
