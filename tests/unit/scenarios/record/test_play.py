@@ -10,6 +10,7 @@ import pytest
 from lab.errors import LabError
 from lab.history import Note, read_history
 from lab.nemesis import Scale
+from lab.virtual.world import VirtualWorld
 from scenarios.record.conductor import conduct
 from scenarios.record.entry import Entry
 from scenarios.record.observer import WATCH_S, Fate
@@ -123,6 +124,14 @@ def test_a_guard_that_wants_to_be_told_the_time_is_no_answer_of_the_swarms(
         waiting = play.run()
         until_s = next(waiting)
         assert waiting.send(None) == until_s
+
+
+def test_a_swarm_that_takes_no_changes_any_more_has_shown_nothing(
+    virtual: Virtual, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(VirtualWorld, "schedule", lambda *_: None)
+    with pytest.raises(LabError, match="the swarm still takes changes"):
+        play_all(virtual, tmp_path, find("label-only"))
 
 
 def test_there_is_no_operator_for_a_world_of_another_kind() -> None:
