@@ -115,12 +115,22 @@ class _ApiMode(msgspec.Struct, rename="pascal"):
     global_job: _ApiEmpty | None = None
 
 
+class _ApiHealthcheck(msgspec.Struct, rename="pascal"):
+    test: list[str] | None = None
+
+
 class _ApiContainerSpec(msgspec.Struct, rename="pascal"):
     image: str = ""
+    healthcheck: _ApiHealthcheck | None = None
+
+
+class _ApiRestartPolicy(msgspec.Struct, rename="pascal"):
+    condition: str = ""
 
 
 class _ApiTaskSpec(msgspec.Struct, rename="pascal"):
     container_spec: _ApiContainerSpec | None = None
+    restart_policy: _ApiRestartPolicy | None = None
 
 
 class _ApiSpec(msgspec.Struct, rename="pascal"):
@@ -199,6 +209,8 @@ def _decode_spec(raw: bytes) -> _ApiSpec:
 def _spec(raw: bytes) -> ServiceSpec:
     api = _decode_spec(raw)
     mode, replicas = _mode(api.mode)
+    template = _decode_task_spec(bytes(api.task_template))
+    policy = template.restart_policy
     return ServiceSpec(
         labels=dict(api.labels or {}),
         image=_image(bytes(api.task_template)),
@@ -208,7 +220,14 @@ def _spec(raw: bytes) -> ServiceSpec:
         rollback=_policy(api.rollback_config),
         digest=_digest(raw),
         task_digest=_task_digest(bytes(api.task_template)),
+        restart=(policy.condition if policy else "") or "any",
+        is_probed=_is_probed(template),
     )
+
+
+def _is_probed(template: _ApiTaskSpec) -> bool:
+    check = template.container_spec.healthcheck if template.container_spec else None
+    return check is not None and bool(check.test) and check.test != ["NONE"]
 
 
 def _mode(api: _ApiMode) -> tuple[Mode, int | None]:
@@ -275,8 +294,12 @@ def _task(api: _ApiTask) -> Task:
 
 
 @_cached
+def _decode_task_spec(raw: bytes) -> _ApiTaskSpec:
+    return msgspec.json.decode(raw, type=_ApiTaskSpec)
+
+
 def _image(task_spec: bytes) -> str:
-    container = msgspec.json.decode(task_spec, type=_ApiTaskSpec).container_spec
+    container = _decode_task_spec(task_spec).container_spec
     return container.image if container else ""
 
 

@@ -73,6 +73,10 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True):
     rollback: UpdatePolicy
     digest: str
     task_digest: str
+    restart: str = "any"
+    """When a task that has ended is started anew: ``any``, ``on-failure`` or ``none``."""
+    is_probed: bool = False
+    """Whether the spec itself gives its tasks a health check; an image may bring one, too."""
 
 
 class UpdateStatus(msgspec.Struct, frozen=True, kw_only=True):

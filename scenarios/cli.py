@@ -49,6 +49,7 @@ from scenarios.options import (
 )
 from scenarios.parity.command import parity
 from scenarios.recipe.command import recipe
+from scenarios.record.command import list_, record
 from scenarios.render import Screen, print_report, show_inventory
 from scenarios.repro import Request, repro_discourse
 from scenarios.run import run
@@ -184,7 +185,9 @@ stamplab.add_command(abra_command)
 stamplab.add_command(doctor)
 stamplab.add_command(explore)
 stamplab.add_command(generations)
+stamplab.add_command(list_)
 stamplab.add_command(parity)
+stamplab.add_command(record)
 stamplab.add_command(replay)
 stamplab.add_command(run)
 stamplab.add_command(vet)

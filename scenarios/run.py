@@ -1,4 +1,4 @@
-"""``stamplab run``: plays one experiment by its name, and prints how to do the same by hand."""
+"""``stamplab run``: plays one thing by its name: a public report, or how abra stamps."""
 
 from __future__ import annotations
 
@@ -15,13 +15,24 @@ from lab.recipe import checkout
 from lab.recipe.source import RecipeSource, acquire
 from scenarios.calling import ourselves
 from scenarios.discourse.cold import discourse_ground
-from scenarios.options import abra_option, json_option, runs_option
+from scenarios.options import (
+    abra_option,
+    engine_option,
+    json_option,
+    runs_option,
+    world_option,
+)
 from scenarios.recipe.command import source_options
+from scenarios.record.command import played
+from scenarios.record.entry import Entry
+from scenarios.record.registry import find as find_report
+from scenarios.record.telling import show_page, show_row
 from scenarios.render import Screen, show_stamped
 from scenarios.stamping.claim import play_all
 from scenarios.stamping.experiment import Experiment, Ground
 from scenarios.stamping.ground import make_ground
 from scenarios.stamping.variants import EXPERIMENTS
+from scenarios.worlds import Which, choose
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,13 +44,17 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command()
+@world_option
+@engine_option
 @abra_option
 @source_options(required=False)
 @runs_option
 @json_option
-@click.argument("name", type=click.Choice(sorted(EXPERIMENTS)))
+@click.argument("name")
 def run(
     *,
+    world: Which,
+    engine: Path | None,
     abra: Path | None,
     recipe: str | None,
     upstream: str | None,
@@ -49,11 +64,19 @@ def run(
     as_json: bool,
     name: str,
 ) -> int:
-    """Play one experiment: how abra stamps a recipe's checkout (claim C2).
+    """Play one thing by its name; `stamplab list` has all names.
 
-    No daemon is needed, and no root: abra ends for want of a secret, after it has taken its stamp.
-    The commands that it prints do the same by hand.
+    A public bug report, by its name, its report (moby#43081) or its number: what docker's client
+    says, what the guard says, and the truth. Or how abra stamps a recipe's checkout (claim C2), for
+    which no daemon is needed and no root: abra ends for want of a secret, after it has taken its
+    stamp, and the commands that are printed do the same by hand.
     """
+    if name not in EXPERIMENTS:
+        if recipe is not None:
+            raise UsageError("--recipe is of the stamping experiments; a report needs no recipe")
+        return _run_report(find_report(name), world, engine, runs, as_json=as_json)
+    if world != "auto" or engine is not None:
+        raise UsageError(f"{name} needs no world: leave --world and --engine out")
     source = _source(recipe, upstream, base, head)
     program, experiment = find(abra), EXPERIMENTS[name]
     folder = EvidenceFolder.create(runs.absolute(), name)
@@ -71,6 +94,24 @@ def run(
         show_stamped((stamped,), Screen(highlight=False))
         click.echo(f"\nThe same by hand:\n\n{ran.by_hand}\nevidence: {ran.evidence}")
     return stamped.verdict.exit_code
+
+
+def _run_report(
+    entry: Entry, world: Which, engine: Path | None, runs: Path, *, as_json: bool
+) -> int:
+    """Play one entry of the public record: its page, then what came of it."""
+    screen = Screen(highlight=False)
+    if not as_json:
+        show_page(entry, screen)
+    means = choose(world, engine, lambda line: click.echo(line, err=True))
+    folder = EvidenceFolder.create(runs.absolute(), entry.name)
+    table = played([entry], means, folder, 1, lambda _: None)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(table)).decode())
+    else:
+        show_row(table.rows[0], screen)
+        click.echo(f"evidence: {folder.path}")
+    return table.verdict.exit_code
 
 
 def _source(

@@ -68,6 +68,8 @@ def spec(
     replicas: int | None = 1,
     mode: Mode = "replicated",
     update: UpdatePolicy | None = None,
+    restart: str = "any",
+    is_probed: bool = False,
 ) -> ServiceSpec:
     """A spec whose tasks are those of ``task``; stamped with the same word unless told otherwise.
 
@@ -85,6 +87,8 @@ def spec(
         rollback=UpdatePolicy(),
         digest=f"{task}/{mode}/{replicas}/{rollout}/{marks}",
         task_digest=task,
+        restart=restart,
+        is_probed=is_probed,
     )
 
 

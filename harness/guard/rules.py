@@ -85,12 +85,16 @@ def _ending(view: View, state: str) -> str:
     return "; the rollback had not ended at the deadline"
 
 
-def paused(view: View, _: Expectation) -> Ruling | None:
+def paused(view: View, expectation: Expectation) -> Ruling | None:
     """failure_action pause.
 
-    The updater has stopped, restarts have not; the labels already say head.
+    The updater has stopped, restarts have not; the labels already say head. The ruling waits a
+    little for the blamed task to be listed as failed, with the engine's words.
     """
     if view.own_state != "paused":
+        return None
+    is_told = view.failed_task in view.failed or view.lost is not None
+    if not is_told and view.now_s < min(last_words_s(view), expectation.deadline_s):
         return None
     task = f"task {view.failed_task}" if view.failed_task else "a task"
     words = _words_of(view, view.failed_task)
@@ -134,18 +138,43 @@ def converged(view: View, expectation: Expectation) -> Ruling | None:
     And no further task may be on its way: where OLD dies by itself in the middle, the swarm starts
     another one in its slot, whose boot may yet kill the one that runs (found by the search).
     """
-    del expectation
     service = view.service
     if service is None or not view.looked_since_deploy or view.is_reverted:
         return None
     if not terminal_state(view):
         return None
     wanted = wanted_tasks(service)
-    if len(view.running) < wanted or (wanted and view.coming):
+    has_held = view.now_s >= hold_ends_s(view, expectation)
+    is_steady = len(view.running) >= wanted and not view.coming and has_held
+    if wanted and not is_steady:
         return None
-    if wanted and view.now_s < hold_ends_s(view):
+    return _rule(view, Outcome.CONVERGED, _how_it_converged(view, expectation, service, wanted))
+
+
+def finished(view: View, _: Expectation) -> Ruling | None:
+    """One-shot tasks have done their work, and the swarm starts none of them anew.
+
+    Exit code 0 ends a task for good unless its restart condition is ``any``. A task that is stopped
+    for being unhealthy may exit with 0 as well, and reads the same: so what has a health check is
+    not called finished. During an update such an end within ``monitor`` is a failure to the swarm
+    (updater.go:378), and its state says so.
+    """
+    service = view.service
+    if service is None or not view.looked_since_deploy or view.is_reverted or view.coming:
         return None
-    return _rule(view, Outcome.CONVERGED, _how_it_converged(view, service, wanted))
+    spec, wanted = service.spec, wanted_tasks(service)
+    if spec.restart == "any" or spec.is_probed or not wanted or not terminal_state(view):
+        return None
+    done = [
+        task.id
+        for task in view.tasks
+        if task.spec_digest == spec.task_digest and task.state == "complete" and not task.exit_code
+    ]
+    if view.running or len(done) < wanted:
+        return None
+    reason = f"converged: {len(done)} of {wanted} tasks have finished with exit code 0, and the "
+    reason += f"restart condition {spec.restart} starts none of them anew"
+    return _rule(view, Outcome.CONVERGED, reason)
 
 
 def gave_up(view: View, expectation: Expectation) -> Ruling | None:
@@ -165,6 +194,7 @@ RULES: tuple[Rule, ...] = (
     lost_sight,
     stamp_mismatch,
     converged,
+    finished,
     gave_up,
 )
 
@@ -190,10 +220,13 @@ def wanted_tasks(service: Service) -> int:
     return 1 if replicas is None else replicas
 
 
-def hold_ends_s(view: View) -> float:
-    """When the present running tasks will have run for as long as the server may fail them."""
+def hold_ends_s(view: View, expectation: Expectation) -> float:
+    """When the present running tasks will have run for as long as the server may fail them.
+
+    And for as long as the caller wants to see them run.
+    """
     hold_s = view.service.spec.update.hold_s if view.service else 0.0
-    return view.running_since_s + hold_s
+    return view.running_since_s + max(hold_s, expectation.hold_s)
 
 
 def what_is_missing(view: View) -> str:
@@ -250,7 +283,7 @@ def _is_stalled(view: View) -> bool:
     return pending or terminal_state(view)
 
 
-def _how_it_converged(view: View, service: Service, wanted: int) -> str:
+def _how_it_converged(view: View, expectation: Expectation, service: Service, wanted: int) -> str:
     if wanted == 0:
         return "converged: the service is scaled to zero"
     base = view.baseline.spec
@@ -258,8 +291,10 @@ def _how_it_converged(view: View, service: Service, wanted: int) -> str:
     if base is not None and base.digest == service.spec.digest:
         return f"converged: the deploy left the service unchanged, {state}"
     if view.own_state is None and base is not None:
+        if base.replicas != service.spec.replicas:
+            return f"converged: scaled to {wanted}, and {wanted} of {wanted} tasks run, {state}"
         return f"converged: labels alone were changed, {state}"
-    held_s = service.spec.update.hold_s
+    held_s = max(service.spec.update.hold_s, expectation.hold_s)
     return (
         f"converged: {state}, {wanted} of {wanted} tasks of the new spec ran unchanged for "
         f"{held_s:g} s after they were up"

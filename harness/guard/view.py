@@ -60,6 +60,11 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     """World time at which the guard gives up."""
     labels: dict[str, str] = {}
     """Service labels that the applied spec must carry: the stamp that the deploy says it took."""
+    hold_s: float = 0.0
+    """How long its tasks must run at least before it counts as converged.
+
+    The server's own hold is the least; an application that fails later than that needs more.
+    """
 
 
 class View:

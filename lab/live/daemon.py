@@ -139,6 +139,11 @@ class Daemon:
         while self._clients:
             self._clients.pop().close()
 
+    @property
+    def client_program(self) -> Path:
+        """The engine's own ``docker``."""
+        return self._tools / "docker"
+
     def run_client(
         self, arguments: Sequence[str], environment: dict[str, str], folder: Path
     ) -> CommandRan:
@@ -148,7 +153,7 @@ class Daemon:
             self.client_environment(environment),
             folder,
             f"docker client of {self.engine.source}",
-            program=self._tools / "docker",
+            program=self.client_program,
         )
 
     def run(

@@ -14,6 +14,7 @@ from lab.history import Deployed, HistoryWriter, LimitSet, Note, Observation, Re
 from lab.live.clock import Clock
 from lab.live.daemon import Daemon
 from lab.live.provide import provide
+from lab.live.recorders.attached import AttachedClient
 from lab.live.recorders.clients import ClientPlan, ClientRecorder
 from lab.live.recorders.events import EventRecorder
 from lab.live.recorders.kernel import KernelRecorder
@@ -117,6 +118,24 @@ class LiveWorld:
             with self._naming_the_daemons_end():
                 self._start_clients(stack.name)
         return deployed
+
+    def attach(self, stack: str, arguments: Sequence[str]) -> AttachedClient:
+        """Have the engine's own ``docker`` deploy, and wait as it does by itself, meanwhile.
+
+        It is ended with the world at the latest. Raises LabError when it cannot be run.
+        """
+        client = AttachedClient(
+            self._history,
+            self.daemon.client_program,
+            ("docker", *arguments),
+            self.daemon.client_environment({}),
+            self.scratch,
+            stack=stack,
+            by=f"docker client of {self.daemon.engine.source}",
+        )
+        client.start()
+        self._recorders.append(client)
+        return client
 
     def inspect(self, service: str) -> Service | None:
         """Look at a service now and record it."""

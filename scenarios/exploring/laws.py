@@ -25,6 +25,7 @@ LATE = "not converged by the deadline"
 _MOMENT_S = 1e-6
 _PROMPT_S = 60.0
 """How long after the swarm is done a verdict may still come."""
+_ROLLBACK_OVER = ("rollback_completed", "rollback_paused")
 JUDGES = (GUARD, "hc1")
 """The steps that judge whether head is deployed; that clients get answers is another's."""
 
@@ -142,16 +143,26 @@ def untold(trial: Trial) -> Broken | None:
 
 
 def too_late(trial: Trial) -> Broken | None:
-    """It is given up at its deadline only while the swarm itself is not done with it."""
+    """It is given up at its deadline only while the swarm itself is not done with it.
+
+    And that the swarm has rolled back is said soon after.
+    """
+    done_s = trial.end_s - _PROMPT_S
+    if ROLLED_BACK in trial.reason and trial.guarded:
+        before = trial.truth.at(done_s)
+        was_over = before and before.service and before.service.update_state in _ROLLBACK_OVER
+        back_s = trial.truth.rolled_back_s
+        if was_over and back_s is not None and back_s <= done_s and not meddled(trial):
+            return f"the rollback was over by {done_s:.1f} s, and was told at {trial.end_s:.1f} s"
+        return None
     if trial.end != "fail" or LATE not in trial.reason:
         return None
     state = trial.truth.at(trial.end_s)
-    done_s = trial.end_s - _PROMPT_S
     if state is None or state.service is None:
         return f"the service is gone, and: {trial.reason}"
     if meddled(trial, done_s):
         return f"another update came in long before, and: {trial.reason}"
-    if state.service.update_state in ("paused", "rollback_completed", "rollback_paused"):
+    if state.service.update_state in ("paused", *_ROLLBACK_OVER):
         return f"the swarm says {state.service.update_state}, and: {trial.reason}"
     return None
 

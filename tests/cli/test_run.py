@@ -78,7 +78,7 @@ def test_any_recipe_is_stamped_alike(history: RecipeHistory, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("run", "nothing"), "is not one of"),
+        (("run", "nothing"), "nothing in the record is called"),
         (("run", "stamp_copy", "--base", "1.0.0"), "add --recipe"),
         (("run", "stamp_copy", "--recipe", "."), "needs --base"),
         (("run", "stamp_copy", "--abra", "/nonexistent"), "is no program"),

@@ -8,7 +8,7 @@ from harness.guard import Baseline, Outcome
 from harness.guard.outcome import Ruling
 from harness.guard.view import update_status_started
 from harness.verdict import Verdict
-from lab.history import Observation
+from lab.history import Observation, RecorderLost
 from lab.swarm import Service, Task
 from tests.builders import (
     BASE,
@@ -286,3 +286,16 @@ def test_update_status_started_tells_updates_apart() -> None:
     assert update_status_started(service(BASE, None, status("completed", "t7"))) == "t7"
     assert Baseline(name=NAME, service=None).status_started is None
     assert Baseline(name=NAME, service=None).spec is None
+
+
+def test_a_pause_waits_a_little_for_what_the_engine_says_of_the_task() -> None:
+    paused = (3, seen(service(HEAD, BASE, "paused")))
+    said = (3.4, listed(OLD, task("new", HEAD, "failed", error="task: non-zero exit (3)")))
+    ruling = rule(BEFORE, upgrade(paused, said))
+    assert ruling.decided_s == 3.4
+    assert "task new failed (task: non-zero exit (3))" in ruling.reason
+    assert rule(BEFORE, upgrade(paused)).decided_s == 4
+    assert rule(BEFORE, upgrade(paused), deadline_s=3.5).outcome is Outcome.PAUSED
+    assert rule(BEFORE, upgrade(paused), deadline_s=3.5).decided_s == 3.5
+    lost = (3.2, RecorderLost(recorder="swarm", reason="gone"))
+    assert rule(BEFORE, upgrade(paused, lost)).outcome is Outcome.PAUSED

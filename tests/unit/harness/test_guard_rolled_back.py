@@ -229,7 +229,8 @@ def test_d3_completed_by_the_monitor_alone_is_waited_out_and_the_rollback_seen()
 
 
 def test_a_paused_update_is_ruled_at_once_and_names_the_task() -> None:
-    ruling = rule(BEFORE, upgrade((7, seen(service(HEAD, BASE, "paused")))))
+    failed = listed(OLD, task("new", HEAD, "failed"))
+    ruling = rule(BEFORE, upgrade((7, failed), (7, seen(service(HEAD, BASE, "paused")))))
     assert (ruling.outcome, ruling.decided_s) == (Outcome.PAUSED, 7)
     assert ruling.reason == (
         "the update is paused: task new failed, and old and new tasks may run side by side"

@@ -31,11 +31,12 @@ def guard_of(
     *,
     labels: Mapping[str, str] | None = None,
     deadline_s: float = DEADLINE_S,
+    hold_s: float = 0.0,
 ) -> Guard:
     """A guard with a baseline."""
     return Guard(
         Baseline(name=NAME, service=before),
-        Expectation(deadline_s=deadline_s, labels=dict(labels or {})),
+        Expectation(deadline_s=deadline_s, labels=dict(labels or {}), hold_s=hold_s),
     )
 
 
@@ -68,9 +69,11 @@ def rule(
     *,
     labels: Mapping[str, str] | None = None,
     deadline_s: float = DEADLINE_S,
+    hold_s: float = 0.0,
 ) -> Ruling:
     """The guard's ruling on a story."""
-    return follow(guard_of(before, labels=labels, deadline_s=deadline_s), story.records).ruling
+    guard = guard_of(before, labels=labels, deadline_s=deadline_s, hold_s=hold_s)
+    return follow(guard, story.records).ruling
 
 
 def outcome(before: Service | None, story: Story) -> Outcome:

@@ -313,6 +313,16 @@ def test_nor_may_what_is_gone() -> None:
     assert late(upgrading().at(15, seen(None)))["in-time"] == f"the service is gone, and: {LATE}"
 
 
+def test_a_rollback_is_told_soon_after_its_end() -> None:
+    over_s = BACK_S + 1
+    assert "in-time" not in broken(trial(rolled_back(), "fail", ROLLED_BACK, end_s=over_s + 59))
+    said = late(rolled_back(), ROLLED_BACK)["in-time"]
+    assert said == "the rollback was over by 840.0 s, and was told at 900.0 s"
+    under_way = upgrading().at(BACK_S, seen(service(BASE, None, "rollback_started")))
+    assert "in-time" not in late(under_way, ROLLED_BACK)
+    assert "in-time" not in late(rolled_back().at(30, acted()), ROLLED_BACK)
+
+
 def test_nor_what_another_has_changed_long_before() -> None:
     said = f"another update came in long before, and: {LATE}"
     assert late(upgrading().at(15, acted()))["in-time"] == said

@@ -1,0 +1,1 @@
+"""The public record: bug reports on swarm's updates, as scenarios that a lab plays."""

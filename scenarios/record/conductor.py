@@ -1,0 +1,56 @@
+"""Plays many entries side by side in one world, live or virtual, with one wait: `World.next`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lab.errors import LabError
+from lab.history import Record
+from lab.world import World
+from scenarios.record.play import Play, Waiting
+
+
+def conduct(
+    world: World,
+    plays: Sequence[Play],
+    at_once: int,
+    over: Callable[[Play, LabError | None], None],
+) -> None:
+    """Play all of them in one world, at most ``at_once`` side by side.
+
+    ``over`` hears of each that has ended, and why it failed, if it did. Raises LabError when the
+    world itself fails.
+    """
+    waiting = list(plays)
+    running: list[tuple[Play, Waiting, float]] = []
+    while waiting or running:
+        while waiting and len(running) < at_once:
+            play = waiting.pop(0)
+            running += _advanced(play, play.run(), None, over)
+        if not running:
+            continue
+        record = world.next(min(until_s for _, _, until_s in running))
+        now_s = world.now_s()
+        still: list[tuple[Play, Waiting, float]] = []
+        for play, waits, until_s in running:
+            if record is None and until_s > now_s:
+                still.append((play, waits, until_s))
+            else:
+                still += _advanced(play, waits, record, over)
+        running = still
+
+
+def _advanced(
+    play: Play,
+    waits: Waiting,
+    record: Record | None,
+    over: Callable[[Play, LabError | None], None],
+) -> list[tuple[Play, Waiting, float]]:
+    """A play that was given a record: where it waits now; nothing when it is over."""
+    try:
+        return [(play, waits, waits.send(record))]
+    except StopIteration:
+        over(play, None)
+    except LabError as error:
+        over(play, error)
+    return []

@@ -1,0 +1,109 @@
+"""Who deploys in a play: docker's own client in a live lab, the swarm's own API in virtual time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from lab.errors import LabError
+from lab.live.recorders.attached import AttachedClient
+from lab.live.world import LiveWorld
+from lab.recipe.resolver import Resolved
+from lab.virtual.world import VirtualWorld
+from lab.world import World
+from scenarios.record.wanted import Wanted, create_flags, spec_of, update_flags
+
+_VIRTUAL_IMAGE = "stampload:virtual"
+_VIRTUAL_MEMORY_BYTES = 24 << 30
+"""Of the virtual node, as the scheduler counts it (lab/virtual/swarmsim/README.md)."""
+
+
+class Operator(Protocol):
+    """Creates and updates services, and does not wait: what comes of it is in the history."""
+
+    def create(self, stack: str, wanted: Wanted) -> tuple[str, ...]:
+        """Create a service; return the command by which that is done, if there is one."""
+        ...
+
+    def update(self, stack: str, before: Wanted, after: Wanted) -> tuple[str, ...]:
+        """Update a service; return the command as `create` does."""
+        ...
+
+    def interrupt(self, stack: str) -> None:
+        """Press Ctrl-C where this stack's last client waits."""
+        ...
+
+    def give_up(self, stack: str) -> None:
+        """Wait no longer for this stack's clients: end those that still wait."""
+        ...
+
+
+class LiveOperator:
+    """The engine's own docker client, told to wait for what it has done."""
+
+    def __init__(self, world: LiveWorld, image: str) -> None:
+        self._world = world
+        self._image = image
+        self._memory_bytes: int = world.daemon.api.info()["MemTotal"]
+        self._clients: dict[str, list[AttachedClient]] = {}
+
+    def create(self, stack: str, wanted: Wanted) -> tuple[str, ...]:
+        """By ``docker service create``."""
+        return self._run(stack, create_flags(wanted, stack, self._image, self._memory_bytes))
+
+    def update(self, stack: str, before: Wanted, after: Wanted) -> tuple[str, ...]:
+        """By ``docker service update``."""
+        return self._run(stack, update_flags(before, after, stack, self._image))
+
+    def interrupt(self, stack: str) -> None:
+        """By SIGINT."""
+        self._clients[stack][-1].interrupt()
+
+    def give_up(self, stack: str) -> None:
+        """By SIGKILL, which no client can take for an answer."""
+        for client in self._clients.pop(stack, []):
+            client.stop()
+
+    def _run(self, stack: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
+        client = self._world.attach(stack, arguments)
+        self._clients.setdefault(stack, []).append(client)
+        return client.argv
+
+
+class VirtualOperator:
+    """SwarmKit's control API, with the specs that those commands would send."""
+
+    def __init__(self, world: VirtualWorld) -> None:
+        self._world = world
+        world.have_images([_VIRTUAL_IMAGE])
+
+    def create(self, stack: str, wanted: Wanted) -> tuple[str, ...]:
+        """Create it."""
+        spec = msgspec.Raw(spec_of(wanted, stack, _VIRTUAL_IMAGE, _VIRTUAL_MEMORY_BYTES))
+        sent = Resolved(
+            services=(spec,), networks=(), secrets=(), configs=(), warnings=(), reads=()
+        )
+        self._world.deploy(stack, sent)
+        return ()
+
+    def update(self, stack: str, before: Wanted, after: Wanted) -> tuple[str, ...]:
+        """Send the whole new spec, as the client does."""
+        del before
+        return self.create(stack, after)
+
+    def interrupt(self, stack: str) -> None:
+        """There is nobody to interrupt. Raises LabError."""
+        raise LabError(f"{stack}: the virtual world has no docker client to interrupt")
+
+    def give_up(self, stack: str) -> None:
+        """Nobody waits."""
+
+
+def operator_on(world: World, image: str | None) -> Operator:
+    """The operator of a world; ``image`` is the workload's on a live one. Raises LabError."""
+    if isinstance(world, LiveWorld) and image is not None:
+        return LiveOperator(world, image)
+    if isinstance(world, VirtualWorld):
+        return VirtualOperator(world)
+    raise LabError("the public record is played on a live lab or in virtual time")

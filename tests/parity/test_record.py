@@ -1,0 +1,131 @@
+"""The public record in both worlds: as it must be on each, by the same shape, the guard right.
+
+The whole of it in virtual time; live a few in the quick suite, watched for less than a minute, and
+all of them with ``--deep``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.evidence import EvidenceFolder
+from harness.verdict import Verdict
+from lab.live.lab import Apparatus, live_lab
+from lab.swarm import STACK_LABEL
+from scenarios.record.entry import Entry
+from scenarios.record.operator import LiveOperator
+from scenarios.record.registry import ENTRIES, find
+from scenarios.record.step import Create
+from scenarios.record.table import Row, play_entries
+from scenarios.record.telling import concluded
+from scenarios.record.wanted import Wanted, spec_of
+from scenarios.worlds import Live, Means, Virtual
+
+AT_ONCE = 9
+QUICK = ("label-only", "healthy-task-is-gone", "paused-and-serving")
+QUICK_WATCH_S = 22.0
+"""Longer than what counts as steady, and all that the three cost."""
+
+
+def rows_of(means: Means, folder: Path, *entries: Entry, **how: float) -> Mapping[str, Row]:
+    evidence = EvidenceFolder.create(folder, "record")
+    return {
+        row.name: row
+        for row in play_entries(entries, means, evidence, AT_ONCE, lambda _: None, **how)
+    }
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_in_virtual_time(name: str, virtual: Virtual, tmp_path: Path) -> None:
+    row = rows_of(virtual, tmp_path, ENTRIES[name])[name]
+    assert row.verdict is Verdict.PASS, concluded(row)
+    assert all(said.client is None for said in row.said)
+
+
+@pytest.mark.live
+def test_on_a_real_engine_with_its_own_client(apparatus: Apparatus, tmp_path: Path) -> None:
+    rows = rows_of(Live(apparatus), tmp_path, *map(find, QUICK), watch_s=QUICK_WATCH_S)
+    assert {name: row.verdict for name, row in rows.items()} == dict.fromkeys(QUICK, Verdict.PASS)
+    clients = {name: row.said[-1].client for name, row in rows.items()}
+    codes = {name: client.exit_code for name, client in clients.items() if client is not None}
+    # The second was rolled back: the client's 0 is what the record is about.
+    assert codes == {"label-only": 0, "healthy-task-is-gone": 0, "paused-and-serving": 1}
+
+
+@pytest.fixture(scope="module")
+def live_rows(apparatus: Apparatus, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Row]:
+    """All of it, in one lab."""
+    return rows_of(Live(apparatus), tmp_path_factory.mktemp("record"), *ENTRIES.values())
+
+
+@pytest.mark.live
+@pytest.mark.deep
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", ENTRIES)
+def test_all_on_a_real_engine(name: str, live_rows: Mapping[str, Row]) -> None:
+    row = live_rows[name]
+    assert row.verdict is Verdict.PASS, concluded(row)
+
+
+@pytest.mark.live
+def test_the_client_sends_what_the_virtual_world_is_given(
+    apparatus: Apparatus, tmp_path: Path
+) -> None:
+    wanted = [
+        step.wanted
+        for entry in ENTRIES.values()
+        for step in entry.steps
+        if isinstance(step, Create)
+    ]
+    with live_lab(apparatus, tmp_path, "web", 8080) as world:
+        operator = LiveOperator(world, apparatus.image)
+        memory_bytes = world.daemon.api.info()["MemTotal"]
+        seen: dict[str, Any] = {}
+        for number, one in enumerate(wanted):
+            operator.create(f"n{number}", one)
+        deadline_s = world.now_s() + 60
+        while len(seen) < len(wanted) and world.now_s() < deadline_s:
+            world.next(world.now_s() + 0.2)
+            seen = {spec["Name"]: spec for spec in specs_in(world.daemon.api.services())}
+        for number in range(len(wanted)):
+            operator.give_up(f"n{number}")
+    for number, one in enumerate(wanted):
+        stack = f"n{number}"
+        given = msgspec.json.decode(spec_of(one, stack, apparatus.image, memory_bytes))
+        assert plain(seen[one.named(stack)]) == plain(given), one
+
+
+def specs_in(services: Any) -> list[Any]:
+    return [one["Spec"] for one in services if STACK_LABEL in one["Spec"]["Labels"]]
+
+
+DEFAULTS = {
+    "Isolation": "default",
+    "Runtime": "container",
+    "StopGracePeriod": 10_000_000_000,
+    "MaxFailureRatio": 0,
+    "MaxAttempts": 0,
+    "ForceUpdate": 0,
+    "Delay": 0,
+    "Init": False,
+}
+"""What the client or the engine writes out, though nobody said it."""
+
+
+def plain(value: Any) -> Any:
+    """A spec without what is empty, or is the default."""
+    if not isinstance(value, dict):
+        return value
+    kept = {key: plain(part) for key, part in value.items() if DEFAULTS.get(key) != part}
+    return {key: part for key, part in kept.items() if part not in ({}, None)}
+
+
+def test_what_is_plain_still_differs_where_it_matters() -> None:
+    one = msgspec.json.decode(spec_of(Wanted(), "a", "app:1", 1))
+    other = msgspec.json.decode(spec_of(Wanted(stop_grace_s=1.0), "a", "app:1", 1))
+    assert plain(one) != plain(other)
