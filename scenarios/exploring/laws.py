@@ -43,14 +43,15 @@ def false_green(trial: Trial) -> Broken | None:
 
     But for a head that crashes by itself one day: when that day is no guard foresees.
     """
+    ruling, from_s = trial.ruling, trial.ruled_s - trial.hold_s
+    if ruling and ruling.passed and not trial.truth.ran_unchanged(from_s, trial.ruled_s):
+        return f"{ruling.text}, and head's tasks had not run for the hold time"
     if trial.end != "pass":
         return None
     if trial.guarded and _lost_sight(trial):
         return "the upgrade passed, though sight was lost of the swarm before"
     if trial.schedule.planted:
         return f"the stamp was {trial.schedule.planted}, and the upgrade passed"
-    if trial.guarded and not trial.truth.ran_unchanged(trial.ruled_s - trial.hold_s, trial.ruled_s):
-        return f"it passed at {trial.ruled_s:.1f} s, before head's tasks had run for the hold time"
     is_doomed = trial.schedule.fault is Fault.CRASHES_LATER
     until_s = trial.end_s if is_doomed else trial.watched_until_s
     if trial.truth.held_head(trial.end_s, until_s):

@@ -98,13 +98,14 @@ def _clauses(node: ast.AST) -> Iterator[tuple[str, int, ast.AST]]:
             yield text, node.lineno, ast.copy_location(ast.Pass(), node)
         case ast.BoolOp(values=[*_, ast.Constant(value=str())]):
             return  # a word for where there is none
-        case ast.BoolOp(values=values):
+        case ast.BoolOp(op=op, values=values):
+            one_of = " (one of several)" if isinstance(op, ast.Or) else ""
             for number, value in enumerate(values):
                 if _is_for_types(value):
                     continue
                 rest = values[:number] + values[number + 1 :]
                 kept = rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
-                yield ast.unparse(value), value.lineno, ast.copy_location(kept, node)
+                yield ast.unparse(value) + one_of, value.lineno, ast.copy_location(kept, node)
 
 
 def _is_for_types(value: ast.expr) -> bool:

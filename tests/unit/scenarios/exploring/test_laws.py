@@ -102,6 +102,14 @@ def test_to_pass_what_is_not_at_head_and_stays_is_a_false_green(story: Story) ->
     assert "no-false-green" in broken(trial(story, "pass"))
 
 
+def test_the_guard_itself_may_not_pass_what_has_not_run_for_the_hold_time() -> None:
+    """Whatever a later step says."""
+    for story in (upgrading(), converged().at(ENDS_S - 1, listed()).at(ENDS_S - 1, listed(NEW))):
+        ruled = story.at(ENDS_S, Finding(step=GUARD, passed=True, text="converged"))
+        said = broken(trial(ruled, "fail", "not healthy", step="wait_healthy"))["no-false-green"]
+        assert said == "converged, and head's tasks had not run for the hold time"
+
+
 def test_what_becomes_of_it_after_the_hold_time_is_not_the_verdicts_to_know() -> None:
     assert broken(trial(converged().at(ENDS_S + HOLD_S + 0.1, seen(BOTTOM)), "pass")) == {}
 
