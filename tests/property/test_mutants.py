@@ -33,6 +33,8 @@ CAUGHT = Path(__file__).parent / "caught"
 _SEEN_WHOLE = "services are seen at every moment, so that nothing has to be inferred later"
 _ONE_NODE = "the one node is never lost or drained"
 _NAMED = "a rollback takes its time: that it is over in the moment of its start was seen live alone"
+_THERE = "every service is there before its upgrade"
+_LATER = "to be a little later than needed breaks no law"
 _WORDS = "it is about a task's own words, and the laws do not read them"
 UNREACHED: Mapping[str, str] = {
     "rules.finished": "the search's service is none that finishes",
@@ -54,21 +56,20 @@ UNREACHED: Mapping[str, str] = {
     "view._count_running: task.desired_state in WANTED_STATES (one of several)": (
         "the swarm leaves no task of an old spec pending that it has started itself (moby#36699)"
     ),
-    "rules.removed: not view.looked_since_deploy (one of several)": "every service is there before its upgrade",
+    "rules.removed: not view.looked_since_deploy (one of several)": _THERE,
     "rules.rolled_back: view.failed_task or view.now_s >= last_words_s(view)": _NAMED,
     "rules.rolled_back: view.now_s >= last_words_s(view) (one of several)": _NAMED,
-    "rules.rolled_back: view.failed_task (one of several)": "to be a little later than needed breaks no law",
+    "rules.rolled_back: view.failed_task (one of several)": _LATER,
     "rules.rolled_back: view.now_s < expectation.deadline_s": (
         "a schedule's patience outlasts its rollback"
     ),
     "rules.paused: view.failed_task in view.failed (one of several)": _WORDS,
-    "rules.paused: if not is_told and view.now_s < min(last_words_s(view), expectation.deadline_s)": (
-        _WORDS
-    ),
+    "rules.paused: "
+    "if not is_told and view.now_s < min(last_words_s(view), expectation.deadline_s)": _WORDS,
     "rules.paused: not is_told": _WORDS,
     "rules.paused: view.now_s < min(last_words_s(view), expectation.deadline_s)": _WORDS,
     "rules.converged: view.is_reverted (one of several)": _NAMED,
-    "rules.converged: wanted": "to be a little later than needed breaks no law",
+    "rules.converged: wanted": _LATER,
 }
 """Why the search cannot miss a clause, or a function's: the guard's own tests do."""
 GUARDS_TESTS = sorted((Path(__file__).parents[1] / "unit" / "harness").glob("test_guard_*.py"))
