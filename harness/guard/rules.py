@@ -141,7 +141,7 @@ def converged(view: View, expectation: Expectation) -> Ruling | None:
     service = view.service
     if service is None or not view.looked_since_deploy or view.is_reverted:
         return None
-    if not terminal_state(view):
+    if not terminal_state(view, service):
         return None
     wanted = wanted_tasks(service)
     has_held = view.now_s >= hold_ends_s(view, expectation)
@@ -163,12 +163,12 @@ def finished(view: View, _: Expectation) -> Ruling | None:
     if service is None or not view.looked_since_deploy or view.is_reverted or view.coming:
         return None
     spec, wanted = service.spec, wanted_tasks(service)
-    if spec.restart == "any" or spec.is_probed or not wanted or not terminal_state(view):
+    if spec.restart == "any" or spec.is_probed or not terminal_state(view, service):
         return None
     done = [
         task.id
         for task in view.tasks
-        if task.spec_digest == spec.task_digest and task.state == "complete" and not task.exit_code
+        if task.spec_digest == spec.task_digest and task.state == "complete"
     ]
     if view.running or len(done) < wanted:
         return None
@@ -199,7 +199,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def terminal_state(view: View) -> bool:
+def terminal_state(view: View, service: Service) -> bool:
     """Whether the swarm itself is done with this update, by its own account.
 
     A service that is created or scaled to zero, or a change that touches no task (labels only, or
@@ -207,9 +207,7 @@ def terminal_state(view: View) -> bool:
     """
     if view.own_state is not None:
         return view.own_state == "completed"
-    base, service = view.baseline.spec, view.service
-    if service is None:
-        return False
+    base = view.baseline.spec
     touches_tasks = base is not None and base.task_digest != service.spec.task_digest
     return not touches_tasks or wanted_tasks(service) == 0
 
@@ -243,7 +241,7 @@ def what_is_missing(view: View) -> str:
             f"{len(view.running)} of {wanted} tasks of the new spec run, update state {state}"
             f"{_newest_task(view, service)}"
         )
-    if not terminal_state(view):
+    if not terminal_state(view, service):
         return f"the update state is still {state}"
     if view.coming:
         task = view.coming[-1]
@@ -280,7 +278,7 @@ def _is_stalled(view: View) -> bool:
         task.state == "pending" and task.spec_digest == service.spec.task_digest
         for task in view.tasks
     )
-    return pending or terminal_state(view)
+    return pending or terminal_state(view, service)
 
 
 def _how_it_converged(view: View, expectation: Expectation, service: Service, wanted: int) -> str:

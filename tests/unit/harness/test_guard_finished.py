@@ -75,6 +75,35 @@ def test_an_update_that_is_not_over_is_waited_for() -> None:
     assert rule(BEFORE, story).outcome is Outcome.CONVERGED
 
 
+DONE = task("first", ONE_SHOT, "complete", exit_code=0)
+
+
+def test_what_had_finished_before_is_no_answer_until_the_deploy_has_returned() -> None:
+    before = service(ONE_SHOT)
+    story = Story().at(0, seen(before), listed(DONE)).at(2, seen(before))
+    ruling = rule(before, story.at(5, deployed(), seen(before)))
+    assert (ruling.outcome, ruling.decided_s) == (Outcome.CONVERGED, 5)
+
+
+def test_what_the_swarm_went_back_to_has_not_finished_as_head() -> None:
+    before, back = service(ONE_SHOT), service(ONE_SHOT, None, "completed")
+    story = Story().at(0, seen(before), listed(DONE)).at(1, deployed())
+    story.at(1, seen(service(HEAD, ONE_SHOT, "updating"))).at(8, seen(back))
+    assert rule(before, story).outcome is Outcome.ROLLED_BACK
+
+
+def test_another_task_that_still_runs_has_not_finished() -> None:
+    ruling = rule(None, created(ONE_SHOT, DONE, task("second", ONE_SHOT)))
+    assert (ruling.outcome, ruling.decided_s) == (Outcome.CONVERGED, 3 + ONE_SHOT.update.hold_s)
+
+
+def test_the_old_specs_end_is_not_heads() -> None:
+    next_one = spec("next job", restart="on-failure")
+    story = Story().at(0, seen(service(ONE_SHOT)), listed(DONE)).at(1, deployed())
+    story.at(2, seen(service(next_one, ONE_SHOT, "completed")))
+    assert rule(service(ONE_SHOT), story).outcome is not Outcome.CONVERGED
+
+
 def test_a_hold_that_the_caller_wants_is_held() -> None:
     story = upgrade((10, listed(OLD, NEW)), (15, seen(service(HEAD, BASE, "completed"))))
     assert rule(BEFORE, story).decided_s == 15
