@@ -122,10 +122,11 @@ def untold(trial: Trial) -> Broken | None:
     """Another's update is named where one came in before the guard ruled, and nowhere else.
 
     Before that the swarm may have gone back, or stopped, by itself: then that is what there is to
-    say. What was done in the very moment of the ruling, or before head was there, may go unnamed.
+    say. What was done in the very moment of the ruling, or before head was there, may go unnamed;
+    and where head was refused there is nothing that another could have overtaken.
     """
     ruling, applied_s = trial.ruling, trial.truth.applied_s
-    if ruling is None or applied_s is None:
+    if ruling is None or applied_s is None or trial.schedule.refused:
         return None
     said, ruled_s = ruling.text, trial.ruled_s
     names_it = any(words in said for words in ANOTHERS)

@@ -17,7 +17,7 @@ import (
 const (
 	exitFailed = 1
 	exitUsage  = 64
-	// garbageBytes is how much memory may be in use before old memory is given back.
+	// garbageBytes is how much memory may come into use before old memory is given back.
 	garbageBytes = 256 << 20
 )
 
@@ -68,10 +68,20 @@ func becomeDeterministic() {
 // collect gives old memory back, where there is much of it: between two requests, when SwarmKit has
 // nothing to do that could be interrupted.
 func collect() {
-	used := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	if metrics.Read(used); used[0].Value.Uint64() > garbageBytes {
+	if used() > kept+garbageBytes {
 		runtime.GC()
+		kept = used()
 	}
+}
+
+// kept is what was in use after the last collection: what cannot be given back is no reason for
+// another one.
+var kept uint64
+
+func used() uint64 {
+	read := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(read)
+	return read[0].Value.Uint64()
 }
 
 func exitCode(err error) int {

@@ -294,6 +294,11 @@ def test_what_came_before_head_or_in_the_moment_of_the_ruling_may_go_unnamed() -
     assert told(early_one, LATE) is None
 
 
+def test_of_a_head_that_was_refused_nothing_was_overtaken() -> None:
+    refused = but(REFERENCE, refused=True)
+    assert told(upgrading().at(15, LABELS), "the deploy command failed", schedule=refused) is None
+
+
 def test_the_old_harness_knows_of_no_others() -> None:
     assert told(upgrading().at(15, LABELS), LATE, step="hc1") is None
 
