@@ -6,7 +6,7 @@ the same guard judges a live swarm, a virtual one, and a history read from disk.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.guard import rules
 from harness.guard.outcome import Outcome, Ruling
@@ -32,7 +32,15 @@ class Guard:
 
     def feed(self, record: Record) -> Ruling | None:
         """Take in one record and rule, if it decides the matter. The first ruling is the last."""
-        self._view.feed(record.seen_s, record.what)
+        return self.feed_all((record,))
+
+    def feed_all(self, records: Iterable[Record]) -> Ruling | None:
+        """Take in what one look has shown, and rule on the whole of it.
+
+        Between a look's service and its tasks lies no moment that was ever seen.
+        """
+        for record in records:
+            self._view.feed(record.seen_s, record.what)
         return self._decide()
 
     def tick(self, now_s: float) -> Ruling | None:
