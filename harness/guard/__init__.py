@@ -51,11 +51,11 @@ class Guard:
     @property
     def wake_s(self) -> float:
         """The next moment at which time alone could decide the matter."""
-        moments_s = (
-            rules.hold_ends_s(self._view, self._expectation),
-            rules.last_words_s(self._view),
-        )
-        coming_s = [moment_s for moment_s in moments_s if moment_s > self._view.now_s]
+        view = self._view
+        moments_s = [rules.hold_ends_s(view, self._expectation)] if view.running else []
+        waits_for_words = view.was_reverted or view.own_state == "paused"
+        moments_s += [rules.last_words_s(view)] if waits_for_words else []
+        coming_s = [moment_s for moment_s in moments_s if moment_s > view.now_s]
         return min([*coming_s, self._expectation.deadline_s])
 
     @property
