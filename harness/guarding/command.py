@@ -144,7 +144,10 @@ class _Run:
             watch.begin(swarm.baseline())
             self._say_what_is_watched(watch)
             verdict = self._followed(swarm, watch)
-            self._print(verdict)
+            try:
+                self._print(verdict)
+            except BrokenPipeError:  # nobody reads it, but the exit code says the same
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return verdict.outcome.exit_code
 
     def interrupted(self, number: int) -> int:

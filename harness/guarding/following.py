@@ -15,8 +15,10 @@ def follow(
     """Feed the watch until all is decided, at the latest at its deadline.
 
     The baseline must have been taken. Nothing is concluded from time alone, but after a fresh look:
-    an engine may have dropped what it had to announce. ``look_on`` is called after each step.
+    an engine may have dropped what it had to announce. ``look_on`` is called first,
+    and after each step.
     """
+    look_on(watch)
     while not watch.is_decided:
         seen = sight.next(watch.wake_s)
         if seen is None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 _END_TIMEOUT_S = 5.0
 _SIGNALLED = 128
+_STDERR = 2
 _CANNOT_RUN = 127
 """What a shell gives for a command that is not there."""
 
@@ -45,7 +46,7 @@ class DeployCommand:
             self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
                 argv,
                 env=dict(environment),
-                stdout=sys.stderr if output_to_stderr else None,
+                stdout=_STDERR if output_to_stderr else None,
                 process_group=0,
             )
         except OSError as error:
