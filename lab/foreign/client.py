@@ -18,6 +18,8 @@ from lab.foreign.ssh import SshBridge
 
 _OK = 200
 _NOT_FOUND = 404
+_ANY_VERSION = "1.41"
+"""``/version`` has none in its path, and with "auto" the SDK would ask it in its constructor."""
 _TIMEOUT_S = 20
 """No answer that is asked for is long in the making; without a bound a dead network holds us."""
 
@@ -43,32 +45,19 @@ class Client:
         self._bridge = SshBridge(endpoint.host) if endpoint.host.startswith("ssh://") else None
         self._sessions: list[docker.APIClient] = []
         try:
-            self._api = self._session("auto")
-            self.calls += 1  # with "auto" the SDK asks for the version
+            self._api = self._session(_ANY_VERSION)
+            self._version = self._asked_version()
         except BaseException:
             self.close()
             raise
 
     def get(self, path: str, filters: Filters | None = None) -> bytes | None:
         """GET a path of the API; None where there is no such thing. Raises Silent."""
-        api = self._api
-        self.calls += 1
-        params = {"filters": msgspec.json.encode(filters).decode()} if filters else None
-        try:
-            answer = api.get(
-                f"{api.base_url}/v{api.api_version}/{path}", params=params, timeout=_TIMEOUT_S
-            )
-        except (requests.RequestException, OSError) as error:
-            raise Silent(self._why(error)) from error
-        if answer.status_code == _NOT_FOUND:
-            return None
-        if answer.status_code != _OK:
-            raise Silent(f"the engine at {self.endpoint} says: {_said(answer.content)}")
-        return bytes(answer.content).strip()
+        return self._ask(f"v{self._version}/{path}", filters)
 
     def stream(self, filters: Filters, since: str | None) -> EventStream:
         """Open the stream of events, where given from a moment in the past on. Raises Silent."""
-        api = self._session(self._api.api_version)
+        api = self._session(self._version)
         self.calls += 1
         try:
             return EventStream(api, api.events(decode=True, since=since, filters=filters))
@@ -99,6 +88,28 @@ class Client:
         if self._bridge is not None:
             self._bridge.close()
 
+    def _ask(self, path: str, filters: Filters | None = None) -> bytes | None:
+        self.calls += 1
+        params = {"filters": msgspec.json.encode(filters).decode()} if filters else None
+        try:
+            answer = self._api.get(
+                f"{self._api.base_url}/{path}", params=params, timeout=_TIMEOUT_S
+            )
+        except (requests.RequestException, OSError) as error:
+            raise Silent(self._why(error)) from error
+        if answer.status_code == _NOT_FOUND:
+            return None
+        if answer.status_code != _OK:
+            raise Silent(f"the engine at {self.endpoint} says: {_said(answer.content)}")
+        return bytes(answer.content).strip()
+
+    def _asked_version(self) -> str:
+        """The API's version that the engine itself is at: each serves its own."""
+        try:
+            return str(msgspec.json.decode(self._ask("version") or b"{}")["ApiVersion"])
+        except (msgspec.DecodeError, KeyError, TypeError) as error:
+            raise Silent(f"what answers at {self.endpoint} is no docker engine") from error
+
     def _session(self, version: str) -> docker.APIClient:
         endpoint = self.endpoint
         try:
@@ -110,6 +121,8 @@ class Client:
             )
         except (requests.RequestException, docker.errors.DockerException, OSError) as error:
             raise Silent(self._why(error)) from error
+        # Requests would put REQUESTS_CA_BUNDLE in the place of the engine's own authority.
+        api.trust_env = endpoint.tls is None
         self._sessions.append(api)
         return api
 

@@ -16,7 +16,7 @@ FILTERS: Filters = {
     "event": ["create", "update", "remove", "start", "die", "oom", "health_status"],
 }
 """All that can tell of an update. Every health check makes three further events, left out here."""
-_RETRY_S = (0.05, 0.1, 0.2, 0.5)
+_RETRY_S = (0.05, 0.1, 0.25)
 _END_TIMEOUT_S = 2.0
 
 
