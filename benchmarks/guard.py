@@ -62,6 +62,13 @@ CASES = (
         hold_s=5.0,
     ),
     Case(
+        name="boot 60 s, monitor 5 s",
+        options=("--update-monitor", "5s"),
+        behaves={"ready_s": 60},
+        ends="completed",
+        hold_s=5.0,
+    ),
+    Case(
         name="dies after 10 s of its boot, rolled back",
         options=(),
         behaves={"ready_s": 60, "exit_at_s": 10, "exit_code": 3},

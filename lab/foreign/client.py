@@ -19,7 +19,7 @@ from lab.foreign.ssh import SshBridge
 _OK = 200
 _NOT_FOUND = 404
 _ANY_VERSION = "1.41"
-"""``/version`` has none in its path, and with "auto" the SDK would ask it in its constructor."""
+"""With "auto" the SDK's constructor would ask for it, and with the wrong certificates."""
 _TIMEOUT_S = 20
 """No answer that is asked for is long in the making; without a bound a dead network holds us."""
 
@@ -34,6 +34,16 @@ class NotAManager(LabError):
     """The engine answers, but it is no manager of a swarm."""
 
 
+class _Swarm(msgspec.Struct, rename="pascal"):
+    local_node_state: str = ""
+    control_available: bool = False
+    node_id: str = msgspec.field(name="NodeID", default="")
+
+
+class _Info(msgspec.Struct, rename="pascal"):
+    swarm: _Swarm = msgspec.field(default_factory=_Swarm)
+
+
 class Client:
     """One engine, looked at. Close it. Each thread needs one of its own (`another`)."""
 
@@ -46,14 +56,14 @@ class Client:
         self._sessions: list[docker.APIClient] = []
         try:
             self._api = self._session(_ANY_VERSION)
-            self._version = self._asked_version()
+            self._version, self._info = self._introduced()
         except BaseException:
             self.close()
             raise
 
     def get(self, path: str, filters: Filters | None = None) -> bytes | None:
         """GET a path of the API; None where there is no such thing. Raises Silent."""
-        return self._ask(f"v{self._version}/{path}", filters)
+        return self._content(self._ask(f"v{self._version}/{path}", filters))
 
     def stream(self, filters: Filters, since: str | None) -> EventStream:
         """Open the stream of events, where given from a moment in the past on. Raises Silent."""
@@ -66,20 +76,20 @@ class Client:
             raise Silent(self._why(error)) from error
 
     def node_id(self) -> str:
-        """The id of the node that the engine is. Raises NotAManager, Silent."""
-        swarm = msgspec.json.decode(self.get("info") or b"{}").get("Swarm") or {}
-        state = swarm.get("LocalNodeState") or "inactive"
-        if state != "active":
+        """The id of the node that the engine is. Raises NotAManager."""
+        swarm = self._info.swarm
+        if swarm.local_node_state != "active":
             raise NotAManager(
-                f"the engine at {self.endpoint} is in no swarm (its node is {state}): "
+                f"the engine at {self.endpoint} is in no swarm (its node is "
+                f"{swarm.local_node_state or 'inactive'}): "
                 "name a manager of the swarm by DOCKER_HOST or a docker context"
             )
-        if not swarm.get("ControlAvailable"):
+        if not swarm.control_available:
             raise NotAManager(
                 f"the engine at {self.endpoint} is a worker, and only a manager can say what "
                 "becomes of a service: name a manager by DOCKER_HOST or a docker context"
             )
-        return str(swarm.get("NodeID", ""))
+        return swarm.node_id
 
     def close(self) -> None:
         """Close all connections."""
@@ -88,27 +98,32 @@ class Client:
         if self._bridge is not None:
             self._bridge.close()
 
-    def _ask(self, path: str, filters: Filters | None = None) -> bytes | None:
+    def _introduced(self) -> tuple[str, _Info]:
+        """The API's version that the engine itself is at, for it serves its own; and who it is."""
+        answer = self._ask("info")
+        version = answer.headers.get("Api-Version", "")
+        try:
+            info = msgspec.json.decode(self._content(answer) or b"", type=_Info)
+        except msgspec.DecodeError:
+            version, info = "", _Info()
+        if not version:
+            raise Silent(f"what answers at {self.endpoint} is no docker engine")
+        return version, info
+
+    def _ask(self, path: str, filters: Filters | None = None) -> requests.Response:
         self.calls += 1
         params = {"filters": msgspec.json.encode(filters).decode()} if filters else None
         try:
-            answer = self._api.get(
-                f"{self._api.base_url}/{path}", params=params, timeout=_TIMEOUT_S
-            )
+            return self._api.get(f"{self._api.base_url}/{path}", params=params, timeout=_TIMEOUT_S)
         except (requests.RequestException, OSError) as error:
             raise Silent(self._why(error)) from error
+
+    def _content(self, answer: requests.Response) -> bytes | None:
         if answer.status_code == _NOT_FOUND:
             return None
         if answer.status_code != _OK:
             raise Silent(f"the engine at {self.endpoint} says: {_said(answer.content)}")
         return bytes(answer.content).strip()
-
-    def _asked_version(self) -> str:
-        """The API's version that the engine itself is at: each serves its own."""
-        try:
-            return str(msgspec.json.decode(self._ask("version") or b"{}")["ApiVersion"])
-        except (msgspec.DecodeError, KeyError, TypeError) as error:
-            raise Silent(f"what answers at {self.endpoint} is no docker engine") from error
 
     def _session(self, version: str) -> docker.APIClient:
         endpoint = self.endpoint

@@ -15,7 +15,7 @@ from lab.errors import LabError, UsageError
 from lab.foreign.client import Client, Silent
 from lab.foreign.endpoint import Endpoint
 from lab.foreign.events import Connected, Cut, EventFollower
-from lab.foreign.pace import Pace
+from lab.foreign.pace import Look, Pace
 from lab.foreign.seen import Seen
 from lab.history import (
     ContainerEnded,
@@ -27,7 +27,7 @@ from lab.history import (
     TasksSeen,
     placed,
 )
-from lab.swarm import RUNNING, STACK_LABEL, TASK_LABEL, Service, Task
+from lab.swarm import RUNNING, STACK_LABEL, TASK_LABEL, WANTED_STATES, Service, Task
 
 FRESH_S = 0.2
 """A look that is no older than this need not be repeated before a ruling."""
@@ -59,6 +59,8 @@ class ForeignSwarm:
         self._stacks: set[str] = set()
         self._unresolved = set(targets)
         self._services: dict[str, Service] = {}
+        self._listed: dict[str, Task] = {}
+        """Tasks as they were listed last."""
         self._looked_s = 0.0
         self._was_cut = False
         self._announced: set[str] = set()
@@ -94,7 +96,7 @@ class ForeignSwarm:
 
     def baseline(self) -> Seen:
         """Look for the first time. Raises Silent, where `next` would go on trying."""
-        return self._look(full=True)
+        return self._look(Look())
 
     def deployed(self, deployed: Deployed) -> None:
         """Say that the deploy has ended: everything is looked at at once."""
@@ -104,7 +106,9 @@ class ForeignSwarm:
         """Wait for what is seen next, at most until ``until_s``; None when that moment has come."""
         while True:
             now_s = self.now_s()
-            seen = self._take_waiting() or (self._try(full=None) if self._is_due(now_s) else None)
+            seen = self._take_waiting() or (
+                self._try(self._pace.look(now_s)) if self._pace.due_s <= now_s else None
+            )
             if seen is not None:
                 return seen
             wait_s = min(until_s, self._pace.due_s) - self.now_s()
@@ -122,7 +126,7 @@ class ForeignSwarm:
         """Look anew, unless that was done just now and nothing was announced since."""
         if self.now_s() - self._looked_s <= FRESH_S and not self._announced and not self._is_blind:
             return Seen()
-        return self._try(full=True)
+        return self._try(Look())
 
     def close(self) -> None:
         """Stop watching."""
@@ -157,7 +161,8 @@ class ForeignSwarm:
                     return None
                 if event.kind == "service":
                     self._announced.add(event.attributes.get("name", ""))
-                self._pace.see(event, now_s)
+                if not self._tells_nothing(event):
+                    self._pace.see(event, now_s)
                 happened_s = self._clock.of_unix(message.unix_ns / _NANOSECONDS)
                 return Seen(records=(self._record("events", event, happened_s),))
             case Connected():
@@ -166,7 +171,7 @@ class ForeignSwarm:
                 self._was_cut = True
                 self._pace.stream(is_up=False, now_s=now_s)
             case Deployed():
-                self._pace.want(now_s)
+                self._pace.deployed(now_s)
                 return Seen(records=(self._record("deploy", message),))
         return None
 
@@ -181,47 +186,55 @@ class ForeignSwarm:
 
     # Looks.
 
-    def _is_due(self, now_s: float) -> bool:
-        return self._pace.due_s <= now_s
+    def _tells_nothing(self, event: EngineEvent) -> bool:
+        """Whether what a container's event announces is known, or will be announced once more.
 
-    def _try(self, *, full: bool | None) -> Seen:
+        A task whose health is checked is RUNNING when it is healthy, not when it has started; and
+        one that was told to end is expected to.
+        """
+        task = self._listed.get(event.attributes.get(TASK_LABEL, ""))
+        if event.action == "die":
+            return task is not None and task.desired_state not in (*WANTED_STATES, "complete")
+        service = self._services.get(event.attributes.get(_SERVICE_NAME, ""))
+        return event.action == "start" and service is not None and service.spec.is_probed
+
+    def _try(self, look: Look) -> Seen:
         """Look; where there is no answer, say so."""
-        is_full = self._is_blind or (self._pace.is_full(self.now_s()) if full is None else full)
         try:
-            return self._look(full=is_full)
+            return self._look(Look() if self._is_blind else look)
         except LabError as error:
             self._is_blind = True
             self._was_cut = True  # whatever is seen next comes after a gap
             self._pace.failed(self.now_s())
             return Seen(blind=str(error))
 
-    def _look(self, *, full: bool) -> Seen:
+    def _look(self, look: Look) -> Seen:
         before = dict(self._services)
         observations: list[Observation] = []
-        if full:
+        if look.services:
             observations += self._look_at_services()
-        tasks = self._look_at_tasks()
+        tasks = self._look_at_tasks() if look.tasks else []
         if tasks is None:  # a service has just been removed: its event, or the next look, tells
             self._pace.want(self.now_s())
-            tasks = []
-        else:
+            look, tasks = Look(services=look.services, tasks=False), []
+        if look.tasks:
+            self._listed = {task.id: task for task in tasks}
             observations += self._by_service(tasks)
         if self._is_blind and not self._all_run(tasks):
             raise Silent("the engine is back, but not all containers that it lists as running run")
         observations += self._ends_of(tasks)
-        return self._seen(observations, before, tasks, full=full)
+        return self._seen(observations, before, tasks, look)
 
     def _seen(
         self,
         observations: Iterable[Observation],
         before: dict[str, Service],
         tasks: Sequence[Task],
-        *,
-        full: bool,
+        look: Look,
     ) -> Seen:
         now_s = self.now_s()
         unwatched_s = 0.0
-        if full:
+        if look.services:
             if self._was_cut or self._has_unannounced(before):
                 unwatched_s = now_s - self._looked_s
             self._looked_s = now_s
@@ -230,7 +243,7 @@ class ForeignSwarm:
         has_remote = any(
             not task.is_terminal and task.node_id not in ("", self.node) for task in tasks
         )
-        self._pace.looked(now_s, full=full, tasks=tasks, has_remote=has_remote)
+        self._pace.looked(now_s, look, tasks=tasks, has_remote=has_remote)
         self._is_blind = False
         records = tuple(self._record("swarm", what) for what in observations)
         return Seen(records=records, unwatched_s=unwatched_s)
@@ -244,15 +257,15 @@ class ForeignSwarm:
         )
 
     def _look_at_services(self) -> list[Observation]:
-        found: dict[str, tuple[Service, bytes]] = {}
-        names = self._names | self._unresolved
-        if names:
-            listed = self._list_services({"name": sorted(names)})
-            found |= {name: item for name, item in listed.items() if name in names}
-        for stack in sorted(self._stacks | self._unresolved):
-            of_stack = self._list_services({"label": [f"{STACK_LABEL}={stack}"]})
-            self._resolve(stack, is_service=stack in found, is_stack=bool(of_stack))
-            found |= of_stack
+        if self._unresolved:
+            found = self._resolved(self._list_services())
+        else:
+            found = {}
+            if self._names:
+                listed = self._list_services({"name": sorted(self._names)})
+                found |= {name: item for name, item in listed.items() if name in self._names}
+            for stack in sorted(self._stacks):
+                found |= self._list_services({"label": [f"{STACK_LABEL}={stack}"]})
         gone = (self._services.keys() | self._names | self._unresolved) - found.keys()
         self._services = {name: service for name, (service, _) in found.items()}
         there = [
@@ -261,7 +274,23 @@ class ForeignSwarm:
         ]
         return [*there, *(ServiceSeen(name=name, service=None) for name in sorted(gone))]
 
-    def _list_services(self, filters: dict[str, list[str]]) -> dict[str, tuple[Service, bytes]]:
+    def _resolved(
+        self, listed: dict[str, tuple[Service, bytes]]
+    ) -> dict[str, tuple[Service, bytes]]:
+        """What is watched of all the swarm's services; targets turn out to be this or that."""
+        of_stacks = {name: _stack_of(service) for name, (service, _) in listed.items()}
+        for target in sorted(self._unresolved):
+            is_stack = target in of_stacks.values()
+            self._resolve(target, is_service=target in listed, is_stack=is_stack)
+        return {
+            name: item
+            for name, item in listed.items()
+            if name in self._names or of_stacks[name] in self._stacks
+        }
+
+    def _list_services(
+        self, filters: dict[str, list[str]] | None = None
+    ) -> dict[str, tuple[Service, bytes]]:
         listed = docker_api.parse_services(self._client.get("services", filters) or b"[]")
         return {service.name: (service, raw) for service, raw in listed}
 
@@ -340,3 +369,7 @@ class ForeignSwarm:
 
     def _record(self, source: str, what: Observation, happened_s: float | None = None) -> Record:
         return placed(next(self._numbers), source, what, self.now_s(), happened_s)
+
+
+def _stack_of(service: Service) -> str | None:
+    return service.spec.labels.get(STACK_LABEL)

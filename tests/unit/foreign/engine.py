@@ -99,8 +99,6 @@ class Engine:
             match path.strip("/").split("/"):
                 case ["info"]:
                     return self.info
-                case ["version"]:
-                    return {"ApiVersion": "1.41"}
                 case ["services"]:
                     return self._services(filters)
                 case ["tasks"]:
@@ -164,6 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, code: int, what: Any) -> None:
         body = json.dumps(what).encode()
         self.send_response(code)
+        self.send_header("Api-Version", "1.41")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -349,10 +349,9 @@ def test_a_reader_that_has_gone_gets_the_exit_code(up: Engine, deploy: str, exit
 
 def test_its_help_needs_nothing_of_the_lab() -> None:
     script = (
-        "import sys; sys.argv = ['stamplab', 'guard', '--help']\n"
-        "from scenarios.entry import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
+        "import sys, scenarios.entry\n"
+        "from harness.guarding.main import run\n"
+        "run(['--help'])\n"
         "print(sorted({'git', 'hypothesis', 'docker', 'requests', 'psutil', 'yaml', 'rich', "
         "'scenarios.cli', 'lab.live'} & set(sys.modules)), file=sys.stderr)"
     )
@@ -364,10 +363,9 @@ def test_its_help_needs_nothing_of_the_lab() -> None:
 
 def test_its_work_needs_nothing_of_the_lab(up: Engine) -> None:
     script = (
-        f"import sys; sys.argv = ['stamplab', 'guard', '{APP}', '--quiet', '--', 'true']\n"
-        "from scenarios.entry import main\n"
-        "try: main()\n"
-        "except SystemExit as end: print(end.code)\n"
+        "import sys, scenarios.entry\n"
+        "from harness.guarding.main import run\n"
+        f"print(run(['{APP}', '--quiet', '--', 'true']))\n"
         "print(sorted({'git', 'hypothesis', 'psutil', 'yaml', 'rich', 'scenarios.cli', 'lab.live'}"
         " & set(sys.modules)))"
     )
