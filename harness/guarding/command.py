@@ -144,6 +144,8 @@ class _Run:
             watch.begin(swarm.baseline())
             self._say_what_is_watched(watch)
             verdict = self._followed(swarm, watch)
+            if self._command is not None and self._command.was_interrupted:
+                return self.interrupted(_SIGINT)
             try:
                 self._print(verdict)
             except BrokenPipeError:  # nobody reads it, but the exit code says the same

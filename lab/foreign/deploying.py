@@ -42,6 +42,7 @@ class DeployCommand:
         self.problem = ""
         """Why it could not be run, or did not end by itself; empty where it did."""
         self._terminal: int | None = None
+        self._had_terminal = False
         try:
             self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
                 argv,
@@ -56,6 +57,11 @@ class DeployCommand:
             return
         self._lend_terminal()
         threading.Thread(target=self._wait, name="deploy command", daemon=True).start()
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether Ctrl-C ended it: where it had the terminal, it got that in our place."""
+        return self._had_terminal and self.exit_code == _SIGNALLED + signal.SIGINT
 
     def kill(self) -> None:
         """End it, and all that it started in its group: politely, then not."""
@@ -100,6 +106,7 @@ class DeployCommand:
         except (OSError, ValueError):
             return  # it goes on without
         self._terminal = os.getpgrp()
+        self._had_terminal = True
         self._signal(signal.SIGCONT)  # it may have tried already, and been stopped for it
 
     def _take_back_terminal(self) -> None:

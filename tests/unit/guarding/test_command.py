@@ -347,6 +347,48 @@ def test_a_reader_that_has_gone_gets_the_exit_code(up: Engine, deploy: str, exit
         assert guarding.process.wait(60) == exit_code
 
 
+AT_A_TERMINAL = """
+import os, pty, sys
+keys, *words = sys.argv[1:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "scenarios", "guard", *words])
+said, typed = b"", False
+while True:
+    try:
+        data = os.read(terminal, 1000)
+    except OSError:
+        break
+    if not data:
+        break
+    said += data
+    if b"ready" in said and not typed:
+        typed = True
+        os.write(terminal, keys.encode().decode("unicode_escape").encode())
+print(said.decode())
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("keys", "exit_code", "said"),
+    [("yes\\n", 0, "it read yes"), ("\\x03", 130, "interrupted by SIGINT")],
+)
+def test_at_a_terminal_the_deploy_may_ask(up: Engine, keys: str, exit_code: int, said: str) -> None:
+    deploy = ("sh", "-c", "echo ready; read answer && echo it read $answer")
+    done = subprocess.run(
+        [sys.executable, "-c", AT_A_TERMINAL, keys, APP, "--quiet", "--", *deploy],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_HOST": up.address},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert said in done.stdout
+    assert done.stdout.splitlines()[-1] == str(exit_code), done.stdout + done.stderr
+
+
 def test_its_help_needs_nothing_of_the_lab() -> None:
     script = (
         "import sys, scenarios.entry\n"
