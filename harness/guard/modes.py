@@ -12,19 +12,20 @@ def wanted(service: Service, tasks: Sequence[Task]) -> int:
 
     In the global modes that is the eligible nodes. Nobody tells which those are, but the swarm
     makes their tasks all at once (docker/cli cli/command/service/progress/progress.go,
-    globalProgressUpdater): so they are the nodes that have a task of the present spec, or one of
-    an older spec that is still to be replaced. There is at least one to be waited for.
+    globalProgressUpdater): so they are the nodes that are to have a task, be it an old one that is
+    still to be replaced, and those where the last one ended unasked. There is at least one to be
+    waited for.
     """
     spec = service.spec
     if spec.replicas is not None:
         return spec.replicas
-    complete = done(service, tasks)
-    nodes = {
+    wanted_on = {task.node_id for task in tasks if task.desired_state in WANTED_STATES}
+    last_on = {
         task.node_id
-        for task in tasks
-        if task.desired_state in WANTED_STATES or task.id in complete or _is_at_work(service, task)
+        for task in _newest(tasks)
+        if _is_of_present(service, task) and (spec.is_job or task.has_failed)
     }
-    return max(1, len(nodes))
+    return max(1, len(wanted_on | last_on))
 
 
 def serving(service: Service, tasks: Sequence[Task]) -> frozenset[str]:
@@ -45,17 +46,17 @@ def done(service: Service, tasks: Sequence[Task]) -> frozenset[str]:
 
     Another one may have come in their slot, or in the global modes (slot 0) on their node.
     """
-    newest = {(task.slot, task.node_id if task.slot == 0 else ""): task for task in tasks}
     return frozenset(
         task.id
-        for task in newest.values()
+        for task in _newest(tasks)
         if task.state == "complete" and _is_of_present(service, task)
     )
 
 
-def _is_at_work(service: Service, task: Task) -> bool:
-    """Whether it is a task of a job that has not ended: it is meant to complete, not to run."""
-    return service.spec.is_job and not task.is_terminal and _is_of_present(service, task)
+def _newest(tasks: Sequence[Task]) -> list[Task]:
+    """The last task of each slot, or in the global modes (slot 0) of each node."""
+    last = {(task.slot, task.node_id if task.slot == 0 else ""): task for task in tasks}
+    return list(last.values())
 
 
 def _is_of_present(service: Service, task: Task) -> bool:

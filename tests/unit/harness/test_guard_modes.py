@@ -122,45 +122,84 @@ def test_a_global_job_wants_a_completed_task_on_each_node() -> None:
     assert modes.serving(job(None), tasks) == {"1"}
 
 
+def test_a_job_that_is_updated_is_done_by_its_new_tasks() -> None:
+    before = msgspec.structs.replace(
+        job(1), spec=msgspec.structs.replace(job(1).spec, task_digest="base", digest="job before")
+    )
+    after = msgspec.structs.replace(job(1, iteration=1), previous_spec=before.spec)
+    earlier = on("a", task("1", BASE, "complete"), slot=1, iteration=0)
+    new = on("a", task("2", HEAD, "complete"), slot=1, iteration=1)
+    story = Story((0, seen(before)), (0, listed(earlier)), (1, deployed()), (1, seen(after)))
+    story.at(1, listed(earlier)).at(3, listed(earlier, new))
+    ruling = rule(before, story)
+    assert (ruling.outcome, ruling.decided_s) == (Outcome.CONVERGED, 3)
+
+
+def test_a_node_on_which_a_global_job_failed_for_good_is_not_forgotten() -> None:
+    tasks = [
+        on("a", task("1", HEAD, "complete", desired="complete"), iteration=0),
+        on("b", task("2", HEAD, "failed"), iteration=0),
+    ]
+    assert modes.wanted(job(None), tasks) == 2
+
+
+def test_what_a_global_job_did_before_is_forgotten() -> None:
+    tasks = [
+        on("a", task("1", HEAD, "running", desired="complete"), iteration=1),
+        on("b", task("2", HEAD, "complete", desired="remove"), iteration=0),
+    ]
+    assert modes.wanted(job(None, iteration=1), tasks) == 1
+
+
+def test_a_node_on_which_a_global_service_failed_for_good_is_not_forgotten() -> None:
+    failed = on("b", task("2", HEAD, "failed"))
+    tasks = [on("a", task("1", HEAD)), failed]
+    assert modes.wanted(GLOBAL, tasks) == 2
+    older = on("b", task("0", BASE, "failed"))
+    assert modes.wanted(GLOBAL, [on("a", task("1", HEAD)), older]) == 1
+    ended = on("b", task("2", HEAD, "shutdown"))
+    assert modes.wanted(GLOBAL, [on("a", task("1", HEAD)), ended]) == 1
+
+
 # One-shot services.
 
 
-@pytest.mark.parametrize(
-    ("condition", "serving"), [("none", {"1"}), ("on-failure", {"1"}), ("any", set())]
-)
-def test_a_task_that_finished_counts_where_nothing_is_to_follow_it(
-    condition: str, serving: set[str]
-) -> None:
+def test_a_task_that_has_finished_is_done_and_serves_nobody() -> None:
     tasks = [task("1", HEAD, "complete")]
-    assert modes.serving(service(once(condition=condition)), tasks) == serving
+    assert modes.done(service(once()), tasks) == {"1"}
+    assert modes.serving(service(once()), tasks) == set()
 
 
 def test_one_that_finished_before_another_in_its_slot_does_not_count() -> None:
     """It is of the same spec, from before the service was something else for a while."""
     tasks = [task("1", HEAD, "complete"), task("2", BASE, "complete"), task("3", HEAD, "starting")]
-    assert modes.serving(service(once()), tasks) == set()
+    assert modes.done(service(once()), tasks) == set()
 
 
 def test_slots_are_counted_one_by_one() -> None:
     first = msgspec.structs.replace(task("1", HEAD, "complete"), slot=1)
     second = msgspec.structs.replace(task("2", HEAD, "complete"), slot=2)
-    assert modes.serving(service(once()), [first, second]) == {"1", "2"}
+    assert modes.done(service(once()), [first, second]) == {"1", "2"}
 
 
 def test_a_one_shot_service_that_is_created_is_done_when_it_has_finished() -> None:
-    story = Story(
-        (1, deployed()), (1, seen(service(once()))), (3, listed(task("1", HEAD, "complete")))
-    )
+    story = Story((1, deployed()), (1, seen(service(once()))))
+    story.at(3, listed(task("1", HEAD, "complete")))
     ruling = rule(None, story)
-    assert ruling.outcome is Outcome.CONVERGED
-    assert (
-        ruling.reason == "converged: UpdateStatus=nil, 1 of 1 tasks of the new spec run or finished"
-    )
+    assert (ruling.outcome, ruling.decided_s) == (Outcome.CONVERGED, 3)
+
+
+def test_a_one_shot_service_that_is_what_it_was_once_is_not_done_by_what_it_did_then() -> None:
+    then, other = task("1", HEAD, "complete"), task("2", BASE, "complete")
+    story = Story((0, seen(service(once(BASE)))), (0, listed(then, other)), (1, deployed()))
+    story.at(2, seen(service(once(HEAD), once(BASE), "completed")))
+    story.at(2, listed(then, other, task("3", HEAD, "failed")))
+    assert rule(service(once(BASE)), story).outcome is not Outcome.CONVERGED
 
 
 def test_a_one_shot_task_that_failed_does_not_count() -> None:
     failed = task("1", HEAD, "failed", error="exit 1")
-    assert modes.serving(service(once()), [failed]) == set()
+    assert modes.done(service(once()), [failed]) == set()
 
 
 def test_tasks_of_a_plain_service_count_as_ever() -> None:
