@@ -61,7 +61,11 @@ class ForeignSwarm:
         self._services: dict[str, Service] = {}
         self._listed: dict[str, Task] = {}
         """Tasks as they were listed last."""
+        self._died: set[str] = set()
+        """Tasks whose container has ended, by its event."""
         self._looked_s = 0.0
+        self._is_fresh = False
+        """Whether nothing was announced since everything was looked at."""
         self._was_cut = False
         self._announced: set[str] = set()
         """Services that events told of since the last look at services."""
@@ -124,7 +128,7 @@ class ForeignSwarm:
 
     def confirm(self) -> Seen:
         """Look anew, unless that was done just now and nothing was announced since."""
-        if self.now_s() - self._looked_s <= FRESH_S and not self._announced and not self._is_blind:
+        if self._is_fresh and self.now_s() - self._looked_s <= FRESH_S:
             return Seen()
         return self._try(Look())
 
@@ -161,8 +165,11 @@ class ForeignSwarm:
                     return None
                 if event.kind == "service":
                     self._announced.add(event.attributes.get("name", ""))
+                if event.action == "die":
+                    self._died.add(event.attributes.get(TASK_LABEL, ""))
                 if not self._tells_nothing(event):
                     self._pace.see(event, now_s)
+                    self._is_fresh = False
                 happened_s = self._clock.of_unix(message.unix_ns / _NANOSECONDS)
                 return Seen(records=(self._record("events", event, happened_s),))
             case Connected():
@@ -204,6 +211,7 @@ class ForeignSwarm:
             return self._look(Look() if self._is_blind else look)
         except LabError as error:
             self._is_blind = True
+            self._is_fresh = False
             self._was_cut = True  # whatever is seen next comes after a gap
             self._pace.failed(self.now_s())
             return Seen(blind=str(error))
@@ -234,6 +242,7 @@ class ForeignSwarm:
     ) -> Seen:
         now_s = self.now_s()
         unwatched_s = 0.0
+        self._is_fresh |= look == Look()
         if look.services:
             if self._was_cut or self._has_unannounced(before):
                 unwatched_s = now_s - self._looked_s
@@ -306,6 +315,11 @@ class ForeignSwarm:
         (self._names if is_service else self._stacks).add(target)
 
     def _by_service(self, tasks: Sequence[Task]) -> list[Observation]:
+        """What each service's tasks do, without those that are listed as running and have died.
+
+        An agent reports a container's end some 100 ms after the event, and a hold may end then.
+        """
+        tasks = [task for task in tasks if task.state != RUNNING or task.id not in self._died]
         return [
             TasksSeen(
                 service=name, tasks=tuple(task for task in tasks if task.service_id == service.id)

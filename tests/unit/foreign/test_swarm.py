@@ -153,6 +153,29 @@ def test_the_deploys_end_is_handed_on_and_has_all_looked_at(engine: Engine) -> N
         assert services_in(until(swarm, lambda _: True)).keys() == {APP}
 
 
+def test_a_task_that_has_died_does_not_run_though_it_is_listed_so(engine: Engine) -> None:
+    """Its agent has not reported yet: a hold that ends just then must not end well."""
+    app = engine.put(APP)
+    engine.tasks = [task("1", app)]
+    with watching(engine) as swarm:
+        assert tasks_in(swarm.baseline()) == {APP: ("running",)}
+        engine.happen("die", "1")
+        until(swarm, lambda seen: bool(seen.records))
+        assert tasks_in(swarm.confirm()) == {APP: ()}
+        engine.tasks = [task("1", app, "failed")]
+        seen = until(swarm, lambda seen: tasks_in(seen) == {APP: ("failed",)})
+        assert seen.records
+
+
+def test_a_look_is_not_fresh_when_something_was_announced_since(engine: Engine) -> None:
+    engine.put(APP)
+    with watching(engine) as swarm:
+        swarm.baseline()
+        engine.happen("start", "1")
+        until(swarm, lambda seen: bool(seen.records))
+        assert services_in(swarm.confirm()).keys() == {APP}
+
+
 def test_the_end_of_a_task_that_failed_is_looked_into_once(engine: Engine) -> None:
     app = engine.put(APP)
     engine.tasks = [task("1", app)]
