@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import virtual
+from benchmarks import guard, virtual
 
-BENCHMARKS: Mapping[str, Callable[[list[str]], None]] = {"virtual": virtual.main}
+BENCHMARKS: Mapping[str, Callable[[list[str]], None]] = {
+    "guard": guard.main,
+    "virtual": virtual.main,
+}
 
 
 def main() -> int:

@@ -153,12 +153,17 @@ class _ApiVersion(msgspec.Struct, rename="pascal"):
     index: int = 0
 
 
+class _ApiJobStatus(msgspec.Struct, rename="pascal"):
+    job_iteration: _ApiVersion = msgspec.field(default_factory=_ApiVersion)
+
+
 class _ApiService(msgspec.Struct, rename="pascal"):
     spec: msgspec.Raw
     id: str = msgspec.field(name="ID")
     version: _ApiVersion = msgspec.field(default_factory=_ApiVersion)
     previous_spec: msgspec.Raw = msgspec.Raw(b"null")
     update_status: _ApiStatus | None = None
+    job_status: _ApiJobStatus | None = None
 
 
 class _ApiContainerStatus(msgspec.Struct, rename="pascal"):
@@ -181,7 +186,9 @@ class _ApiTask(msgspec.Struct, rename="pascal"):
     desired_state: str
     id: str = msgspec.field(name="ID")
     service_id: str = msgspec.field(name="ServiceID", default="")
+    node_id: str = msgspec.field(name="NodeID", default="")
     slot: int = 0
+    job_iteration: _ApiVersion | None = None
 
 
 def _service(api: _ApiService) -> Service:
@@ -193,6 +200,7 @@ def _service(api: _ApiService) -> Service:
         spec=_spec(bytes(api.spec)),
         previous_spec=_spec(bytes(api.previous_spec)) if has_previous else None,
         update_status=_status(api.update_status),
+        job_iteration=api.job_status.job_iteration.index if api.job_status else None,
     )
 
 
@@ -290,6 +298,8 @@ def _task(api: _ApiTask) -> Task:
             if has_container and container and state in TERMINAL_TASK_STATES
             else None
         ),
+        node_id=api.node_id,
+        job_iteration=api.job_iteration.index if api.job_iteration else None,
     )
 
 

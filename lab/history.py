@@ -60,6 +60,8 @@ class ContainerEnded(msgspec.Struct, frozen=True, kw_only=True, tag="container_e
     oom_killed: bool
     started_s: float
     finished_s: float
+    checks_health: bool | None = None
+    """Whether its health is checked: such a task is RUNNING only once healthy."""
 
 
 class OomKill(msgspec.Struct, frozen=True, kw_only=True, tag="oom_kill"):

@@ -78,6 +78,11 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True):
     is_probed: bool = False
     """Whether the spec itself gives its tasks a health check; an image may bring one, too."""
 
+    @property
+    def is_job(self) -> bool:
+        """Whether its tasks are meant to complete: then the updater has no part in it."""
+        return self.mode.endswith("-job")
+
 
 class UpdateStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The swarm's word on the last update.
@@ -112,6 +117,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     spec: ServiceSpec
     previous_spec: ServiceSpec | None = None
     update_status: UpdateStatus | None = None
+    job_iteration: int | None = None
+    """Of a job: how often it was asked for; each update begins another (service.go:876)."""
 
     @property
     def update_state(self) -> str | None:
@@ -139,6 +146,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     container_id: str | None = None
     exit_code: int | None = None
+    node_id: str = ""
+    """The node that it was given to; empty as long as none was found."""
+    job_iteration: int | None = None
 
     @property
     def has_failed(self) -> bool:

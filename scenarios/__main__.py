@@ -5,7 +5,7 @@ import signal
 # Until the command line takes over, Ctrl-C ends us without the traceback of some import.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from scenarios.cli import main
+from scenarios.entry import main
 
 if __name__ == "__main__":
     main()

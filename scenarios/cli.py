@@ -6,22 +6,18 @@ possible on this machine, 130 interrupted by Ctrl-C (128 + signal for others).
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-import traceback
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Literal
 
 import click
 from rich.text import Text
 
 from harness.evidence import stamplab_version
-from lab.errors import LabError, NeedsRoot, UsageError
+from harness.guarding.command import guard as guard_command
+from lab.command_line import ending_orderly, exit_code_of, say
+from lab.errors import NeedsRoot
 from lab.live.inventory import inventory
 from lab.live.lab import end_lab
 from lab.pressure import Ample, Squeeze
@@ -55,18 +51,6 @@ from scenarios.repro import Request, repro_discourse
 from scenarios.run import run
 from scenarios.vet import trust_option, vet
 from scenarios.worlds import Which
-
-EXIT_UNKNOWN = LabError.exit_code
-EXIT_USAGE = UsageError.exit_code
-_SIGNALLED = 128
-
-
-class Terminated(BaseException):
-    """SIGTERM or SIGHUP came: unwind and tear down as on Ctrl-C."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
@@ -186,6 +170,7 @@ stamplab.add_command(doctor)
 stamplab.add_command(explore)
 stamplab.add_command(generations)
 stamplab.add_command(list_)
+stamplab.add_command(guard_command)
 stamplab.add_command(parity)
 stamplab.add_command(record)
 stamplab.add_command(replay)
@@ -195,70 +180,20 @@ stamplab.add_command(vet)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminate)
-    signal.signal(signal.SIGHUP, _terminate)
-    before = sys.unraisablehook
-    sys.unraisablehook = partial(_send_again, before)
-    try:
+    with ending_orderly():
         sys.exit(_run(arguments))
-    finally:
-        sys.unraisablehook = before
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    return exit_code_of(
+        lambda: _as_whoever(arguments),
+        interrupted="interrupted: the lab was torn down, the evidence is kept",
+        terminated="terminated: the lab was torn down",
+    )
+
+
+def _as_whoever(arguments: Sequence[str] | None) -> object:
     try:
-        result = stamplab.main(arguments, prog_name="stamplab", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return EXIT_USAGE
-    except (KeyboardInterrupt, click.Abort):
-        return _say("interrupted: the lab was torn down, the evidence is kept", _SIGNALLED + 2)
-    except Terminated as stop:
-        return _say("terminated: the lab was torn down", _SIGNALLED + stop.number)
+        return stamplab.main(arguments, prog_name="stamplab", standalone_mode=False)
     except NeedsRoot as error:
-        return _say(f"{error}. As root it is:\n  {as_root()}", error.exit_code)
-    except LabError as error:
-        return _say(str(error), error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_UNKNOWN
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _say(f"{where}{error.strerror or error}", EXIT_UNKNOWN)
-    except Exception:  # noqa: BLE001 - a bug of ours is no verdict either, and its trace is needed
-        traceback.print_exc()
-        return _say("this is a bug of stamplab, not a verdict on the upgrade", EXIT_UNKNOWN)
-    return result if isinstance(result, int) else 0
-
-
-def _say(message: str, code: int) -> int:
-    click.echo(f"stamplab: {message}", err=True)
-    return code
-
-
-_SEND_AGAIN_S = 0.05
-
-
-def _send_again(
-    otherwise: Callable[[sys.UnraisableHookArgs], object], lost: sys.UnraisableHookArgs
-) -> None:
-    """Send an interrupt once more that fell into a finalizer, where Python ignores what is raised.
-
-    From another thread, a moment later: here it would fall into the same finalizer.
-    """
-    match lost.exc_value:
-        case KeyboardInterrupt():
-            number = int(signal.SIGINT)
-        case Terminated(number=number):
-            pass
-        case _:
-            otherwise(lost)
-            return
-    again = threading.Timer(_SEND_AGAIN_S, os.kill, (os.getpid(), number))
-    again.daemon = True
-    again.start()
-
-
-def _terminate(number: int, _: FrameType | None) -> None:
-    raise Terminated(number)
+        return say(f"{error}. As root it is:\n  {as_root()}", error.exit_code)

@@ -6,7 +6,7 @@ the same guard judges a live swarm, a virtual one, and a history read from disk.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.guard import rules
 from harness.guard.outcome import Outcome, Ruling
@@ -32,7 +32,15 @@ class Guard:
 
     def feed(self, record: Record) -> Ruling | None:
         """Take in one record and rule, if it decides the matter. The first ruling is the last."""
-        self._view.feed(record.seen_s, record.what)
+        return self.feed_all((record,))
+
+    def feed_all(self, records: Iterable[Record]) -> Ruling | None:
+        """Take in what one look has shown, and rule on the whole of it.
+
+        Between a look's service and its tasks lies no moment that was ever seen.
+        """
+        for record in records:
+            self._view.feed(record.seen_s, record.what)
         return self._decide()
 
     def tick(self, now_s: float) -> Ruling | None:
@@ -43,11 +51,11 @@ class Guard:
     @property
     def wake_s(self) -> float:
         """The next moment at which time alone could decide the matter."""
-        moments_s = (
-            rules.hold_ends_s(self._view, self._expectation),
-            rules.last_words_s(self._view),
-        )
-        coming_s = [moment_s for moment_s in moments_s if moment_s > self._view.now_s]
+        view = self._view
+        moments_s = [rules.hold_ends_s(view, self._expectation)] if view.running else []
+        waits_for_words = view.was_reverted or view.own_state == "paused"
+        moments_s += [rules.last_words_s(view)] if waits_for_words else []
+        coming_s = [moment_s for moment_s in moments_s if moment_s > view.now_s]
         return min([*coming_s, self._expectation.deadline_s])
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from harness.guard import modes
 from harness.guard.outcome import Outcome, Ruling
 from harness.guard.view import Expectation, View
 from lab.swarm import Service
@@ -143,7 +144,7 @@ def converged(view: View, expectation: Expectation) -> Ruling | None:
         return None
     if not terminal_state(view, service):
         return None
-    wanted = wanted_tasks(service)
+    wanted = modes.wanted(service, view.tasks)
     has_held = view.now_s >= hold_ends_s(view, expectation)
     is_steady = len(view.running) >= wanted and not view.coming and has_held
     if wanted and not is_steady:
@@ -162,14 +163,10 @@ def finished(view: View, _: Expectation) -> Ruling | None:
     service = view.service
     if service is None or not view.looked_since_deploy or view.is_reverted or view.coming:
         return None
-    spec, wanted = service.spec, wanted_tasks(service)
+    spec, wanted = service.spec, modes.wanted(service, view.tasks)
     if spec.restart == "any" or spec.is_probed or not terminal_state(view, service):
         return None
-    done = [
-        task.id
-        for task in view.tasks
-        if task.spec_digest == spec.task_digest and task.state == "complete"
-    ]
+    done = modes.done(service, view.tasks)
     if view.running or len(done) < wanted:
         return None
     reason = f"converged: {len(done)} of {wanted} tasks have finished with exit code 0, and the "
@@ -203,28 +200,27 @@ def terminal_state(view: View, service: Service) -> bool:
     """Whether the swarm itself is done with this update, by its own account.
 
     A service that is created or scaled to zero, or a change that touches no task (labels only, or
-    nothing at all), leaves the status nil for ever (service.go:909; moby#29012, moby#38520).
+    nothing at all), leaves the status nil for ever (service.go:909; moby#29012, moby#38520). So
+    does a job, whose tasks no updater replaces.
     """
     if view.own_state is not None:
         return view.own_state == "completed"
+    if service.spec.is_job:
+        return True
     base = view.baseline.spec
     touches_tasks = base is not None and base.task_digest != service.spec.task_digest
-    return not touches_tasks or wanted_tasks(service) == 0
-
-
-def wanted_tasks(service: Service) -> int:
-    """How many tasks of the present spec must run; a global service on one node has one."""
-    replicas = service.spec.replicas
-    return 1 if replicas is None else replicas
+    return not touches_tasks or modes.wanted(service, view.tasks) == 0
 
 
 def hold_ends_s(view: View, expectation: Expectation) -> float:
     """When the present running tasks will have run for as long as the server may fail them.
 
-    And for as long as the caller wants to see them run.
+    And for as long as the caller wants to see them run. A job that is done stays done.
     """
-    hold_s = view.service.spec.update.hold_s if view.service else 0.0
-    return view.running_since_s + max(hold_s, expectation.hold_s)
+    spec = view.service.spec if view.service else None
+    if spec is None or spec.is_job:
+        return view.running_since_s
+    return view.running_since_s + max(spec.update.hold_s, expectation.hold_s)
 
 
 def what_is_missing(view: View) -> str:
@@ -234,11 +230,12 @@ def what_is_missing(view: View) -> str:
         return f"there is no service {view.baseline.name} yet"
     if view.deployed is None:
         return "the deploy command has not returned"
-    wanted = wanted_tasks(service)
+    wanted = modes.wanted(service, view.tasks)
     state = view.own_state or "nil"
     if len(view.running) < wanted:
+        are = "are complete" if service.spec.is_job else "run"
         return (
-            f"{len(view.running)} of {wanted} tasks of the new spec run, update state {state}"
+            f"{len(view.running)} of {wanted} tasks of the new spec {are}, update state {state}"
             f"{_newest_task(view, service)}"
         )
     if not terminal_state(view, service):
@@ -284,6 +281,8 @@ def _is_stalled(view: View) -> bool:
 def _how_it_converged(view: View, expectation: Expectation, service: Service, wanted: int) -> str:
     if wanted == 0:
         return "converged: the service is scaled to zero"
+    if service.spec.is_job:
+        return f"converged: the job is done, {wanted} of {wanted} tasks completed"
     base = view.baseline.spec
     state = f"UpdateStatus={view.own_state or 'nil'}"
     if base is not None and base.digest == service.spec.digest:

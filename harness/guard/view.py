@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.guard import modes
 from lab.history import Deployed, Observation, RecorderLost, ServiceSeen, TasksSeen
 from lab.swarm import RUNNING, WANTED_STATES, Service, ServiceSpec, Task
 from lab.world import World
@@ -87,12 +88,16 @@ class View:
         self._service_id = baseline.service.id if baseline.service else None
         self.tasks: tuple[Task, ...] = ()
         self.failed: dict[str, Task] = {}
-        """Each task that was ever listed as failed, as listed last, by its id; the first first."""
+        """Each task that was listed as failed, as listed last, by its id; the first first.
+
+        Those of before the deploy are not among them.
+        """
+        self._failed_before: frozenset[str] | None = None
         self.state_since_s = 0.0
         """When the update's own state last changed."""
         self._blamed_task: str | None = None
         self.running: frozenset[str] = frozenset()
-        """Running tasks of the service's present spec, meant to run."""
+        """Tasks that do what the service's present spec asks for; see `modes.serving`."""
         self.running_since_s = 0.0
         """When that set last changed."""
         self.coming: tuple[Task, ...] = ()
@@ -110,7 +115,7 @@ class View:
                 self._count_running()
             case TasksSeen(service=name) if name == self.baseline.name:
                 self.tasks = what.tasks
-                self.failed |= {task.id: task for task in what.tasks if task.has_failed}
+                self._see_failed(what.tasks)
                 self._count_running()
             case Deployed():
                 self.deployed = what
@@ -166,6 +171,13 @@ class View:
             return self._blamed_task
         digest = self.applied.task_digest
         return next((task.id for task in self.failed.values() if task.spec_digest == digest), None)
+
+    def _see_failed(self, tasks: tuple[Task, ...]) -> None:
+        failed = {task.id: task for task in tasks if task.has_failed}
+        if self._failed_before is None:
+            is_before = self.deployed is None and self.applied is None
+            self._failed_before = frozenset(failed) if is_before else frozenset()
+        self.failed |= {key: failed[key] for key in failed if key not in self._failed_before}
 
     def _see_service(self, service: Service | None) -> None:
         had_state = self.own_state
@@ -224,13 +236,7 @@ class View:
 
     def _count_running(self) -> None:
         wanted = self.service.spec.task_digest if self.service else None
-        running = frozenset(
-            task.id
-            for task in self.tasks
-            if task.state == RUNNING
-            and task.desired_state == RUNNING
-            and task.spec_digest == wanted
-        )
+        running = modes.serving(self.service, self.tasks) if self.service else frozenset()
         if running != self.running:
             self.running = running
             self.running_since_s = self.now_s

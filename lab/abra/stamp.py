@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.abra import gogit
+from lab.abra.marks import DIRTY_MARK, SMALL_SHA_DIGITS, label, stack_name
 
-SMALL_SHA_DIGITS = 8
-DIRTY_MARK = "+U"
+__all__ = [
+    "DIRTY_MARK",
+    "SMALL_SHA_DIGITS",
+    "chaos_version",
+    "is_clean",
+    "label",
+    "stack_name",
+]
 
 
 def chaos_version(checkout: Path, home: Path | None = None) -> str:
@@ -27,16 +34,3 @@ def is_clean(checkout: Path, home: Path | None = None) -> bool:
     abra with a HOME of its own, where there are none. Raises LabError.
     """
     return gogit.read(checkout, home).is_clean
-
-
-def stack_name(domain: str) -> str:
-    """The stack of an app.
-
-    Its domain with underscores, cut at 45 characters (unverified for abra).
-    """
-    return domain.replace(".", "_")[:45]
-
-
-def label(stack: str, name: str) -> str:
-    """The full name of one of abra's service labels."""
-    return f"coop-cloud.{stack}.{name}"

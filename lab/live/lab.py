@@ -16,10 +16,10 @@ import msgspec
 from lab.cache import cache_folder
 from lab.cgroup.group import MemoryGroup
 from lab.cgroup.host import read_cgroup_host
+from lab.clock import Clock
 from lab.errors import LabError, UsageError
 from lab.history import HistoryWriter, Record
 from lab.live import sandbox
-from lab.live.clock import Clock
 from lab.live.daemon import Daemon
 from lab.live.engine import Engine, find_engine
 from lab.live.lease import LabFolder, claim_folder, end_lease, labs_root

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 
 from lab.cgroup.group import MemoryGroup
+from lab.clock import Clock
 from lab.errors import LabError
 from lab.history import Deployed, HistoryWriter, LimitSet, Note, Observation, Record
-from lab.live.clock import Clock
 from lab.live.daemon import Daemon
 from lab.live.provide import provide
 from lab.live.recorders.attached import AttachedClient

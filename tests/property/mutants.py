@@ -17,9 +17,9 @@ from types import ModuleType
 import msgspec
 
 import harness.guard
-from harness.guard import rules, view
+from harness.guard import modes, rules, view
 
-MODULES: tuple[ModuleType, ...] = (view, rules)
+MODULES: tuple[ModuleType, ...] = (modes, view, rules)
 _SPEAKS_ONLY = frozenset(
     {
         "_ending",

@@ -33,6 +33,7 @@ CAUGHT = Path(__file__).parent / "caught"
 _SEEN_WHOLE = "services are seen at every moment, so that nothing has to be inferred later"
 _ONE_NODE = "the one node is never lost or drained"
 _NAMED = "a rollback takes its time: that it is over in the moment of its start was seen live alone"
+_REPLICATED = "the search's service is a replicated one, and no job"
 _THERE = "every service is there before its upgrade"
 _LATER = "to be a little later than needed breaks no law"
 _WORDS = "it is about a task's own words, and the laws do not read them"
@@ -46,10 +47,18 @@ UNREACHED: Mapping[str, str] = {
     "view._foreign_spec: if now.update_status is None and self.update_started is not None": (
         _SEEN_WHOLE
     ),
-    "view._count_running: task.desired_state == RUNNING": _ONE_NODE,
-    "view._count_running: task.spec_digest == wanted": (
+    "view._see_failed": "no schedule has had a deploy of its head before",
+    "modes.serving: task.desired_state == RUNNING": _ONE_NODE,
+    "modes.serving: task.spec_digest == service.spec.task_digest": (
         "once the swarm says that it is done, no task of the old spec is meant to run"
     ),
+    "modes.wanted": _REPLICATED,
+    "modes.serving: if service.spec.is_job": _REPLICATED,
+    "modes.done": _REPLICATED,
+    "modes._is_of_present": _REPLICATED,
+    "rules.terminal_state: if service.spec.is_job": _REPLICATED,
+    "rules.hold_ends_s: if spec is None or spec.is_job": _REPLICATED,
+    "rules.hold_ends_s: spec.is_job (one of several)": _REPLICATED,
     "view._count_running: task.desired_state in WANTED_STATES or task.spec_digest == wanted": (
         _ONE_NODE
     ),

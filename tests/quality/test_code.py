@@ -23,6 +23,13 @@ PURE = (
     "harness/checks",
     "harness/attribution",
     "harness/generations.py",
+    "harness/guarding/expecting.py",
+    "harness/guarding/following.py",
+    "harness/guarding/gaps.py",
+    "harness/guarding/report.py",
+    "harness/guarding/telling.py",
+    "harness/guarding/verdict.py",
+    "harness/guarding/watch.py",
     "harness/hc1.py",
 )
 """Judges do no I/O: none of these modules may reach the machine."""

@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 import requests
 from docker import errors as errors
+from docker import tls as tls
 from docker import types as types
 
 _T = TypeVar("_T")
@@ -23,13 +24,21 @@ class APIClient(requests.Session):
     @property
     def api_version(self) -> str: ...
     def __init__(
-        self, base_url: str | None = ..., version: str | None = ..., timeout: int = ...
+        self,
+        base_url: str | None = ...,
+        version: str | None = ...,
+        timeout: int = ...,
+        tls: tls.TLSConfig | bool = ...,
     ) -> None: ...
     def __enter__(self) -> Self: ...
     def ping(self) -> bool: ...
     def info(self) -> _Answer: ...
     def events(
-        self, *, decode: Literal[True], filters: Mapping[str, Sequence[str]] | None = ...
+        self,
+        *,
+        decode: Literal[True],
+        since: str | None = ...,
+        filters: Mapping[str, Sequence[str]] | None = ...,
     ) -> CancellableStream[_Answer]: ...
     # Swarm.
     def init_swarm(self, advertise_addr: str | None = ..., listen_addr: str = ...) -> str: ...

@@ -10,10 +10,10 @@ import docker.types
 import msgspec
 
 from lab import docker_api, swarm
+from lab.clock import Clock
 from lab.errors import LabError
 from lab.history import ClientProbe, HistoryWriter
 from lab.live.api import fetch
-from lab.live.clock import Clock
 from lab.live.recorders.recorder import Recorder
 
 _POLL_S = 0.05

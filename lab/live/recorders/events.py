@@ -3,49 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import docker
-import docker.errors
-import msgspec
 
-from lab import docker_api
-from lab.history import ContainerEnded, EngineEvent, HistoryWriter
-from lab.live.clock import Clock
+from lab.clock import Clock
+from lab.engine_answers import Happened, read_container, read_event
+from lab.history import ContainerEnded, HistoryWriter
+from lab.live.api import fetch
 from lab.live.recorders.recorder import Recorder
 from lab.swarm import TASK_LABEL
 
 _KINDS = ["service", "container", "node"]
 _NANOSECONDS = 1e9
-
-
-class _Actor(msgspec.Struct, rename="pascal"):
-    attributes: dict[str, str] = {}
-    id: str = msgspec.field(name="ID", default="")
-
-
-class _Event(msgspec.Struct, rename={"time_nano": "timeNano", "kind": "Type"}):
-    action: str = msgspec.field(name="Action")
-    actor: _Actor = msgspec.field(name="Actor")
-    kind: str = ""
-    time_nano: int = 0
-
-
-class _State(msgspec.Struct, rename="pascal"):
-    exit_code: int
-    oom_killed: bool = msgspec.field(name="OOMKilled")
-    started_at: str
-    finished_at: str
-
-
-class _Config(msgspec.Struct, rename="pascal"):
-    labels: dict[str, str] = {}
-
-
-class _Container(msgspec.Struct, rename="pascal"):
-    state: _State
-    config: _Config
-    id: str = msgspec.field(name="Id")
 
 
 class EventRecorder(Recorder):
@@ -68,38 +37,33 @@ class EventRecorder(Recorder):
     def record(self) -> None:
         """Follow the stream to its end."""
         for item in self._stream:
-            event = msgspec.convert(item, _Event)
+            happened = read_event(item)
+            event = happened.event
             if event.action.startswith("exec_"):
                 continue  # health checks, several a second; their outcome has an event of its own
-            self._note(event)
+            self._note(happened)
             self._on_event()
             if event.kind == "container" and event.action == "die":
-                self._note_end(event.actor.id)
+                self._note_end(event.actor_id)
 
-    def _note(self, event: _Event) -> None:
-        happened_s = self._clock.of_unix(event.time_nano / _NANOSECONDS)
-        seen = EngineEvent(
-            kind=event.kind,
-            action=event.action,
-            actor_id=event.actor.id,
-            attributes=event.actor.attributes,
-        )
-        self.history.append(self.source, seen, happened_s)
+    def _note(self, happened: Happened) -> None:
+        happened_s = self._clock.of_unix(happened.unix_ns / _NANOSECONDS)
+        self.history.append(self.source, happened.event, happened_s)
 
     def _note_end(self, container_id: str) -> None:
-        try:
-            answer: dict[str, Any] = self._inspector.inspect_container(container_id)
-        except docker.errors.NotFound:
+        answer = fetch(self._inspector, f"containers/{container_id}/json")
+        if answer is None:
             return  # removed already: the die event's own exit code is all there is
-        container = msgspec.convert(answer, _Container)
-        started_s = self._clock.of_unix(docker_api.unix_seconds(container.state.started_at))
-        finished_s = self._clock.of_unix(docker_api.unix_seconds(container.state.finished_at))
+        container = read_container(answer)
+        started_s = self._clock.of_unix(container.started_unix_s)
+        finished_s = self._clock.of_unix(container.finished_unix_s)
         ended = ContainerEnded(
             container_id=container.id,
-            task_id=container.config.labels.get(TASK_LABEL),
-            exit_code=container.state.exit_code,
-            oom_killed=container.state.oom_killed,
+            task_id=container.labels.get(TASK_LABEL),
+            exit_code=container.exit_code,
+            oom_killed=container.oom_killed,
             started_s=round(started_s, 6),
             finished_s=round(finished_s, 6),
+            checks_health=container.checks_health,
         )
         self.history.append(self.source, ended, finished_s)

@@ -7,9 +7,9 @@ import select
 from pathlib import Path
 
 from lab.cgroup.kernel_log import OomReader, parse_kmsg
+from lab.clock import Clock
 from lab.errors import NotPossibleHere
 from lab.history import HistoryWriter, RecorderLost
-from lab.live.clock import Clock
 from lab.live.recorders.recorder import Recorder
 
 _KMSG = Path("/dev/kmsg")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from harness.guard import Outcome
@@ -35,9 +36,12 @@ def test_a_task_that_has_finished_and_is_not_started_anew_converges_at_once(rest
 
 def test_all_of_them_must_have_finished() -> None:
     job = spec("job", restart="on-failure", replicas=2)
-    one, other = (task(name, job, "complete", exit_code=0) for name in ("first", "second"))
+    one, other = (
+        msgspec.structs.replace(task(name, job, "complete", exit_code=0), slot=slot)
+        for slot, name in enumerate(("first", "second"), start=1)
+    )
     assert rule(None, created(job, one)).outcome is Outcome.STALLED
-    running = task("second", job)
+    running = msgspec.structs.replace(task("second", job), slot=2)
     assert rule(None, created(job, one, running)).outcome is not Outcome.CONVERGED
     assert rule(None, created(job, one, other)).outcome is Outcome.CONVERGED
 

@@ -18,9 +18,9 @@ import msgspec
 import psutil
 import pytest
 
+from lab.clock import Clock
 from lab.errors import LabError, NotPossibleHere
 from lab.history import HistoryWriter, MemorySample, RecorderLost, read_history
-from lab.live.clock import Clock
 from lab.live.engine import REQUIRED, find_engine, link_tools
 from lab.live.lease import LabFolder, Lease, claim_folder, end_lease
 from lab.live.recorders.clients import ClientPlan, ClientRecorder

@@ -9,9 +9,9 @@ from typing import Any, cast
 import docker
 import pytest
 
+from lab.clock import Clock
 from lab.errors import LabError
 from lab.history import HistoryWriter
-from lab.live.clock import Clock
 from lab.live.daemon import Daemon
 from lab.live.engine import Engine
 from lab.live.lease import LabFolder

@@ -1,4 +1,4 @@
-"""The live world's time: seconds since it began, by a clock that is never stepped."""
+"""Time where a real swarm is watched: seconds since that began, by a clock never stepped."""
 
 from __future__ import annotations
 

@@ -1,0 +1,229 @@
+"""The guard at a real swarm that is not its own: right, by looking alone, whatever breaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from lab.live.lab import Apparatus
+from tests.live.foreign import Foreign, somebodys_swarm
+from tests.live.proxy import Proxy, proxied
+
+pytestmark = pytest.mark.live
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def swarm(apparatus: Apparatus) -> Iterator[Foreign]:
+    with somebodys_swarm(apparatus) as swarm:
+        yield swarm
+
+
+@pytest.fixture
+def proxy(swarm: Foreign) -> Iterator[Proxy]:
+    """In front of the engine for the guard; the deploy goes past it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="stamplab-") as folder,
+        proxied(swarm.url, Path(folder)) as proxy,
+    ):
+        yield proxy
+
+
+class Guarding:
+    """The program, at work in a process of its own until the ``with`` block ends."""
+
+    def __init__(self, swarm: Foreign, proxy: Proxy, *words: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "scenarios", "guard", "--json", *words],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "DOCKER_HOST": proxy.address,
+                "ENGINE": swarm.url,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def end(self) -> dict[str, Any]:
+        out, err = self._process.communicate(timeout=120)
+        assert out, err
+        document: dict[str, Any] = json.loads(out)
+        assert document["exit_code"] == self._process.returncode
+        assert document["reason"]
+        return document
+
+
+def past_the_proxy(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The deploy command, at the engine itself: what it changes is not the guard's doing."""
+    return (
+        "--",
+        "env",
+        "DOCKER_HOST=",
+        "sh",
+        "-c",
+        'DOCKER_HOST=$ENGINE exec "$@"',
+        "deploy",
+        *words,
+    )
+
+
+def guard(
+    swarm: Foreign, proxy: Proxy, name: str, deploy: tuple[str, ...], *words: str
+) -> dict[str, Any]:
+    with Guarding(swarm, proxy, name, *words, *past_the_proxy(deploy)) as guarding:
+        return guarding.end()
+
+
+def only(document: Mapping[str, Any]) -> dict[str, Any]:
+    (service,) = document["services"]
+    return dict(service)
+
+
+def test_a_daemon_that_is_killed_in_the_hold_gives_no_false_success(
+    swarm: Foreign, proxy: Proxy
+) -> None:
+    """Its containers go with it. What it lists as running when it is back does not run."""
+    swarm.create("killed")
+    words = swarm.update("killed", "--update-monitor", "4s")
+    with Guarding(swarm, proxy, "killed", *past_the_proxy(words)) as guarding:
+        wait_until_running(swarm, "killed")
+        swarm.restart()
+        killed_s = time.monotonic()
+        found = guarding.end()
+        waited_s = time.monotonic() - killed_s
+    assert found["outcome"] in ("converged", "rolled back", "unknown", "paused"), found
+    if found["outcome"] == "converged":
+        assert waited_s > 4, found  # the hold began anew, with the task that came after it
+    assert proxy.methods == {"GET"}
+    swarm.docker("service", "rm", "killed")
+
+
+def wait_until_running(swarm: Foreign, name: str) -> None:
+    """Until a task of the new version runs: its label is written with its spec."""
+    deadline_s = time.monotonic() + 60
+    wanted = "{{.CurrentState}}"
+    while True:
+        assert time.monotonic() < deadline_s
+        tasks = swarm.docker("service", "ps", name, "--format", wanted).splitlines()
+        spec = swarm.docker("service", "inspect", name, "--format", "{{.Spec.Labels.v}}").strip()
+        if (
+            spec == "2"
+            and sum(task.startswith("Running") for task in tasks) == 1
+            and len(tasks) > 1
+        ):
+            return
+        threading.Event().wait(0.1)
+
+
+def test_an_upgrade_converges_and_nothing_but_looks_was_asked(swarm: Foreign, proxy: Proxy) -> None:
+    swarm.create("good")
+    found = guard(swarm, proxy, "good", swarm.update("good"), "--expect", "v=2")
+    assert (found["outcome"], only(found)["how"]) == ("converged", "updated")
+    assert proxy.methods == {"GET"}
+    assert len(proxy.requests) == found["api_calls"]
+    swarm.docker("service", "rm", "good")
+
+
+def test_an_oom_kill_before_it_is_healthy_rolls_back_and_is_named(
+    swarm: Foreign, proxy: Proxy
+) -> None:
+    swarm.create("thirsty")
+    words = swarm.update(
+        "thirsty", "--limit-memory", "32M", peak_bytes=100_000_000, boot_s=0.5, ready_s=5
+    )
+    found = guard(swarm, proxy, "thirsty", words)
+    assert found["outcome"] == "rolled back"
+    failure = only(found)["failure"]
+    assert failure["exit_code"] == 137
+    assert failure["oom_killed"] is True
+    assert failure["window"] == "before running"
+    assert 0 < failure["ran_s"] < 30
+    assert "OOM-killed by the engine's OOMKilled" in found["reason"]
+    assert proxy.methods == {"GET"}
+    swarm.docker("service", "rm", "thirsty")
+
+
+def test_a_stream_that_is_cut_twenty_times_hides_no_rollback(swarm: Foreign, proxy: Proxy) -> None:
+    swarm.create("cut")
+    words = swarm.update("cut", exit_at_s=7, exit_code=3, ready_s=20)
+    with Guarding(swarm, proxy, "cut", *past_the_proxy(words)) as guarding:
+        deadline_s = time.monotonic() + 60
+        while proxy.cuts < 20:
+            assert time.monotonic() < deadline_s
+            proxy.cut_streams()
+            time.sleep(0.05)
+        found = guarding.end()
+    assert found["outcome"] == "rolled back"
+    assert only(found)["failure"]["exit_code"] == 3
+    assert proxy.methods == {"GET"}
+    swarm.docker("service", "rm", "cut")
+
+
+def test_a_service_that_is_removed_and_one_that_is_scaled_to_zero(
+    swarm: Foreign, proxy: Proxy
+) -> None:
+    swarm.create("gone")
+    docker = swarm.update("gone")[0]
+    found = guard(swarm, proxy, "gone", (docker, "service", "scale", "-d", "gone=0"))
+    assert (found["outcome"], only(found)["how"]) == ("converged", "scaled to zero")
+    found = guard(swarm, proxy, "gone", (docker, "service", "rm", "gone"))
+    assert found["outcome"] == "removed"
+
+
+@pytest.mark.parametrize(
+    "mode",
+    ["replicated-job", pytest.param("global-job", marks=pytest.mark.deep), "one-shot", "global"],
+)
+def test_what_ends_by_itself_and_what_is_everywhere(
+    swarm: Foreign, proxy: Proxy, mode: str
+) -> None:
+    docker = swarm.update(mode)[0]
+    words = ("--restart-condition", "none") if mode == "one-shot" else ("--mode", mode)
+    runs_s = "1000" if mode == "global" else "0.2"
+    options: tuple[str, ...] = ("--network", "host", "--no-resolve-image")
+    options += ("--entrypoint", "/bin/sleep")
+    if not mode.endswith("job"):
+        options += ("--update-monitor", "500ms")
+    create = (docker, "service", "create", "-d", "--name", mode, *words, *options)
+    found = guard(swarm, proxy, mode, (*create, swarm.image, runs_s))
+    assert (found["outcome"], only(found)["how"]) == (
+        "converged",
+        "job" if mode.endswith("job") else "created",
+    )
+    swarm.docker("service", "rm", mode)
+
+
+def test_a_stack_of_which_one_service_rolls_back_is_mixed(swarm: Foreign, proxy: Proxy) -> None:
+    for name in ("pair_a", "pair_b"):
+        swarm.create(name, "--label", "com.docker.stack.namespace=pair")
+    good, bad = (
+        swarm.update("pair_a"),
+        swarm.update("pair_b", exit_at_s=0.1, exit_code=3, ready_s=9),
+    )
+    script = " && ".join(" ".join(f"'{word}'" for word in words) for words in (good, bad))
+    found = guard(swarm, proxy, "pair", ("sh", "-c", script))
+    assert (found["outcome"], found["exit_code"]) == ("mixed stack", 18)
+    assert {one["name"]: one["outcome"] for one in found["services"]} == {
+        "pair_a": "converged",
+        "pair_b": "rolled back",
+    }
+    swarm.docker("service", "rm", "pair_a", "pair_b")

@@ -1,0 +1,3 @@
+from tests.unit.foreign.conftest import engine
+
+__all__ = ["engine"]
