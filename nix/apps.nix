@@ -27,6 +27,10 @@ let
       command = "repro recipe";
       description = "The same on any recipe, by its own policy";
     };
+    guard = {
+      command = "guard";
+      description = "Follow a deploy to any swarm to its end: was it really deployed, and if not, why";
+    };
     explore = {
       command = "explore";
       description = "Search an upgrade's timing, on the real SwarmKit in virtual time, for a wrong verdict";
