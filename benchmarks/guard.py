@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import docker
 import msgspec
@@ -114,7 +115,7 @@ class Observer:
         self._streaming.close()
         self._api.close()
 
-    def _tasks(self) -> list[dict[str, str]]:
+    def _tasks(self) -> list[dict[str, Any]]:
         return self._api.tasks({"service": self._service})
 
     def _follow(self) -> None:
@@ -126,7 +127,7 @@ class Observer:
 
     def _list(self) -> None:
         while not self._stopping.wait(_OBSERVED_EVERY_S):
-            for task in self._api.tasks({"service": self._service}):
+            for task in self._tasks():
                 is_new = task["ID"] not in self._known and not self.running_s
                 if is_new and task["Status"]["State"] == "running":
                     self.running_s = time.monotonic()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from lab.recipe.durations import in_milliseconds
+
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What the overlay says; None leaves what the recipe says, or the engine's default.
@@ -28,7 +30,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     def deploy(self) -> Mapping[str, object]:
         """The service's ``deploy`` section of the compose file; empty where nothing is said."""
-        delay = None if self.delay_s is None else f"{round(self.delay_s * 1000)}ms"
+        delay = None if self.delay_s is None else in_milliseconds(self.delay_s)
         update = {
             "order": self.order,
             "failure_action": self.failure_action,

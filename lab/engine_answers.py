@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from lab import docker_api
-from lab.history import EngineEvent
+from lab.clock import Clock
+from lab.history import ContainerEnded, EngineEvent
+from lab.swarm import TASK_LABEL
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +31,18 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     """The engine's own word, unreliable on cgroup v1."""
     started_unix_s: float
     finished_unix_s: float
+
+    def ended(self, clock: Clock) -> ContainerEnded:
+        """Its end, by the world's clock."""
+        return ContainerEnded(
+            container_id=self.id,
+            task_id=self.labels.get(TASK_LABEL),
+            exit_code=self.exit_code,
+            oom_killed=self.oom_killed,
+            started_s=round(clock.of_unix(self.started_unix_s), 6),
+            finished_s=round(clock.of_unix(self.finished_unix_s), 6),
+            checks_health=self.checks_health,
+        )
 
 
 def read_event(item: dict[str, Any]) -> Happened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import click
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from lab.foreign.deploying import DeployCommand
     from lab.foreign.swarm import ForeignSwarm
 
-_SIGINT = 2
 _AFTER_DASHES = "stamplab.deploy"
 
 
@@ -106,7 +106,7 @@ def guard(
         run.print_no_verdict(str(error), error.exit_code)
         raise
     except KeyboardInterrupt:
-        return run.interrupted(_SIGINT)
+        return run.interrupted(signal.SIGINT)
     except Terminated as stop:
         return run.interrupted(stop.number)
 
@@ -145,7 +145,7 @@ class _Run:
             self._say_what_is_watched(watch)
             verdict = self._followed(swarm, watch)
             if self._command is not None and self._command.was_interrupted:
-                return self.interrupted(_SIGINT)
+                return self.interrupted(signal.SIGINT)
             try:
                 self._print(verdict)
             except BrokenPipeError:  # nobody reads it, but the exit code says the same
@@ -155,7 +155,7 @@ class _Run:
     def interrupted(self, number: int) -> int:
         """Say that nothing is claimed; return the exit code."""
         code = SIGNALLED + number
-        name = "SIGINT" if number == _SIGINT else f"signal {number}"
+        name = "SIGINT" if number == signal.SIGINT else f"signal {number}"
         reason = f"interrupted by {name} before the swarm had made up its mind: nothing is claimed"
         self.print_no_verdict(reason, code)
         return say(reason, code)

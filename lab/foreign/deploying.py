@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
+from lab.command_line import SIGNALLED
+
 _END_TIMEOUT_S = 5.0
-_SIGNALLED = 128
 _STDERR = 2
 _CANNOT_RUN = 127
 """What a shell gives for a command that is not there."""
@@ -61,7 +62,7 @@ class DeployCommand:
     @property
     def was_interrupted(self) -> bool:
         """Whether Ctrl-C ended it: where it had the terminal, it got that in our place."""
-        return self._had_terminal and self.exit_code == _SIGNALLED + signal.SIGINT
+        return self._had_terminal and self.exit_code == SIGNALLED + signal.SIGINT
 
     def kill(self) -> None:
         """End it, and all that it started in its group: politely, then not."""
@@ -83,7 +84,7 @@ class DeployCommand:
             self.kill()
             code = self._process.wait()
         self._take_back_terminal()
-        self._end(code if code >= 0 else _SIGNALLED - code)
+        self._end(code if code >= 0 else SIGNALLED - code)
 
     def _end(self, code: int) -> None:
         self.exit_code = code

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 import msgspec
 
 from lab.history import EngineEvent
-from lab.swarm import SETTLED_STATES, TASK_LABEL, Task
+from lab.swarm import RUNNING, SETTLED_STATES, TASK_LABEL, Task
 
 COALESCE_S = 0.05
 """One update writes a service twice within some milliseconds."""
@@ -152,7 +152,7 @@ def _again(awaited: _Awaited, task: Task | None, now_s: float) -> _Awaited | Non
     """When to look for it once more, unless what was awaited has come about, or never will."""
     if awaited.due_s > now_s:
         return awaited
-    has_come = task is None or task.is_terminal or (task.state == "running" and not awaited.ends)
+    has_come = task is None or task.is_terminal or (task.state == RUNNING and not awaited.ends)
     if has_come or not awaited.waits_s:
         return None
     return _Awaited(

@@ -10,15 +10,15 @@ import msgspec
 
 from lab import docker_api
 from lab.clock import Clock
-from lab.engine_answers import Container, Happened, read_container
+from lab.engine_answers import Happened
 from lab.errors import LabError, UsageError
 from lab.foreign.client import Client, Silent
+from lab.foreign.containers import Containers
 from lab.foreign.endpoint import Endpoint
 from lab.foreign.events import Connected, Cut, EventFollower
 from lab.foreign.pace import Look, Pace
 from lab.foreign.seen import Seen
 from lab.history import (
-    ContainerEnded,
     Deployed,
     EngineEvent,
     Observation,
@@ -31,8 +31,6 @@ from lab.swarm import RUNNING, STACK_LABEL, TASK_LABEL, WANTED_STATES, Service, 
 
 FRESH_S = 0.2
 """A look that is no older than this need not be repeated before a ruling."""
-_MOST_INSPECTED = 20
-"""A crash loop goes on as long as it is watched; the first failures say why."""
 _CONNECT_S = 5.0
 _NANOSECONDS = 1e9
 _SERVICE_NAME = "com.docker.swarm.service.name"
@@ -63,6 +61,7 @@ class ForeignSwarm:
         """Tasks as they were listed last."""
         self._died: set[str] = set()
         """Tasks whose container has ended, by its event."""
+        self._containers = Containers(client, self._clock, self.node)
         self._looked_s = 0.0
         self._is_fresh = False
         """Whether nothing was announced since everything was looked at."""
@@ -70,8 +69,6 @@ class ForeignSwarm:
         self._announced: set[str] = set()
         """Services that events told of since the last look at services."""
         self._is_blind = False
-        self._tasks_before: frozenset[str] | None = None
-        self._inspected: set[str] = set()
         self._events = EventFollower(client, self._messages.put)
         try:
             self._await_stream()
@@ -228,9 +225,9 @@ class ForeignSwarm:
         if look.tasks:
             self._listed = {task.id: task for task in tasks}
             observations += self._by_service(tasks)
-        if self._is_blind and not self._all_run(tasks):
+        if self._is_blind and not self._containers.all_run(tasks):
             raise Silent("the engine is back, but not all containers that it lists as running run")
-        observations += self._ends_of(tasks)
+        observations += self._containers.ends_of(tasks)
         return self._seen(observations, before, tasks, look)
 
     def _seen(
@@ -334,52 +331,6 @@ class ForeignSwarm:
             return []
         raw = self._client.get("tasks", {"service": ids})
         return None if raw is None else docker_api.parse_tasks(raw)
-
-    def _all_run(self, tasks: Iterable[Task]) -> bool:
-        """Whether the containers of this node's running tasks do run.
-
-        A manager that comes back lists what it knew: for some seconds tasks are RUNNING whose
-        containers ended with the engine (seen), until its agent has reported.
-        """
-        for task in tasks:
-            if task.state == RUNNING and task.node_id == self.node and task.container_id:
-                container = self._inspect(task.container_id)
-                if container is None or not container.runs:
-                    return False
-        return True
-
-    def _ends_of(self, tasks: Sequence[Task]) -> list[Observation]:
-        """Inspect the containers of tasks that failed since the baseline, as long as they exist."""
-        failed = [task for task in tasks if task.has_failed and task.container_id]
-        if self._tasks_before is None:
-            self._tasks_before = frozenset(task.id for task in failed)
-        due = [
-            task
-            for task in failed
-            if task.id not in self._tasks_before | self._inspected and task.node_id == self.node
-        ]
-        ends: list[Observation] = []
-        for task in due[: max(0, _MOST_INSPECTED - len(self._inspected))]:
-            self._inspected.add(task.id)
-            container = self._inspect(task.container_id or "")
-            if container is not None:
-                ends.append(self._end_of(container))
-        return ends
-
-    def _end_of(self, container: Container) -> ContainerEnded:
-        return ContainerEnded(
-            container_id=container.id,
-            task_id=container.labels.get(TASK_LABEL),
-            exit_code=container.exit_code,
-            oom_killed=container.oom_killed,
-            started_s=round(self._clock.of_unix(container.started_unix_s), 6),
-            finished_s=round(self._clock.of_unix(container.finished_unix_s), 6),
-            checks_health=container.checks_health,
-        )
-
-    def _inspect(self, container_id: str) -> Container | None:
-        raw = self._client.get(f"containers/{container_id}/json")
-        return None if raw is None else read_container(raw)
 
     def _record(self, source: str, what: Observation, happened_s: float | None = None) -> Record:
         return placed(next(self._numbers), source, what, self.now_s(), happened_s)

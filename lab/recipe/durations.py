@@ -14,3 +14,8 @@ def seconds_of(text: str | None, otherwise_s: float) -> float:
     if not parts or "".join(map("".join, parts)) != text:
         return otherwise_s
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def in_milliseconds(seconds: float) -> str:
+    """A duration as compose files and docker's flags take it, in whole milliseconds."""
+    return f"{round(seconds * 1000)}ms"

@@ -13,7 +13,7 @@ import msgspec
 
 from lab.recipe.commands import commands_of
 from lab.recipe.compose import Compose, ComposeService, Healthcheck, overlay_text
-from lab.recipe.durations import seconds_of
+from lab.recipe.durations import in_milliseconds, seconds_of
 from lab.workload.image import STAND_IN, START
 from lab.workload.shape import MemoryShape
 
@@ -123,8 +123,8 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
                 **(FAULTY[fault] if fault else {}),
             },
             "healthcheck": {
-                "interval": _duration(self.timing.health_interval_s),
-                "timeout": _duration(self.timing.health_timeout_s),
+                "interval": in_milliseconds(self.timing.health_interval_s),
+                "timeout": in_milliseconds(self.timing.health_timeout_s),
                 "retries": self._retries(own.healthcheck),
                 **self._start_period(),
             },
@@ -153,17 +153,17 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
     def _start_period(self) -> dict[str, object]:
         if self.timing.start_period_s is None:
             return {}
-        return {"start_period": _duration(self.timing.start_period_s)}
+        return {"start_period": in_milliseconds(self.timing.start_period_s)}
 
     def _stop_grace(self) -> dict[str, object]:
         if self.timing.stop_grace_s is None:
             return {}
-        return {"stop_grace_period": _duration(self.timing.stop_grace_s)}
+        return {"stop_grace_period": in_milliseconds(self.timing.stop_grace_s)}
 
     def _monitors(self) -> dict[str, object]:
         if self.timing.monitor_s is None:
             return {}
-        monitor = _duration(self.timing.monitor_s)
+        monitor = in_milliseconds(self.timing.monitor_s)
         return {"update_config": {"monitor": monitor}, "rollback_config": {"monitor": monitor}}
 
 
@@ -208,7 +208,3 @@ def image_in_place_of(image: str) -> str:
 def _tag(image: str) -> str:
     """The tag of an image's name, whose registry may have a port and which may end in a digest."""
     return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
-
-
-def _duration(seconds: float) -> str:
-    return f"{round(seconds * 1000)}ms"

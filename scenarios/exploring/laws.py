@@ -97,9 +97,9 @@ def wrong_reason(trial: Trial) -> Broken | None:
 def _is_hasty(trial: Trial) -> bool:
     """Whether the guard ruled in the middle of a rollback whose end it could have waited for."""
     state = trial.truth.at(trial.ruled_s + _MOMENT_S)  # records have rounded times
-    is_under_way = state and state.service and state.service.update_state == "rollback_started"
+    is_under_way = state is not None and state.update_state == "rollback_started"
     had_time = trial.ruled_s < trial.upgrade_s + trial.schedule.patience_s
-    return bool(is_under_way and had_time and trial.guarded and not _lost_sight(trial))
+    return is_under_way and had_time and trial.guarded and not _lost_sight(trial)
 
 
 def unfixed(trial: Trial) -> Broken | None:
@@ -152,7 +152,7 @@ def too_late(trial: Trial) -> Broken | None:
     done_s = trial.end_s - _PROMPT_S
     if ROLLED_BACK in trial.reason and trial.guarded:
         before = trial.truth.at(done_s)
-        was_over = before and before.service and before.service.update_state in _ROLLBACK_OVER
+        was_over = before is not None and before.update_state in _ROLLBACK_OVER
         back_s = trial.truth.rolled_back_s
         if was_over and back_s is not None and back_s <= done_s and not meddled(trial):
             return f"the rollback was over by {done_s:.1f} s, and was told at {trial.end_s:.1f} s"
@@ -164,8 +164,8 @@ def too_late(trial: Trial) -> Broken | None:
         return f"the service is gone, and: {trial.reason}"
     if meddled(trial, done_s):
         return f"another update came in long before, and: {trial.reason}"
-    if state.service.update_state in ("paused", *_ROLLBACK_OVER):
-        return f"the swarm says {state.service.update_state}, and: {trial.reason}"
+    if state.update_state in ("paused", *_ROLLBACK_OVER):
+        return f"the swarm says {state.update_state}, and: {trial.reason}"
     return None
 
 
@@ -182,7 +182,7 @@ def _was_over(trial: Trial, at_s: float) -> bool:
     """Whether the swarm itself had gone back, or stopped, by then."""
     back_s = trial.truth.rolled_back_s
     return (back_s is not None and back_s <= at_s) or any(
-        state.service is not None and state.service.update_state == "paused"
+        state.update_state == "paused"
         for state in trial.truth.states
         if (trial.truth.applied_s or 0.0) <= state.at_s <= at_s
     )

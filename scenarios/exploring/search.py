@@ -66,7 +66,7 @@ def outcome(trial: Trial) -> str:
     if trial.truth.held_head(trial.end_s, trial.watched_until_s):
         return "converged"
     state = trial.truth.at(trial.end_s)
-    if state is not None and state.service is not None and state.service.update_state == "paused":
+    if state is not None and state.update_state == "paused":
         return "paused"
     return "broken otherwise"
 

@@ -133,7 +133,7 @@ class Trial:
         )
         spec = "head's spec" if is_head else "another spec"
         running = len(state.running_head)
-        return f"{spec}, state {state.service.update_state}, {running} of head's tasks running"
+        return f"{spec}, state {state.update_state}, {running} of head's tasks running"
 
 
 def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, guard: bool) -> Trial:

@@ -19,7 +19,6 @@ UPGRADE_BEGINS = "==> stage upgrade"
 _ROUNDED_S = 1e-3
 """Records have rounded times, and a look may come a little later than what it sees."""
 _DONE = (None, "completed")
-_FAILED = ("failed", "rejected", "complete", "orphaned")
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,8 +28,14 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     service: Service | None
     running_head: frozenset[str]
     """Running tasks of the head spec."""
+
     coming: bool = False
     """Whether a task of head, or another one that is wanted, is on its way and does not run yet."""
+
+    @property
+    def update_state(self) -> str | None:
+        """The state of its last update, if there is such a service."""
+        return self.service.update_state if self.service else None
 
 
 class Truth:
@@ -72,7 +77,7 @@ class Truth:
             for task in alive
             if task.spec_digest == head and task.state == task.desired_state == RUNNING
         )
-        self.failed |= {t.id for t in listed if t.spec_digest == head and t.state in _FAILED}
+        self.failed |= {t.id for t in listed if t.spec_digest == head and t.has_failed}
         coming = any(
             task.state != RUNNING
             and (task.spec_digest == head or task.desired_state in ("ready", "running"))
@@ -120,7 +125,7 @@ class Truth:
             return False
         return (
             state.service.spec.digest == self.head.digest
-            and state.service.update_state in _DONE
+            and state.update_state in _DONE
             and len(state.running_head) >= self.wanted
             and not state.coming
         )

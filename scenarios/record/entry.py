@@ -11,6 +11,13 @@ from scenarios.record.played import Played
 from scenarios.record.step import Step
 from scenarios.shape import Shape
 
+_REPOSITORIES = {
+    "moby": "moby/moby",
+    "portainer": "portainer/portainer",
+    "docker-stack-wait": "sudo-bmitch/docker-stack-wait",
+    "shepherd": "containrrr/shepherd",
+}
+"""What people call them, where that is not their whole name."""
 VIRTUAL_ENGINE = "28.5"
 """The docker engine that vendors the SwarmKit of the virtual world."""
 
@@ -34,7 +41,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What tells it from the entry that goes by its report's name, e.g. ``control``."""
     also: tuple[str, ...] = ()
     """Other reports of the same."""
-    url: str = ""
     seen: str
     """What the reporter saw."""
     expected: str
@@ -61,6 +67,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return version_of(tried) < version_of(self.fixed_in)
 
     @property
+    def url(self) -> str:
+        """Where the report is to be read; empty for what nobody has reported."""
+        repository, is_report, number = self.source.partition("#")
+        if not is_report:
+            return ""
+        return f"https://github.com/{_REPOSITORIES.get(repository, repository)}/issues/{number}"
+
+    @property
     def label(self) -> str:
         """Its report, and what tells it from others of the same."""
         return f"{self.source} ({self.variant})" if self.variant else self.source
@@ -79,8 +93,3 @@ def version_of(engine: str) -> tuple[int, ...]:
     """The numbers at the beginning of an engine's version."""
     found = re.match(r"\d+(\.\d+)*", engine)
     return tuple(map(int, found.group().split("."))) if found else ()
-
-
-def docker_issue(repository: str, number: int) -> str:
-    """The address of an issue on GitHub."""
-    return f"https://github.com/{repository}/issues/{number}"

@@ -13,14 +13,13 @@ from typing import Any
 import msgspec
 
 from lab.history import Observation, ServiceSeen, TasksSeen
-from lab.swarm import RUNNING, Service, Task
+from lab.swarm import RUNNING, SETTLED_STATES, Service, Task
 from scenarios.record.wanted import STAMP, Wanted
 
 WATCH_S = 60.0
 """How long it looks on after the last change."""
 STEADY_S = 20.0
 """How long the very same tasks must have run in the end: a restart every so often is no running."""
-_OVER = ("completed", "paused", "rollback_completed", "rollback_paused")
 _RESTARTED_ONLY_IF_FAILED = ("on-failure", "none")
 
 
@@ -133,7 +132,7 @@ class Observer:
         is_asked = _is_asked(wanted, end)
         fate, text = _standing(seen, wanted, state, now_s)
         stands = state is None and fate in (Fate.DEPLOYED, Fate.FINISHED)
-        if until is not None and not (is_asked and (state in _OVER or stands)):
+        if until is not None and not (is_asked and (state in SETTLED_STATES or stands)):
             text = f"the update state was {state or 'nil'} when the next update came"
             return Truth(fate=Fate.REPLACED, text=text)
         if not is_asked:

@@ -261,11 +261,7 @@ def _newest_is(observer: Observer, states: frozenset[str]) -> bool:
 
 def _settled(observer: Observer) -> bool:
     seen = observer.last
-    return (
-        seen is not None
-        and seen.service is not None
-        and (seen.service.update_state in SETTLED_STATES)
-    )
+    return bool(seen and seen.service and seen.service.update_state in SETTLED_STATES)
 
 
 _COME: dict[str, Callable[[Observer], bool]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scenarios.discourse.shapes import GUARD
 from scenarios.record import signs
-from scenarios.record.entry import Entry, docker_issue
+from scenarios.record.entry import Entry
 from scenarios.record.observer import Fate
 from scenarios.record.step import Create, Deploy, WaitFor
 from scenarios.record.wanted import Probing, Wanted, changed
@@ -36,7 +36,6 @@ ENTRIES = (
     Entry(
         name="exits-0-after-rollback",
         source="docker/cli#6752",
-        url=docker_issue("docker/cli", 6752),
         title="an attached deploy exits 0 though the swarm rolled it back",
         seen="the new health check fails, the swarm rolls back, the client prints `converged`: 0",
         expected="another exit code than 0",
@@ -54,7 +53,6 @@ ENTRIES = (
     Entry(
         name="healthy-task-is-gone",
         source="moby#43081",
-        url=docker_issue("moby/moby", 43081),
         title="start-first: a crash after RUNNING finds the old task already retired",
         seen="no health check; the new task runs and ends; the rollback starts another old one",
         expected="the first task is never stopped",
@@ -72,7 +70,6 @@ ENTRIES = (
     Entry(
         name="healthy-tasks-are-replaced",
         source="moby#34111",
-        url=docker_issue("moby/moby", 34111),
         title="start-first with a failing health check replaces healthy old tasks (control)",
         seen="all at once, start-first both ways; the rollback replaces tasks that were healthy",
         expected="the healthy old tasks are kept",
@@ -92,7 +89,6 @@ ENTRIES = (
         name="delay-hides-failure",
         source="moby#37972",
         also=("moby#42875",),
-        url=docker_issue("moby/moby", 37972),
         title="a delay as long as the monitor: the failure is missed, no rollback (server fixed)",
         seen="a global service, delay 5 s; the unhealthy version stays, the good task is killed",
         expected="a rollback",
@@ -134,7 +130,6 @@ ENTRIES = (
     Entry(
         name="reason-is-erased",
         source="moby#36782",
-        url=docker_issue("moby/moby", 36782),
         title="rolled back `due to failure or early termination`, and the reason is nowhere",
         seen="the client and the log name a task and no reason; nothing is to be read afterwards",
         expected="the reason: which task, its error, its exit code",
@@ -183,7 +178,6 @@ ENTRIES = (
         name="image-is-absent",
         source="portainer#13213",
         also=("moby#32158",),
-        url=docker_issue("portainer/portainer", 13213),
         title="an image that cannot be had: the deploy is reported as success",
         seen="the pull fails on the node; the stack's update is called successful",
         expected="the deploy fails, with the node's words",

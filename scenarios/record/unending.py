@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scenarios.discourse.shapes import GUARD
 from scenarios.record import signs
-from scenarios.record.entry import Entry, docker_issue
+from scenarios.record.entry import Entry
 from scenarios.record.observer import Fate
 from scenarios.record.step import Create, Deploy, Interrupt, Pass, WaitFor
 from scenarios.record.wanted import Probing, Wanted, changed
@@ -26,7 +26,6 @@ ENTRIES = (
         name="never-schedulable",
         source="docker/cli#663",
         also=("moby#36699",),
-        url=docker_issue("docker/cli", 663),
         title="an attached update hangs for ever when no node takes the task",
         seen="a constraint that no node meets: the client waits without an end",
         expected="a bound, and a reason",
@@ -50,7 +49,6 @@ ENTRIES = (
     Entry(
         name="constraint-is-corrected",
         source="moby#42215",
-        url=docker_issue("moby/moby", 42215),
         title="the old pending task lingers after its constraint was corrected (control)",
         seen="the task that no node takes stays, and the corrected service does not come up",
         expected="the corrected version runs",
@@ -77,7 +75,6 @@ ENTRIES = (
         name="mixed-stack",
         source="docker/cli#595",
         also=("moby#34712",),
-        url=docker_issue("docker/cli", 595),
         title="one service of a stack is rolled back, its sibling stays new",
         seen="a stack of two versions, and nobody says so",
         expected="the whole stack goes back; of a waiter: that it is mixed",
@@ -109,7 +106,6 @@ ENTRIES = (
     Entry(
         name="one-shot",
         source="docker/cli#5299",
-        url=docker_issue("docker/cli", 5299),
         title="an attached deploy never returns where a one-shot service has completed",
         seen="a task that ends with 0 and is restarted on failure alone: the client waits for ever",
         expected="done, or an error",
@@ -120,7 +116,6 @@ ENTRIES = (
     Entry(
         name="paused-and-serving",
         source="docker-stack-wait#6",
-        url=docker_issue("sudo-bmitch/docker-stack-wait", 6),
         title="failure_action pause: the stamp says new, the old task serves",
         seen="the update is paused; whoever compares labels alone, or counts tasks, calls it done",
         expected="paused is no success, and says so",
@@ -149,7 +144,6 @@ ENTRIES = (
     Entry(
         name="retry-stops-what-worked",
         source="moby#38611",
-        url=docker_issue("moby/moby", 38611),
         title="deploying again while the image cannot be had stops the tasks that still worked",
         seen="paused with a replica of the old version up; the same deploy again takes that too",
         expected="what works is kept",
@@ -178,7 +172,6 @@ ENTRIES = (
     Entry(
         name="fails-after-monitor",
         source="moby#35498",
-        url=docker_issue("moby/moby", 35498),
         title="a failure after `monitor` is no failure of the update: completed, and it restarts",
         seen="the service fails as expected, and is not rolled back",
         expected="of a waiter that is told to wait longer than that: not deployed",
@@ -203,7 +196,6 @@ ENTRIES = (
         name="fails-after-the-guard",
         source="moby#35498",
         variant="not held",
-        url=docker_issue("moby/moby", 35498),
         title="the same where nobody told the guard to wait longer: it passes, and then it fails",
         seen="the service fails as expected, and is not rolled back",
         expected="rightly called deployed when the swarm was done with it; it breaks later",
@@ -274,7 +266,6 @@ ENTRIES = (
         name="stop-takes-too-long",
         source="moby#36111",
         also=("swarmkit#3274", "moby#44974"),
-        url=docker_issue("moby/moby", 36111),
         title="stop-first waits one minute for the old task, whatever its grace period",
         seen="two instances at once, though stop-first and a grace period of 90 s were asked for",
         expected="the new task starts when the old one has gone",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.nemesis import Remove, Scale
 from scenarios.discourse.shapes import GUARD
 from scenarios.record import signs
-from scenarios.record.entry import Entry, docker_issue
+from scenarios.record.entry import Entry
 from scenarios.record.observer import Fate
 from scenarios.record.step import Create, Deploy, Meddle, Pass, WaitFor
 from scenarios.record.wanted import Probing, Wanted, changed
@@ -24,7 +24,6 @@ ENTRIES = (
         name="label-only",
         source="moby#29012",
         also=("moby#38520",),
-        url=docker_issue("moby/moby", 29012),
         title="an update of labels alone never sets UpdateStatus",
         seen="whoever polls UpdateStatus for a terminal state waits for ever, or guesses",
         expected="some terminal state for this very update",
@@ -41,7 +40,6 @@ ENTRIES = (
         source="moby#38520",
         variant="scale",
         title="an update of the number of replicas alone never sets UpdateStatus",
-        url=docker_issue("moby/moby", 38520),
         seen="the same, for `docker service scale`",
         expected="some terminal state for this very update",
         steps=(
@@ -55,7 +53,6 @@ ENTRIES = (
     Entry(
         name="pending-is-forgotten",
         source="moby#53722",
-        url=docker_issue("moby/moby", 53722),
         title="a pending task is dropped by the scheduler after an update of labels alone",
         seen="`lab` is pending for want of memory; after a label-only update it stays so for good",
         expected="it runs as soon as there is memory (as it does without the label-only update)",
@@ -78,7 +75,6 @@ ENTRIES = (
         source="moby#53722",
         variant="control",
         title="the same without the update of labels: it runs as soon as there is memory",
-        url=docker_issue("moby/moby", 53722),
         seen="nothing: this is how it should be",
         expected="it runs as soon as there is memory",
         steps=(
@@ -160,7 +156,6 @@ ENTRIES = (
         name="created-broken",
         source="moby#28012",
         also=("sure-deploy#6",),
-        url=docker_issue("moby/moby", 28012),
         title="the first deploy of a service has no UpdateStatus, however broken it is",
         seen="an image's name was misspelled; a waiter that takes nil for done reports success",
         expected="not deployed, with the node's words",
@@ -171,7 +166,6 @@ ENTRIES = (
     Entry(
         name="nowhere-to-run",
         source="docker/cli#627",
-        url=docker_issue("docker/cli", 627),
         title="an attached update of a global service that no node may run never returns",
         seen="the list of tasks is empty, and the client waits for new ones for ever",
         expected="an end; of a waiter: that nothing runs",
@@ -186,7 +180,6 @@ ENTRIES = (
     Entry(
         name="scaled-to-zero",
         source="shepherd#97",
-        url=docker_issue("containrrr/shepherd", 97),
         title="an attached update of a service that is scaled to zero never returns (control)",
         seen="`waiting for new tasks`, for a day, of a service that is scaled to zero",
         expected="done: nothing is to run",

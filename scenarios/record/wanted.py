@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from lab.docker_api import NANOSECONDS_PER_SECOND
+from lab.recipe.durations import in_milliseconds
 from lab.swarm import STACK_LABEL
 
 STAMP = "stamp"
@@ -83,23 +84,23 @@ def changed(wanted: Wanted, **changes: Any) -> Wanted:
 
 def create_flags(wanted: Wanted, stack: str, image: str, memory_bytes: int) -> tuple[str, ...]:
     """``docker service create`` and its arguments, for a service that is waited for."""
-    mode = ["--mode", "global"] if wanted.replicas is None else ["--replicas", _s(wanted.replicas)]
+    mode = ["--mode", "global"] if wanted.replicas is None else ["--replicas", str(wanted.replicas)]
     flags = ["--name", wanted.named(stack), "--label", f"{STACK_LABEL}={stack}"]
     flags += ["--label", f"{STAMP}={wanted.stamp}", *mode, "--restart-condition", wanted.restart]
     for variable in wanted.environment:
         flags += ["--env", variable]
     flags += ["--update-order", wanted.order, "--update-failure-action", wanted.failure_action]
-    flags += ["--update-monitor", _duration(wanted.monitor_s)]
-    flags += ["--update-delay", _duration(wanted.delay_s)]
-    flags += ["--update-parallelism", _s(wanted.parallelism)]
-    flags += ["--rollback-monitor", _duration(wanted.rollback_monitor_s)]
+    flags += ["--update-monitor", in_milliseconds(wanted.monitor_s)]
+    flags += ["--update-delay", in_milliseconds(wanted.delay_s)]
+    flags += ["--update-parallelism", str(wanted.parallelism)]
+    flags += ["--rollback-monitor", in_milliseconds(wanted.rollback_monitor_s)]
     if wanted.health is not None:
-        flags += ["--health-cmd", PROBE, "--health-retries", _s(wanted.health.retries)]
-        flags += ["--health-interval", _duration(wanted.health.interval_s)]
+        flags += ["--health-cmd", PROBE, "--health-retries", str(wanted.health.retries)]
+        flags += ["--health-interval", in_milliseconds(wanted.health.interval_s)]
     if wanted.stop_grace_s is not None:
-        flags += ["--stop-grace-period", _duration(wanted.stop_grace_s)]
+        flags += ["--stop-grace-period", in_milliseconds(wanted.stop_grace_s)]
     if wanted.reserve_share:
-        flags += ["--reserve-memory", _s(_reserved_bytes(wanted, memory_bytes))]
+        flags += ["--reserve-memory", str(_reserved_bytes(wanted, memory_bytes))]
     if wanted.constraint:
         flags += ["--constraint", wanted.constraint]
     return ("service", "create", *_WAITING, *flags, _image(wanted, image), *SERVE)
@@ -125,7 +126,7 @@ def update_flags(before: Wanted, after: Wanted, stack: str, image: str) -> tuple
     if before.absent != after.absent:
         flags += ["--image", _image(after, image)]
     if before.replicas != after.replicas:
-        flags += ["--replicas", _s(after.replicas)]
+        flags += ["--replicas", str(after.replicas)]
     if before.constraint != after.constraint:
         flags += ["--constraint-rm", before.constraint] if before.constraint else []
         flags += ["--constraint-add", after.constraint] if after.constraint else []
@@ -190,11 +191,3 @@ def _reserved_bytes(wanted: Wanted, memory_bytes: int) -> int:
 
 def _nanoseconds(seconds: float) -> int:
     return round(seconds * NANOSECONDS_PER_SECOND)
-
-
-def _duration(seconds: float) -> str:
-    return f"{round(seconds * 1000)}ms"
-
-
-def _s(number: int | None) -> str:
-    return str(number)

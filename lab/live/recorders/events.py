@@ -8,10 +8,9 @@ import docker
 
 from lab.clock import Clock
 from lab.engine_answers import Happened, read_container, read_event
-from lab.history import ContainerEnded, HistoryWriter
+from lab.history import HistoryWriter
 from lab.live.api import fetch
 from lab.live.recorders.recorder import Recorder
-from lab.swarm import TASK_LABEL
 
 _KINDS = ["service", "container", "node"]
 _NANOSECONDS = 1e9
@@ -55,15 +54,5 @@ class EventRecorder(Recorder):
         if answer is None:
             return  # removed already: the die event's own exit code is all there is
         container = read_container(answer)
-        started_s = self._clock.of_unix(container.started_unix_s)
         finished_s = self._clock.of_unix(container.finished_unix_s)
-        ended = ContainerEnded(
-            container_id=container.id,
-            task_id=container.labels.get(TASK_LABEL),
-            exit_code=container.exit_code,
-            oom_killed=container.oom_killed,
-            started_s=round(started_s, 6),
-            finished_s=round(finished_s, 6),
-            checks_health=container.checks_health,
-        )
-        self.history.append(self.source, ended, finished_s)
+        self.history.append(self.source, container.ended(self._clock), finished_s)
