@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import lab
 
 VARIABLE = "STAMPLAB_TOOLS"
 _OF_THE_SYSTEM = "/run/current-system/sw/bin:/usr/bin:/bin"
@@ -50,6 +53,12 @@ def find(name: str, path: str | None = None) -> Path | None:
     found = shutil.which(name, path=path or search_path())
     # Not resolved: several programs are one file, and go by the name they are called by.
     return Path(found).absolute() if found else None
+
+
+def python_path() -> str:
+    """The PYTHONPATH of a program of ours: wherever we find our packages, who may be installed."""
+    ours = str(Path(lab.__path__[0]).parent)
+    return os.pathsep.join(dict.fromkeys((ours, *filter(None, sys.path))))
 
 
 def run(

@@ -27,6 +27,7 @@ def guarding(
     image: str | None = None,
     commit: str | None = None,
     timeout_s: float = 600.0,
+    hold_s: float = 0.0,
     context: str | None = None,
     environment: Mapping[str, str] | None = None,
     prunes: bool = False,
@@ -36,7 +37,8 @@ def guarding(
     The baseline is taken on entry, and all that becomes of the targets is followed from then on, in
     a thread. The engine is the one that ``docker`` itself would talk to, in this environment or
     the one given, or that of a docker context. ``labels``, ``image`` and ``commit`` are what must
-    be there in the end; ``prunes`` says that the deploy removes services on purpose. An exception
+    be there in the end; ``hold_s`` is how long it must run unchanged, where that is longer than the
+    swarm itself watches; ``prunes`` says that the deploy removes services on purpose. An exception
     inside the block passes through: a deploy that raised is not judged.
 
     Raises LabError where the swarm cannot be reached, UsageError for arguments that make no sense.
@@ -49,6 +51,7 @@ def guarding(
         image=image,
         commit=commit,
         timeout_s=timeout_s,
+        hold_s=hold_s,
         context=context,
         environment=environment,
         prunes=prunes,

@@ -56,6 +56,7 @@ def guarded(
     image: str | None,
     commit: str | None,
     timeout_s: float,
+    hold_s: float,
     context: str | None,
     environment: Mapping[str, str] | None,
     prunes: bool,
@@ -69,7 +70,11 @@ def guarded(
             attached(context, os.environ if environment is None else environment, targets)
         )
         plan = Plan(
-            targets=targets, deadline_s=swarm.now_s() + timeout_s, wanted=wanted, prunes=prunes
+            targets=targets,
+            deadline_s=swarm.now_s() + timeout_s,
+            wanted=wanted,
+            hold_s=hold_s,
+            prunes=prunes,
         )
         watch = Watch(plan, swarm.node)
         watch.begin(swarm.baseline())

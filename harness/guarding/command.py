@@ -63,6 +63,14 @@ class _WithDeploy(click.Command):
     help="Give up after this long, the deploy command included.",
 )
 @click.option(
+    "--hold",
+    "hold_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long what was deployed must run unchanged.  [default: as long as the swarm watches]",
+)
+@click.option(
     "--context",
     metavar="NAME",
     help="The docker context to use.  [default: DOCKER_HOST, DOCKER_CONTEXT, the current one]",
@@ -78,6 +86,7 @@ def guard(
     expect_image: str | None,
     commit: str | None,
     timeout_s: float,
+    hold_s: float,
     context: str | None,
     as_json: bool,
     quiet: bool,
@@ -96,6 +105,7 @@ def guard(
         targets=targets,
         argv=ctx.meta.get(_AFTER_DASHES, ()),
         timeout_s=timeout_s,
+        hold_s=hold_s,
         context=context,
         as_json=as_json,
         quiet=quiet,
@@ -120,6 +130,7 @@ class _Run:
         targets: tuple[str, ...],
         argv: tuple[str, ...],
         timeout_s: float,
+        hold_s: float,
         context: str | None,
         as_json: bool,
         quiet: bool,
@@ -127,6 +138,7 @@ class _Run:
         self._targets = targets
         self._argv = argv
         self._timeout_s = timeout_s
+        self._hold_s = hold_s
         self._context = context
         self._as_json = as_json
         self._quiet = quiet
@@ -171,6 +183,7 @@ class _Run:
             targets=self._targets,
             deadline_s=self._timeout_s,
             wanted=wanted,
+            hold_s=self._hold_s,
             deploys=bool(self._argv),
             prunes="--prune" in self._argv,
         )

@@ -29,6 +29,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float
     """When the guard gives up, by the sight's clock."""
     wanted: Wanted = Wanted()
+    hold_s: float = 0.0
+    """How long what was deployed must run unchanged at least; the server's own rules may ask for
+    more."""
     deploys: bool = True
     """Whether a deploy is still to come. Without one the last update is judged, or the present."""
     prunes: bool = False
@@ -240,7 +243,11 @@ class Watch:
                 labels = self.plan.wanted.labels
                 if name not in self.plan.targets:
                     labels = expecting.labels_of(self.plan.wanted, one.baseline, one.now)
-                one.judge(Expectation(deadline_s=self.plan.deadline_s, labels=labels))
+                one.judge(
+                    Expectation(
+                        deadline_s=self.plan.deadline_s, labels=labels, hold_s=self.plan.hold_s
+                    )
+                )
 
     def _drop_names_of_stacks(self) -> None:
         """A target that was not there at first, and has turned out to be a stack, is no service."""

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import msgspec
 
-import lab
 from lab import programs
 from lab.abra.folder import AbraFolder
 from lab.errors import LabError, NotPossibleHere, UsageError
@@ -145,8 +144,6 @@ class Abra:
         return self.run("app", "deploy", *DEPLOY_FLAGS, *flags, domain)
 
 
-_PYTHON_PATH = dict.fromkeys((str(Path(lab.__path__[0]).parent), *filter(None, sys.path)))
-"""The stand-in's: wherever ours finds its packages, for an installed program may bring its own."""
 _OF_THE_TOOLS = ("GIT_EXEC_PATH", "LD_LIBRARY_PATH")
 """Where programs that were unpacked, not installed, find their own parts."""
 
@@ -157,7 +154,7 @@ def environment(folder: AbraFolder, engine: str) -> dict[str, str]:
         "ABRA_DIR": str(folder.path),
         "HOME": str(folder.home),
         "PATH": programs.search_path(),
-        "PYTHONPATH": os.pathsep.join(_PYTHON_PATH),
+        "PYTHONPATH": programs.python_path(),
         "DOCKER_HOST": engine,
         "GIT_ALLOW_PROTOCOL": "file",
         "LANG": "C.UTF-8",

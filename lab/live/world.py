@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from lab import programs
 from lab.cgroup.group import MemoryGroup
 from lab.clock import Clock
 from lab.errors import LabError
@@ -22,6 +23,7 @@ from lab.live.recorders.memory import MemoryRecorder
 from lab.live.recorders.nemesis import Nemesis
 from lab.live.recorders.recorder import Recorder
 from lab.live.recorders.swarm import SwarmRecorder
+from lab.live.recorders.waiter import Waiter
 from lab.nemesis import Act
 from lab.recipe.granted import granted_to
 from lab.recipe.trust import Gate, Grant
@@ -136,6 +138,18 @@ class LiveWorld:
         client.start()
         self._recorders.append(client)
         return client
+
+    def attend(self, stack: str, name: str, argv: Sequence[str]) -> Waiter:
+        """Have a program of ours wait for a deploy that somebody else does to a stack.
+
+        It finds the engine by DOCKER_HOST, its records go by ``name``, and it is ended with the
+        world at the latest. Raises LabError when it cannot be run.
+        """
+        environment = self.daemon.client_environment({"PYTHONPATH": programs.python_path()})
+        waiter = Waiter(self._history, argv, environment, stack=stack, name=name)
+        waiter.start()
+        self._recorders.append(waiter)
+        return waiter
 
     def inspect(self, service: str) -> Service | None:
         """Look at a service now and record it."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.guard import Outcome
+from harness.guard import Outcome, Ruling
 from harness.verdict import Verdict
 from scenarios.discourse.shapes import GUARD
 from scenarios.record.entry import Entry, Sign
 from scenarios.record.observer import Fate
-from scenarios.record.played import Life, Played, Tried
+from scenarios.record.played import Command, Life, Played, Tried
 from scenarios.shape import Shape, Stamp
 
 RIGHT: dict[Fate, frozenset[Outcome]] = {
@@ -47,7 +47,7 @@ def judge(entry: Entry, played: Played, world: str, engine: str) -> Judged:
     told: list[tuple[Sign, bool | None]] = [(one, one.holds(played)) for one in entry.signature]
     missing = tuple(one.text for one, holds in told if holds is False)
     must = entry.must_reproduce(world, engine)
-    wrong = tuple(said for tried in played.tried if (said := wrong_in(entry, tried)))
+    wrong = tuple(said for tried in played.tried for said in wrong_in(entry, tried))
     differences = entry.shape.differences(shape_of(played)) if entry.shape else ()
     unseen = tuple(one.text for one, holds in told if holds is None)
     # The swarm's part alone may be as it always was where the rest has been mended.
@@ -60,28 +60,37 @@ def judge(entry: Entry, played: Played, world: str, engine: str) -> Judged:
         missing=missing,
         unseen=unseen,
         wrong=wrong,
-        later=tuple(said for tried in played.tried if (said := _broke_later(entry, tried))),
+        later=tuple(
+            said for tried in played.tried if (said := _broke_later(entry, tried, tried.ruling))
+        ),
         differences=differences,
     )
 
 
-def wrong_in(entry: Entry, tried: Tried) -> str:
-    """Say how the guard was wrong about a deploy; nothing where it was right."""
-    outcome, truth = tried.ruling.outcome, tried.truth
-    if outcome in RIGHT[truth.fate]:
-        return ""
-    if _broke_later(entry, tried):
-        return ""
-    return f"{tried.what}: the guard says {outcome}, in truth it is {truth.fate} ({truth.text})"
+def wrong_in(entry: Entry, tried: Tried) -> list[str]:
+    """Say how a guard was wrong about a deploy; nothing where both were right."""
+    words: list[tuple[str, Ruling | Command]] = [("the guard", tried.ruling)]
+    words += [("`stamplab guard`", tried.command)] if tried.command else []
+    truth = f"in truth it is {tried.truth.fate} ({tried.truth.text})"
+    wrong = [
+        f"{tried.what}: {who} says {word.outcome}, {truth}"
+        for who, word in words
+        if word.outcome not in RIGHT[tried.truth.fate] and not _broke_later(entry, tried, word)
+    ]
+    command = tried.command
+    if command and command.exit_code != command.outcome.exit_code:
+        said = f"`stamplab guard` says {command.outcome}, and exits {command.exit_code}"
+        wrong.append(f"{tried.what}: {said}")
+    return wrong
 
 
-def _broke_later(entry: Entry, tried: Tried) -> str:
-    """Say how long after a right ruling a deploy broke; nothing where that is not what happened."""
-    ruling, truth = tried.ruling, tried.truth
+def _broke_later(entry: Entry, tried: Tried, word: Ruling | Command) -> str:
+    """Say how long after a right word a deploy broke; nothing where that is not what happened."""
+    truth = tried.truth
     if not entry.breaks_late or truth.broke_s is None or truth.fate is not Fate.DOWN:
         return ""
-    after_s = truth.broke_s - ruling.decided_s
-    if ruling.outcome is not Outcome.CONVERGED or after_s <= 0:
+    after_s = truth.broke_s - word.decided_s
+    if word.outcome is not Outcome.CONVERGED or after_s <= 0:
         return ""
     return f"its first task failed {after_s:.1f} s after the guard's ruling"
 

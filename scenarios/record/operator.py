@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Protocol
 
 import msgspec
 
 from lab.errors import LabError
 from lab.live.recorders.attached import AttachedClient
+from lab.live.recorders.waiter import Waiter
 from lab.live.world import LiveWorld
 from lab.recipe.resolver import Resolved
 from lab.virtual.world import VirtualWorld
 from lab.world import World
-from scenarios.record.wanted import Wanted, create_flags, spec_of, update_flags
+from scenarios.record.wanted import STAMP, Wanted, create_flags, spec_of, update_flags
 
 _VIRTUAL_IMAGE = "stampload:virtual"
+_GUARD = (sys.executable, "-P", "-m", "scenarios", "guard")
 _VIRTUAL_MEMORY_BYTES = 24 << 30
 """Of the virtual node, as the scheduler counts it (lab/virtual/swarmsim/README.md)."""
 
@@ -30,12 +33,16 @@ class Operator(Protocol):
         """Update a service; return the command as `create` does."""
         ...
 
+    def guard(self, stack: str, wanted: Wanted, timeout_s: float, hold_s: float) -> Waiter | None:
+        """Run ``stamplab guard`` for a deploy to come; None where there is no engine for it."""
+        ...
+
     def interrupt(self, stack: str) -> None:
         """Press Ctrl-C where this stack's last client waits."""
         ...
 
     def give_up(self, stack: str) -> None:
-        """Wait no longer for this stack's clients: end those that still wait."""
+        """Wait no longer for this stack's clients and guards: end those that still wait."""
         ...
 
 
@@ -47,6 +54,7 @@ class LiveOperator:
         self._image = image
         self._memory_bytes: int = world.daemon.api.info()["MemTotal"]
         self._clients: dict[str, list[AttachedClient]] = {}
+        self._guards: dict[str, list[Waiter]] = {}
 
     def create(self, stack: str, wanted: Wanted) -> tuple[str, ...]:
         """By ``docker service create``."""
@@ -56,14 +64,24 @@ class LiveOperator:
         """By ``docker service update``."""
         return self._run(stack, update_flags(before, after, stack, self._image))
 
+    def guard(self, stack: str, wanted: Wanted, timeout_s: float, hold_s: float) -> Waiter | None:
+        """As a CI does that deploys with the docker client."""
+        bounds = ("--timeout", f"{timeout_s:g}", "--hold", f"{hold_s:g}")
+        expected = ("--expect", f"{STAMP}={wanted.stamp}")
+        argv = (*_GUARD, wanted.named(stack), *expected, *bounds, "--json", "--quiet")
+        guards = self._guards.setdefault(stack, [])
+        guard = self._world.attend(stack, f"guard {len(guards) + 1} of {stack}", argv)
+        guards.append(guard)
+        return guard
+
     def interrupt(self, stack: str) -> None:
         """By SIGINT."""
         self._clients[stack][-1].interrupt()
 
     def give_up(self, stack: str) -> None:
         """By SIGKILL, which no client can take for an answer."""
-        for client in self._clients.pop(stack, []):
-            client.stop()
+        for waiting in (*self._clients.pop(stack, []), *self._guards.pop(stack, [])):
+            waiting.stop()
 
     def _run(self, stack: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
         client = self._world.attach(stack, arguments)
@@ -91,6 +109,11 @@ class VirtualOperator:
         """Send the whole new spec, as the client does."""
         del before
         return self.create(stack, after)
+
+    def guard(self, stack: str, wanted: Wanted, timeout_s: float, hold_s: float) -> Waiter | None:
+        """There is no engine that it could reach."""
+        del stack, wanted, timeout_s, hold_s
+        return None
 
     def interrupt(self, stack: str) -> None:
         """There is nobody to interrupt. Raises LabError."""

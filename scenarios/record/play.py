@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 from lab.errors import LabError
 from lab.history import CommandRan, Deployed, Note, Record, RecorderLost, ServiceSeen, TasksSeen
+from lab.live.recorders.waiter import Waiter
 from lab.nemesis import Act, Remove
 from lab.swarm import SETTLED_STATES
 from lab.world import World
 from scenarios.record.entry import Entry
 from scenarios.record.observer import WATCH_S, Observer
 from scenarios.record.operator import Operator
-from scenarios.record.played import Client, Life, Played, Tried, life_of
+from scenarios.record.played import Client, Command, Life, Played, Tried, life_of
 from scenarios.record.step import (
     Create,
     Deploy,
@@ -110,8 +111,8 @@ class Play:
                 is_ours = name.startswith(f"{self.stack}_")
             case Deployed(stack=stack):
                 is_ours = stack == self.stack
-            case CommandRan(argv=argv):
-                is_ours = any(trial.argv == argv for trial in self._trials)
+            case CommandRan():
+                is_ours = any(trial.knows(record) for trial in self._trials)
             case what:
                 is_ours = isinstance(what, RecorderLost)
         for observer in self._observers.values() if is_ours else ():
@@ -146,8 +147,10 @@ class Play:
 
     def _deploy(self, step: Create | Deploy, before: Wanted | None, *, judged: bool) -> Waiting:
         wanted = step.wanted
+        command = (yield from self._guarded(step)) if judged else None
         number = len(self._acts)
-        trial = Trial(step, self.stack, self._world, self.entry.timeout_s, number)
+        source = command.source if command else ""
+        trial = Trial(step, self.stack, self._world, self.entry.timeout_s, number, source)
         if judged:
             self._trials.append(trial)
         self._note_act(wanted.name)
@@ -166,8 +169,20 @@ class Play:
                 heard += [record.what] if record.what.stack == self.stack else []
         if heard[0].exit_code:
             raise LabError(f"{self.entry.name}: {trial.what}: refused: {heard[0].output}")
+        if command is not None:
+            command.deployed()
         self._world.look(self.stack)
         yield from self._catch_up()
+
+    def _guarded(self, step: Create | Deploy) -> Generator[float, Record | None, Waiter | None]:
+        """Start the guard's own command, and wait until it has its baseline."""
+        hold_s = step.hold_s if isinstance(step, Deploy) else 0.0
+        timeout_s = self.entry.timeout_s
+        command = self._operator.guard(self.stack, step.wanted, timeout_s, hold_s)
+        if command is not None:
+            what = "the guard's command has its baseline"
+            yield from self._until(lambda: command.has_begun, _TAKEN_S, what)
+        return command
 
     def _catch_up(self) -> Waiting:
         """Take in all that has been recorded until now: what follows is to see the deploy's own."""
@@ -202,7 +217,7 @@ class Play:
         moments_s = [act.at_s for act in self._acts]
         moments_s += [observer.changed_s for observer in self._observers.values()]
         until_s = max(moments_s) + self._watch_s
-        if all(trial.ruling for trial in self._trials):
+        if all(trial.is_over for trial in self._trials):
             return until_s
         return max(until_s, self._world.now_s() + 1.0)
 
@@ -243,6 +258,7 @@ class Play:
             ruling=trial.ruling,
             truth=truth,
             client=Client.of(trial.ran) if trial.ran else None,
+            command=Command.of(trial.command) if trial.command else None,
         )
 
 

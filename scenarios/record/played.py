@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from harness.guard import Ruling
-from lab.history import CommandRan
+from harness.guard import Outcome, Ruling
+from harness.guarding.report import Report
+from lab.history import CommandRan, Record
 from lab.swarm import Service, Task
 from scenarios.record.observer import Observer, Truth
 from scenarios.record.wanted import Wanted
@@ -34,8 +35,37 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``stamplab guard`` said of a deploy, run around it as in a CI."""
+
+    outcome: Outcome
+    reason: str
+    exit_code: int
+    decided_s: float
+    """When it ended, in the world's time."""
+    api_calls: int
+
+    @staticmethod
+    def of(record: Record) -> Command:
+        """Read it from the record of its end; no document of its own is unknown."""
+        assert isinstance(record.what, CommandRan)  # noqa: S101 - that is its end
+        ran = record.what
+        try:
+            said = msgspec.json.decode(ran.output, type=Report)
+            outcome, reason, api_calls = Outcome(said.outcome), said.reason, said.api_calls
+        except (msgspec.MsgspecError, ValueError):
+            outcome, reason, api_calls = Outcome.UNKNOWN, ran.output.strip(), 0
+        return Command(
+            outcome=outcome,
+            reason=reason,
+            exit_code=ran.exit_code,
+            decided_s=record.seen_s,
+            api_calls=api_calls,
+        )
+
+
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """One deploy: what its client said, what the guard said, and what became of it."""
+    """One deploy: what its client said, what both guards said, and what became of it."""
 
     service: str
     wanted: Wanted
@@ -46,6 +76,8 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     truth: Truth
     client: Client | None
     """None in a world that has no docker client."""
+    command: Command | None = None
+    """None in a world that it cannot reach."""
 
 
 class Life(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ from scenarios.record.judging import Judged, judge
 from scenarios.record.observer import WATCH_S
 from scenarios.record.operator import operator_on
 from scenarios.record.play import Play
-from scenarios.record.played import Client, Played
+from scenarios.record.played import Client, Command, Played
 from scenarios.worlds import Live, Means, Opening
 
 _SERVICE = "com.docker.swarm.service.name"
@@ -46,6 +46,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     guard_reason: str
     guard_after_s: float
     """How long after the deploy the guard ruled."""
+    command: Command | None = None
+    """What ``stamplab guard`` said, where there is an engine that it can reach."""
     truth: str
     truth_reason: str
 
@@ -180,6 +182,7 @@ def _said(played: Played) -> tuple[Said, ...]:
             guard=tried.ruling.outcome,
             guard_reason=tried.ruling.reason,
             guard_after_s=round(tried.ruling.decided_s - tried.at_s, 3),
+            command=tried.command,
             truth=tried.truth.fate,
             truth_reason=tried.truth.text,
         )

@@ -42,6 +42,9 @@ def show_row(row: Row, console: Console) -> None:
         console.print(
             Text(f"    guard:  {said.guard} after {said.guard_after_s:.1f} s: {said.guard_reason}")
         )
+        if said.command is not None:
+            words = said.command.reason
+            console.print(Text(f"    stamplab guard: exit {said.command.exit_code}: {words}"))
         console.print(Text(f"    truth:  {said.truth}: {said.truth_reason}"))
     console.print(Text(f"  {concluded(row)}", style=VERDICT_STYLES[row.verdict]))
 
@@ -59,7 +62,7 @@ def show_table(table: Table, console: Console) -> None:
         grid.add_row(
             Text.assemble((row.source, "bold"), f"\n{row.title}"),
             Text(_lines(row, lambda said: of_client(said.client))),
-            Text(_lines(row, lambda said: f"{said.guard} ({said.guard_after_s:.0f} s)")),
+            Text(_lines(row, _of_guards)),
             Text(_lines(row, lambda said: said.truth)),
             Text(concluded(row), style=VERDICT_STYLES[row.verdict]),
         )
@@ -111,6 +114,12 @@ def of_client(client: Client | None) -> str:
     if client.exit_code is None:
         return f"still waiting after {client.waited_s:.0f} s: {client.last_words}"
     return f"exit {client.exit_code} after {client.waited_s:.1f} s: {client.last_words}"
+
+
+def _of_guards(said: Said) -> str:
+    """What both guards say: the one in the lab, and the command as any CI runs it."""
+    code = f", exit {said.command.exit_code}" if said.command else ""
+    return f"{said.guard} ({said.guard_after_s:.0f} s){code}"
 
 
 def concluded(row: Row) -> str:

@@ -13,9 +13,19 @@ class Trial:
     """A deploy that is on trial. Make it right before the deploy: it takes the guard's baseline."""
 
     def __init__(
-        self, step: Create | Deploy, stack: str, world: World, timeout_s: float, number: int
+        self,
+        step: Create | Deploy,
+        stack: str,
+        world: World,
+        timeout_s: float,
+        number: int,
+        command: str,
     ) -> None:
-        """``number`` counts what was done before it in its play."""
+        """``number`` counts what was done before it in its play.
+
+        ``command`` is the source of the records of the guard's own command; empty where there is
+        none.
+        """
         self.number = number
         self.what = told(step)
         self.wanted: Wanted = step.wanted
@@ -24,6 +34,9 @@ class Trial:
         self.argv: tuple[str, ...] = ()
         """The client's command; empty where there is no client."""
         self.ran: CommandRan | None = None
+        self.command: Record | None = None
+        """How the guard's own command ended."""
+        self._command = command
         self.deployed: Deployed | None = None
         self._stack = stack
         self._has_begun = False
@@ -39,6 +52,16 @@ class Trial:
     def ruling(self) -> Ruling | None:
         """The guard's, once it has ruled."""
         return self.guard.ruling
+
+    def knows(self, record: Record) -> bool:
+        """Whether a command's end is that of its client, or of the guard's own command."""
+        is_client = isinstance(record.what, CommandRan) and record.what.argv == self.argv
+        return is_client or record.source == self._command
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all who guard it have said their word."""
+        return self.ruling is not None and (not self._command or self.command is not None)
 
     @property
     def wake_s(self) -> float | None:
@@ -58,6 +81,8 @@ class Trial:
                 self.deployed = record.what
             case CommandRan(argv=self.argv):
                 self.ran = record.what
+            case CommandRan() if record.source == self._command:
+                self.command = record
             case _:
                 pass
         if self._has_begun and self.ruling is None:

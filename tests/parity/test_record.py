@@ -55,6 +55,9 @@ def test_on_a_real_engine_with_its_own_client(apparatus: Apparatus, tmp_path: Pa
     codes = {name: client.exit_code for name, client in clients.items() if client is not None}
     # The second was rolled back: the client's 0 is what the record is about.
     assert codes == {"label-only": 0, "healthy-task-is-gone": 0, "paused-and-serving": 1}
+    guards = {name: row.said[-1].command for name, row in rows.items()}
+    codes = {name: guard.exit_code for name, guard in guards.items() if guard is not None}
+    assert codes == {"label-only": 0, "healthy-task-is-gone": 10, "paused-and-serving": 11}
 
 
 @pytest.fixture(scope="module")

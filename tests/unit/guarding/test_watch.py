@@ -59,6 +59,15 @@ def test_an_upgrade_converges_when_the_hold_is_over_and_not_before() -> None:
     assert ruled(upgrade((2.0, UP), (3.0, DONE))) == (Outcome.CONVERGED, 2.0 + HOLD_S)
 
 
+def test_a_longer_hold_than_the_servers_own_may_be_asked_for() -> None:
+    patient = plan(hold_s=20.0)
+    assert ruled(upgrade((2.0, UP), (3.0, DONE)), patient) == (Outcome.CONVERGED, 22.0)
+    failed = (seen(service(HEAD, BASE, "completed")), listed(task("new", HEAD, "failed")))
+    late = upgrade((2.0, UP), (3.0, DONE), (12.0, failed))
+    assert ruled(late, patient)[0] is not Outcome.CONVERGED
+    assert ruled(upgrade((2.0, UP), (7.5, DONE)), plan(hold_s=1.0)) == (Outcome.CONVERGED, 7.5)
+
+
 def test_the_verdict_rests_on_a_fresh_look() -> None:
     sight = upgrade((2.0, UP), (3.0, DONE))
     assert ruled(sight)[0] is Outcome.CONVERGED

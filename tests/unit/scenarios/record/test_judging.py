@@ -11,7 +11,7 @@ from scenarios.record import signs
 from scenarios.record.entry import Entry, Sign
 from scenarios.record.judging import RIGHT, judge, shape_of, wrong_in
 from scenarios.record.observer import Fate
-from scenarios.record.played import Client
+from scenarios.record.played import Client, Command
 from scenarios.record.step import Create
 from scenarios.shape import Shape
 from tests.unit.scenarios.record.made import (
@@ -96,10 +96,28 @@ def test_the_guard_is_right_for_each_fate_by_its_own_outcomes_alone(
     fate: Fate, outcome: Outcome
 ) -> None:
     wrong = wrong_in(entry(), tried(outcome, fate))
-    assert (wrong == "") is (outcome in RIGHT[fate])
-    if wrong:
-        assert str(outcome) in wrong
-        assert str(fate) in wrong
+    assert (wrong == []) is (outcome in RIGHT[fate])
+    for said in wrong:
+        assert str(outcome) in said
+        assert str(fate) in said
+
+
+def command(outcome: Outcome, exit_code: int | None = None, decided_s: float = 10.0) -> Command:
+    code = outcome.exit_code if exit_code is None else exit_code
+    return Command(
+        outcome=outcome, reason="because", exit_code=code, decided_s=decided_s, api_calls=9
+    )
+
+
+def test_the_guards_command_is_held_to_the_truth_like_the_guard() -> None:
+    both = msgspec.structs.replace(BACK, command=command(Outcome.ROLLED_BACK))
+    assert wrong_in(entry(), both) == []
+    wrong = msgspec.structs.replace(BACK, command=command(Outcome.CONVERGED))
+    (said,) = wrong_in(entry(), wrong)
+    assert "`stamplab guard` says converged, in truth it is rolled back" in said
+    lies = msgspec.structs.replace(BACK, command=command(Outcome.ROLLED_BACK, 0))
+    (said,) = wrong_in(entry(), lies)
+    assert said.endswith("`stamplab guard` says rolled back, and exits 0")
 
 
 def test_every_fate_has_an_outcome_and_only_two_are_a_success() -> None:
@@ -111,12 +129,14 @@ def test_every_fate_has_an_outcome_and_only_two_are_a_success() -> None:
 def test_what_breaks_later_is_excused_only_where_the_entry_is_about_that() -> None:
     late = tried(Outcome.CONVERGED, Fate.DOWN, decided_s=10, broke_s=14)
     about_it = msgspec.structs.replace(entry(), breaks_late=True)
-    assert wrong_in(entry(), late) != ""
-    assert wrong_in(about_it, late) == ""
+    assert wrong_in(entry(), late)
+    assert not wrong_in(about_it, late)
     early = tried(Outcome.CONVERGED, Fate.DOWN, decided_s=10, broke_s=9)
-    assert wrong_in(about_it, early) != ""
+    assert wrong_in(about_it, early)
     never = tried(Outcome.CONVERGED, Fate.DOWN, decided_s=10)
-    assert wrong_in(about_it, never) != ""
+    assert wrong_in(about_it, never)
+    slower = msgspec.structs.replace(late, command=command(Outcome.CONVERGED, decided_s=15.0))
+    assert wrong_in(about_it, slower)
     judged = judge(about_it, played(late, of=LIFE), "live", "28")
     assert judged.later == ("its first task failed 4.0 s after the guard's ruling",)
 

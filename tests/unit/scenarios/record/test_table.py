@@ -6,14 +6,16 @@ import io
 from pathlib import Path
 
 import msgspec
+import pytest
 from rich.console import Console
 
 from harness.evidence import EvidenceFolder
+from harness.guard import Outcome
 from harness.verdict import Verdict
 from lab.history import CommandRan, Deployed, EngineEvent, Note, Record, read_history
 from scenarios.record.entry import Entry
 from scenarios.record.judging import Judged
-from scenarios.record.played import Client
+from scenarios.record.played import Client, Command
 from scenarios.record.registry import ENTRIES, find
 from scenarios.record.table import Row, is_of, play_entries, table_of
 from scenarios.record.telling import (
@@ -89,6 +91,36 @@ def test_how_a_clients_wait_ended() -> None:
     assert of_client(Client.of(killed)) == "still waiting after 60 s: verify: b"
     assert Client.of(msgspec.structs.replace(ran, output="")).last_words == ""
     assert of_client(None) == "none here"
+
+
+def test_what_the_guards_command_said() -> None:
+    document = {
+        "outcome": "rolled back",
+        "exit_code": 10,
+        "reason": "web: rolled back",
+        "targets": ["web"],
+        "engine": "unix:///x",
+        "baseline": "before the deploy",
+        "deploy": None,
+        "waited_s": 3.0,
+        "api_calls": 11,
+        "services": [],
+        "schema": 1,
+    }
+    output = msgspec.json.encode(document).decode()
+    ran = CommandRan(argv=("guard",), exit_code=10, took_s=3, output=output)
+    record = Record(seq=0, source="lab", happened_s=42, seen_s=42, what=ran)
+    command = Command.of(record)
+    assert (command.outcome, command.exit_code) == (Outcome.ROLLED_BACK, 10)
+    assert (command.reason, command.decided_s, command.api_calls) == ("web: rolled back", 42, 11)
+
+
+@pytest.mark.parametrize("output", ["", "the engine cannot be reached", '{"outcome": "fine"}'])
+def test_a_guard_without_a_document_is_unknown(output: str) -> None:
+    ran = CommandRan(argv=("guard",), exit_code=0, took_s=3, output=output)
+    record = Record(seq=0, source="lab", happened_s=42, seen_s=42, what=ran)
+    command = Command.of(record)
+    assert (command.outcome, command.reason) == (Outcome.UNKNOWN, output)
 
 
 def test_the_tables_verdict_is_no_pass_if_any_row_is_none() -> None:
