@@ -44,7 +44,7 @@ def false_green(trial: Trial) -> Broken | None:
     But for a head that crashes by itself one day: when that day is no guard foresees.
     """
     ruling, from_s = trial.ruling, trial.ruled_s - trial.hold_s
-    if ruling and ruling.passed and not trial.truth.ran_unchanged(from_s, trial.ruled_s):
+    if ruling and ruling.passed and not trial.truth.ran_throughout(from_s, trial.ruled_s):
         return f"{ruling.text}, and head's tasks had not run for the hold time"
     if trial.end != "pass":
         return None

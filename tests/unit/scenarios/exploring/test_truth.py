@@ -85,6 +85,34 @@ def test_a_label_alone_is_another_spec() -> None:
     assert found.held_head(1, 9)
 
 
+# Whether head ran all the time.
+
+
+@pytest.mark.parametrize(
+    ("later", "ran"),
+    [
+        ((), True),
+        (((7.0, COMPLETED, (NEW, task("another", HEAD))),), True),
+        (((7.0, COMPLETED, (task("another", HEAD), NEW)), (8.0, COMPLETED, (NEW,))), True),
+        (((7.0, COMPLETED, (task("another", HEAD),)),), False),
+        (((7.0, COMPLETED, (task("new", HEAD, "failed"),)), (8.0, COMPLETED, (NEW,))), False),
+        (((10.0, COMPLETED, ()),), False),
+        (((10.1, COMPLETED, ()),), True),
+    ],
+)
+def test_as_many_as_are_wanted_ran_throughout_whoever_ran_besides(
+    later: tuple[Row, ...], ran: bool
+) -> None:
+    assert truth(*UPGRADED, *later).ran_throughout(5.0, 10.0) is ran
+
+
+def test_before_head_was_there_nothing_is_asked_of_it() -> None:
+    assert truth((6.0, UPDATING, (NEW,))).ran_throughout(5.0, 10.0)
+    assert not truth((6.0, UPDATING, (OLD,)), (7.0, UPDATING, (NEW,))).ran_throughout(5.0, 10.0)
+    none_wanted = service(spec("base", replicas=0))
+    assert truth((6.0, none_wanted, ())).ran_throughout(5.0, 10.0)
+
+
 # Whether the swarm went back.
 
 
