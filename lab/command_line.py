@@ -37,11 +37,18 @@ class Terminated(BaseException):
 @contextmanager
 def ending_orderly() -> Iterator[None]:
     """Have Ctrl-C, SIGTERM and SIGHUP unwind what runs inside."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminate)
-    signal.signal(signal.SIGHUP, _terminate)
+    has_come = threading.Event()
+
+    def unwind(number: int, frame: FrameType | None) -> None:
+        has_come.set()
+        if number == signal.SIGINT:
+            signal.default_int_handler(number, frame)
+        raise Terminated(number)
+
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, unwind)
     before = sys.unraisablehook
-    sys.unraisablehook = partial(_send_again, before)
+    sys.unraisablehook = partial(_in_a_finalizer, before, has_come)
     try:
         yield
     finally:
@@ -82,25 +89,26 @@ def say(message: str, code: int) -> int:
 _SEND_AGAIN_S = 0.05
 
 
-def _send_again(
-    otherwise: Callable[[sys.UnraisableHookArgs], object], lost: sys.UnraisableHookArgs
+def _in_a_finalizer(
+    otherwise: Callable[[sys.UnraisableHookArgs], object],
+    has_come: threading.Event,
+    lost: sys.UnraisableHookArgs,
 ) -> None:
-    """Send an interrupt once more that fell into a finalizer, where Python ignores what is raised.
+    """Deal with what is raised in a finalizer, where Python ignores it.
 
-    From another thread, a moment later: here it would fall into the same finalizer.
+    An interrupt is sent once more, from another thread, a moment later: here it would fall into the
+    same finalizer. What an interrupt has left half made lacks attributes, and that is no fault.
     """
     match lost.exc_value:
         case KeyboardInterrupt():
             number = int(signal.SIGINT)
         case Terminated(number=number):
             pass
+        case AttributeError() if has_come.is_set():
+            return
         case _:
             otherwise(lost)
             return
     again = threading.Timer(_SEND_AGAIN_S, os.kill, (os.getpid(), number))
     again.daemon = True
     again.start()
-
-
-def _terminate(number: int, _: FrameType | None) -> None:
-    raise Terminated(number)

@@ -179,6 +179,42 @@ def test_an_interrupt_that_falls_into_a_finalizer_is_not_lost(name: str, code: i
     assert "Traceback" not in done.stderr
 
 
+INTO_A_CONSTRUCTOR = """
+import os, signal, sys, time
+import click
+from scenarios import cli
+
+class HalfMade:
+    def __init__(self):
+        if len(sys.argv) > 1:
+            os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+            time.sleep(60)
+
+    def __del__(self):
+        self.opened_later.close()
+
+cli.stamplab = click.command()(lambda: HalfMade() and None)
+cli.main([])
+"""
+
+
+@pytest.mark.parametrize(("words", "code"), [(("SIGINT",), 130), (("SIGTERM",), 143), ((), 0)])
+def test_what_was_half_made_at_an_interrupt_complains_no_more(
+    words: tuple[str, ...], code: int
+) -> None:
+    """GitPython's configuration reader does; without an interrupt it is a fault, and is shown."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTO_A_CONSTRUCTOR, *words],
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert ("AttributeError" in done.stderr) is (code == 0)
+
+
 @pytest.mark.live
 def test_a_daemon_that_dies_exits_2_with_one_sentence(apparatus: Apparatus, tmp_path: Path) -> None:
     before = traces.everything()
