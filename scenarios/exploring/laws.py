@@ -122,8 +122,9 @@ def untold(trial: Trial) -> Broken | None:
     """Another's update is named where one came in before the guard ruled, and nowhere else.
 
     Before that the swarm may have gone back, or stopped, by itself: then that is what there is to
-    say. What was done in the very moment of the ruling, or before head was there, may go unnamed;
-    and where head was refused there is nothing that another could have overtaken.
+    say. What was done before head was there may go unnamed. In that very moment, and in the
+    ruling's, either may have come first. Where head was refused there is nothing that another could
+    have overtaken.
     """
     ruling, applied_s = trial.ruling, trial.truth.applied_s
     if ruling is None or applied_s is None or trial.schedule.refused:
@@ -135,8 +136,7 @@ def untold(trial: Trial) -> Broken | None:
     by_hand = in_words(RollBack())
     if BY_HAND in said and by_hand not in acts_on(trial, trial.upgrade_s, ruled_s).values():
         return f"nobody rolled back by hand, and: {said}"
-    # In the moment of the ruling itself, either may have been the first.
-    came = acts_on(trial, applied_s, ruled_s - _MOMENT_S)
+    came = acts_on(trial, applied_s + _MOMENT_S, ruled_s - _MOMENT_S)
     if not came or _was_over(trial, min(came)):
         return None
     first = came[min(came)]

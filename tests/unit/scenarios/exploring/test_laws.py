@@ -286,12 +286,15 @@ def test_what_the_swarm_had_done_before_may_be_all_that_is_said() -> None:
     assert told(stopped.at(16, LABELS), "the update is paused") is None
 
 
-def test_what_came_before_head_or_in_the_moment_of_the_ruling_may_go_unnamed() -> None:
-    assert told(upgrading().at(ENDS_S, LABELS), LATE) is None
-    early_one = Story(
-        *sorted([*told_at(upgrading()), (APPLIED_S - 0.5, LABELS)], key=itemgetter(0))
-    )
+@pytest.mark.parametrize("before_s", [0.5, 0.0])
+def test_what_came_before_head_or_in_its_moment_may_go_unnamed(before_s: float) -> None:
+    act = (APPLIED_S - before_s, LABELS)
+    early_one = Story(*sorted([*told_at(upgrading()), act], key=itemgetter(0)))
     assert told(early_one, LATE) is None
+
+
+def test_what_came_in_the_moment_of_the_ruling_may_go_unnamed() -> None:
+    assert told(upgrading().at(ENDS_S, LABELS), LATE) is None
 
 
 def test_of_a_head_that_was_refused_nothing_was_overtaken() -> None:
