@@ -21,7 +21,7 @@ from lab.swarm import RUNNING, SETTLED_STATES, TASK_LABEL, Task
 COALESCE_S = 0.05
 """One update writes a service twice within some milliseconds."""
 REPORT_S = 0.05
-SAFETY_S = 20.0
+SAFETY_S = 30.0
 REMOTE_S = 3.0
 """How often tasks are listed that run where no event of theirs comes from."""
 POLL_S = 0.5
@@ -92,9 +92,8 @@ class Pace:
         self._full_due_s = min(self._full_due_s, at_s)
 
     def deployed(self, now_s: float) -> None:
-        """The deploy has ended: look, if what it wrote last is not about to be looked at anyway."""
-        if self._full_due_s > now_s + COALESCE_S:
-            self.want(now_s)
+        """The deploy has ended: look, together with what it wrote last, whose event may be late."""
+        self.want(now_s + COALESCE_S if self.is_streaming else now_s)
 
     def stream(self, *, is_up: bool, now_s: float) -> None:
         """The stream of events broke, or is there again: look, for what came in between."""

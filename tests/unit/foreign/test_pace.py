@@ -85,12 +85,20 @@ def test_what_has_only_begun_has_the_services_looked_at(state: str) -> None:
 def test_the_deploys_end_and_what_it_wrote_last_are_looked_at_together() -> None:
     pace = quiet()
     pace.deployed(3)
-    assert pace.due_s == 3
+    pace.see(of_service(), 3.02)
+    assert pace.due_s == 3 + COALESCE_S
     pace = quiet()
     pace.see(of_service(), 3)
     pace.deployed(3.02)
     assert pace.due_s == 3 + COALESCE_S
     assert pace.look(pace.due_s) == ALL
+
+
+def test_where_nothing_is_announced_the_deploys_end_is_looked_at_at_once() -> None:
+    pace = Pace()
+    look(pace, 0)
+    pace.deployed(0.2)
+    assert pace.due_s == 0.2
 
 
 @pytest.mark.parametrize("state", [None, "updating", "rollback_started"])
