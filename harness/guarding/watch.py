@@ -16,6 +16,7 @@ from harness.guarding import expecting, gaps
 from harness.guarding.expecting import Wanted
 from harness.guarding.telling import Facts
 from harness.guarding.verdict import ServiceVerdict, Verdict, of_service, of_stack
+from lab.errors import UsageError
 from lab.foreign.seen import Seen
 from lab.history import Deployed, Observation, Record, RecorderLost, ServiceSeen, TasksSeen, placed
 from lab.swarm import STACK_LABEL, Service
@@ -36,6 +37,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a deploy is still to come. Without one the last update is judged, or the present."""
     prunes: bool = False
     """Whether the deploy is told to remove services that its files do not have any more."""
+
+    def __post_init__(self) -> None:
+        """Raise UsageError where nothing could ever converge."""
+        if self.hold_s >= self.deadline_s:
+            raise UsageError(
+                f"what has to run unchanged for {self.hold_s:g} s cannot have done so within "
+                f"{self.deadline_s:g} s: give it a longer time-out"
+            )
 
 
 class _Followed:

@@ -123,6 +123,12 @@ def test_what_never_converges_ends_at_the_time_out(up: Engine) -> None:
     assert code(invoke(up, APP, "--timeout", "0.6", "--", "true")) == 12
 
 
+def test_a_hold_that_is_asked_for_is_waited_for(up: Engine) -> None:
+    result = invoke(up, APP, "--hold", "3", "--json")
+    assert code(result) == 0
+    assert document(result.stdout)["waited_s"] >= 3
+
+
 def test_nothing_of_that_name(engine: Engine) -> None:
     result = invoke(engine, "nope", "--quiet")
     assert code(result) == 19
@@ -136,6 +142,7 @@ def test_nothing_of_that_name(engine: Engine) -> None:
         (APP, "--expect", "nonsense"),
         (APP, "--commit", "nonsense"),
         (APP, "--context", "no-such-context"),
+        (APP, "--hold", "60", "--timeout", "60"),
     ],
 )
 def test_what_makes_no_sense_is_64(up: Engine, words: tuple[str, ...]) -> None:
