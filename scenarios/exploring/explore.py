@@ -13,7 +13,7 @@ import msgspec
 from rich.text import Text
 
 from harness.evidence import EvidenceFolder
-from scenarios.calling import ourselves
+from scenarios.calling import again, ourselves
 from scenarios.exploring.fleet import Quarry, Quest, search
 from scenarios.exploring.ground import EXPLORABLE, Ground, explorable_named, ground_of
 from scenarios.exploring.laws import LAWS
@@ -22,6 +22,7 @@ from scenarios.exploring.search import Found
 from scenarios.exploring.telling import Moment, sentence, timeline
 from scenarios.options import json_option, quiet_option, runs_option
 from scenarios.render import Screen
+from scenarios.staging import Stage, manifest
 from scenarios.worlds import Virtual, virtual
 
 SCHEDULES = "schedules"
@@ -119,6 +120,9 @@ def explore(
     folder = EvidenceFolder.create(runs.absolute(), f"explore-{scenario}")
     with screen.status("starting") as status:
         means = virtual(status.update)  # before the workers need it, which say nothing
+        stage = Stage(means=means, argv=again(), tell=status.update)
+        name = f"explore-{scenario}"
+        folder.write_json("manifest.json", manifest(name, stage, _options(quest)))
         quarry = search(
             quest, lambda outcomes, took_s: status.update(_progress(quest, outcomes, took_s))
         )
@@ -129,6 +133,11 @@ def explore(
     else:
         show(explored, folder.path)
     return 1 if explored.broken else 0
+
+
+def _options(quest: Quest) -> dict[str, object]:
+    options: dict[str, object] = msgspec.to_builtins(quest)
+    return options
 
 
 def _progress(quest: Quest, outcomes: Mapping[str, int], took_s: float) -> Text:

@@ -19,9 +19,11 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
+from harness.evidence import Manifest
 from lab.errors import LabError, NotPossibleHere
 from lab.history import read_history
 from lab.pressure import Squeeze
+from lab.recipe.resolver import Resolver
 from scenarios import cli, worlds
 from scenarios.exploring import explore
 from scenarios.exploring.explore import shares
@@ -103,7 +105,8 @@ def finding(monkeypatch: pytest.MonkeyPatch, *found: Found) -> list[Quest]:
 @pytest.fixture
 def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is built for a search whose plays are made up."""
-    monkeypatch.setattr(explore, "virtual", lambda tell: tell("nothing is built"))
+    nothing = Virtual(swarmsim=Path("nothing"), resolver=Resolver(Path("nothing")))
+    monkeypatch.setattr(explore, "virtual", lambda _: nothing)
 
 
 @pytest.mark.usefixtures("unbuilt")
@@ -128,6 +131,10 @@ def test_as_json_it_is_what_the_evidence_holds(tmp_path: Path) -> None:
     assert ran.json["outcomes"] == {"converged": 20}
     kept = (tmp_path / "explore-discourse" / "latest" / "verdict.json").read_bytes()
     assert msgspec.json.decode(kept) == ran.json
+    manifest = tmp_path / "explore-discourse" / "latest" / "manifest.json"
+    said = msgspec.json.decode(manifest.read_bytes(), type=Manifest)
+    assert (said.scenario, said.world) == ("explore-discourse", "virtual")
+    assert ran.json["quest"].items() <= said.options.items()
 
 
 @pytest.mark.usefixtures("unbuilt")
@@ -358,6 +365,7 @@ def test_ctrl_c_leaves_no_process_and_no_scratch(
     assert "Traceback" not in said
     assert [pid for pid in started if not has_ended(pid)] == []
     assert not labs.exists()
+    assert (tmp_path / "runs" / "explore-discourse" / "latest" / "manifest.json").exists()
 
 
 def wait_for_programs(process: subprocess.Popen[str], program: Path, *, count: int) -> list[int]:
