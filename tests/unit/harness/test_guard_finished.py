@@ -64,10 +64,12 @@ def test_what_was_stopped_for_being_unhealthy_has_not_finished_though_it_exits_w
     assert rule(None, story).outcome is Outcome.STALLED
 
 
-def test_a_further_task_on_its_way_is_waited_for() -> None:
+@pytest.mark.parametrize("slot", [1, 2])
+def test_a_further_task_on_its_way_is_waited_for(slot: int) -> None:
+    """In the same slot, or in one that is to be scaled away and is not yet."""
     done = task("first", ONE_SHOT, "complete", exit_code=0)
-    story = created(ONE_SHOT, done, task("second", ONE_SHOT, "starting"))
-    assert rule(None, story).outcome is not Outcome.CONVERGED
+    second = msgspec.structs.replace(task("second", ONE_SHOT, "starting"), slot=slot)
+    assert rule(None, created(ONE_SHOT, done, second)).outcome is not Outcome.CONVERGED
 
 
 def test_an_update_that_is_not_over_is_waited_for() -> None:
@@ -96,8 +98,10 @@ def test_what_the_swarm_went_back_to_has_not_finished_as_head() -> None:
     assert rule(before, story).outcome is Outcome.ROLLED_BACK
 
 
-def test_another_task_that_still_runs_has_not_finished() -> None:
-    ruling = rule(None, created(ONE_SHOT, DONE, task("second", ONE_SHOT)))
+@pytest.mark.parametrize("slot", [1, 2])
+def test_another_task_that_still_runs_has_not_finished(slot: int) -> None:
+    second = msgspec.structs.replace(task("second", ONE_SHOT), slot=slot)
+    ruling = rule(None, created(ONE_SHOT, DONE, second))
     assert (ruling.outcome, ruling.decided_s) == (Outcome.CONVERGED, 3 + ONE_SHOT.update.hold_s)
 
 
