@@ -96,10 +96,11 @@ class Facts:
 
 def in_words(failure: Failure) -> str:
     """The same as a clause."""
-    parts = [f"exit code {failure.exit_code}"] if failure.exit_code is not None else []
+    code = failure.exit_code
+    parts = ["failed" if code is None else f"failed with exit code {code}"]
     if failure.oom_killed:
         parts.append(f"OOM-killed by {failure.oom_known_by}")
-    elif failure.oom_killed is False and failure.exit_code == _SIGKILLED:
+    elif failure.oom_killed is False and code == _SIGKILLED:
         parts.append(f"no OOM kill by {failure.oom_known_by}, which may miss one by an outer limit")
     elif failure.oom_killed is False:
         parts.append("no OOM kill")

@@ -62,7 +62,7 @@ def of_service(
     is_pruned = prunes and ruling.outcome is Outcome.REMOVED
     reason = "the deploy pruned it" if is_pruned else ruling.reason
     if failure is not None and not is_pruned:
-        reason += f"; that task failed with {in_words(failure)}"
+        reason += f"; that task {in_words(failure)}"
     outcome = Outcome.CONVERGED if is_pruned else ruling.outcome
     return ServiceVerdict(
         name=ruling.service,

@@ -107,26 +107,26 @@ def test_the_whole_of_what_is_known() -> None:
     [
         (
             (listed(STARTING), listed(FAILED), end(oom=True)),
-            "exit code 137, OOM-killed by the engine's OOMKilled of its container, "
+            "failed with exit code 137, OOM-killed by the engine's OOMKilled of its container, "
             "2.2 s after its container's start, before it was ever RUNNING",
         ),
         (
             (listed(FAILED), end(health=False)),
-            "exit code 137, no OOM kill by the engine's OOMKilled of its container, which may "
-            "miss one by an outer limit, 2.2 s after its container's start, when it had been "
+            "failed with exit code 137, no OOM kill by the engine's OOMKilled of its container, "
+            "which may miss one by an outer limit, 2.2 s after its container's start, when it had been "
             "RUNNING, within the update's monitor",
         ),
         (
             (listed(FAILED), end(code=3, health=False)),
-            "exit code 3, no OOM kill, 2.2 s after its container's start, when it had been "
-            "RUNNING, within the update's monitor",
+            "failed with exit code 3, no OOM kill, 2.2 s after its container's start, when it had "
+            "been RUNNING, within the update's monitor",
         ),
         (
             (listed(ELSEWHERE),),
-            "exit code 137, whether by an OOM kill is not known: it ran on another node "
-            "(node-there), in which window is not known",
+            "failed with exit code 137, whether by an OOM kill is not known: it ran on another "
+            "node (node-there), in which window is not known",
         ),
-        ((listed(REJECTED),), "before it was ever RUNNING"),
+        ((listed(REJECTED),), "failed, before it was ever RUNNING"),
     ],
 )
 def test_it_is_said_in_one_clause(observations: tuple[Observation, ...], said: str) -> None:
