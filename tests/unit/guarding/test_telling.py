@@ -113,8 +113,8 @@ def test_the_whole_of_what_is_known() -> None:
         (
             (listed(FAILED), end(health=False)),
             "failed with exit code 137, no OOM kill by the engine's OOMKilled of its container, "
-            "which may miss one by an outer limit, 2.2 s after its container's start, when it had been "
-            "RUNNING, within the update's monitor",
+            "which may miss one by an outer limit, 2.2 s after its container's start, when it had "
+            "been RUNNING, within the update's monitor",
         ),
         (
             (listed(FAILED), end(code=3, health=False)),
