@@ -148,16 +148,24 @@ def _sources(wanted: GoProgram) -> list[Path]:
 
 def _build(wanted: GoProgram, go: Go, scratch: Path, timeout_s: float) -> None:
     (scratch / "built").mkdir(mode=0o755)
-    flags = list(FLAGS)
-    if wanted.runtime:
-        _run(wanted, go, ["run", "-mod=readonly", wanted.runtime, str(scratch)], timeout_s)
-        flags += ["-overlay", str(scratch / "overlay.json"), "-tags", "seeded"]
     program = scratch / "built" / wanted.name
+    flags = build_flags(wanted, go, scratch, timeout_s)
     _run(wanted, go, ["build", *flags, "-o", str(program), "."], timeout_s)
 
 
+def build_flags(wanted: GoProgram, go: Go, scratch: Path, timeout_s: float) -> list[str]:
+    """What Go builds, or tests, a program with; its changed runtime is put into ``scratch``.
+
+    Raises LabError where Go fails.
+    """
+    if not wanted.runtime:
+        return list(FLAGS)
+    _run(wanted, go, ["run", "-mod=readonly", wanted.runtime, str(scratch)], timeout_s)
+    return [*FLAGS, "-overlay", str(scratch / "overlay.json"), "-tags", "seeded"]
+
+
 def _run(wanted: GoProgram, go: Go, arguments: list[str], timeout_s: float) -> None:
-    ran = programs.run([str(go.program), *arguments], timeout_s, _environment(), wanted.sources)
+    ran = programs.run([str(go.program), *arguments], timeout_s, environment(), wanted.sources)
     if ran.returncode != 0:
         last_lines = "\n".join(ran.stderr.strip().splitlines()[-15:])
         raise LabError(f"{go.program} ({go.version}) cannot build {wanted.name}:\n{last_lines}")
@@ -171,10 +179,11 @@ def _least_version(wanted: GoProgram) -> tuple[int, ...]:
 def _version(go: Path) -> str:
     """What it says; empty where it does not run."""
     asked = [str(go), "env", "GOVERSION", "GOOS", "GOARCH"]
-    return " ".join(programs.run(asked, _ANSWER_TIMEOUT_S, _environment()).stdout.split())
+    return " ".join(programs.run(asked, _ANSWER_TIMEOUT_S, environment()).stdout.split())
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """All that Go runs with."""
     return {**os.environ, **_SETTINGS}
 
 
