@@ -4,13 +4,14 @@ Late is what comes after the moment at which the swarm's own rules let it be kno
 engine's last word on the update and, for a success, after the new task has been RUNNING for the
 spec's own hold. That moment is taken by an observer of the benchmark's own, which lists tasks every
 20 ms and follows the events; the guard's end is its process's. What is asked is counted by a proxy,
-and compared with a poller that inspects the service and lists its tasks every 0.5 s for as long.
+and compared with a poller that inspects each service and lists its tasks every 0.5 s for as long.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -27,24 +28,27 @@ import msgspec
 
 from lab.errors import NotPossibleHere
 from lab.live.lab import prepare
+from lab.swarm import STACK_LABEL
 from tests.live.foreign import Foreign, somebodys_swarm
 from tests.live.proxy import proxied
 
 _ROUNDS = 5
 _POLLER_EVERY_S = 0.5
 _CALLS_A_POLL = 2
+"""Of each service."""
 _OBSERVED_EVERY_S = 0.02
 _ROOT = Path(__file__).parents[1]
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """An update, and how long the swarm holds it."""
+    """An update, and how long the swarm holds it; of so many services, which are a stack."""
 
     name: str
     options: tuple[str, ...]
     behaves: dict[str, float]
     ends: str
     hold_s: float = 0.0
+    services: int = 1
 
 
 CASES = (
@@ -54,6 +58,14 @@ CASES = (
         behaves={"ready_s": 5},
         ends="completed",
         hold_s=5.0,
+    ),
+    Case(
+        name="a stack of three, boot 5 s, monitor 5 s",
+        options=("--update-monitor", "5s"),
+        behaves={"ready_s": 5},
+        ends="completed",
+        hold_s=5.0,
+        services=3,
     ),
     Case(
         name="boot 20 s, monitor 5 s",
@@ -88,14 +100,15 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Observer:
-    """Sees when the swarm said its last word, and since when the new task runs."""
+    """Sees when the swarm said its last word, and since when the last new task runs."""
 
-    def __init__(self, swarm: Foreign, service: str, ends: str) -> None:
-        self._service = service
+    def __init__(self, swarm: Foreign, services: Sequence[str], ends: str) -> None:
+        self._services = services
         self._ends = ends
         self._stopping = threading.Event()
+        self._running_s: dict[str, float] = {}
+        """By task."""
         self.ended_s = 0.0
-        self.running_s = 0.0
         self._api = docker.APIClient(base_url=swarm.url, version="1.41")
         self._streaming = docker.APIClient(base_url=swarm.url, version="1.41")
         self._stream = self._streaming.events(decode=True, filters={"type": ["service"]})
@@ -115,22 +128,27 @@ class Observer:
         self._streaming.close()
         self._api.close()
 
+    @property
+    def running_s(self) -> float:
+        """Since when all new tasks run that ever did."""
+        return max(self._running_s.values(), default=0.0)
+
     def _tasks(self) -> list[dict[str, Any]]:
-        return self._api.tasks({"service": self._service})
+        return self._api.tasks({"service": list(self._services)})
 
     def _follow(self) -> None:
         for event in self._stream:
             attributes = event["Actor"]["Attributes"]
             is_end = attributes.get("updatestate.new") == self._ends
-            if is_end and attributes.get("name") == self._service:
+            if is_end and attributes.get("name") in self._services:
                 self.ended_s = time.monotonic()
 
     def _list(self) -> None:
         while not self._stopping.wait(_OBSERVED_EVERY_S):
             for task in self._tasks():
-                is_new = task["ID"] not in self._known and not self.running_s
+                is_new = task["ID"] not in self._known
                 if is_new and task["Status"]["State"] == "running":
-                    self.running_s = time.monotonic()
+                    self._running_s.setdefault(task["ID"], time.monotonic())
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -149,7 +167,8 @@ def main(arguments: Sequence[str]) -> None:
 def _print(case: Case, measured: Sequence[Measured]) -> None:
     late_s = sorted(one.late_s for one in measured)
     waited_s = statistics.median(one.waited_s for one in measured)
-    polled = [_CALLS_A_POLL * one.waited_s / _POLLER_EVERY_S for one in measured]
+    a_poll = _CALLS_A_POLL * case.services
+    polled = [a_poll * one.waited_s / _POLLER_EVERY_S for one in measured]
     share = statistics.median(
         one.calls / calls for one, calls in zip(measured, polled, strict=True)
     )
@@ -167,28 +186,33 @@ def _print(case: Case, measured: Sequence[Measured]) -> None:
     )
 
 
-def _measure(swarm: Foreign, case: Case, service: str) -> Measured:
-    swarm.create(service)
-    _wait_until_up(swarm, service)
-    words = swarm.update(service, *case.options, **case.behaves)
+def _measure(swarm: Foreign, case: Case, stack: str) -> Measured:
+    services = [f"{stack}_{number}" for number in range(case.services)]
+    for service in services:
+        swarm.create(service, "--label", f"{STACK_LABEL}={stack}")
+        _wait_until_up(swarm, service)
+    updates = [swarm.update(service, *case.options, **case.behaves) for service in services]
+    deploy = " && ".join(shlex.join(words) for words in updates)
     with (
         tempfile.TemporaryDirectory(prefix="stamplab-") as folder,
         proxied(swarm.url, Path(folder)) as proxy,
-        closing(Observer(swarm, service, case.ends)) as observer,
-        _guard(proxy.address, service, ("env", f"DOCKER_HOST={swarm.url}", *words)) as guard,
+        closing(Observer(swarm, services, case.ends)) as observer,
+        _guard(
+            proxy.address, stack, ("env", f"DOCKER_HOST={swarm.url}", "sh", "-c", deploy)
+        ) as guard,
     ):
         out, _ = guard.communicate()
         exited_s = time.monotonic()
         report = json.loads(out)
         decided_s = max(observer.ended_s, observer.running_s + case.hold_s if case.hold_s else 0.0)
         calls = len(proxy.requests)
-    swarm.docker("service", "rm", service)
+    swarm.docker("service", "rm", *services)
     return Measured(exited_s - decided_s, report["waited_s"], calls, report["outcome"])
 
 
 @contextmanager
-def _guard(address: str, service: str, deploy: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    words = [sys.executable, "-P", "-m", "scenarios", "guard", "--json", "--quiet", service]
+def _guard(address: str, stack: str, deploy: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    words = [sys.executable, "-P", "-m", "scenarios", "guard", "--json", "--quiet", stack]
     with subprocess.Popen(
         [*words, "--", *deploy],
         env={**os.environ, "PYTHONPATH": str(_ROOT), "DOCKER_HOST": address},
