@@ -7,15 +7,16 @@ each has to carry. What was seen until then is fed to them first, look by look.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from harness.guard import Baseline, Expectation, Guard, Outcome, Ruling
+from harness.guard import Baseline, Expectation, Outcome, Ruling
 from harness.guarding import expecting, gaps
 from harness.guarding.expecting import Wanted
 from harness.guarding.telling import Facts
 from harness.guarding.verdict import ServiceVerdict, Verdict, of_service, of_stack
+from harness.guarding.watched import Watched
 from lab.errors import UsageError
 from lab.foreign.seen import Seen
 from lab.history import Deployed, Observation, Record, RecorderLost, ServiceSeen, TasksSeen, placed
@@ -47,36 +48,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
-class _Followed:
-    """One service: its baseline, what was seen of it, and its guard once the deploy has ended."""
-
-    def __init__(self, baseline: Baseline) -> None:
-        self.baseline = baseline
-        self.now: Service | None = baseline.service
-        self.guard: Guard | None = None
-        self.was_there = baseline.service is not None
-        self._seen: list[tuple[Record, ...]] = []
-
-    def feed(self, records: Iterable[Record]) -> None:
-        """Take in what one look has shown of it."""
-        look = tuple(records)
-        for record in look:
-            if isinstance(record.what, ServiceSeen):
-                self.now = record.what.service
-                self.was_there |= self.now is not None
-        if self.guard is None:
-            self._seen.append(look)
-        elif look:
-            self.guard.feed_all(look)
-
-    def judge(self, expectation: Expectation) -> None:
-        """Begin to judge, from what was seen until now on."""
-        self.guard = Guard(self.baseline, expectation)
-        for look in self._seen:
-            self.guard.feed_all(look)
-        self._seen.clear()
-
-
 class Watch:
     """All that is watched for one deploy."""
 
@@ -84,7 +55,7 @@ class Watch:
         """``node`` is the one that is looked from."""
         self.plan = plan
         self._facts = Facts(node)
-        self._followed: dict[str, _Followed] = {}
+        self._watched: dict[str, Watched] = {}
         self._deployed: Deployed | None = None
         self._blind = ""
 
@@ -94,7 +65,7 @@ class Watch:
             match record.what:
                 case ServiceSeen(name=name, service=service):
                     known = service if self.plan.deploys else _before_last_update(service)
-                    self._followed[name] = _Followed(Baseline(name=name, service=known))
+                    self._watched[name] = Watched(Baseline(name=name, service=known))
                 case _:
                     pass
         if not self.plan.deploys:
@@ -136,7 +107,7 @@ class Watch:
             return
         if now_s >= self.plan.deadline_s:
             self._judge()
-        for one in self._followed.values():
+        for one in self._watched.values():
             if one.guard is not None:
                 one.guard.tick(now_s)
 
@@ -147,38 +118,38 @@ class Watch:
             return float("inf")
         if self._blind:
             return self.plan.deadline_s
-        guards = [one.guard for one in self._followed.values()]
+        guards = [one.guard for one in self._watched.values()]
         open_s = [guard.wake_s for guard in guards if guard is not None and guard.ruling is None]
         return min([self.plan.deadline_s, *open_s])
 
     @property
     def services(self) -> list[str]:
         """The services that are there."""
-        return sorted(name for name, one in self._followed.items() if one.now is not None)
+        return sorted(name for name, one in self._watched.items() if one.now is not None)
 
     @property
     def is_decided(self) -> bool:
         """Whether every service has its ruling."""
-        return bool(self._followed) and all(self._ruling(one) for one in self._followed.values())
+        return bool(self._watched) and all(self._ruling(one) for one in self._watched.values())
 
     @property
     def waiting_for(self) -> dict[str, str]:
         """What each service that has no ruling yet is waited for, for whoever looks on."""
         if self._blind:
-            return dict.fromkeys(self._followed, self._blind)
+            return dict.fromkeys(self._watched, self._blind)
         return {
             name: one.guard.waiting_for if one.guard else "the deploy command has not returned"
-            for name, one in sorted(self._followed.items())
+            for name, one in sorted(self._watched.items())
             if self._ruling(one) is None
         }
 
     def verdict(self) -> Verdict:
         """What it has come to; unknown, as far as it is not decided."""
-        services = [self._verdict_on(one) for _, one in sorted(self._followed.items())]
+        services = [self._verdict_on(one) for _, one in sorted(self._watched.items())]
         whole = of_stack(services)
         if not whole.is_success:
             return whole
-        there = [one.now for one in self._followed.values() if one.now is not None]
+        there = [one.now for one in self._watched.values() if one.now is not None]
         wrong = expecting.mismatch(self.plan.wanted, there, of_stack=self._is_of_stack)
         if wrong is None:
             return whole
@@ -189,9 +160,9 @@ class Watch:
 
     @property
     def _is_of_stack(self) -> bool:
-        return not set(self._followed) <= set(self.plan.targets)
+        return not set(self._watched) <= set(self.plan.targets)
 
-    def _verdict_on(self, one: _Followed) -> ServiceVerdict:
+    def _verdict_on(self, one: Watched) -> ServiceVerdict:
         ruling = self._ruling(one) or Ruling(
             outcome=Outcome.UNKNOWN, reason="it was not watched to its end", service=_name(one)
         )
@@ -207,31 +178,31 @@ class Watch:
             prunes=self.plan.prunes and _name(one) not in self.plan.targets,
         )
 
-    def _ruling(self, one: _Followed) -> Ruling | None:
+    def _ruling(self, one: Watched) -> Ruling | None:
         return one.guard.ruling if one.guard else None
 
     def _see_deployed(self, record: Record) -> None:
         assert isinstance(record.what, Deployed)  # noqa: S101 - the caller looked
         self._deployed = record.what
-        for one in self._followed.values():
+        for one in self._watched.values():
             one.feed((record,))
 
     def _follow_new(self, records: Sequence[Record]) -> None:
         """Services that the deploy brings; after it whatever comes is somebody else's."""
-        if any(one.guard is not None for one in self._followed.values()):
+        if any(one.guard is not None for one in self._watched.values()):
             return
         for record in records:
             match record.what:
-                case ServiceSeen(name=name, service=Service()) if name not in self._followed:
-                    one = _Followed(Baseline(name=name, service=None))
+                case ServiceSeen(name=name, service=Service()) if name not in self._watched:
+                    one = Watched(Baseline(name=name, service=None))
                     if self._deployed is not None:
                         one.feed((placed(0, "guard", self._deployed, record.seen_s, None),))
-                    self._followed[name] = one
+                    self._watched[name] = one
                 case _:
                     pass
 
     def _feed_looks(self, seen: Seen, now_s: float) -> None:
-        for name, one in self._followed.items():
+        for name, one in self._watched.items():
             own = [record for record in seen.records if _service_of(record.what) == name]
             lost = [
                 self._lost(now_s, hidden)
@@ -241,13 +212,13 @@ class Watch:
             ]
             one.feed([*own, *lost])
 
-    def _hidden(self, one: _Followed, after: Service | None, unwatched_s: float) -> str | None:
+    def _hidden(self, one: Watched, after: Service | None, unwatched_s: float) -> str | None:
         return gaps.hidden(one.baseline, one.now, after, unwatched_s)
 
     def _judge(self) -> None:
         """Begin to judge every service that the deploy is about."""
         self._drop_names_of_stacks()
-        for name, one in self._followed.items():
+        for name, one in self._watched.items():
             if one.guard is None:
                 labels = self.plan.wanted.labels
                 if name not in self.plan.targets:
@@ -262,31 +233,31 @@ class Watch:
         """A target that was not there at first, and has turned out to be a stack, is no service."""
         stacks = {
             one.now.spec.labels.get(STACK_LABEL)
-            for one in self._followed.values()
+            for one in self._watched.values()
             if one.now is not None
         }
-        for name in [name for name, one in self._followed.items() if one.now is None]:
-            if name in stacks and self._followed[name].baseline.service is None:
-                del self._followed[name]
+        for name in [name for name, one in self._watched.items() if one.now is None]:
+            if name in stacks and self._watched[name].baseline.service is None:
+                del self._watched[name]
 
     def _go_blind(self, reason: str) -> None:
         """What is not seen is not known to run: each hold begins anew when it is seen again."""
         if not self._blind:
-            for name, one in self._followed.items():
+            for name, one in self._watched.items():
                 nothing = TasksSeen(service=name, tasks=())
                 one.feed((placed(0, "guard", nothing, 0.0, None),))
         self._blind = reason
 
     def _give_up_blind(self, now_s: float) -> None:
         self._judge()
-        for one in self._followed.values():
+        for one in self._watched.values():
             one.feed((self._lost(now_s, f"at the deadline {self._blind}"),))
 
     def _lost(self, now_s: float, reason: str) -> Record:
         return placed(0, "guard", RecorderLost(recorder="guard", reason=reason), now_s, None)
 
 
-def _name(one: _Followed) -> str:
+def _name(one: Watched) -> str:
     return one.baseline.name
 
 

@@ -30,6 +30,7 @@ PURE = (
     "harness/guarding/telling.py",
     "harness/guarding/verdict.py",
     "harness/guarding/watch.py",
+    "harness/guarding/watched.py",
     "harness/hc1.py",
 )
 """Judges do no I/O: none of these modules may reach the machine."""
