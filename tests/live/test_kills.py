@@ -40,18 +40,28 @@ class Runs:
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
         self._folder = folder
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def start(self, name: str, command: Sequence[str] = COMMAND) -> subprocess.Popen[bytes]:
         folder = self._folder / name
         folder.mkdir()
         with (folder / "stderr").open("wb") as stderr:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 cwd=folder,
                 env=self.environment,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
             )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what a test has left running: one that ran out of time has."""
+        for process in self._started:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(120)
 
     def reap(self) -> str:
         done = subprocess.run(
@@ -73,8 +83,10 @@ class Runs:
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Runs:
-    return Runs(tmp_path)
+def runs(tmp_path: Path) -> Iterator[Runs]:
+    started = Runs(tmp_path)
+    yield started
+    started.end()
 
 
 @pytest.fixture
@@ -85,6 +97,7 @@ def neighbour(apparatus: Apparatus, tmp_path: Path) -> Iterator[LiveWorld]:
         yield world
 
 
+@pytest.mark.timeout(1800)  # with --deep it takes some 3 s a kill
 def test_a_killed_command_leaves_nothing_that_is_not_reaped(
     neighbour: LiveWorld,
     runs: Runs,
