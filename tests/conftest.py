@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from lab.live.lab import Apparatus, prepare
 from lab.recipe.resolver import STACKSPEC
 from scenarios import worlds
 from scenarios.worlds import Virtual
+from tests import cannot_run
 from tests.gogit.asking import GoGit
 from tests.gogit.building import GOGIT
 
@@ -53,9 +53,7 @@ def apparatus() -> Apparatus:
         return prepare()
     except LabError as error:
         reason = f"live tests cannot run here: {error}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    raise cannot_run(reason)
 
 
 @pytest.fixture(scope="session")
@@ -65,9 +63,7 @@ def virtual() -> Virtual:
         return worlds.virtual()
     except LabError as error:
         reason = f"there is no virtual world here: {error}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    raise cannot_run(reason)
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +86,4 @@ def built(program: GoProgram) -> Path:
         return get_program(program, cache_folder(), timeout_s=BUILD_TIMEOUT_S)
     except LabError as error:
         reason = f"{program.name} cannot be asked here: {error}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    raise cannot_run(reason)

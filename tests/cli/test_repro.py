@@ -164,17 +164,21 @@ cli.main([])
 """
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_an_interrupt_that_falls_into_a_finalizer_is_not_lost(name: str, code: int) -> None:
-    """Python ignores what is raised there, and GitPython, for one, has long finalizers."""
-    done = subprocess.run(
-        [sys.executable, "-c", INTO_A_FINALIZER, name],
+def python(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script, *words],
         env={**os.environ, "PYTHONPATH": PYTHON_PATH},
         capture_output=True,
         text=True,
         timeout=50,
         check=False,
     )
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_an_interrupt_that_falls_into_a_finalizer_is_not_lost(name: str, code: int) -> None:
+    """Python ignores what is raised there, and GitPython, for one, has long finalizers."""
+    done = python(INTO_A_FINALIZER, name)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
 
@@ -203,14 +207,7 @@ def test_what_was_half_made_at_an_interrupt_complains_no_more(
     words: tuple[str, ...], code: int
 ) -> None:
     """GitPython's configuration reader does; without an interrupt it is a fault, and is shown."""
-    done = subprocess.run(
-        [sys.executable, "-c", INTO_A_CONSTRUCTOR, *words],
-        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    done = python(INTO_A_CONSTRUCTOR, *words)
     assert done.returncode == code, done.stderr
     assert ("AttributeError" in done.stderr) is (code == 0)
 
