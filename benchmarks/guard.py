@@ -3,7 +3,8 @@
 Late is what comes after the moment at which the swarm's own rules let it be known: after the
 engine's last word on the update and, for a success, after the new task has been RUNNING for the
 spec's own hold. That moment is taken by an observer of the benchmark's own, which lists tasks every
-20 ms and follows the events; the guard's end is its process's. What is asked is counted by a proxy,
+20 ms and follows the events; the guard's end is its process's. It may come some milliseconds
+before that moment: what the observer lists was reported by an agent, and is stamped earlier. What is asked is counted by a proxy,
 and compared with a poller that inspects each service and lists its tasks every 0.5 s for as long.
 """
 
@@ -96,6 +97,8 @@ class Measured(msgspec.Struct, frozen=True):
     late_s: float
     waited_s: float
     calls: int
+    polled: float
+    """How many calls a poller would have made meanwhile."""
     outcome: str
 
 
@@ -160,18 +163,19 @@ def main(arguments: Sequence[str]) -> None:
         print(f"not measured: {reason}")
         return
     with somebodys_swarm(apparatus) as swarm:
+        all_measured: list[Measured] = []
         for number, case in enumerate(CASES):
-            _print(case, [_measure(swarm, case, f"b{number}r{one}") for one in range(rounds)])
+            measured = [_measure(swarm, case, f"b{number}r{one}") for one in range(rounds)]
+            _print(case, measured)
+            all_measured += measured
+    calls, polled = sum(one.calls for one in all_measured), sum(one.polled for one in all_measured)
+    print(f"all {len(all_measured)} waits: {calls} API calls, {calls / polled:.2f} of a poller's")
 
 
 def _print(case: Case, measured: Sequence[Measured]) -> None:
     late_s = sorted(one.late_s for one in measured)
     waited_s = statistics.median(one.waited_s for one in measured)
-    a_poll = _CALLS_A_POLL * case.services
-    polled = [a_poll * one.waited_s / _POLLER_EVERY_S for one in measured]
-    share = statistics.median(
-        one.calls / calls for one, calls in zip(measured, polled, strict=True)
-    )
+    share = statistics.median(one.calls / one.polled for one in measured)
     median_s = statistics.median(late_s)
     outcomes = ", ".join(sorted({one.outcome for one in measured}))
     print(f"{case.name}: {outcomes}, {len(measured)} times, median wait {waited_s:.1f} s")
@@ -207,7 +211,14 @@ def _measure(swarm: Foreign, case: Case, stack: str) -> Measured:
         decided_s = max(observer.ended_s, observer.running_s + case.hold_s if case.hold_s else 0.0)
         calls = len(proxy.requests)
     swarm.docker("service", "rm", *services)
-    return Measured(exited_s - decided_s, report["waited_s"], calls, report["outcome"])
+    waited_s = report["waited_s"]
+    return Measured(
+        late_s=exited_s - decided_s,
+        waited_s=waited_s,
+        calls=calls,
+        polled=_CALLS_A_POLL * case.services * waited_s / _POLLER_EVERY_S,
+        outcome=report["outcome"],
+    )
 
 
 @contextmanager

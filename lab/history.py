@@ -37,6 +37,8 @@ class TasksSeen(msgspec.Struct, frozen=True, kw_only=True, tag="tasks"):
 
     service: str
     tasks: tuple[Task, ...]
+    running_since_s: dict[str, float] = {}
+    """Since when tasks of them run, where that is known better than by their being listed."""
 
 
 class EngineEvent(msgspec.Struct, frozen=True, kw_only=True, tag="event"):

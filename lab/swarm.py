@@ -128,6 +128,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         """
         return self.update_status.state if self.update_status else None
 
+    @property
+    def is_in_update(self) -> bool:
+        """Whether an update of it is in course, be it forward or back."""
+        return self.update_status is not None and not self.update_status.is_over
+
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One task as listed once."""

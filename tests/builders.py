@@ -161,9 +161,9 @@ def seen(what: Service | None, *, name: str = NAME) -> ServiceSeen:
     return ServiceSeen(name=name, service=what)
 
 
-def listed(*tasks: Task, name: str = NAME) -> TasksSeen:
-    """The service's tasks listed."""
-    return TasksSeen(service=name, tasks=tasks)
+def listed(*tasks: Task, name: str = NAME, since_s: Mapping[str, float] | None = None) -> TasksSeen:
+    """The service's tasks listed; and since when some of them run, where that is known."""
+    return TasksSeen(service=name, tasks=tasks, running_since_s=dict(since_s or {}))
 
 
 def deployed(exit_code: int = 0, output: str = "") -> Deployed:

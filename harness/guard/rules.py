@@ -260,7 +260,7 @@ def _words_of(view: View, task_id: str | None) -> str:
 def _newest_task(view: View, service: Service) -> str:
     of_spec = [task for task in view.tasks if task.spec_digest == service.spec.task_digest]
     if not of_spec:
-        return "; no task of it was created"
+        return "; no task of it was seen"
     task = of_spec[-1]
     said = f" ({task.error or task.message})" if task.error or task.message else ""
     return f"; task {task.id} is {task.state}{said}"

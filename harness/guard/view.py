@@ -5,6 +5,9 @@ The view holds no opinion; the rules (`harness.guard.rules`) do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import msgspec
 
 from harness.guard import modes
@@ -99,7 +102,7 @@ class View:
         self.running: frozenset[str] = frozenset()
         """Tasks that do what the service's present spec asks for; see `modes.serving`."""
         self.running_since_s = 0.0
-        """When that set last changed."""
+        """When that set last changed; as far as is known, when the last one of them came to run."""
         self.coming: tuple[Task, ...] = ()
         """Tasks that do not run yet: wanted ones of any spec, and of the present spec all.
 
@@ -116,7 +119,7 @@ class View:
             case TasksSeen(service=name) if name == self.baseline.name:
                 self.tasks = what.tasks
                 self._see_failed(what.tasks)
-                self._count_running()
+                self._count_running(what.running_since_s)
             case Deployed():
                 self.deployed = what
                 self.looked_since_deploy = False
@@ -234,12 +237,13 @@ class View:
             return None
         return "the spec from before the deploy was deployed again over another"
 
-    def _count_running(self) -> None:
+    def _count_running(self, since_s: Mapping[str, float] = MappingProxyType({})) -> None:
         wanted = self.service.spec.task_digest if self.service else None
         running = modes.serving(self.service, self.tasks) if self.service else frozenset()
         if running != self.running:
+            came = [since_s.get(task_id, self.now_s) for task_id in running - self.running]
             self.running = running
-            self.running_since_s = self.now_s
+            self.running_since_s = max([self.running_since_s, *came]) if came else self.now_s
         self.coming = tuple(
             task
             for task in self.tasks

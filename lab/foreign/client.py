@@ -38,6 +38,7 @@ class _Swarm(msgspec.Struct, rename="pascal"):
     local_node_state: str = ""
     control_available: bool = False
     node_id: str = msgspec.field(name="NodeID", default="")
+    nodes: int = 0
 
 
 class _Info(msgspec.Struct, rename="pascal"):
@@ -90,6 +91,11 @@ class Client:
                 "becomes of a service: name a manager by DOCKER_HOST or a docker context"
             )
         return swarm.node_id
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether its node was the swarm's only one, as it was asked first."""
+        return self._info.swarm.nodes == 1
 
     def close(self) -> None:
         """Close all connections."""

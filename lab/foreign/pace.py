@@ -27,12 +27,10 @@ REMOTE_S = 3.0
 POLL_S = 0.5
 """How often everything is looked at as long as nothing is announced."""
 
-_AFTER_START_S = (0.08, 0.07, 1.0)
+_AFTER_START_S = (0.15, 1.0)
 """A task goes on starting where its image has its health checked; its health's event comes."""
-_AFTER_HEALTH_S = (REPORT_S, 0.035, 0.035, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+_AFTER_HEALTH_S = (0.15, 0.1, 0.25, 0.5, 1.0, 2.0)
 _AFTER_END_S = (0.1, 0.15, 0.25, 0.5, 1.0, 2.0)
-_BEGUN = frozenset({"updating", "rollback_started"})
-"""Update states in which nothing is decided: the spec counts then, not the tasks yet."""
 _NEVER_S = float("inf")
 
 
@@ -50,6 +48,7 @@ class Look(msgspec.Struct, frozen=True):
 
     services: bool = True
     tasks: bool = True
+    """Without them, the services tell whether their tasks count yet."""
 
 
 class Pace:
@@ -93,7 +92,10 @@ class Pace:
 
     def deployed(self, now_s: float) -> None:
         """The deploy has ended: look, together with what it wrote last, whose event may be late."""
-        self.want(now_s + COALESCE_S if self.is_streaming else now_s)
+        if self.is_streaming:
+            self._want_services(now_s + COALESCE_S)
+        else:
+            self.want(now_s)
 
     def stream(self, *, is_up: bool, now_s: float) -> None:
         """The stream of events broke, or is there again: look, for what came in between."""
@@ -128,10 +130,11 @@ class Pace:
         state = event.attributes.get("updatestate.new")
         if state in SETTLED_STATES or event.action == "remove":
             self.want(now_s)
-        elif state in _BEGUN:
-            self._services_due_s = min(self._services_due_s, now_s + COALESCE_S)
         else:
-            self.want(now_s + COALESCE_S)
+            self._want_services(now_s + COALESCE_S)
+
+    def _want_services(self, at_s: float) -> None:
+        self._services_due_s = min(self._services_due_s, at_s)
 
     def _await(self, event: EngineEvent, waits_s: tuple[float, ...], now_s: float) -> None:
         self._awaited[event.attributes.get(TASK_LABEL, "")] = _Awaited(

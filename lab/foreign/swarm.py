@@ -11,13 +11,16 @@ import msgspec
 from lab import docker_api
 from lab.clock import Clock
 from lab.engine_answers import Happened
-from lab.errors import LabError, UsageError
+from lab.errors import LabError
 from lab.foreign.client import Client, Silent
 from lab.foreign.containers import Containers
 from lab.foreign.endpoint import Endpoint
 from lab.foreign.events import Connected, Cut, EventFollower
 from lab.foreign.pace import Look, Pace
 from lab.foreign.seen import Seen
+from lab.foreign.starts import Starts
+from lab.foreign.targets import SERVICE_NAME_LABEL, Targets
+from lab.foreign.written import Written
 from lab.history import (
     Deployed,
     EngineEvent,
@@ -27,13 +30,12 @@ from lab.history import (
     TasksSeen,
     placed,
 )
-from lab.swarm import RUNNING, STACK_LABEL, TASK_LABEL, WANTED_STATES, Service, Task
+from lab.swarm import RUNNING, TASK_LABEL, WANTED_STATES, Service, Task
 
 FRESH_S = 0.2
 """A look that is no older than this need not be repeated before a ruling."""
 _CONNECT_S = 5.0
 _NANOSECONDS = 1e9
-_SERVICE_NAME = "com.docker.swarm.service.name"
 
 
 class ForeignSwarm:
@@ -53,21 +55,19 @@ class ForeignSwarm:
             queue.SimpleQueue()
         )
         self._numbers = count()
-        self._names: set[str] = set()
-        self._stacks: set[str] = set()
-        self._unresolved = set(targets)
+        self._targets = Targets(targets)
         self._services: dict[str, Service] = {}
         self._listed: dict[str, Task] = {}
         """Tasks as they were listed last."""
         self._died: set[str] = set()
         """Tasks whose container has ended, by its event."""
+        self._starts = Starts()
         self._containers = Containers(client, self._clock, self.node)
         self._looked_s = 0.0
         self._is_fresh = False
         """Whether nothing was announced since everything was looked at."""
         self._was_cut = False
-        self._announced: set[str] = set()
-        """Services that events told of since the last look at services."""
+        self._written = Written()
         self._is_blind = False
         self._events = EventFollower(client, self._messages.put)
         try:
@@ -158,48 +158,45 @@ class ForeignSwarm:
         now_s = self.now_s()
         match message:
             case Happened(event=event):
-                if not self._is_ours(event):
+                if not self._targets.concern(event, self._services):
                     return None
+                unix_s = message.unix_ns / _NANOSECONDS
+                self._starts.see(event, unix_s, now_s)
                 if event.kind == "service":
-                    self._announced.add(event.attributes.get("name", ""))
+                    self._written.see(event)
                 if event.action == "die":
                     self._died.add(event.attributes.get(TASK_LABEL, ""))
-                if not self._tells_nothing(event):
+                is_telling = not self._tells_nothing(event)
+                self._is_fresh &= not (is_telling or event.kind == "service")
+                if is_telling:
                     self._pace.see(event, now_s)
-                    self._is_fresh = False
-                happened_s = self._clock.of_unix(message.unix_ns / _NANOSECONDS)
-                return Seen(records=(self._record("events", event, happened_s),))
+                record = self._record("events", event, self._clock.of_unix(unix_s))
+                return Seen(records=(record,))
             case Connected():
                 self._pace.stream(is_up=True, now_s=now_s)
             case Cut():
                 self._was_cut = True
                 self._pace.stream(is_up=False, now_s=now_s)
             case Deployed():
+                self._written.see_deployed()
                 self._pace.deployed(now_s)
                 return Seen(records=(self._record("deploy", message),))
         return None
 
-    def _is_ours(self, event: EngineEvent) -> bool:
-        if event.kind == "node":
-            return True
-        attribute = "name" if event.kind == "service" else _SERVICE_NAME
-        name = event.attributes.get(attribute, "")
-        return name in self._names | self._unresolved | self._services.keys() or any(
-            name.startswith(f"{stack}_") for stack in self._stacks | self._unresolved
-        )
-
     # Looks.
 
     def _tells_nothing(self, event: EngineEvent) -> bool:
-        """Whether what a container's event announces is known, or will be announced once more.
+        """Whether what an event announces is known, or a further one will come that tells more.
 
         A task whose health is checked is RUNNING when it is healthy, not when it has started; and
         one that was told to end is expected to.
         """
+        if event.kind == "service":
+            return self._written.awaits_others(event, self._services)
         task = self._listed.get(event.attributes.get(TASK_LABEL, ""))
         if event.action == "die":
             return task is not None and task.desired_state not in (*WANTED_STATES, "complete")
-        service = self._services.get(event.attributes.get(_SERVICE_NAME, ""))
+        service = self._services.get(event.attributes.get(SERVICE_NAME_LABEL, ""))
         return event.action == "start" and service is not None and service.spec.is_probed
 
     def _try(self, look: Look) -> Seen:
@@ -210,6 +207,7 @@ class ForeignSwarm:
             self._is_blind = True
             self._is_fresh = False
             self._was_cut = True  # whatever is seen next comes after a gap
+            self._starts.forget()
             self._pace.failed(self.now_s())
             return Seen(blind=str(error))
 
@@ -218,6 +216,9 @@ class ForeignSwarm:
         observations: list[Observation] = []
         if look.services:
             observations += self._look_at_services()
+            may_be_elsewhere = not self._client.is_alone
+            tasks_count = may_be_elsewhere or self._written.tasks_count(self._services)
+            look = Look(tasks=look.tasks or tasks_count)
         tasks = self._look_at_tasks() if look.tasks else []
         if tasks is None:  # a service has just been removed: its event, or the next look, tells
             self._pace.want(self.now_s())
@@ -241,11 +242,11 @@ class ForeignSwarm:
         unwatched_s = 0.0
         self._is_fresh |= look == Look()
         if look.services:
-            if self._was_cut or self._has_unannounced(before):
+            if self._was_cut or self._written.is_incomplete(before, self._services):
                 unwatched_s = now_s - self._looked_s
             self._looked_s = now_s
             self._was_cut = not self._pace.is_streaming
-            self._announced.clear()
+            self._written.forget()
         has_remote = any(
             not task.is_terminal and task.node_id not in ("", self.node) for task in tasks
         )
@@ -254,75 +255,33 @@ class ForeignSwarm:
         records = tuple(self._record("swarm", what) for what in observations)
         return Seen(records=records, unwatched_s=unwatched_s)
 
-    def _has_unannounced(self, before: dict[str, Service]) -> bool:
-        """Whether a service was written that no event told of: so the stream is not whole."""
-        return any(
-            name in before and before[name].version != service.version
-            for name, service in self._services.items()
-            if name not in self._announced
-        )
-
     def _look_at_services(self) -> list[Observation]:
-        if self._unresolved:
-            found = self._resolved(self._list_services())
-        else:
-            found = {}
-            if self._names:
-                listed = self._list_services({"name": sorted(self._names)})
-                found |= {name: item for name, item in listed.items() if name in self._names}
-            for stack in sorted(self._stacks):
-                found |= self._list_services({"label": [f"{STACK_LABEL}={stack}"]})
-        gone = (self._services.keys() | self._names | self._unresolved) - found.keys()
-        self._services = {name: service for name, (service, _) in found.items()}
+        listed: dict[str, tuple[Service, bytes]] = {}
+        for filters in self._targets.filters:
+            answer = self._client.get("services", filters) or b"[]"
+            found = docker_api.parse_services(answer)
+            listed |= {service.name: (service, raw) for service, raw in found}
+        watched = self._targets.among(listed)
+        gone = (self._services.keys() | self._targets.of_services) - watched.keys()
+        self._services = {name: service for name, (service, _) in watched.items()}
         there = [
             ServiceSeen(name=name, service=service, raw=msgspec.Raw(raw))
-            for name, (service, raw) in sorted(found.items())
+            for name, (service, raw) in sorted(watched.items())
         ]
         return [*there, *(ServiceSeen(name=name, service=None) for name in sorted(gone))]
 
-    def _resolved(
-        self, listed: dict[str, tuple[Service, bytes]]
-    ) -> dict[str, tuple[Service, bytes]]:
-        """What is watched of all the swarm's services; targets turn out to be this or that."""
-        of_stacks = {name: _stack_of(service) for name, (service, _) in listed.items()}
-        for target in sorted(self._unresolved):
-            is_stack = target in of_stacks.values()
-            self._resolve(target, is_service=target in listed, is_stack=is_stack)
-        return {
-            name: item
-            for name, item in listed.items()
-            if name in self._names or of_stacks[name] in self._stacks
-        }
-
-    def _list_services(
-        self, filters: dict[str, list[str]] | None = None
-    ) -> dict[str, tuple[Service, bytes]]:
-        listed = docker_api.parse_services(self._client.get("services", filters) or b"[]")
-        return {service.name: (service, raw) for service, raw in listed}
-
-    def _resolve(self, target: str, *, is_service: bool, is_stack: bool) -> None:
-        """Remember what a target has turned out to be."""
-        if target not in self._unresolved or not (is_service or is_stack):
-            return
-        if is_service and is_stack:
-            raise UsageError(
-                f"there is a service {target} and a stack {target}: name the services of the stack"
-            )
-        self._unresolved.discard(target)
-        (self._names if is_service else self._stacks).add(target)
-
-    def _by_service(self, tasks: Sequence[Task]) -> list[Observation]:
+    def _by_service(self, tasks: Iterable[Task]) -> list[Observation]:
         """What each service's tasks do, without those that are listed as running and have died.
 
         An agent reports a container's end some 100 ms after the event, and a hold may end then.
         """
         tasks = [task for task in tasks if task.state != RUNNING or task.id not in self._died]
-        return [
-            TasksSeen(
-                service=name, tasks=tuple(task for task in tasks if task.service_id == service.id)
-            )
-            for name, service in sorted(self._services.items())
-        ]
+        seen: list[Observation] = []
+        for name, service in sorted(self._services.items()):
+            own = tuple(task for task in tasks if task.service_id == service.id)
+            since_s = self._starts.running_since_s(own)
+            seen.append(TasksSeen(service=name, tasks=own, running_since_s=since_s))
+        return seen
 
     def _look_at_tasks(self) -> list[Task] | None:
         """List the tasks of all services; None where one of them is not there any more."""
@@ -334,7 +293,3 @@ class ForeignSwarm:
 
     def _record(self, source: str, what: Observation, happened_s: float | None = None) -> Record:
         return placed(next(self._numbers), source, what, self.now_s(), happened_s)
-
-
-def _stack_of(service: Service) -> str | None:
-    return service.spec.labels.get(STACK_LABEL)

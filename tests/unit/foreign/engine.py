@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,12 @@ class Engine:
         self.tasks: list[Json] = []
         self.containers: dict[str, Json] = {}
         self.info: Json = {
-            "Swarm": {"LocalNodeState": "active", "ControlAvailable": True, "NodeID": NODE}
+            "Swarm": {
+                "LocalNodeState": "active",
+                "ControlAvailable": True,
+                "NodeID": NODE,
+                "Nodes": 1,
+            }
         }
         self.requests: list[tuple[str, str]] = []
         self.is_down = False
@@ -245,6 +251,7 @@ def task(
     *,
     desired: str | None = None,
     node: str = NODE,
+    since_unix_s: float = 0.0,
     error: str = "",
     exit_code: int = 0,
 ) -> Json:
@@ -258,7 +265,7 @@ def task(
         "CreatedAt": "2026-01-01T00:00:00Z",
         "DesiredState": desired or ("shutdown" if ended else "running"),
         "Status": {
-            "Timestamp": "2026-01-01T00:00:00Z",
+            "Timestamp": datetime.fromtimestamp(since_unix_s, UTC).isoformat(),
             "State": state,
             "Err": error,
             "ContainerStatus": {"ContainerID": f"container-{task_id}", "ExitCode": exit_code},

@@ -167,6 +167,95 @@ def test_a_task_that_has_died_does_not_run_though_it_is_listed_so(engine: Engine
         assert seen.records
 
 
+def test_since_when_a_task_runs_is_told_better_than_by_the_look(engine: Engine) -> None:
+    app = engine.put(APP)
+    with watching(engine) as swarm:
+        swarm.baseline()
+        engine.happen("start", "1")
+        began_s = swarm.now_s()
+        engine.tasks = [task("1", app, since_unix_s=time.time())]
+        seen = until(swarm, lambda seen: bool(tasks_in(seen)))
+        (listed,) = [one for one in seen.records if isinstance(one.what, TasksSeen)]
+        assert isinstance(listed.what, TasksSeen)
+        assert listed.seen_s - began_s >= 0.1
+        assert listed.what.running_since_s["1"] - began_s < listed.seen_s - began_s
+
+
+def test_what_runs_after_blindness_has_to_be_seen_to_run(engine: Engine) -> None:
+    app = engine.put(APP)
+    engine.containers = {"container-1": container("1")}
+    with watching(engine) as swarm:
+        swarm.baseline()
+        engine.happen("start", "1")
+        engine.tasks = [task("1", app, since_unix_s=time.time())]
+        until(swarm, lambda seen: bool(tasks_in(seen)))
+        engine.is_down = True
+        time.sleep(0.25)
+        assert swarm.confirm().blind
+        engine.is_down = False
+        seen = until(swarm, lambda seen: bool(tasks_in(seen)))
+        sinces = [
+            one.what.running_since_s for one in seen.records if isinstance(one.what, TasksSeen)
+        ]
+        assert sinces == [{}]
+
+
+def test_while_an_update_is_in_course_its_tasks_are_not_asked_for(engine: Engine) -> None:
+    before = engine.put(APP)
+    with watching(engine) as swarm:
+        swarm.baseline()
+        engine.put(APP, task="head", previous=before, state="updating")
+        swarm.deployed(Deployed(stack="shop", exit_code=0, output=""))
+        seen = until(swarm, lambda seen: bool(services_in(seen)))
+        assert tasks_in(seen) == {}
+        engine.put(APP, task="head", previous=before, state="completed")
+        seen = until(swarm, lambda seen: bool(services_in(seen)))
+        assert tasks_in(seen) == {APP: ()}
+
+
+def test_a_deploy_that_changes_no_task_has_the_tasks_looked_at(engine: Engine) -> None:
+    before = engine.put(APP)
+    with watching(engine) as swarm:
+        swarm.baseline()
+        engine.put(APP, labels={"stamp": "head"}, previous=before)
+        seen = until(swarm, lambda seen: bool(services_in(seen)))
+        assert tasks_in(seen) == {APP: ()}
+
+
+def test_where_tasks_may_run_elsewhere_they_are_asked_for(engine: Engine) -> None:
+    """Nothing would tell of them there, nor that they have to be asked for now and then."""
+    engine.info["Swarm"]["Nodes"] = 2
+    before = engine.put(APP)
+    with watching(engine) as swarm:
+        swarm.baseline()
+        engine.put(APP, task="head", previous=before, state="updating")
+        seen = until(swarm, lambda seen: bool(services_in(seen)))
+        assert tasks_in(seen) == {APP: ()}
+
+
+def test_of_a_stack_nothing_is_asked_for_before_the_last_service_is_completed(
+    engine: Engine,
+) -> None:
+    for name in (APP, DB):
+        engine.put(name, labels=OF_STACK)
+    with watching(engine, "shop") as swarm:
+        swarm.baseline()
+        for name in (APP, DB):
+            engine.put(name, labels=OF_STACK, task="head", state="updating")
+        until(swarm, lambda seen: len(services_in(seen)) == 2)
+        calls = swarm.calls
+        engine.put(APP, labels=OF_STACK, task="head", state="completed")
+        until_s = swarm.now_s() + 0.5
+        while (seen := swarm.next(until_s)) is not None:
+            assert services_in(seen) == {}
+        assert swarm.calls == calls
+        engine.put(DB, labels=OF_STACK, task="head", state="completed")
+        seen = until(swarm, lambda seen: bool(services_in(seen)))
+        states = {name: one.update_state for name, one in services_in(seen).items() if one}
+        assert states == {APP: "completed", DB: "completed"}
+        assert tasks_in(seen).keys() == {APP, DB}
+
+
 def test_a_look_is_not_fresh_when_something_was_announced_since(engine: Engine) -> None:
     engine.put(APP)
     with watching(engine) as swarm:

@@ -418,6 +418,9 @@ def test_it_says_what_it_waits_for() -> None:
     assert watch.waiting_for[NAME].startswith("0 of 1 tasks of the new spec run")
     assert watch.wake_s == 100.0
     watch.feed(look(*UP, at=2.0))
+    assert watch.waiting_for[NAME] == "the update state is still updating"
+    assert watch.wake_s == 100.0
+    watch.feed(look(*DONE, at=3.0))
     assert watch.wake_s == 2.0 + HOLD_S
     assert not watch.is_decided
     assert watch.verdict().outcome is Outcome.UNKNOWN

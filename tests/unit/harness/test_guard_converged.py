@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.guard import Outcome
-from lab.history import Observation
+from lab.history import Observation, TasksSeen
 from lab.swarm import ServiceSpec, Task, UpdatePolicy
 from tests.builders import (
     BASE,
@@ -47,6 +47,39 @@ def test_completed_and_the_new_task_ran_unchanged_for_the_monitor() -> None:
         "converged: UpdateStatus=completed, 1 of 1 tasks of the new spec ran unchanged for 5 s "
         "after they were up"
     )
+
+
+@pytest.mark.parametrize(
+    ("listings", "from_s"),
+    [
+        pytest.param([(10, listed(NEW, since_s={"new": 7.5}))], 7.5, id="known, seen later"),
+        pytest.param([(10, listed(NEW, since_s={"old": 7.5}))], 10, id="another's is known"),
+        pytest.param(
+            [(10, listed(NEW)), (11, listed(NEW, since_s={"new": 7.5}))], 10, id="known too late"
+        ),
+        pytest.param(
+            [(8, listed(NEW)), (9, listed()), (10, listed(NEW, since_s={"new": 7.5}))],
+            9,
+            id="not before it was seen not to run",
+        ),
+        pytest.param(
+            [(10, listed(NEW, task("two", HEAD), since_s={"new": 7.5, "two": 8.5}))],
+            8.5,
+            id="of several, the last one counts",
+        ),
+        pytest.param(
+            [(8, listed(NEW, task("two", HEAD))), (9, listed(NEW, since_s={"new": 7.5}))],
+            9,
+            id="one has gone",
+        ),
+    ],
+)
+def test_a_task_has_run_since_it_is_known_to(
+    listings: list[tuple[float, TasksSeen]], from_s: float
+) -> None:
+    ruling = rule(BEFORE, upgrade(*listings, (11.5, seen(AT_HEAD)), (60, listed(NEW))))
+    assert ruling.outcome is Outcome.CONVERGED
+    assert ruling.decided_s == from_s + 5
 
 
 def test_a_stamp_that_is_the_expected_one_is_no_obstacle() -> None:
@@ -107,7 +140,7 @@ def test_a_crash_loop_faster_than_the_hold_never_converges() -> None:
     ("tasks", "missing"),
     [
         pytest.param([], "0 of 1 tasks of the new spec run", id="none at all"),
-        pytest.param([OLD], "no task of it was created", id="the old spec's alone"),
+        pytest.param([OLD], "no task of it was seen", id="the old spec's alone"),
         pytest.param([task("new", HEAD, "failed")], "task new is failed", id="it failed"),
         pytest.param([task("new", HEAD, "complete")], "task new is complete", id="it ended with 0"),
         pytest.param([task("new", HEAD, "starting")], "task new is starting", id="not healthy yet"),

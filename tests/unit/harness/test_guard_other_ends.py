@@ -196,10 +196,12 @@ def test_the_guard_wakes_at_the_end_of_the_hold_and_else_at_the_deadline() -> No
     guard = guard_of(BEFORE)
     for record in upgrade((10, listed(NEW))).records:
         guard.feed(record)
+    assert guard.wake_s == DEADLINE_S  # still updating: time alone decides nothing
+    for record in Story((12, seen(service(HEAD, BASE, "completed")))).records:
+        guard.feed(record)
     assert guard.wake_s == 15
     guard.tick(15)
-    assert guard.ruling is None  # still updating
-    assert guard.wake_s == DEADLINE_S
+    assert guard.ruling is not None
 
 
 @pytest.mark.parametrize(
@@ -236,7 +238,7 @@ def test_time_never_goes_back() -> None:
         ([(0, seen(service(HEAD)))], "the deploy command has not returned"),
         (
             [(0, seen(service(HEAD))), (0, deployed())],
-            "0 of 1 tasks of the new spec run, update state nil; no task of it was created",
+            "0 of 1 tasks of the new spec run, update state nil; no task of it was seen",
         ),
         (
             [(0, deployed()), (0, seen(service(HEAD))), (0, listed(NEW))],
