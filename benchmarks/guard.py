@@ -4,8 +4,10 @@ Late is what comes after the moment at which the swarm's own rules let it be kno
 engine's last word on the update and, for a success, after the new task has been RUNNING for the
 spec's own hold. That moment is taken by an observer of the benchmark's own, which lists tasks every
 20 ms and follows the events; the guard's end is its process's. It may come some milliseconds
-before that moment: what the observer lists was reported by an agent, and is stamped earlier. What is asked is counted by a proxy,
-and compared with a poller that inspects each service and lists its tasks every 0.5 s for as long.
+before that moment: what the observer lists was reported by an agent, and is stamped earlier.
+
+What is asked is counted by a proxy, and compared with a poller that inspects each service and lists
+its tasks every 0.5 s for as long.
 """
 
 from __future__ import annotations
