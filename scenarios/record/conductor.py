@@ -18,14 +18,15 @@ def conduct(
 ) -> None:
     """Play all of them in one world, at most ``at_once`` side by side.
 
-    ``over`` hears of each that has ended, and why it failed, if it did. Raises LabError when the
+    Two that fill the node would wait for each other's memory: they are played one by one. ``over``
+    hears of each that has ended, and why it failed, if it did. Raises LabError when the
     world itself fails.
     """
     waiting = list(plays)
     running: list[tuple[Play, Waiting, float]] = []
     while waiting or running:
-        while waiting and len(running) < at_once:
-            play = waiting.pop(0)
+        while len(running) < at_once and (play := _next(waiting, [one for one, _, _ in running])):
+            waiting.remove(play)
             running += _advanced(play, play.run(), None, over)
         if not running:
             continue
@@ -38,6 +39,12 @@ def conduct(
             else:
                 still += _advanced(play, waits, record, over)
         running = still
+
+
+def _next(waiting: Sequence[Play], running: Sequence[Play]) -> Play | None:
+    """The first one that can be begun beside those that run."""
+    is_full = any(play.entry.fills_node for play in running)
+    return next((play for play in waiting if not (is_full and play.entry.fills_node)), None)
 
 
 def _advanced(

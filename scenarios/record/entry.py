@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from scenarios.record.played import Played
-from scenarios.record.step import Step
+from scenarios.record.step import Create, Deploy, Step
 from scenarios.shape import Shape
 
 _REPOSITORIES = {
@@ -65,6 +65,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             return True
         tried = VIRTUAL_ENGINE if world == "virtual" else engine
         return version_of(tried) < version_of(self.fixed_in)
+
+    @property
+    def fills_node(self) -> bool:
+        """Whether its services reserve memory, so that no other such entry fits beside it."""
+        return any(
+            step.wanted.reserve_share > 0
+            for step in self.steps
+            if isinstance(step, Create | Deploy)
+        )
 
     @property
     def url(self) -> str:
