@@ -26,6 +26,7 @@ BUILD_TIMEOUT_S = 280
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--deep", action="store_true", help="run every count that is promised")
+    parser.addoption("--engine", type=Path, help="the folder of the engine that live tests run on")
     parser.addoption("--abra", help="the abra that tests/contract holds to its contract")
     parser.addoption("--nix", help="the nix that tests/nix runs the README's commands by")
 
@@ -47,10 +48,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def apparatus() -> Apparatus:
+def apparatus(pytestconfig: pytest.Config) -> Apparatus:
     """The live world's means; where it cannot run, the reason is printed, and under CI it fails."""
     try:
-        return prepare()
+        return prepare(pytestconfig.getoption("--engine"))
     except LabError as error:
         reason = f"live tests cannot run here: {error}"
     raise cannot_run(reason)

@@ -18,6 +18,7 @@ import pytest
 from lab.live.lab import Apparatus
 from tests.live.foreign import Foreign, somebodys_swarm
 from tests.live.proxy import Proxy, proxied
+from tests.live.tls import by_tls, certificates
 
 pytestmark = pytest.mark.live
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,9 @@ def proxy(swarm: Foreign) -> Iterator[Proxy]:
 class Guarding:
     """The program, at work in a process of its own until the ``with`` block ends."""
 
-    def __init__(self, swarm: Foreign, proxy: Proxy, *words: str) -> None:
+    def __init__(
+        self, swarm: Foreign, proxy: Proxy, *words: str, env: Mapping[str, str] | None = None
+    ) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "scenarios", "guard", "--json", *words],
             env={
@@ -50,6 +53,7 @@ class Guarding:
                 "PYTHONPATH": str(ROOT),
                 "DOCKER_HOST": proxy.address,
                 "ENGINE": swarm.url,
+                **(env or {}),
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -141,6 +145,25 @@ def test_an_upgrade_converges_and_nothing_but_looks_was_asked(swarm: Foreign, pr
     assert proxy.methods == {"GET"}
     assert len(proxy.requests) == found["api_calls"]
     swarm.docker("service", "rm", "good")
+
+
+def test_by_tls_it_sees_the_same_and_without_a_certificate_nothing_is_deployed(
+    swarm: Foreign, proxy: Proxy, tmp_path: Path
+) -> None:
+    swarm.create("behind-tls")
+    words = ("behind-tls", "--", *swarm.update("behind-tls", exit_at_s=1, ready_s=9))
+    with by_tls(swarm.url) as host:
+        env = {"DOCKER_HOST": host, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
+        with Guarding(swarm, proxy, *words, env=env) as guarding:
+            found = guarding.end()
+        assert (found["outcome"], found["deploy"]) == ("unknown", None)
+        certificates(tmp_path)
+        with Guarding(swarm, proxy, *words, env=env) as guarding:
+            found = guarding.end()
+    assert found["outcome"] == "rolled back", found
+    assert only(found)["failure"]["ran_s"] >= 1
+    assert proxy.requests == []
+    swarm.docker("service", "rm", "behind-tls")
 
 
 def test_an_oom_kill_before_it_is_healthy_rolls_back_and_is_named(

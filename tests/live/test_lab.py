@@ -13,6 +13,7 @@ import pytest
 
 from lab.errors import LabError, UsageError
 from lab.history import OomKill, RecorderLost, read_history
+from lab.live.engine import find_engine
 from lab.live.inventory import IN_GO, inventory
 from lab.live.lab import Apparatus, end_lab, live_lab
 from lab.live.lease import LabFolder, labs_root
@@ -37,11 +38,12 @@ def kill_daemon(world: LiveWorld) -> None:
             child.send_signal(signal.SIGKILL)
 
 
-def test_every_program_of_a_lab_is_found_and_asked(apparatus: Apparatus) -> None:
+@pytest.mark.usefixtures("apparatus")
+def test_every_program_of_a_lab_is_found_and_asked() -> None:
     found = {item.name: item for item in inventory()}
     absent = {name for name, item in found.items() if item.path is None}
     assert absent <= {"systemd-run", "abra", *(one.name for one in IN_GO)}
-    assert found["dockerd"].version == apparatus.engine.version
+    assert found["dockerd"].version == find_engine().version
     # Debian's shell and its older docker-proxy answer no such question.
     silent = {name for name, item in found.items() if item.path and item.version is None}
     assert silent <= {"sh", "docker-proxy"}
