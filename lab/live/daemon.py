@@ -26,9 +26,9 @@ from lab.processes import ProcessId, pid_namespace
 _START_TIMEOUT_S = 120.0
 _POLL_S = 0.05
 _API_TIMEOUT_S = 60
-_GATEWAY = "docker_gwbridge"
-_GATEWAY_OPTIONS = {
-    "com.docker.network.bridge.name": _GATEWAY,
+GATEWAY = "docker_gwbridge"
+GATEWAY_OPTIONS = {
+    "com.docker.network.bridge.name": GATEWAY,
     "com.docker.network.bridge.enable_icc": "true",
     "com.docker.network.bridge.enable_ip_masquerade": "false",
 }
@@ -107,7 +107,7 @@ class Daemon:
     def init_swarm(self) -> None:
         """Make it a swarm of one manager, reachable only inside its own network namespace."""
         try:
-            self.api.create_network(_GATEWAY, driver="bridge", options=_GATEWAY_OPTIONS)
+            self.api.create_network(GATEWAY, driver="bridge", options=GATEWAY_OPTIONS)
             self.api.init_swarm(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
         except (requests.RequestException, docker.errors.DockerException) as error:
             self.check_alive()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -87,6 +88,23 @@ class Foreign:
                     child.send_signal(signal.SIGKILL)
                     killed += 1
         assert killed == 1
+
+
+def wait_until_running(swarm: Foreign, name: str) -> None:
+    """Until a task of the new version runs: its label is written with its spec."""
+    deadline_s = time.monotonic() + 60
+    wanted = "{{.CurrentState}}"
+    while True:
+        assert time.monotonic() < deadline_s
+        tasks = swarm.docker("service", "ps", name, "--format", wanted).splitlines()
+        spec = swarm.docker("service", "inspect", name, "--format", "{{.Spec.Labels.v}}").strip()
+        if (
+            spec == "2"
+            and sum(task.startswith("Running") for task in tasks) == 1
+            and len(tasks) > 1
+        ):
+            return
+        time.sleep(0.1)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, Self
 import pytest
 
 from lab.live.lab import Apparatus
-from tests.live.foreign import Foreign, somebodys_swarm
+from tests.live.foreign import Foreign, somebodys_swarm, wait_until_running
 from tests.live.proxy import Proxy, proxied
 from tests.live.tls import by_tls, certificates
 
@@ -119,23 +118,6 @@ def test_a_daemon_that_is_killed_in_the_hold_gives_no_false_success(
         assert waited_s > 4, found  # the hold began anew, with the task that came after it
     assert proxy.methods == {"GET"}
     swarm.docker("service", "rm", "killed")
-
-
-def wait_until_running(swarm: Foreign, name: str) -> None:
-    """Until a task of the new version runs: its label is written with its spec."""
-    deadline_s = time.monotonic() + 60
-    wanted = "{{.CurrentState}}"
-    while True:
-        assert time.monotonic() < deadline_s
-        tasks = swarm.docker("service", "ps", name, "--format", wanted).splitlines()
-        spec = swarm.docker("service", "inspect", name, "--format", "{{.Spec.Labels.v}}").strip()
-        if (
-            spec == "2"
-            and sum(task.startswith("Running") for task in tasks) == 1
-            and len(tasks) > 1
-        ):
-            return
-        threading.Event().wait(0.1)
 
 
 def test_an_upgrade_converges_and_nothing_but_looks_was_asked(swarm: Foreign, proxy: Proxy) -> None:

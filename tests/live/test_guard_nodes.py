@@ -1,0 +1,94 @@
+"""The guard at a swarm of two nodes, of which it sees the tasks of one only by their lists."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.live.lab import Apparatus
+from tests.live.foreign import Foreign, wait_until_running
+from tests.live.nodes import Worker, two_nodes
+
+pytestmark = pytest.mark.live
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def nodes(apparatus: Apparatus) -> Iterator[tuple[Foreign, Worker]]:
+    with two_nodes(apparatus) as nodes:
+        yield nodes
+
+
+def guarding(swarm: Foreign, name: str, *words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "scenarios", "guard", "--json", "--quiet", name, *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_HOST": swarm.url},
+        stdout=subprocess.PIPE,
+    )
+
+
+def guard(swarm: Foreign, name: str, *words: str) -> dict[str, Any]:
+    out, _ = guarding(swarm, name, *words).communicate(timeout=200)
+    document: dict[str, Any] = json.loads(out)
+    return document
+
+
+def test_an_upgrade_on_another_node_converges(nodes: tuple[Foreign, Worker]) -> None:
+    swarm, worker = nodes
+    swarm.create("there", "--constraint", f"node.id=={worker.node}")
+    found = guard(swarm, "there", "--", *swarm.update("there", ready_s=2))
+    assert found["outcome"] == "converged", found
+    swarm.docker("service", "rm", "there")
+
+
+def test_of_an_oom_kill_on_another_node_it_says_what_is_not_known(
+    nodes: tuple[Foreign, Worker],
+) -> None:
+    swarm, worker = nodes
+    swarm.create("thirsty", "--constraint", f"node.id=={worker.node}")
+    words = swarm.update(
+        "thirsty", "--limit-memory", "32M", peak_bytes=100_000_000, boot_s=0.5, ready_s=5
+    )
+    found = guard(swarm, "thirsty", "--", *words)
+    assert found["outcome"] == "rolled back", found
+    failure = found["services"][0]["failure"]
+    assert failure["node"] == worker.node
+    assert failure["exit_code"] == 137
+    assert failure["oom_killed"] is None
+    assert failure["oom_known_by"] == f"not known: it ran on another node ({worker.node})"
+    assert "it ran on another node" in found["reason"]
+    swarm.docker("service", "rm", "thirsty")
+
+
+def test_a_global_service_runs_on_both(nodes: tuple[Foreign, Worker]) -> None:
+    swarm, _ = nodes
+    swarm.create("everywhere", "--mode", "global")
+    found = guard(swarm, "everywhere", "--", *swarm.update("everywhere"))
+    assert found["outcome"] == "converged", found
+    assert "2 of 2 tasks" in found["reason"]
+    swarm.docker("service", "rm", "everywhere")
+
+
+def test_a_node_that_dies_is_noticed_by_a_hold_that_is_longer_than_its_manager_takes(
+    nodes: tuple[Foreign, Worker],
+) -> None:
+    """It hears of it by three heartbeats that do not come, 5 s each.
+
+    The last test, for the worker does not come back.
+    """
+    swarm, worker = nodes
+    swarm.create("lost", "--constraint", f"node.id=={worker.node}")
+    words = swarm.update("lost", "--update-monitor", "10s")
+    with guarding(swarm, "lost", "--hold", "25", "--timeout", "35", "--", *words) as process:
+        wait_until_running(swarm, "lost")
+        worker.kill()
+        out, _ = process.communicate(timeout=200)
+    found = json.loads(out)
+    assert found["outcome"] in ("stalled", "timed out"), found
