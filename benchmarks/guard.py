@@ -12,17 +12,13 @@ its tasks every 0.5 s for as long.
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +29,7 @@ from lab.errors import NotPossibleHere
 from lab.live.lab import prepare
 from lab.swarm import STACK_LABEL
 from tests.live.foreign import Foreign, somebodys_swarm
+from tests.live.guarding import Guarding
 from tests.live.proxy import proxied
 
 _ROUNDS = 5
@@ -40,7 +37,6 @@ _POLLER_EVERY_S = 0.5
 _CALLS_A_POLL = 2
 """Of each service."""
 _OBSERVED_EVERY_S = 0.02
-_ROOT = Path(__file__).parents[1]
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,17 +195,15 @@ def _measure(swarm: Foreign, case: Case, stack: str) -> Measured:
         _wait_until_up(swarm, service)
     updates = [swarm.update(service, *case.options, **case.behaves) for service in services]
     deploy = " && ".join(shlex.join(words) for words in updates)
+    past_the_proxy = ("env", f"DOCKER_HOST={swarm.url}", "sh", "-c", deploy)
     with (
         tempfile.TemporaryDirectory(prefix="stamplab-") as folder,
         proxied(swarm.url, Path(folder)) as proxy,
         closing(Observer(swarm, services, case.ends)) as observer,
-        _guard(
-            proxy.address, stack, ("env", f"DOCKER_HOST={swarm.url}", "sh", "-c", deploy)
-        ) as guard,
+        Guarding(swarm, "--quiet", stack, "--", *past_the_proxy, host=proxy.address) as guarding,
     ):
-        out, _ = guard.communicate()
+        report = guarding.end()
         exited_s = time.monotonic()
-        report = json.loads(out)
         decided_s = max(observer.ended_s, observer.running_s + case.hold_s if case.hold_s else 0.0)
         calls = len(proxy.requests)
     swarm.docker("service", "rm", *services)
@@ -221,18 +215,6 @@ def _measure(swarm: Foreign, case: Case, stack: str) -> Measured:
         polled=_CALLS_A_POLL * case.services * waited_s / _POLLER_EVERY_S,
         outcome=report["outcome"],
     )
-
-
-@contextmanager
-def _guard(address: str, stack: str, deploy: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    words = [sys.executable, "-P", "-m", "scenarios", "guard", "--json", "--quiet", stack]
-    with subprocess.Popen(
-        [*words, "--", *deploy],
-        env={**os.environ, "PYTHONPATH": str(_ROOT), "DOCKER_HOST": address},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        yield process
 
 
 def _wait_until_up(swarm: Foreign, service: str) -> None:

@@ -13,6 +13,8 @@ STACK_LABEL = "com.docker.stack.namespace"
 """On everything of a stack: the stack's name."""
 TASK_LABEL = "com.docker.swarm.task.id"
 """On a task's container: the task's id."""
+SERVICE_NAME_LABEL = "com.docker.swarm.service.name"
+"""On a task's container: the service's name."""
 RUNNING = "running"
 TERMINAL_TASK_STATES = frozenset(
     {"complete", "shutdown", "failed", "rejected", "remove", "orphaned"}

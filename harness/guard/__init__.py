@@ -52,8 +52,9 @@ class Guard:
     def wake_s(self) -> float:
         """The next moment at which time alone could decide the matter."""
         view = self._view
-        holds = view.service is not None and rules.terminal_state(view, view.service)
-        moments_s = [rules.hold_ends_s(view, self._expectation)] if view.running and holds else []
+        is_over = view.service is not None and rules.terminal_state(view, view.service)
+        is_held = is_over and bool(view.running)
+        moments_s = [rules.hold_ends_s(view, self._expectation)] if is_held else []
         waits_for_words = view.was_reverted or view.own_state == "paused"
         moments_s += [rules.last_words_s(view)] if waits_for_words else []
         coming_s = [moment_s for moment_s in moments_s if moment_s > view.now_s]

@@ -6,7 +6,6 @@ The view holds no opinion; the rules (`harness.guard.rules`) do.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import msgspec
 
@@ -115,7 +114,7 @@ class View:
         match what:
             case ServiceSeen(name=name) if name == self.baseline.name:
                 self._see_service(what.service)
-                self._count_running()
+                self._count_running({})
             case TasksSeen(service=name) if name == self.baseline.name:
                 self.tasks = what.tasks
                 self._see_failed(what.tasks)
@@ -237,7 +236,7 @@ class View:
             return None
         return "the spec from before the deploy was deployed again over another"
 
-    def _count_running(self, since_s: Mapping[str, float] = MappingProxyType({})) -> None:
+    def _count_running(self, since_s: Mapping[str, float]) -> None:
         wanted = self.service.spec.task_digest if self.service else None
         running = modes.serving(self.service, self.tasks) if self.service else frozenset()
         if running != self.running:

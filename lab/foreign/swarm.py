@@ -19,7 +19,7 @@ from lab.foreign.events import Connected, Cut, EventFollower
 from lab.foreign.pace import Look, Pace
 from lab.foreign.seen import Seen
 from lab.foreign.starts import Starts
-from lab.foreign.targets import SERVICE_NAME_LABEL, Targets
+from lab.foreign.targets import Targets
 from lab.foreign.written import Written
 from lab.history import (
     Deployed,
@@ -30,7 +30,7 @@ from lab.history import (
     TasksSeen,
     placed,
 )
-from lab.swarm import RUNNING, TASK_LABEL, WANTED_STATES, Service, Task
+from lab.swarm import RUNNING, SERVICE_NAME_LABEL, TASK_LABEL, WANTED_STATES, Service, Task
 
 FRESH_S = 0.2
 """A look that is no older than this need not be repeated before a ruling."""
@@ -100,7 +100,7 @@ class ForeignSwarm:
         return self._look(Look())
 
     def deployed(self, deployed: Deployed) -> None:
-        """Say that the deploy has ended: everything is looked at at once."""
+        """Say that the deploy has ended: what it has written is looked at at once."""
         self._messages.put(deployed)
 
     def next(self, until_s: float) -> Seen | None:

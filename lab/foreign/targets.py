@@ -8,10 +8,7 @@ from typing import TypeVar
 from lab.errors import UsageError
 from lab.foreign.client import Filters
 from lab.history import EngineEvent
-from lab.swarm import STACK_LABEL, Service
-
-SERVICE_NAME_LABEL = "com.docker.swarm.service.name"
-"""On a task's container: the service's name."""
+from lab.swarm import SERVICE_NAME_LABEL, STACK_LABEL, Service
 
 Item = TypeVar("Item")
 

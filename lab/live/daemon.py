@@ -104,11 +104,11 @@ class Daemon:
             f"{self.last_words()}"
         )
 
-    def init_swarm(self) -> None:
+    def init_swarm(self, address: str = "127.0.0.1") -> None:
         """Make it a swarm of one manager, reachable only inside its own network namespace."""
         try:
             self.api.create_network(GATEWAY, driver="bridge", options=GATEWAY_OPTIONS)
-            self.api.init_swarm(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
+            self.api.init_swarm(advertise_addr=address, listen_addr=f"{address}:2377")
         except (requests.RequestException, docker.errors.DockerException) as error:
             self.check_alive()
             raise LabError(f"the lab's dockerd did not become a swarm: {error}") from error

@@ -15,7 +15,7 @@ from lab.history import (
     ServiceSeen,
     TasksSeen,
 )
-from lab.swarm import TASK_LABEL, Service
+from lab.swarm import SERVICE_NAME_LABEL, TASK_LABEL, Service
 from lab.virtual.clients import Clients
 from lab.virtual.conditions import Commits, Looks, Sight
 from lab.virtual.happened import Commit, ContainerDid, Happened, OutOfMemory
@@ -151,7 +151,7 @@ class SwarmRecorder:
             actor_id=did.container,
             attributes={
                 "image": did.image,
-                "com.docker.swarm.service.name": did.service,
+                SERVICE_NAME_LABEL: did.service,
                 TASK_LABEL: did.task,
             },
         )

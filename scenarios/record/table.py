@@ -24,6 +24,7 @@ from lab.history import (
     read_history,
 )
 from lab.live.world import LiveWorld
+from lab.swarm import SERVICE_NAME_LABEL
 from lab.world import World
 from scenarios.record.conductor import conduct
 from scenarios.record.entry import Entry
@@ -33,8 +34,6 @@ from scenarios.record.operator import operator_on
 from scenarios.record.play import Play
 from scenarios.record.played import Client, Command, Played
 from scenarios.worlds import Live, Means, Opening
-
-_SERVICE = "com.docker.swarm.service.name"
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,7 +213,7 @@ def is_of(stack: str, record: Record) -> bool:
         case CommandRan(argv=argv):
             return any(word.startswith(f"{stack}_") for word in argv)
         case EngineEvent(attributes=attributes):
-            name = attributes.get(_SERVICE) or attributes.get("name") or ""
+            name = attributes.get(SERVICE_NAME_LABEL) or attributes.get("name") or ""
             return name.startswith(f"{stack}_")
         case ContainerEnded():
             return True

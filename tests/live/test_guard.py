@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from lab.live.lab import Apparatus
 from tests.live.foreign import Foreign, somebodys_swarm, wait_until_running
+from tests.live.guarding import Guarding
 from tests.live.proxy import Proxy, proxied
 from tests.live.tls import by_tls, certificates
 
 pytestmark = pytest.mark.live
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -37,42 +33,6 @@ def proxy(swarm: Foreign) -> Iterator[Proxy]:
         proxied(swarm.url, Path(folder)) as proxy,
     ):
         yield proxy
-
-
-class Guarding:
-    """The program, at work in a process of its own until the ``with`` block ends."""
-
-    def __init__(
-        self, swarm: Foreign, proxy: Proxy, *words: str, env: Mapping[str, str] | None = None
-    ) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "scenarios", "guard", "--json", *words],
-            env={
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                "DOCKER_HOST": proxy.address,
-                "ENGINE": swarm.url,
-                **(env or {}),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def end(self) -> dict[str, Any]:
-        out, err = self._process.communicate(timeout=120)
-        assert out, err
-        document: dict[str, Any] = json.loads(out)
-        assert document["exit_code"] == self._process.returncode
-        assert document["reason"]
-        return document
 
 
 def past_the_proxy(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -92,7 +52,8 @@ def past_the_proxy(words: tuple[str, ...]) -> tuple[str, ...]:
 def guard(
     swarm: Foreign, proxy: Proxy, name: str, deploy: tuple[str, ...], *words: str
 ) -> dict[str, Any]:
-    with Guarding(swarm, proxy, name, *words, *past_the_proxy(deploy)) as guarding:
+    argv = (name, *words, *past_the_proxy(deploy))
+    with Guarding(swarm, *argv, host=proxy.address) as guarding:
         return guarding.end()
 
 
@@ -107,7 +68,8 @@ def test_a_daemon_that_is_killed_in_the_hold_gives_no_false_success(
     """Its containers go with it. What it lists as running when it is back does not run."""
     swarm.create("killed")
     words = swarm.update("killed", "--update-monitor", "4s")
-    with Guarding(swarm, proxy, "killed", *past_the_proxy(words)) as guarding:
+    argv = ("killed", *past_the_proxy(words))
+    with Guarding(swarm, *argv, host=proxy.address) as guarding:
         wait_until_running(swarm, "killed")
         swarm.restart()
         killed_s = time.monotonic()
@@ -135,12 +97,12 @@ def test_by_tls_it_sees_the_same_and_without_a_certificate_nothing_is_deployed(
     swarm.create("behind-tls")
     words = ("behind-tls", "--", *swarm.update("behind-tls", exit_at_s=1, ready_s=9))
     with by_tls(swarm.url) as host:
-        env = {"DOCKER_HOST": host, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
-        with Guarding(swarm, proxy, *words, env=env) as guarding:
+        env = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
+        with Guarding(swarm, *words, host=host, env=env) as guarding:
             found = guarding.end()
         assert (found["outcome"], found["deploy"]) == ("unknown", None)
         certificates(tmp_path)
-        with Guarding(swarm, proxy, *words, env=env) as guarding:
+        with Guarding(swarm, *words, host=host, env=env) as guarding:
             found = guarding.end()
     assert found["outcome"] == "rolled back", found
     assert only(found)["failure"]["ran_s"] >= 1
@@ -170,7 +132,8 @@ def test_an_oom_kill_before_it_is_healthy_rolls_back_and_is_named(
 def test_a_stream_that_is_cut_twenty_times_hides_no_rollback(swarm: Foreign, proxy: Proxy) -> None:
     swarm.create("cut")
     words = swarm.update("cut", exit_at_s=7, exit_code=3, ready_s=20)
-    with Guarding(swarm, proxy, "cut", *past_the_proxy(words)) as guarding:
+    argv = ("cut", *past_the_proxy(words))
+    with Guarding(swarm, *argv, host=proxy.address) as guarding:
         deadline_s = time.monotonic() + 60
         while proxy.cuts < 20:
             assert time.monotonic() < deadline_s

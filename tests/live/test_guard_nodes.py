@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.live.lab import Apparatus
 from tests.live.foreign import Foreign, wait_until_running
+from tests.live.guarding import Guarding
 from tests.live.nodes import Worker, two_nodes
 
 pytestmark = pytest.mark.live
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +21,9 @@ def nodes(apparatus: Apparatus) -> Iterator[tuple[Foreign, Worker]]:
         yield nodes
 
 
-def guarding(swarm: Foreign, name: str, *words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "scenarios", "guard", "--json", "--quiet", name, *words],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_HOST": swarm.url},
-        stdout=subprocess.PIPE,
-    )
-
-
 def guard(swarm: Foreign, name: str, *words: str) -> dict[str, Any]:
-    out, _ = guarding(swarm, name, *words).communicate(timeout=200)
-    document: dict[str, Any] = json.loads(out)
-    return document
+    with Guarding(swarm, name, *words) as guarding:
+        return guarding.end()
 
 
 def test_an_upgrade_on_another_node_converges(nodes: tuple[Foreign, Worker]) -> None:
@@ -86,9 +72,8 @@ def test_a_node_that_dies_is_noticed_by_a_hold_that_is_longer_than_its_manager_t
     swarm, worker = nodes
     swarm.create("lost", "--constraint", f"node.id=={worker.node}")
     words = swarm.update("lost", "--update-monitor", "10s")
-    with guarding(swarm, "lost", "--hold", "25", "--timeout", "35", "--", *words) as process:
+    with Guarding(swarm, "lost", "--hold", "25", "--timeout", "35", "--", *words) as guarding:
         wait_until_running(swarm, "lost")
         worker.kill()
-        out, _ = process.communicate(timeout=200)
-    found = json.loads(out)
+        found = guarding.end()
     assert found["outcome"] in ("stalled", "timed out"), found

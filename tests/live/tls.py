@@ -14,16 +14,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PEM = Path(__file__).parents[1] / "golden" / "tls"
-"""Of one who is nobody but here: a certificate for localhost, signed by itself."""
+from tests.certificate import CERT, KEY
+
 _BYTES = 65536
 
 
 def certificates(folder: Path) -> Path:
     """A folder for DOCKER_CERT_PATH."""
-    shutil.copy(PEM / "cert.pem", folder / "ca.pem")
-    shutil.copy(PEM / "cert.pem", folder / "cert.pem")
-    shutil.copy(PEM / "key.pem", folder / "key.pem")
+    shutil.copy(CERT, folder / "ca.pem")
+    shutil.copy(CERT, folder / "cert.pem")
+    shutil.copy(KEY, folder / "key.pem")
     return folder
 
 
@@ -55,8 +55,8 @@ async def _serve(engine: str, began: queue.SimpleQueue[tuple[int, Callable[[], o
 
 def _mutual() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(PEM / "cert.pem", PEM / "key.pem")
-    context.load_verify_locations(PEM / "cert.pem")
+    context.load_cert_chain(CERT, KEY)
+    context.load_verify_locations(CERT)
     context.verify_mode = ssl.CERT_REQUIRED
     return context
 

@@ -19,11 +19,9 @@ from harness.guarding.watch import Plan, Watch
 from lab.foreign.client import Client, Silent
 from lab.foreign.endpoint import Endpoint, Tls
 from lab.foreign.swarm import ForeignSwarm
+from tests.certificate import CERT, KEY
 from tests.unit.foreign.engine import Engine, _Handler, container, task
 
-PEM = Path(__file__).parents[2] / "golden" / "tls"
-"""Of one who is nobody but here: a certificate for localhost, signed by itself."""
-CERT, KEY = PEM / "cert.pem", PEM / "key.pem"
 APP = "shop_app"
 
 
