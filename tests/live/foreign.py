@@ -79,15 +79,20 @@ class Foreign:
 
     def restart(self) -> None:
         """Kill the daemon; it is started again at once."""
-        lease = self._folder.read_lease()
-        assert lease.init is not None
-        killed = 0
-        for child in psutil.Process(lease.init.pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):  # a health check that has just ended
-                if child.name() == "dockerd":
-                    child.send_signal(signal.SIGKILL)
-                    killed += 1
-        assert killed == 1
+        (daemon,) = daemons_in(self._folder)
+        daemon.send_signal(signal.SIGKILL)
+
+
+def daemons_in(folder: LabFolder) -> list[psutil.Process]:
+    """The dockerd of each node of a lab."""
+    lease = folder.read_lease()
+    assert lease.init is not None
+    found = []
+    for child in psutil.Process(lease.init.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # a health check that has just ended
+            if child.name() == "dockerd":
+                found.append(child)
+    return found
 
 
 def wait_until_running(swarm: Foreign, name: str) -> None:

@@ -10,7 +10,8 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ from lab.live import sandbox
 from lab.live.daemon import GATEWAY, GATEWAY_OPTIONS, Daemon
 from lab.live.lab import Apparatus, live_lab
 from lab.live.lease import LabFolder
-from tests.live.foreign import Foreign
+from tests.live.foreign import Foreign, daemons_in
 
 _MANAGER, _WORKER = "10.77.0.1", "10.77.0.2"
 _PORT = 2377
 _PATIENCE_S = 60.0
+_CONFIGURATION = "worker.json"
 _BESIDE = f"""
 unshare --net --mount sh -c '
     busybox mkdir -p /var/lib/docker
@@ -57,15 +59,11 @@ class Worker:
 
     def kill(self) -> None:
         """Kill its daemon; the containers go with it, and the manager is not told."""
-        lease = self._folder.read_lease()
-        assert lease.init is not None
-        (found,) = [
-            child
-            for child in psutil.Process(lease.init.pid).children(recursive=True)
-            if child.name() == "dockerd" and "worker.json" in child.cmdline()[-1]
-        ]
-        for child in [found, *found.children(recursive=True)]:
-            child.send_signal(signal.SIGKILL)
+        of_worker = str(self._folder.path / _CONFIGURATION)
+        (daemon,) = [one for one in daemons_in(self._folder) if of_worker in one.cmdline()]
+        for process in [daemon, *daemon.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):  # a health check that has just ended
+                process.send_signal(signal.SIGKILL)
 
 
 @contextmanager
@@ -74,18 +72,14 @@ def two_nodes(apparatus: Apparatus) -> Iterator[tuple[Foreign, Worker]]:
     start = sandbox.start
 
     def with_worker(tools: Path, lab: Path, command: Sequence[str], *rest: Any, **more: Any) -> Any:
-        configuration = lab / "worker.json"
+        configuration = lab / _CONFIGURATION
         configuration.write_bytes(_configured(Path(command[-1]), lab))
         script = ["sh", "-c", _BESIDE, str(configuration), *command]
         return start(tools, lab, script, *rest, **more)
 
-    def init_swarm(daemon: Daemon) -> None:
-        daemon.api.create_network(GATEWAY, driver="bridge", options=GATEWAY_OPTIONS)
-        daemon.api.init_swarm(advertise_addr=_MANAGER, listen_addr=f"{_MANAGER}:{_PORT}")
-
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as evidence:
         patch.setattr(sandbox, "start", with_worker)
-        patch.setattr(Daemon, "init_swarm", init_swarm)
+        patch.setattr(Daemon, "init_swarm", partialmethod(Daemon.init_swarm, _MANAGER))
         with live_lab(apparatus, Path(evidence), "app", 8080) as world:
             folder = LabFolder(world.scratch.parent)
             token = world.daemon.api.inspect_swarm()["JoinTokens"]["Worker"]
