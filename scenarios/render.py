@@ -17,6 +17,7 @@ from lab.live.inventory import Item
 from lab.live.reaper import Reaped
 from lab.nixos.generations import Profile
 from lab.recipe.trust import Demand
+from scenarios.discourse.claims import Claim
 from scenarios.discourse.teeth import Bite
 from scenarios.repro import Report
 from scenarios.stamping.judge import Stamped
@@ -66,9 +67,11 @@ def show_report(report: Report, console: Console) -> None:
     for claim in report.claims:
         table.add_row(
             Text(claim.id),
-            Text(claim.verdict, style=VERDICT_STYLES[claim.verdict]),
+            _verdict_of(claim),
             Text.assemble(
-                (claim.text, "bold"), "\n", claim.evidence, "\n", (claim.where, "dim italic")
+                (claim.text, "bold"),
+                f"\n{claim.evidence or claim.not_possible_here}",
+                (f"\n{claim.where}" if claim.where else "", "dim italic"),
             ),
         )
     console.print(table)
@@ -87,6 +90,12 @@ def show_report(report: Report, console: Console) -> None:
     console.print(Text(f"replay: {report.replay}"))
     console.print(Text(f"evidence: {report.evidence}"), soft_wrap=True)
     console.print(Text(f"verdict: {report.verdict}", style=VERDICT_STYLES[report.verdict]))
+
+
+def _verdict_of(claim: Claim) -> Text:
+    if claim.verdict is None:
+        return Text("not possible here", style="dim")
+    return Text(claim.verdict, style=VERDICT_STYLES[claim.verdict])
 
 
 def _show_teeth(teeth: Sequence[Bite], console: Console) -> None:

@@ -14,8 +14,8 @@ from harness.verdict import Verdict, merge
 from lab.abra.program import find
 from lab.errors import LabError, RecipeRefused
 from lab.recipe.trust import Grant
-from scenarios.discourse.claims import Claim, converged_at_head, judge
-from scenarios.discourse.cold import judge_cold
+from scenarios.discourse.claims import Claim, converged_at_head, counted_verdicts, judge
+from scenarios.discourse.cold import judge_cold, require_possible
 from scenarios.discourse.programme import CLAIMS, Choice, Entry, programme_of
 from scenarios.discourse.teeth import Bite, bite
 from scenarios.discourse.teeth import claim as claim_of
@@ -73,9 +73,10 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     """Play what was chosen, judge the claims, and write the verdict down, whatever fails.
 
     Raises LabError when the apparatus fails or the recipe is refused: then the verdict on disk is
-    unknown, and says why.
+    unknown, and says why. Raises NotPossibleHere when nothing that was asked for can be shown.
     """
     programme = programme_of(request.choice)
+    require_possible(request.choice.claims)
     program = find(request.abra)
     stage = Stage(
         means=means_of(request, tell),
@@ -172,7 +173,7 @@ def report_on(
     claims = tuple(sorted((*claims, *cold), key=lambda claim: CLAIMS.index(claim.id)))
     pressed = [*played.get("b", []), *played.get("c", [])]
     trials = _trials(pressed, played.get("d", [])) if choice.trials > 1 else ()
-    verdicts = [claim.verdict for claim in claims]
+    verdicts = [*counted_verdicts(claims)]
     verdicts += [Verdict.FAIL for repeated in trials if repeated.lacking]
     return Report(
         verdict=Verdict.UNKNOWN if note else merge(verdicts),

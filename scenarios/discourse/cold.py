@@ -1,4 +1,4 @@
-"""The claims that need no daemon: C2, how abra stamps, and C12, that it did not change."""
+"""The claims that need no daemon: C2, how abra stamps, and C12, that abra did not change."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from lab.abra.program import Program
+from lab.errors import NotPossibleHere
 from lab.recipe import upstream
 from scenarios.discourse.claims import Claim
-from scenarios.discourse.constant import constant
+from scenarios.discourse.constant import abra_is_unchanged
 from scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
 from scenarios.stamping import claim as stamping
 from scenarios.stamping.experiment import Ground
@@ -25,6 +26,12 @@ def discourse_ground(folder: Path) -> Ground:
     return make_ground(RECIPE.name, folder / "recipe", BASE_TAG, "HEAD", folder)
 
 
+def require_possible(asked: Collection[str]) -> None:
+    """Raise NotPossibleHere when C12 alone was asked for, and this machine cannot show it."""
+    if set(asked) == {CONSTANT} and (reason := abra_is_unchanged().not_possible_here):
+        raise NotPossibleHere(f"{CONSTANT} cannot be shown here: {reason}")
+
+
 def judge_cold(asked: Collection[str], program: Program, folder: Path) -> tuple[Claim, ...]:
     """Play and judge those of `COLD` that were asked for. Raises LabError."""
     claims = []
@@ -33,7 +40,5 @@ def judge_cold(asked: Collection[str], program: Program, folder: Path) -> tuple[
         stamped = stamping.play_all(stamping.C2, discourse_ground(place / "ground"), program, place)
         claims.append(stamping.claim(stamped, program.whose, "stamping/*.json"))
     if CONSTANT in asked:
-        place = folder / "generations"
-        place.mkdir()
-        claims.append(constant(place))
+        claims.append(abra_is_unchanged())
     return tuple(claims)

@@ -16,7 +16,7 @@ from lab.live.lease import leased_scratch
 from lab.recipe.source import Acquired, RecipeSource, acquire, policy_at_head, read_at
 from lab.recipe.trust import Grant, demands_of, require_trusted
 from lab.world import Stack
-from scenarios.discourse.claims import judge
+from scenarios.discourse.claims import counted_verdicts, judge
 from scenarios.discourse.plays import Settings, Subject
 from scenarios.recipe.claims import ARMED, UNARMED, in_words, is_armed
 from scenarios.recipe.programme import programme_of, subject_of
@@ -125,7 +125,7 @@ def report_on(
     claims = judge(first, {claim[0] for claim in table}, table)
     pressed = first.get("c")
     return Report(
-        verdict=Verdict.UNKNOWN if note else merge(claim.verdict for claim in claims),
+        verdict=Verdict.UNKNOWN if note else merge(counted_verdicts(claims)),
         reproduced=_reproduced(armed=armed, signature=str(pressed.signature) if pressed else None),
         claims=claims,
         teeth=(),

@@ -18,8 +18,8 @@ from lab.nixos.generations import (
     Unreadable,
     read_profile,
 )
-from lab.nixos.made import Made, make_profiles, object_name
 from lab.nixos.store_path import StorePath, store_path_in
+from tests.nixos_profiles import Made, make_profiles, object_name
 
 ABRA = object_name("abra-0.13.0-beta", "bf6azhpi")
 

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from harness.verdict import Verdict
-from lab.nixos.made import Made, make_profiles, object_name
 from scenarios import cli
 from scenarios import generations as command
 from scenarios.generations import Constancy
+from tests.nixos_profiles import Made, make_profiles, object_name
 
 OLD = object_name("abra-0.13.0-beta", "bf6azhpi")
 NEW = object_name("abra-0.14.0-beta")

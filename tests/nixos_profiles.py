@@ -1,4 +1,4 @@
-"""Makes a small tree like a NixOS host's profiles: for exhibits of what a reading tells apart."""
+"""Makes a small tree like a NixOS host's profiles."""
 
 from __future__ import annotations
 
