@@ -12,7 +12,7 @@ from rich.text import Text
 
 from harness.generations import Ruling, Step, day, describe
 from harness.verdict import Verdict
-from lab.live.doctor import Check, State
+from lab.live.doctor import Check, CheckState
 from lab.live.inventory import Item
 from lab.live.reaper import Reaped
 from lab.nixos.generations import Profile
@@ -28,10 +28,10 @@ VERDICT_STYLES = {
     Verdict.UNKNOWN: "bold yellow",
 }
 _STATE_STYLES = {
-    State.OK: "bold green",
-    State.NOTE: "bold yellow",
-    State.LACK: "bold red",
-    State.UNKNOWN: "bold magenta",
+    CheckState.OK: "bold green",
+    CheckState.NOTE: "bold yellow",
+    CheckState.LACK: "bold red",
+    CheckState.UNKNOWN: "bold magenta",
 }
 
 

@@ -222,13 +222,13 @@ class Daemon:
             self._process.wait(20)
 
     def last_words(self) -> str:
-        """The last line of the daemon's log, as a clause; the evidence has the whole log."""
+        """Return the last line of the daemon's log, as a clause; the evidence has the whole log."""
         try:
             lines = self.folder.daemon_log.read_text(errors="replace").split("\n")
         except OSError as error:
             return f"its log cannot be read ({error.strerror})"
         last = next((line for line in reversed(lines) if line.strip()), "nothing")
-        return f"the last that it said (see dockerd.log): {last.strip()}"
+        return f"its log (dockerd.log) ends: {last.strip()}"
 
     def _configuration(self, cgroup_parent: str) -> dict[str, object]:
         """Everything in one file, so that the host's /etc/docker/daemon.json is never read."""

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TypedDict
 
@@ -17,7 +18,7 @@ from lab.cache import cache_folder
 from lab.cgroup.group import MemoryGroup
 from lab.cgroup.host import read_cgroup_host
 from lab.clock import Clock
-from lab.errors import LabError, UsageError
+from lab.errors import LabError, TakeDownFailed, UsageError
 from lab.history import HistoryWriter, Record
 from lab.live import sandbox
 from lab.live.daemon import Daemon
@@ -73,10 +74,22 @@ def prepare(engine_folder: Path | None = None) -> Apparatus:
     )
 
 
+class StartStep(StrEnum):
+    """A step of a lab's start, in the order in which they come."""
+
+    FOLDER = "lab folder"
+    GROUP = "control group"
+    NAMESPACES = "namespaces"
+    DAEMON = "dockerd"
+    SWARM = "swarm mode"
+    IMAGE = "workload's image"
+    RECORDERS = "recorders"
+
+
 @contextmanager
 def live_lab(
     apparatus: Apparatus,
-    evidence: Path,
+    evidence: Path | None,
     service: str,
     port: int,
     *,
@@ -84,15 +97,18 @@ def live_lab(
     trust: frozenset[Grant] = frozenset(),
     tell: Callable[[str], None] = lambda _: None,
     on_record: Callable[[Record], None] = lambda _: None,
+    on_step: Callable[[StartStep], None] = lambda _: None,
     patience: float = 1.0,
 ) -> Iterator[LiveWorld]:
     """Run a private swarm and record it into ``evidence``; remove every trace of it afterwards.
 
-    ``service`` and ``port`` say whom the clients ask. With ``keep`` the lab stays up, and ``tell``
-    is given its DOCKER_HOST. ``patience`` multiplies the apparatus' own time-outs and the clients'
-    times. A recipe gets what ``trust`` allows beyond what all get. Raises LabError whenever the
-    apparatus fails; evidence is kept in any case.
+    Without ``evidence`` the record goes with the lab. ``service`` and ``port`` say whom the clients
+    ask. With ``keep`` the lab stays up, and ``tell`` is given its DOCKER_HOST. ``patience``
+    multiplies the apparatus' own time-outs and the clients' times. A recipe gets what ``trust``
+    allows beyond what all get. ``on_step`` is given each step of the start as it begins. Raises
+    LabError whenever the apparatus fails; evidence is kept in any case.
     """
+    on_step(StartStep.FOLDER)
     clock = Clock()
     with ExitStack() as teardown:
         with undisturbed():
@@ -101,14 +117,21 @@ def live_lab(
             group = host.memory_group(lease.cgroup)
             daemon = Daemon(apparatus.engine, folder, patience)
             teardown.callback(_finish, daemon, folder, group, evidence, keep=keep, tell=tell)
+        on_step(StartStep.GROUP)
         group.create()
+        on_step(StartStep.NAMESPACES)
         init = daemon.start(group, outlive_us=keep)
         folder.write_lease(msgspec.structs.replace(lease, init=init))
         group.settle()
+        on_step(StartStep.DAEMON)
         daemon.wait_ready()
+        on_step(StartStep.SWARM)
         daemon.init_swarm()
+        on_step(StartStep.IMAGE)
         daemon.import_image(apparatus.rootfs, apparatus.image)
-        history = HistoryWriter(evidence / "history.jsonl", clock.now_s, on_record)
+        on_step(StartStep.RECORDERS)
+        kept = folder.scratch if evidence is None else evidence
+        history = HistoryWriter(kept / "history.jsonl", clock.now_s, on_record)
         teardown.callback(history.close)
         clients = ClientPlan(service=service, port=port, image=apparatus.image)
         clients = stretched(clients, patience)
@@ -140,17 +163,20 @@ def _finish(
     daemon: Daemon,
     folder: LabFolder,
     group: MemoryGroup,
-    evidence: Path,
+    evidence: Path | None,
     *,
     keep: bool,
     tell: Callable[[str], None],
 ) -> None:
-    """Bring the daemon's log into the evidence and end the lease, whatever interrupts."""
-    with undisturbed():
+    """Bring the daemon's log into the evidence and end the lease, whatever interrupts.
+
+    Raises TakeDownFailed.
+    """
+    with undisturbed(), _taking_down():
         daemon.close()
         lease = folder.read_lease()
         try:
-            if folder.daemon_log.exists():
+            if evidence is not None and folder.daemon_log.exists():
                 shutil.copyfile(folder.daemon_log, evidence / "dockerd.log")
         except OSError as error:
             tell(f"the daemon's log could not be kept: {error.strerror}")
@@ -162,6 +188,14 @@ def _finish(
             return
         end_lease(folder, lease, group)
         daemon.reap()
+
+
+@contextmanager
+def _taking_down() -> Iterator[None]:
+    try:
+        yield
+    except LabError as error:
+        raise TakeDownFailed(str(error)) from error
 
 
 @contextmanager

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.live, pytest.mark.usefixtures("reaping_alone")]
 def warm(apparatus: Apparatus, tmp_path_factory: pytest.TempPathFactory) -> Apparatus:
     """Let the kernel load what it loads for a first lab: it does so outside of all namespaces.
 
-    `stamplab doctor` names those modules; they are all that a lab leaves until the next boot.
+    Those modules are all that a lab leaves until the next boot.
     """
     if Path("/proc/modules").exists():
         with live_lab(apparatus, tmp_path_factory.mktemp("warm"), "app", 8080):

@@ -1,7 +1,7 @@
-"""Explains this machine: what a live lab needs, what is here, and what each lack means.
+"""Checks of this machine: what a live lab needs, what is here, and what each lack means.
 
-It changes nothing, and needs no right of its own: for an ordinary user all checks run, and say what
-root would be needed for.
+The checks change nothing and need no right: an ordinary user hears of all that is lacking. Whether
+a sandbox really starts is found out by `lab.live.doctor.sandbox_trial`, as root.
 """
 
 from __future__ import annotations
@@ -11,42 +11,32 @@ from functools import partial
 from pathlib import Path
 
 from lab.cache import cache_folder
-from lab.live.doctor import disk, groups, kernel, labs, programs, sandboxing
-from lab.live.doctor.check import Check, State, guarded
-from lab.live.engine import tools_in
+from lab.live.doctor import disk, labs, machine, programs
+from lab.live.doctor.check import Check, CheckState, guarded
+from lab.live.doctor.sandbox_trial import try_sandbox
 from lab.live.inventory import IN_GO
 from lab.live.lease import labs_root
 
-__all__ = ["Check", "State", "examine"]
+__all__ = ["Check", "CheckState", "examine", "try_sandbox"]
 
 
 def examine(engine_folder: Path | None = None, runs: Path = Path("runs")) -> tuple[Check, ...]:
-    """Look at all that `lab.live.lab.live_lab` needs, with the engine that it would take.
+    """Check all that `lab.live.lab.prepare` demands, and whether there is room for a run.
 
     Raises nothing: a check that crashes says so in its own row.
     """
     asked: dict[str, Callable[[], Check]] = {
-        "root": sandboxing.root,
+        "root": machine.root,
         "engine": partial(programs.engine, engine_folder),
         "git": programs.git_program,
         "workload": partial(programs.workload, cache_folder()),
         **{one.name: partial(programs.in_go, one, cache_folder()) for one in IN_GO},
-        "cgroups": groups.cgroups,
-        "swap": groups.swap,
-        "memory": kernel.memory,
-        "kernel log": kernel.kernel_log,
-        "kernel modules": kernel.modules,
-        "apparmor": kernel.apparmor,
-        "namespaces": lambda: sandboxing.namespaces(_unshare(engine_folder)),
-        "ports": lambda: sandboxing.ports(_unshare(engine_folder)),
-        "host's docker": sandboxing.hosts_docker,
+        "cgroups": machine.cgroups,
+        "kernel log": machine.kernel_log,
+        "memory": machine.memory,
         "labs": labs.labs,
         "disk: labs": partial(disk.labs, labs_root()),
         "disk: cache": partial(disk.cache, cache_folder()),
         "disk: runs": partial(disk.runs, runs),
     }
     return tuple(guarded(name, ask) for name, ask in asked.items())
-
-
-def _unshare(engine_folder: Path | None) -> Path | None:
-    return tools_in(engine_folder)[0].get("unshare")

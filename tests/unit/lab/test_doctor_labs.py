@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.live.doctor.check import State
+from lab.live.doctor.check import CheckState
 from lab.live.doctor.labs import labs
 from lab.live.reaper import Found, Standing
 
@@ -16,14 +16,14 @@ def found(*standings: Standing) -> list[Found]:
 @pytest.mark.parametrize(
     ("standings", "state", "facts"),
     [
-        ((), State.OK, "none"),
-        ((Standing.AT_WORK, Standing.KEPT, Standing.AT_WORK), State.OK, "2 at work, 1 kept"),
-        ((Standing.KEPT, Standing.DEAD), State.NOTE, "1 kept, 1 dead"),
-        ((Standing.UNCLEAR,), State.NOTE, "1 unclear: lab0 (so)"),
-        ((Standing.DEAD, Standing.UNCLEAR), State.NOTE, "1 dead, 1 unclear: lab1 (so)"),
+        ((), CheckState.OK, "none"),
+        ((Standing.AT_WORK, Standing.KEPT, Standing.AT_WORK), CheckState.OK, "2 at work, 1 kept"),
+        ((Standing.KEPT, Standing.DEAD), CheckState.NOTE, "1 kept, 1 dead"),
+        ((Standing.UNCLEAR,), CheckState.NOTE, "1 unclear: lab0 (so)"),
+        ((Standing.DEAD, Standing.UNCLEAR), CheckState.NOTE, "1 dead, 1 unclear: lab1 (so)"),
     ],
 )
-def test_labs(standings: tuple[Standing, ...], state: State, facts: str) -> None:
+def test_labs(standings: tuple[Standing, ...], state: CheckState, facts: str) -> None:
     check = labs(found(*standings))
     assert (check.state, check.found) == (state, facts)
     assert ("--reap" in check.means) == (Standing.DEAD in standings)

@@ -11,8 +11,8 @@ import pytest
 
 from lab.errors import LabError, NotPossibleHere, UsageError
 from lab.live import doctor
-from lab.live.doctor import check, disk, groups, programs
-from lab.live.doctor.check import Check, State, guarded
+from lab.live.doctor import check, disk, machine, programs
+from lab.live.doctor.check import Check, CheckState, guarded
 from lab.live.engine import OPTIONAL, REQUIRED
 from lab.live.inventory import IN_GO
 from lab.recipe.resolver import STACKSPEC
@@ -53,12 +53,12 @@ def whole_engine(bare: Path) -> Path:
 
 def test_a_whole_engine_is_named_with_its_version_and_place(bare: Path) -> None:
     whole_engine(bare)
-    assert programs.engine(None) == Check(name="engine", state=State.OK, found="1.2.3 (PATH)")
+    assert programs.engine(None) == Check(name="engine", state=CheckState.OK, found="1.2.3 (PATH)")
 
 
 def test_each_missing_tool_is_named(bare: Path) -> None:
     found = programs.engine(None)
-    assert (found.state, found.found) == (State.LACK, "none that runs")
+    assert (found.state, found.found) == (CheckState.LACK, "none that runs")
     assert all(name in found.means for name in REQUIRED)
     assert found.means.startswith("No docker engine that the lab could run: ")
 
@@ -66,20 +66,20 @@ def test_each_missing_tool_is_named(bare: Path) -> None:
 def test_an_engine_that_does_not_run_is_a_lack(bare: Path) -> None:
     put(whole_engine(bare), "dockerd", text="#!/bin/sh\necho no libc >&2; exit 1\n")
     found = programs.engine(None)
-    assert found.state is State.LACK
+    assert found.state is CheckState.LACK
     assert "does not run: no libc." in found.means
 
 
 @pytest.mark.parametrize(
     ("missing", "state", "means"),
     [
-        ("setpriv", State.LACK, "install util-linux"),
-        ("docker-proxy", State.NOTE, "refuse to start without docker-proxy"),
-        ("iptables-save", State.OK, ""),
+        ("setpriv", CheckState.LACK, "install util-linux"),
+        ("docker-proxy", CheckState.NOTE, "refuse to start without docker-proxy"),
+        ("iptables-save", CheckState.OK, ""),
     ],
 )
 def test_what_a_missing_optional_tool_means(
-    bare: Path, missing: str, state: State, means: str
+    bare: Path, missing: str, state: CheckState, means: str
 ) -> None:
     (whole_engine(bare) / missing).unlink()
     found = programs.engine(None)
@@ -90,7 +90,7 @@ def test_what_a_missing_optional_tool_means(
 def test_a_busybox_with_libraries_is_a_lack(bare: Path) -> None:
     put(whole_engine(bare), "busybox")
     found = programs.engine(None)
-    assert found.state is State.LACK
+    assert found.state is CheckState.LACK
     assert "host/busybox is not static" in found.found
 
 
@@ -98,12 +98,12 @@ def test_a_busybox_with_libraries_is_a_lack(bare: Path) -> None:
 
 
 def test_git_its_version_and_its_absence(bare: Path) -> None:
-    assert programs.git_program().state is State.LACK
+    assert programs.git_program().state is CheckState.LACK
     put(bare / "host", "git", text="#!/bin/sh\necho git version 2.39.5\n")
-    assert programs.git_program() == Check(name="git", state=State.OK, found="2.39.5")
+    assert programs.git_program() == Check(name="git", state=CheckState.OK, found="2.39.5")
     put(bare / "host", "git", text="#!/bin/sh\necho no libc >&2; exit 127\n")
     assert programs.git_program().found == "it does not run: no libc"
-    assert programs.git_program().state is State.LACK
+    assert programs.git_program().state is CheckState.LACK
 
 
 def test_a_workload_that_was_built_is_not_built_again(
@@ -113,7 +113,7 @@ def test_a_workload_that_was_built_is_not_built_again(
     build = Build(compiler=["cc", "-m64"], environment={}, program=program)
     monkeypatch.setattr(programs, "find_build", lambda _: build)
     found = programs.workload(bare)
-    assert (found.state, found.found) == (State.OK, "not built yet; cc -m64 can")
+    assert (found.state, found.found) == (CheckState.OK, "not built yet; cc -m64 can")
     assert not program.exists()
     program.touch()
     assert programs.workload(bare).found == f"built already: {program}"
@@ -122,7 +122,7 @@ def test_a_workload_that_was_built_is_not_built_again(
 def test_no_compiler_is_a_lack(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.workload.build._compilers", lambda: iter(()))
     found = programs.workload(bare)
-    assert found.state is State.LACK
+    assert found.state is CheckState.LACK
     assert "no C compiler was found" in found.means
 
 
@@ -131,7 +131,7 @@ def test_a_ready_made_workload_must_answer(bare: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("STAMPLOAD", str(bare / "mine"))
     assert programs.workload(bare).found == f"{bare}/mine ($STAMPLOAD)"
     put(bare, "mine", text="#!/bin/sh\necho something else\n")
-    assert programs.workload(bare).state is State.LACK
+    assert programs.workload(bare).state is CheckState.LACK
 
 
 def test_a_program_in_go_that_cannot_be_built_is_a_note(
@@ -139,7 +139,7 @@ def test_a_program_in_go_that_cannot_be_built_is_a_note(
 ) -> None:
     monkeypatch.setattr("sys.executable", str(bare / "python"))
     found = programs.in_go(STACKSPEC, bare)
-    assert (found.name, found.state) == ("stackspec", State.NOTE)
+    assert (found.name, found.state) == ("stackspec", CheckState.NOTE)
     assert "needs the program stackspec, " in found.means
     put(bare / "host", "go", text="#!/bin/sh\necho go1.99.1 linux amd64\n")
     found = programs.in_go(STACKSPEC, bare)
@@ -167,19 +167,19 @@ def room(
 @pytest.mark.parametrize(
     ("name", "free_bytes", "state"),
     [
-        ("labs", 300 * 10**6, State.OK),
-        ("labs", 100 * 10**6, State.NOTE),
-        ("labs", 10**6, State.LACK),
-        ("cache", 2 * 10**9, State.OK),
-        ("cache", 300 * 10**6, State.NOTE),
-        ("cache", 10**6, State.LACK),
-        ("runs", 300 * 10**6, State.OK),
-        ("runs", 100 * 10**6, State.NOTE),
-        ("runs", 0, State.LACK),
+        ("labs", 300 * 10**6, CheckState.OK),
+        ("labs", 100 * 10**6, CheckState.NOTE),
+        ("labs", 10**6, CheckState.LACK),
+        ("cache", 2 * 10**9, CheckState.OK),
+        ("cache", 300 * 10**6, CheckState.NOTE),
+        ("cache", 10**6, CheckState.LACK),
+        ("runs", 300 * 10**6, CheckState.OK),
+        ("runs", 100 * 10**6, CheckState.NOTE),
+        ("runs", 0, CheckState.LACK),
     ],
 )
 def test_how_much_room_is_enough(
-    monkeypatch: pytest.MonkeyPatch, name: str, free_bytes: int, state: State
+    monkeypatch: pytest.MonkeyPatch, name: str, free_bytes: int, state: CheckState
 ) -> None:
     monkeypatch.setattr(disk, "look", lambda _: room(free_bytes))
     found = getattr(disk, name)(Path("/somewhere"))
@@ -191,14 +191,14 @@ def test_how_much_room_is_enough(
 def test_what_cannot_be_written_is_a_lack(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(disk, "look", lambda _: room(is_writable=False))
     found = getattr(disk, name)(Path("/somewhere"))
-    assert (found.state, found.found) == (State.LACK, "/somewhere cannot be written")
+    assert (found.state, found.found) == (CheckState.LACK, "/somewhere cannot be written")
     assert f"Set STAMPLAB_{ {'labs': 'DIR'}.get(name, name.upper()) } to" in found.means
 
 
 def test_nothing_can_be_run_from_a_cache_mounted_noexec(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk, "look", lambda _: room(is_executable=False))
-    assert disk.cache(Path("/somewhere")).state is State.LACK
-    assert disk.runs(Path("/somewhere")).state is State.OK
+    assert disk.cache(Path("/somewhere")).state is CheckState.LACK
+    assert disk.runs(Path("/somewhere")).state is CheckState.OK
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_folder_that_no_lab_could_be_in(
     monkeypatch: pytest.MonkeyPatch, root: str, owner: int | None, found: str
 ) -> None:
     monkeypatch.setattr(disk, "look", lambda _: room(owner=owner))
-    assert disk.labs(Path(root)).state is State.LACK
+    assert disk.labs(Path(root)).state is CheckState.LACK
     assert found in disk.labs(Path(root)).found
 
 
@@ -238,29 +238,29 @@ def crash() -> NoReturn:
 
 def test_a_check_that_crashes_says_so() -> None:
     found = guarded("swap", crash)
-    assert (found.name, found.state) == ("swap", State.UNKNOWN)
+    assert (found.name, found.state) == ("swap", CheckState.UNKNOWN)
     assert found.found == "ZeroDivisionError: by zero"
 
 
 def test_a_check_that_crashes_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groups, "swap", crash)
+    monkeypatch.setattr(machine, "memory", crash)
     found = {one.name: one for one in doctor.examine()}
-    assert found["swap"].state is State.UNKNOWN
-    assert {"root", "engine", "cgroups", "namespaces", "kernel log", "ports"} <= set(found)
-    assert [name for name, one in found.items() if one.state is State.UNKNOWN] == ["swap"]
+    assert found["memory"].state is CheckState.UNKNOWN
+    assert {"root", "engine", "cgroups", "kernel log", "labs", "disk: runs"} <= set(found)
+    assert [name for name, one in found.items() if one.state is CheckState.UNKNOWN] == ["memory"]
 
 
 def test_an_ordinary_user_is_told_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     found = {one.name: one for one in doctor.examine()}
-    assert found["root"].state is State.LACK
-    assert all(one.state is not State.UNKNOWN for one in found.values())
+    assert found["root"].state is CheckState.LACK
+    assert all(one.state is not CheckState.UNKNOWN for one in found.values())
     assert len(found) == len(doctor.examine())
 
 
 def test_whatever_is_not_well_says_what_it_means_in_a_sentence() -> None:
     for one in doctor.examine(runs=Path("/proc/runs")):
-        assert one.state is State.OK or one.means, one
+        assert one.state is CheckState.OK or one.means, one
         assert not one.means or (one.means[0].isupper() or one.means[0] == "/"), one
         assert not one.means or one.means.endswith("."), one
 
