@@ -1,8 +1,8 @@
-"""Judges whether a tool stayed the same over a host's generations, or which one changed it. Pure.
+"""Judges whether a tool stayed the same over a host's generations. Pure.
 
-What is not known never counts as "the same": a generation that was deleted (a hole in the numbers),
-garbage-collected, unreadable or without the tool makes the span that it lies in unknown. A change
-that is seen is a change, whatever else is missing.
+Missing evidence never counts as "the same": a generation that was deleted (a gap in the numbers),
+garbage-collected, unreadable or without the tool makes the span around it unknown. A change that is
+seen is a change, whatever else is missing.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from lab.nixos.generations import (
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened to the profile, in order: generations made, deleted, switched to."""
+    """One event of the profile: generations were made, deleted, or switched to."""
 
     first: int
     last: int
-    """The same number, except for a row of generations that were deleted."""
+    """The same number as `first`, except for consecutive generations that were deleted."""
     made: datetime | None
-    """None for deleted ones: their dates went with their links."""
+    """The time of the event; None for deleted generations, whose links had the dates."""
     is_dated: bool
-    """Whether the date agrees with all others: a higher number cannot be older."""
+    """Whether the date agrees with all other dates: a higher number cannot be older."""
     tool: Reading
     is_switch: bool = False
-    """Not made now, but switched back to."""
+    """Whether the generation was switched back to, and not made."""
 
     @property
     def path(self) -> str | None:
-        """The tool's store path, if it is known."""
+        """The tool's store path; None where it is not known."""
         return str(self.tool.path) if isinstance(self.tool, Present) else None
 
     def __str__(self) -> str:
-        """In words, for a sentence."""
+        """Return the event as a noun phrase."""
         which = f"generation {self.first}"
         if self.last != self.first:
             which = f"generations {self.first} to {self.last}"
@@ -56,40 +56,41 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Two generations with different tools, and nothing known of the tool between them."""
+    """Two generations with different tools, between which no tool is known."""
 
     before: Step
     after: Step
 
     def __str__(self) -> str:
-        """Which generation changed it, from what to what."""
+        """Return the generations and their tools, as a clause."""
         return f"{self.before} has {self.before.path}, {self.after} has {self.after.path}"
 
 
 class Ruling(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the tool was the same throughout the span that was asked for."""
+    """The verdict on a tool over a span of time, with the evidence."""
 
     verdict: Verdict
-    """Pass: it was; fail: it changed in it; unknown: what would show it is not there."""
+    """Pass: the tool was the same; fail: it changed; unknown: evidence is missing."""
     sentence: str
     steps: tuple[Step, ...]
     changes: tuple[Change, ...]
-    """All that is known, outside the span too."""
+    """All known changes, outside of the span too."""
 
 
 def day(when: datetime) -> str:
-    """Say a date as precisely as generations are told apart by it."""
+    """Return a date to the minute."""
     return when.strftime("%Y-%m-%d %H:%M")
 
 
 def judge_constancy(
     profile: Profile, since: datetime | None = None, until: datetime | None = None
 ) -> Ruling:
-    """Judge the tool from ``since`` to ``until`` (None: now); without ``since``, how it is last.
+    """Judge the tool from ``since`` to ``until`` (None: now); without ``since`` at ``until`` alone.
 
-    In force at ``since`` is the newest generation made by then. Numbers tell the order; where dates
-    contradict it, their generations may lie on either side of a moment: they must be the same for
-    the tool to be constant, and are a change in the span only if they are on either side.
+    In force at ``since`` is the newest generation made by then. Numbers give the order. Where a
+    date contradicts its number, the generation may lie on either side of a moment: it must have the
+    same tool for the tool to be constant, and it is a change in the span only if it lies there in
+    either case.
     """
     steps = timeline(profile)
     span = _span(steps, since, until)
@@ -98,7 +99,7 @@ def judge_constancy(
 
 
 def changes_in(steps: Sequence[Step]) -> tuple[Change, ...]:
-    """Return where the tool became another one, as far as it is known."""
+    """Return all changes of the tool that are known."""
     known = [step for step in steps if step.path]
     return tuple(
         Change(before=before, after=after)
@@ -108,7 +109,7 @@ def changes_in(steps: Sequence[Step]) -> tuple[Change, ...]:
 
 
 def timeline(profile: Profile) -> tuple[Step, ...]:
-    """Put all that is known of a profile in order: by number, the last switch at the end."""
+    """Return a profile's events in order: by number, the last switch at the end."""
     made = sorted(profile.generations, key=lambda one: one.number)
     switch = _switch(made, profile.current)
     dates = [one.made for one in made] + ([switch.made] if switch and switch.made else [])
@@ -122,14 +123,14 @@ def timeline(profile: Profile) -> tuple[Step, ...]:
 
 
 def _agreeing(dates: Sequence[datetime]) -> list[bool]:
-    """Say of each date whether none before it is newer, and none after it is older."""
+    """Return for each date whether no date before it is newer, and none after it older."""
     newest = accumulate(dates, max)
     oldest = [*accumulate(reversed(dates), min)][::-1]
     return [a <= date <= b for a, date, b in zip(newest, dates, oldest, strict=True)]
 
 
 def _switch(made: Sequence[Generation], current: Current | None) -> Step | None:
-    """Return the switch to a generation that is not the newest; making one switches to it."""
+    """Return the switch to a generation that is not the newest, if there was one."""
     if current is None or (made and made[-1].number == current.number):
         return None
     tools = {one.number: one.tool for one in made}
@@ -145,7 +146,7 @@ def _switch(made: Sequence[Generation], current: Current | None) -> Step | None:
 
 
 def _with_holes(steps: Sequence[Step]) -> Iterator[Step]:
-    """Numbers are given one by one, so one that is missing was a generation that was deleted."""
+    """Add the deleted generations: numbers are given one by one, so a missing one was deleted."""
     for before, step in zip((None, *steps), steps, strict=False):
         if before and step.first > before.last + 1:
             yield Step(
@@ -159,17 +160,17 @@ def _with_holes(steps: Sequence[Step]) -> Iterator[Step]:
 
 
 class _Span(msgspec.Struct, frozen=True, kw_only=True):
-    """The steps of the span that was asked for."""
+    """The events of a span of time."""
 
     whole: tuple[Step, ...]
-    """All that may have been in force in it."""
+    """Events that may have been in force in the span."""
     certain: tuple[Step, ...]
-    """All that must have been."""
+    """Events that must have been in force in the span."""
     latest: tuple[Step, ...]
-    """Those of which one was in force at its end."""
+    """Events of which one was in force at the span's end."""
     earlier: tuple[Step, ...]
     is_covered: bool
-    """Whether one of them is from before its beginning."""
+    """Whether the tool at the span's beginning is known."""
 
 
 def _span(steps: Sequence[Step], since: datetime | None, until: datetime | None) -> _Span:
@@ -205,7 +206,7 @@ def _rule(span: _Span, since: datetime | None, until: datetime | None) -> tuple[
 
 
 def _doubt(span: _Span, since: datetime | None, until: datetime | None) -> str:
-    """Say why the evidence is not complete; nothing if it is."""
+    """Return why the evidence is not complete; empty if it is."""
     asked = span.whole if since else span.latest
     gaps = [f"{step}: {describe(step.tool)}" for step in asked if step.path is None]
     if not asked:
@@ -221,7 +222,7 @@ def _doubt(span: _Span, since: datetime | None, until: datetime | None) -> str:
 
 
 def _constant(steps: Sequence[Step]) -> str:
-    """Say since when it has been what it is at the end of these steps."""
+    """Return since when the tool has been the last event's tool."""
     path = steps[-1].path
     run = list(takewhile(lambda step: step.path == path, reversed(steps)))
     before = steps[: -len(run)]
@@ -234,7 +235,7 @@ def _constant(steps: Sequence[Step]) -> str:
 
 
 def describe(tool: Reading) -> str:
-    """Say what was read, in a few words."""
+    """Return a reading in a few words."""
     match tool:
         case Present(path=path):
             return str(path)

@@ -1,7 +1,7 @@
 """The docker engine that a lab runs: found on PATH, in the cache, or given by a folder.
 
-A lab sees its tools through a folder of links of its own, so that what ran is what was recorded,
-and nothing else (no ``modprobe``, say) is found by accident.
+A lab finds its tools in a folder of links of its own alone: the tools that run are those that were
+recorded, and no other program (``modprobe``, say) is found by accident.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lab.errors import LabError, NotPossibleHere
 
 _BIN_FOLDERS = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/libexec/docker", "libexec/docker")
 _SYSTEM_FOLDERS = (Path("/usr/sbin"), Path("/sbin"))
-"""Where daemons are, and root's PATH does not always say so."""
+"""Folders of daemons, which root's PATH does not always name."""
 _LIB_FOLDERS = ("lib", "usr/lib", "lib64")
 
 REQUIRED = {
@@ -49,14 +49,14 @@ OPTIONAL = {
 
 
 class Engine(msgspec.Struct, frozen=True, kw_only=True):
-    """A docker engine with all that it needs to run."""
+    """A docker engine with all the programs that it runs."""
 
     tools: dict[str, Path]
     environment: dict[str, str]
-    """Where its libraries are, if not in the system's places."""
+    """Variables that name the engine's libraries, where those are not the system's."""
     version: str
     source: str
-    """Where it was found, for a person."""
+    """The place where the engine was found, for a person."""
 
 
 def find_engine(given: Path | None = None) -> Engine:
@@ -110,7 +110,7 @@ def link_tools(engine: Engine, folder: Path) -> Path:
 
 
 def tools_in(root: Path | None) -> tuple[dict[str, Path], list[str]]:
-    """Look for every tool in an engine's folder, then where all programs are: found, missing."""
+    """Look for each tool in an engine's folder, then on PATH; return the found and the missing."""
     own = [root / folder for folder in _BIN_FOLDERS] if root else []
     places = [*own, *map(Path, programs.search_path().split(os.pathsep))]
     unpacked: list[Path] = []
@@ -138,10 +138,7 @@ def _find(spellings: Iterable[str], places: Iterable[Path]) -> Path | None:
 
 
 def _library_environment(root: Path) -> dict[str, str]:
-    """Libraries of an unpacked engine lie beside it.
-
-    Iptables looks for its extensions there too.
-    """
+    """Return variables that name the libraries and iptables extensions of an unpacked engine."""
     folders: list[Path] = []
     extensions: list[Path] = []
     for library in (root / folder for folder in _LIB_FOLDERS):

@@ -1,4 +1,4 @@
-"""Which programs a lab would run here, and in which versions: asked, not assumed."""
+"""The programs that a lab would run here, with the version that each of them prints."""
 
 from __future__ import annotations
 
@@ -26,28 +26,31 @@ _ASKED_BY: Mapping[str, tuple[str, ...]] = {
     "containerd-shim-runc-v2": ("-v",),
     "ip": ("-Version",),
 }
-"""How a program is asked for its version, where that is not ``--version``."""
+"""Arguments that make a program print its version, where they are not ``--version``."""
 _BESIDES = ("git", "abra", "cp", "ln", "printf", "true")
-"""What is run besides the engine's tools."""
+"""Programs that are run besides the engine's tools."""
 IN_GO = (STACKSPEC, SWARMSIM)
-"""The virtual world's."""
+"""Programs of the virtual world."""
 _TIMEOUT_S = 30.0
 _VERSION = re.compile(r"\d+\.\d[\w.+~-]*|\b[0-9a-f]{12}\b")
 """A number with a dot in it, or the workload's digest of its sources."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One program."""
+    """One program of the inventory."""
 
     name: str
     path: Path | None
-    """None where there is none."""
+    """None where the program is not found."""
     version: str | None
-    """None where it does not run, or says none."""
+    """None where the program does not run, or prints no version."""
 
 
 def inventory(engine: Path | None = None) -> tuple[Item, ...]:
-    """All programs of both worlds, found as they find them; ``engine`` is a folder with one."""
+    """Return all programs of both worlds, found as the worlds find them.
+
+    ``engine`` is a folder with an engine.
+    """
     try:
         found = find_engine(engine)
         tools, environment = found.tools, found.environment

@@ -1,4 +1,4 @@
-"""A live lab from its first trace on this machine to its last."""
+"""The life of a live lab, from its first trace on this machine to its last."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from lab.workload.image import COMMANDS, image_tag, rootfs_tar
 
 
 class Apparatus(msgspec.Struct, frozen=True, kw_only=True):
-    """All that live labs on this machine need, found and built once."""
+    """All that live labs on this machine need; found and built once."""
 
     engine: Engine
     rootfs: bytes
@@ -43,7 +43,7 @@ class Apparatus(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_version: int
 
     def with_commands(self, commands: Iterable[str]) -> Apparatus:
-        """The same with an image that has programs by these paths too. Raises LabError."""
+        """Return the apparatus with an image that has these commands too. Raises LabError."""
         return msgspec.structs.replace(self, **_image(self.engine, {*COMMANDS, *commands}))
 
 
@@ -200,7 +200,7 @@ def _taking_down() -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Put Ctrl-C and SIGTERM off until what is inside has ended; only the main thread gets them."""
+    """Defer Ctrl-C, SIGTERM and SIGHUP until the block has ended; other threads never get them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

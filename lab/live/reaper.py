@@ -1,7 +1,7 @@
-"""Finds labs by their leases, and removes exactly what dead ones left.
+"""Finds labs by their leases, and removes exactly what dead labs have left.
 
-A lab is dead when its owner is gone (and it was not left up on purpose). What has no lease is only
-told of: nobody can prove whose it is.
+A lab is dead when its owner is gone and the lab was not left up on purpose. Remains without a lease
+are reported and not removed: nothing proves whose they are.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Reaped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def survey(root: Path | None = None, host: CgroupHost | None = None) -> tuple[Found, ...]:
-    """Look at everything of labs' on this machine; changes nothing."""
+    """Return all labs and remains of labs on this machine, and change nothing."""
     folders = _folders(root or labs_root())
     known = {LabFolder(folder).lab_id for folder in folders}
     return (
@@ -67,7 +67,7 @@ def survey(root: Path | None = None, host: CgroupHost | None = None) -> tuple[Fo
 def reap(root: Path | None = None, host: CgroupHost | None = None) -> tuple[Reaped, ...]:
     """Remove what dead labs left: processes, namespaces, mounts, control groups, folders.
 
-    A lab that resists keeps its lease, and the others are reaped all the same.
+    A lab that cannot be removed keeps its lease; the others are removed all the same.
     """
     done: list[Reaped] = []
     cgroups = host or read_cgroup_host()
@@ -140,7 +140,7 @@ def _resistance(folder: Path, host: CgroupHost) -> str:
 
 
 def _without_lease(host: CgroupHost, known: set[str]) -> Iterator[Found]:
-    """Control groups that go by a lab's name, and whose lease is not here."""
+    """Yield control groups with a lab's name but without a lease in this root."""
     roots = {*host.v1.values(), *({host.unified} if host.unified else ())}
     for path in sorted({path for root in roots for path in root.glob("**/stamplab-*/")}):
         if path.name.removeprefix("stamplab-").removesuffix(".scope") not in known:

@@ -1,4 +1,4 @@
-"""The live world: what it offers to the harness, played by a real swarm."""
+"""The live world: the protocol `lab.world.World` at a real, private swarm."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DEATH_GRACE_S = 2.0
 
 
 class LiveWorld:
-    """One private swarm, watched from before the first deploy on."""
+    """One private swarm, recorded from before the first deploy on."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class LiveWorld:
     ) -> None:
         self.daemon = daemon
         self.scratch = scratch
-        """A folder for what the run makes besides evidence; it goes with the lab."""
+        """A folder for the run's files that are no evidence; it is removed with the lab."""
         self._group = group
         self._history = history
         self._clock = clock
@@ -88,7 +88,7 @@ class LiveWorld:
                 return None
 
     def provide(self, stack: Stack) -> None:
-        """Make what a stack takes for granted; see `lab.world.World.provide`."""
+        """Make the stack's prerequisites; see `lab.world.World.provide`."""
         self._require_trusted(stack)
         environment = self.daemon.client_environment(stack.environment)
         wanted = granted_to(msgspec.structs.replace(stack, environment=environment))
@@ -97,7 +97,7 @@ class LiveWorld:
                 self.record(Note(text=f"provided: {made}"))
 
     def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
-        """Apply a stack, if it may be, by the engine's own ``docker stack deploy``."""
+        """Apply a trusted stack by the engine's own ``docker stack deploy``."""
         self._require_trusted(stack)
         if deployer is None:
             files = [item for file in stack.compose_files for item in ("--compose-file", str(file))]
@@ -122,9 +122,9 @@ class LiveWorld:
         return deployed
 
     def attach(self, stack: str, arguments: Sequence[str]) -> AttachedClient:
-        """Have the engine's own ``docker`` deploy, and wait as it does by itself, meanwhile.
+        """Start the engine's own ``docker``, which deploys and waits beside the run.
 
-        It is ended with the world at the latest. Raises LabError when it cannot be run.
+        The client is ended with the world at the latest. Raises LabError when it cannot be run.
         """
         client = AttachedClient(
             self._history,
@@ -140,10 +140,10 @@ class LiveWorld:
         return client
 
     def attend(self, stack: str, name: str, argv: Sequence[str]) -> Waiter:
-        """Have a program of ours wait for a deploy that somebody else does to a stack.
+        """Start a program (``stamplab guard``) that waits for another client's deploy of a stack.
 
-        It finds the engine by DOCKER_HOST, its records go by ``name``, and it is ended with the
-        world at the latest. Raises LabError when it cannot be run.
+        The program finds the engine by DOCKER_HOST, its records have ``name`` as their source, and
+        it is ended with the world at the latest. Raises LabError when it cannot be run.
         """
         environment = self.daemon.client_environment({"PYTHONPATH": programs.python_path()})
         waiter = Waiter(self._history, argv, environment, stack=stack, name=name)
@@ -152,7 +152,7 @@ class LiveWorld:
         return waiter
 
     def inspect(self, service: str) -> Service | None:
-        """Look at a service now and record it."""
+        """Inspect a service now and record the answer."""
         with self._naming_the_daemons_end():
             return self._swarm.inspect(service)
 
@@ -162,11 +162,11 @@ class LiveWorld:
             self._swarm.look(anew_for=stack)
 
     def record(self, what: Observation) -> None:
-        """Put something that was done or concluded into the history."""
+        """Append an observation to the history."""
         self._history.append("lab", what)
 
     def usage_bytes(self) -> int:
-        """Memory that the lab's containers use now."""
+        """Return the memory that the lab's containers use now."""
         return self._group.usage_bytes()
 
     def set_limit(self, limit_bytes: int | None, reason: str) -> None:
@@ -176,7 +176,7 @@ class LiveWorld:
         self.record(LimitSet(limit_bytes=limit_bytes, usage_bytes=usage_bytes, reason=reason))
 
     def schedule(self, service: str, acts: Sequence[Act]) -> None:
-        """Have acts done by a thread of their own; see `lab.world.World.schedule`."""
+        """Perform acts at their times, in a thread; see `lab.world.World.schedule`."""
         if not acts:
             return
         nemesis = Nemesis(
@@ -198,7 +198,7 @@ class LiveWorld:
 
     @contextmanager
     def _naming_the_daemons_end(self) -> Iterator[None]:
-        """Whatever fails because the daemon has died: say that it has died."""
+        """Turn an error that comes of the daemon's death into one that says so."""
         try:
             yield
         except LabError:
@@ -206,7 +206,7 @@ class LiveWorld:
             raise
 
     def _require_trusted(self, stack: Stack) -> None:
-        """Refuse a recipe that asks for too much before any client, let alone the daemon, hears."""
+        """Raise RecipeRefused, before a client runs, for a recipe that asks for too much."""
         self._gate.admit(stack, self.daemon.client_environment(stack.environment))
 
     def _start_clients(self, stack: str) -> None:

@@ -1,13 +1,13 @@
 """The generations of a NixOS profile, and which tool each of them had.
 
-For attribution: whether a tool changed before an incident began. Links are read and nothing else:
-no program is run, no file is opened. Sources: ``nix-env --list-generations`` (a generation is a
-link ``<profile>-<number>-link``, its date that link's own mtime; a new one gets the highest number
-plus one) and ``readlink -f <generation>/sw/bin/<tool>``.
+They show whether a tool changed before an incident began. Only links are read: no program is run,
+no file is opened. Sources: ``nix-env --list-generations`` (a generation is a link
+``<profile>-<number>-link``, its date that link's own mtime; a new one gets the highest number plus
+one) and ``readlink -f <generation>/sw/bin/<tool>``.
 
-Not recorded by NixOS, so not to be had: a switch back to an older generation, once a newer one has
-been made; the newest ones, once they were deleted after such a switch, for their numbers are given
-again; and whether a generation that was made was also booted.
+NixOS does not record a switch back to an older generation once a newer generation has been made,
+nor the newest generations once they were deleted after such a switch (their numbers are reused),
+nor whether a generation was booted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lab.errors import LabError, UsageError
 from lab.nixos.store_path import StorePath, store_path_in
 
 PROFILES = Path("/nix/var/nix/profiles")
-"""Where NixOS keeps the links of its system profile."""
+"""The folder of the system profile's links on NixOS."""
 SYSTEM = "system"
 
 
@@ -35,17 +35,17 @@ class Present(msgspec.Struct, frozen=True, tag="present"):
 
 
 class Absent(msgspec.Struct, frozen=True, tag="absent"):
-    """The system is there, the tool is not in it."""
+    """The system exists and does not have the tool."""
 
 
 class Gone(msgspec.Struct, frozen=True, tag="gone"):
-    """A link leads to what is no longer there: garbage-collected."""
+    """A link's target was garbage-collected."""
 
     why: str
 
 
 class Unreadable(msgspec.Struct, frozen=True, tag="unreadable"):
-    """What is there cannot be read: a loop of links, a lack of permission, no link at all."""
+    """The tool cannot be read: a loop of links, a lack of permission, no link at all."""
 
     why: str
 
@@ -54,18 +54,18 @@ Reading = Present | Absent | Gone | Unreadable
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """One generation, and what was read of the tool in it."""
+    """One generation, with the tool in it."""
 
     number: int
     made: datetime
-    """When its link was made, in this machine's time zone."""
+    """The time when the generation's link was made, in this machine's time zone."""
     system: StorePath | None
-    """What its link names, though it may be gone."""
+    """The link's target, which may be gone."""
     tool: Reading
 
 
 class Current(msgspec.Struct, frozen=True, kw_only=True):
-    """The generation that the profile itself points to, and since when it does."""
+    """The generation that the profile itself points to, and the time of the switch to it."""
 
     number: int
     switched: datetime
@@ -99,7 +99,7 @@ def read_profile(folder: Path, profile: str = SYSTEM, tool: str = "abra") -> Pro
 
 
 def _generation(link: Path, number: int, tool: str) -> Generation | None:
-    """Read one; None if it was removed since the folder was listed."""
+    """Read one generation; return None if it was removed since the folder was listed."""
     try:
         status = link.lstat()
         target = str(link.readlink()) if stat.S_ISLNK(status.st_mode) else ""

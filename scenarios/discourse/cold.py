@@ -20,7 +20,7 @@ COLD = (STAMPING, CONSTANT)
 
 
 def discourse_ground(folder: Path) -> Ground:
-    """The stamping experiments' ground for our own recipe. Raises LabError."""
+    """Build our own recipe's repository for the stamping experiments. Raises LabError."""
     folder.mkdir(parents=True, exist_ok=True)
     upstream.build(asking_for_a_secret(RECIPE), folder / "recipe")
     return make_ground(RECIPE.name, folder / "recipe", BASE_TAG, "HEAD", folder)
@@ -33,7 +33,7 @@ def require_possible(asked: Collection[str]) -> None:
 
 
 def judge_cold(asked: Collection[str], program: Program, folder: Path) -> tuple[Claim, ...]:
-    """Play and judge those of `COLD` that were asked for. Raises LabError."""
+    """Play and judge the claims of `COLD` that were asked for. Raises LabError."""
     claims = []
     if STAMPING in asked:
         place = folder / "stamping"

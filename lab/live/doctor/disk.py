@@ -1,4 +1,4 @@
-"""Where labs, the cache and the evidence go, and whether there is room for them."""
+"""Checks of the folders of labs, cache and evidence, and of the room in them."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from lab.live.doctor.check import Check, lack, note, ok, size
 from lab.live.lease import UNIX_SOCKET_PATH_MAX_BYTES, LabFolder
 
 _CACHE_BYTES = 10**9
-"""An engine, a Python environment, and the packages that they are unpacked from."""
+"""An engine, a Python environment, and the packages that both are unpacked from."""
 _RUN_BYTES = 200 * 10**6
 """Many runs: the evidence of one is a few megabytes, and what a daemon writes is in memory."""
 _NOTHING_BYTES = 20 * 10**6
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """The file system that a folder is on, or would be once it is made."""
+    """The file system of a folder, or of the nearest folder above that exists."""
 
     free_bytes: int
     is_writable: bool
     is_executable: bool
     owner: int | None
-    """The user that the folder belongs to; None where it is still to be made."""
+    """The number of the folder's owner; None where the folder does not exist."""
 
 
 def look(folder: Path) -> Room:
-    """Look at a folder, or at the nearest one above it that is there."""
+    """Return the room of a folder."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     room = os.statvfs(there)
     return Room(
@@ -40,7 +40,7 @@ def look(folder: Path) -> Room:
 
 
 def labs(root: Path) -> Check:
-    """The folder of the labs: leases, sockets and scratch; what a daemon writes is in memory."""
+    """Check the labs' folder, for leases, sockets and scratch; a daemon's data is in memory."""
     name, room = "disk: labs", look(root)
     socket = len(os.fsencode(LabFolder(root / "lab-00000000").socket))
     if not root.is_absolute():
@@ -61,7 +61,7 @@ def labs(root: Path) -> Check:
 
 
 def cache(folder: Path) -> Check:
-    """The cache: the unpacked engine and the workload are run from there."""
+    """Check the cache, from which the engine and the workload are run."""
     name, room = "disk: cache", look(folder)
     if not room.is_executable:
         return lack(
@@ -73,7 +73,7 @@ def cache(folder: Path) -> Check:
 
 
 def runs(folder: Path) -> Check:
-    """Where the evidence is kept."""
+    """Check the folder of the evidence."""
     return _judge("disk: runs", folder.absolute(), look(folder), _RUN_BYTES, "STAMPLAB_RUNS")
 
 

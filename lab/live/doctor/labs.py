@@ -1,4 +1,4 @@
-"""Labs that are on this machine: at work, kept, dead, or unclear whose."""
+"""The check of labs on this machine: at work, kept, dead, or unclear whose."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.live.reaper import Found, Standing, survey
 
 
 def labs(found: Sequence[Found] | None = None) -> Check:
-    """What labs there are, and what dead ones left."""
+    """Check for what dead labs have left; ``found`` replaces the survey of this machine."""
     seen = survey() if found is None else found
     if not seen:
         return ok("labs", "none")

@@ -1,4 +1,4 @@
-"""The programs that a lab needs: an engine with its tools, git, and the workload's own."""
+"""Checks of the programs that a lab needs: engine, git, workload, programs in Go."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.workload.image import is_static
 
 
 def engine(folder: Path | None) -> Check:
-    """Which docker engine a lab would run, and which of its tools are missing."""
+    """Check that there is an engine, with all of its tools."""
     try:
         found = find_engine(folder)
     except LabError as error:
@@ -54,7 +54,7 @@ def _judge_tools(found: Engine, facts: str, missing: list[str]) -> Check:
 
 
 def git_program() -> Check:
-    """Which git builds the recipes' repositories."""
+    """Check that there is a git that runs."""
     try:
         program = git.require_git()
     except LabError as error:
@@ -73,7 +73,7 @@ def git_program() -> Check:
 
 
 def workload(cache: Path) -> Check:
-    """Whether the application's stand-in is built, or can be; nothing is built here."""
+    """Check that the workload is built or can be; build nothing."""
     try:
         given = ready_made()
         if given:
@@ -89,9 +89,9 @@ def workload(cache: Path) -> Check:
 
 
 def in_go(wanted: GoProgram, cache: Path) -> Check:
-    """Whether a program of the virtual world is built, or can be; nothing is built here.
+    """Check that a program of the virtual world is built or can be; build nothing.
 
-    It is no lack where it cannot be: the live world does without.
+    A missing one is a note and no lack: the live world does without it.
     """
     try:
         found = existing(wanted, cache)

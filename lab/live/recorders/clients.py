@@ -1,4 +1,4 @@
-"""What clients of the application see: a prober on the stack's own network."""
+"""Records what clients of the application see, by a prober on the stack's network."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _NANOSECONDS = 1e9
 
 
 class ClientPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Which service of the stack clients ask and how often, and by which image the prober runs."""
+    """The service that clients ask, the prober's image, and the prober's times."""
 
     service: str
-    """Its name within the stack, e.g. ``app``."""
+    """The service's name within the stack, e.g. ``app``."""
     port: int
     image: str
     interval_s: float = 0.05
@@ -44,10 +44,10 @@ class _Line(msgspec.Struct):
 
 
 class ClientRecorder(Recorder):
-    """Runs the prober as a service of the lab's own, beside the stack, and records what it prints.
+    """Runs the prober as a service of the lab's own, and records its output.
 
-    It resolves the service's name anew for each request, as a reverse proxy would, and never uses a
-    task's own address.
+    The prober resolves the service's name anew for each request, as a reverse proxy would, and
+    never uses a task's own address.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class ClientRecorder(Recorder):
         )
 
     def _start_prober(self, service: str) -> str:
-        """Start the prober on the service's networks; return its container."""
+        """Start the prober on the service's networks; return the prober's container."""
         try:
             spec = self._api.inspect_service(service)["Spec"]
         except docker.errors.APIError as error:

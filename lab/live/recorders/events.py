@@ -1,4 +1,4 @@
-"""Follows ``docker events``: the cheapest complete record of what the engine itself announces."""
+"""Records ``docker events``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NANOSECONDS = 1e9
 
 
 class EventRecorder(Recorder):
-    """Records each event as it comes; inspects each dead container before it can be removed."""
+    """Records each event; inspects each dead container before the engine can remove it."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Follows the kernel log for OOM kills in the lab's group."""
+"""Records OOM kills in the lab's group, from the kernel log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WAIT_S = 0.2
 
 
 def open_kernel_log() -> int:
-    """Open the kernel log at its end, for reading without waiting. Raises NotPossibleHere."""
+    """Open the kernel log at its end, non-blocking. Raises NotPossibleHere."""
     try:
         descriptor = os.open(_KMSG, os.O_RDONLY | os.O_NONBLOCK)
         os.lseek(descriptor, 0, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""Does to a live swarm what somebody else would, at its times, while the harness is at work."""
+"""A second operator at a live swarm, who acts at given times while the harness is at work."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Service(msgspec.Struct, rename="pascal"):
 
 
 class Nemesis(Recorder):
-    """Performs acts upon one service; times are counted from its start."""
+    """Performs acts on one service; their times count from the start of the thread."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Nemesis(Recorder):
         self._acts = sorted(acts, key=lambda act: act.after_s)
 
     def record(self) -> None:
-        """Do each act when its time has come, then wait to be stopped."""
+        """Perform each act at its time, then wait to be stopped."""
         for act in self._acts:
             if self.stopping.wait(max(0.0, self._began_s + act.after_s - self._now_s())):
                 return
@@ -76,9 +76,9 @@ class Nemesis(Recorder):
 
 
 def operate(api: docker.APIClient, name: str, operation: Operation) -> str:
-    """Do one operation; return the engine's words where it refuses, else nothing.
+    """Perform one operation; return the engine's message where it refuses, else nothing.
 
-    Raises LabError when it does not answer at all.
+    Raises LabError when the engine does not answer.
     """
     raw = fetch(api, f"services/{name}")
     if raw is None:

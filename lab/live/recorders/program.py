@@ -1,4 +1,4 @@
-"""A program that runs while the lab goes on: its words and its end are a part of the history."""
+"""Records a program that runs beside the lab: its output and its end."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _ENDS_S = 10.0
 
 
 class ProgramRecorder(Recorder):
-    """Runs a program; follows one of its streams line by line, and keeps the other to its end.
+    """Runs a program; follows one of its streams line by line, and keeps the other to the end.
 
-    `CommandRan` is put down when it has ended. Whoever gives up on it sees a negative exit code.
+    `CommandRan` is recorded at the program's end; of a killed program with a negative exit code.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ProgramRecorder(Recorder):
         super().__init__(name, history, self.give_up)
 
     def record(self) -> None:
-        """Follow what it says, to its end; then wait to be stopped."""
+        """Follow the stream to its end and record `CommandRan`; then wait to be stopped."""
         assert self._followed is not None  # noqa: S101 - a pipe was asked for
         lines: list[str] = []
         with self._followed as said:
@@ -78,27 +78,27 @@ class ProgramRecorder(Recorder):
         self.stopping.wait()
 
     def hear(self, line: str, *, is_first: bool) -> None:
-        """Take in a line of the followed stream, as soon as it is there."""
+        """Handle a line of the followed stream, as soon as it is read."""
 
     def words(self, lines: Sequence[str], kept: str) -> str:
-        """Say what of all its words is to be put down."""
+        """Return the output to be recorded."""
         return "".join(lines) + kept
 
     def ended(self, exit_code: int, output: str, *, has_spoken: bool) -> None:
-        """Take in its end, before that is put down."""
+        """Handle the program's end, before `CommandRan` is recorded."""
 
     def close_input(self) -> None:
-        """Let it come to the end of its input."""
+        """Close the program's standard input."""
         assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
         self._process.stdin.close()
 
     def signal(self, number: int) -> None:
-        """Send it a signal, if it still runs."""
+        """Send a signal, if the program still runs."""
         if self._process.poll() is None:
             self._process.send_signal(number)
 
     def give_up(self) -> None:
-        """End it, if it still waits, in a way that it cannot take for an answer."""
+        """Kill the program, if it still runs, before it reads the end of its input."""
         if self._process.poll() is None:
             self._process.kill()
         self.close_input()
