@@ -21,15 +21,15 @@ from lab.recipe.resolver import STACKSPEC
 from lab.virtual.swarmsim import SWARMSIM
 from lab.workload.build import find_build, ready_made
 
-_ASKED_BY: Mapping[str, tuple[str, ...]] = {
+_VERSION_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "busybox": (),
     "containerd-shim-runc-v2": ("-v",),
     "ip": ("-Version",),
 }
 """Arguments that make a program print its version, where they are not ``--version``."""
-_BESIDES = ("git", "abra", "cp", "ln", "printf", "true")
+_OTHER_PROGRAMS = ("git", "abra", "cp", "ln", "printf", "true")
 """Programs that are run besides the engine's tools."""
-IN_GO = (STACKSPEC, SWARMSIM)
+GO_PROGRAMS = (STACKSPEC, SWARMSIM)
 """Programs of the virtual world."""
 _TIMEOUT_S = 30.0
 _VERSION = re.compile(r"\d+\.\d[\w.+~-]*|\b[0-9a-f]{12}\b")
@@ -57,9 +57,9 @@ def inventory(engine: Path | None = None) -> tuple[Item, ...]:
     except LabError:
         tools, environment = tools_in(engine)[0], {}
     items = [_item(name, tools.get(name), environment) for name in (*REQUIRED, *OPTIONAL)]
-    items += [_item(name, programs.find(name)) for name in _BESIDES]
+    items += [_item(name, programs.find(name)) for name in _OTHER_PROGRAMS]
     items.append(_item("stampload", _workload()))
-    items += [_item(one.name, _in_go(one)) for one in IN_GO]
+    items += [_item(one.name, _in_go(one)) for one in GO_PROGRAMS]
     return (_python(), *items)
 
 
@@ -85,17 +85,17 @@ def _in_go(wanted: GoProgram) -> Path | None:
 def _item(name: str, path: Path | None, environment: Mapping[str, str] | None = None) -> Item:
     if path is None:
         return Item(name=name, path=None, version=None)
-    asked_by = _ASKED_BY.get(name, ("--version",))
-    version = _version(name, path, asked_by, environment or {})
+    arguments = _VERSION_ARGUMENTS.get(name, ("--version",))
+    version = _version(name, path, arguments, environment or {})
     return Item(name=name, path=programs.origin(path), version=version)
 
 
 def _version(
-    name: str, path: Path, asked_by: tuple[str, ...], environment: Mapping[str, str]
+    name: str, path: Path, arguments: tuple[str, ...], environment: Mapping[str, str]
 ) -> str | None:
     try:
         done = subprocess.run(
-            [name, *asked_by],
+            [name, *arguments],
             executable=path,  # one file may be several programs, by the name it is called by
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,

@@ -24,12 +24,12 @@ def provide(api: docker.APIClient, granted: Granted, image: str) -> tuple[str, .
     ``image`` is the workload's. Raises LabError.
     """
     try:
-        return tuple(_provided(api, granted, image))
+        return tuple(_provide_each(api, granted, image))
     except _ERRORS as error:
         raise LabError(f"what the stack takes for granted could not be made: {error}") from error
 
 
-def _provided(api: docker.APIClient, granted: Granted, image: str) -> Iterator[str]:
+def _provide_each(api: docker.APIClient, granted: Granted, image: str) -> Iterator[str]:
     tags = {tag for found in api.images() for tag in found["RepoTags"] or ()}
     for name in dict.fromkeys(granted.images):
         if name not in tags:
@@ -60,13 +60,13 @@ class _NodeSpec(msgspec.Struct, rename="pascal"):
     labels: dict[str, str] = {}
 
 
-class _Version(msgspec.Struct, rename="pascal"):
+class _NodeVersion(msgspec.Struct, rename="pascal"):
     index: int
 
 
 class _Node(msgspec.Struct, rename="pascal"):
     spec: _NodeSpec
-    version: _Version
+    version: _NodeVersion
     id: str = msgspec.field(name="ID")
 
 

@@ -14,7 +14,7 @@ import pytest
 from lab.errors import LabError, UsageError
 from lab.history import OomKill, RecorderLost, read_history
 from lab.live.engine import find_engine
-from lab.live.inventory import IN_GO, inventory
+from lab.live.inventory import GO_PROGRAMS, inventory
 from lab.live.lab import Apparatus, end_lab, live_lab
 from lab.live.lease import LabFolder, labs_root
 from lab.live.world import LiveWorld
@@ -42,7 +42,7 @@ def kill_daemon(world: LiveWorld) -> None:
 def test_every_program_of_a_lab_is_found_and_asked() -> None:
     found = {item.name: item for item in inventory()}
     absent = {name for name, item in found.items() if item.path is None}
-    assert absent <= {"systemd-run", "abra", *(one.name for one in IN_GO)}
+    assert absent <= {"systemd-run", "abra", *(one.name for one in GO_PROGRAMS)}
     assert found["dockerd"].version == find_engine().version
     # Debian's shell and its older docker-proxy answer no such question.
     silent = {name for name, item in found.items() if item.path and item.version is None}

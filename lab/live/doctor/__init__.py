@@ -12,9 +12,9 @@ from pathlib import Path
 
 from lab.cache import cache_folder
 from lab.live.doctor import disk, labs, machine, programs
-from lab.live.doctor.check import Check, CheckState, guarded
+from lab.live.doctor.check import Check, CheckState, run_check
 from lab.live.doctor.sandbox_trial import try_sandbox
-from lab.live.inventory import IN_GO
+from lab.live.inventory import GO_PROGRAMS
 from lab.live.lease import labs_root
 
 __all__ = ["Check", "CheckState", "examine", "try_sandbox"]
@@ -25,18 +25,20 @@ def examine(engine_folder: Path | None = None, runs: Path = Path("runs")) -> tup
 
     Raises nothing: a check that crashes says so in its own row.
     """
-    asked: dict[str, Callable[[], Check]] = {
-        "root": machine.root,
-        "engine": partial(programs.engine, engine_folder),
-        "git": programs.git_program,
-        "workload": partial(programs.workload, cache_folder()),
-        **{one.name: partial(programs.in_go, one, cache_folder()) for one in IN_GO},
-        "cgroups": machine.cgroups,
-        "kernel log": machine.kernel_log,
-        "memory": machine.memory,
-        "labs": labs.labs,
-        "disk: labs": partial(disk.labs, labs_root()),
-        "disk: cache": partial(disk.cache, cache_folder()),
-        "disk: runs": partial(disk.runs, runs),
+    checks: dict[str, Callable[[], Check]] = {
+        "root": machine.check_root,
+        "engine": partial(programs.check_engine, engine_folder),
+        "git": programs.check_git,
+        "workload": partial(programs.check_workload, cache_folder()),
+        **{
+            one.name: partial(programs.check_go_program, one, cache_folder()) for one in GO_PROGRAMS
+        },
+        "cgroups": machine.check_cgroups,
+        "kernel log": machine.check_kernel_log,
+        "memory": machine.check_memory,
+        "labs": labs.check_labs,
+        "disk: labs": partial(disk.check_labs_folder, labs_root()),
+        "disk: cache": partial(disk.check_cache, cache_folder()),
+        "disk: runs": partial(disk.check_runs, runs),
     }
-    return tuple(guarded(name, ask) for name, ask in asked.items())
+    return tuple(run_check(name, check) for name, check in checks.items())

@@ -46,15 +46,15 @@ def lack(name: str, found: str, means: str) -> Check:
     return Check(name=name, state=CheckState.LACK, found=found, means=means)
 
 
-def guarded(name: str, ask: Callable[[], Check]) -> Check:
+def run_check(name: str, ask: Callable[[], Check]) -> Check:
     """Run a check, and turn its crash into a check of its own."""
     try:
         return ask()
     except Exception as error:  # noqa: BLE001 - whatever it is, the other checks must be heard
-        return crashed(name, error)
+        return crash(name, error)
 
 
-def crashed(name: str, error: Exception) -> Check:
+def crash(name: str, error: Exception) -> Check:
     """Return that a check crashed."""
     return Check(
         name=name,
@@ -64,7 +64,7 @@ def crashed(name: str, error: Exception) -> Check:
     )
 
 
-def size(size_bytes: int) -> str:
+def format_size(size_bytes: int) -> str:
     """Return a size as a person would say it, in powers of ten: ``79.3 GB``."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size_bytes >= factor:

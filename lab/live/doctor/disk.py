@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from lab.live.doctor.check import Check, lack, note, ok, size
+from lab.live.doctor.check import Check, format_size, lack, note, ok
 from lab.live.lease import UNIX_SOCKET_PATH_MAX_BYTES, LabFolder
 
 _CACHE_BYTES = 10**9
@@ -27,7 +27,7 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     """The number of the folder's owner; None where the folder does not exist."""
 
 
-def look(folder: Path) -> Room:
+def room_of(folder: Path) -> Room:
     """Return the room of a folder."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     room = os.statvfs(there)
@@ -39,9 +39,9 @@ def look(folder: Path) -> Room:
     )
 
 
-def labs(root: Path) -> Check:
+def check_labs_folder(root: Path) -> Check:
     """Check the labs' folder, for leases, sockets and scratch; a daemon's data is in memory."""
-    name, room = "disk: labs", look(root)
+    name, room = "disk: labs", room_of(root)
     socket = len(os.fsencode(LabFolder(root / "lab-00000000").socket))
     if not root.is_absolute():
         return lack(name, f"STAMPLAB_DIR={root}", "STAMPLAB_DIR must be an absolute path.")
@@ -60,9 +60,9 @@ def labs(root: Path) -> Check:
     return _judge(name, root, room, _RUN_BYTES, "STAMPLAB_DIR")
 
 
-def cache(folder: Path) -> Check:
+def check_cache(folder: Path) -> Check:
     """Check the cache, from which the engine and the workload are run."""
-    name, room = "disk: cache", look(folder)
+    name, room = "disk: cache", room_of(folder)
     if not room.is_executable:
         return lack(
             name,
@@ -72,13 +72,13 @@ def cache(folder: Path) -> Check:
     return _judge(name, folder, room, _CACHE_BYTES, "STAMPLAB_CACHE")
 
 
-def runs(folder: Path) -> Check:
+def check_runs(folder: Path) -> Check:
     """Check the folder of the evidence."""
-    return _judge("disk: runs", folder.absolute(), look(folder), _RUN_BYTES, "STAMPLAB_RUNS")
+    return _judge("disk: runs", folder.absolute(), room_of(folder), _RUN_BYTES, "STAMPLAB_RUNS")
 
 
 def _judge(name: str, folder: Path, room: Room, wanted_bytes: int, variable: str) -> Check:
-    found = f"{folder}, {size(room.free_bytes)} free"
+    found = f"{folder}, {format_size(room.free_bytes)} free"
     if not room.is_writable:
         return lack(name, f"{folder} cannot be written", f"Set {variable} to a folder that can be.")
     if room.free_bytes < _NOTHING_BYTES:
@@ -87,7 +87,7 @@ def _judge(name: str, folder: Path, room: Room, wanted_bytes: int, variable: str
         return note(
             name,
             found,
-            f"Under {size(wanted_bytes)} the disk may fill before the end, and a run that cannot "
-            f"write is no verdict: make room, or set {variable} elsewhere.",
+            f"Under {format_size(wanted_bytes)} the disk may fill before the end, and a run that "
+            f"cannot write is no verdict: make room, or set {variable} elsewhere.",
         )
     return ok(name, found)

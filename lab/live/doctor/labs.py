@@ -9,7 +9,7 @@ from lab.live.doctor.check import Check, note, ok
 from lab.live.reaper import Found, Standing, survey
 
 
-def labs(found: Sequence[Found] | None = None) -> Check:
+def check_labs(found: Sequence[Found] | None = None) -> Check:
     """Check for what dead labs have left; ``found`` replaces the survey of this machine."""
     seen = survey() if found is None else found
     if not seen:

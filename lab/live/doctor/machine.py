@@ -9,7 +9,7 @@ from pathlib import Path
 from lab.cgroup.host import read_cgroup_host
 from lab.errors import LabError
 from lab.live import sandbox
-from lab.live.doctor.check import Check, lack, note, ok, sentence, size
+from lab.live.doctor.check import Check, format_size, lack, note, ok, sentence
 from lab.live.recorders.kernel import open_kernel_log
 
 _PROC = Path("/proc")
@@ -17,7 +17,7 @@ _RUN_NEEDS_BYTES = 10**9
 """Both versions of the workload at scale 1 (0.4 GB), the engine and what it keeps in memory."""
 
 
-def root() -> Check:
+def check_root() -> Check:
     """Check that the user is root."""
     found = f"user {os.geteuid()}"
     try:
@@ -27,7 +27,7 @@ def root() -> Check:
     return ok("root", found)
 
 
-def cgroups(mounts: Path = _PROC / "self/mounts") -> Check:
+def check_cgroups(mounts: Path = _PROC / "self/mounts") -> Check:
     """Check that there is a memory controller that a lab's group can use."""
     found = "none"
     try:
@@ -42,7 +42,7 @@ def cgroups(mounts: Path = _PROC / "self/mounts") -> Check:
     return ok("cgroups", found)
 
 
-def memory(proc: Path = _PROC) -> Check:
+def check_memory(proc: Path = _PROC) -> Check:
     """Check that the machine has memory enough that only the squeezed group runs out of it."""
     for line in (proc / "meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
@@ -50,18 +50,18 @@ def memory(proc: Path = _PROC) -> Check:
             break
     else:
         raise ValueError(f"no MemAvailable in {proc / 'meminfo'}")
-    found = f"{size(available)} available"
+    found = f"{format_size(available)} available"
     if available < _RUN_NEEDS_BYTES:
         return note(
             "memory",
             found,
-            f"A run needs about {size(_RUN_NEEDS_BYTES)}, and with less the whole machine may run "
-            "out of memory, which proves nothing: free some, or use --memory-scale below 1.",
+            f"A run needs about {format_size(_RUN_NEEDS_BYTES)}, and with less the whole machine "
+            "may run out of memory, which proves nothing: free some, or use --memory-scale below 1.",
         )
     return ok("memory", found)
 
 
-def kernel_log(open_log: Callable[[], int] = open_kernel_log) -> Check:
+def check_kernel_log(open_log: Callable[[], int] = open_kernel_log) -> Check:
     """Check that the kernel's log, which proves an OOM kill, can be read.
 
     Its rate is fixed in the kernel (mm/oom_kill.c, oom_kill_process: DEFAULT_RATELIMIT_BURST).

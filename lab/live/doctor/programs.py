@@ -15,7 +15,7 @@ from lab.workload.build import find_build, ready_made
 from lab.workload.image import is_static
 
 
-def engine(folder: Path | None) -> Check:
+def check_engine(folder: Path | None) -> Check:
     """Check that there is an engine, with all of its tools."""
     try:
         found = find_engine(folder)
@@ -53,7 +53,7 @@ def _judge_tools(found: Engine, facts: str, missing: list[str]) -> Check:
     return ok("engine", facts)
 
 
-def git_program() -> Check:
+def check_git() -> Check:
     """Check that there is a git that runs."""
     try:
         program = git.require_git()
@@ -72,7 +72,7 @@ def git_program() -> Check:
     return ok("git", done.stdout.strip().removeprefix("git version "))
 
 
-def workload(cache: Path) -> Check:
+def check_workload(cache: Path) -> Check:
     """Check that the workload is built or can be; build nothing."""
     try:
         given = ready_made()
@@ -88,7 +88,7 @@ def workload(cache: Path) -> Check:
     )
 
 
-def in_go(wanted: GoProgram, cache: Path) -> Check:
+def check_go_program(wanted: GoProgram, cache: Path) -> Check:
     """Check that a program of the virtual world is built or can be; build nothing.
 
     A missing one is a note and no lack: the live world does without it.

@@ -10,7 +10,7 @@ import yaml
 from lab.errors import LabError, TakeDownFailed
 from lab.history import ClientProbe, Observation, OomKill, TasksSeen
 from lab.live import sandbox
-from lab.live.doctor.check import Check, CheckState, crashed, lack, note, ok, sentence
+from lab.live.doctor.check import Check, CheckState, crash, lack, note, ok, sentence
 from lab.live.doctor.isolation import loaded_modules, obstacles
 from lab.live.lab import Apparatus, StartStep, live_lab, prepare
 from lab.live.world import LiveWorld
@@ -78,7 +78,7 @@ def try_sandbox(
     except LabError as error:
         failed = _failures(trial.step, error)
     except Exception as error:  # noqa: BLE001 - a bug must not hide the checks that were made
-        failed = (crashed(_named(trial.step), error),)
+        failed = (crash(_named(trial.step), error),)
     passed = (ok(_named(step), "done") for step in trial.passed)
     return (*passed, *failed, _modules(loaded_modules() - modules))
 

@@ -47,18 +47,18 @@ class AttachedClient(ProgramRecorder):
         )
         self.close_input()
 
-    def hear(self, line: str, *, is_first: bool) -> None:
+    def on_line(self, line: str, *, is_first: bool) -> None:
         """Record `Deployed` at the first line, by which the swarm has taken the change."""
         if is_first:
             self._note_deployed(0, line)
 
-    def words(self, lines: Sequence[str], kept: str) -> str:
+    def output_of(self, lines: Sequence[str], kept: str) -> str:
         """Return the output, without the progress lines that the client repeats."""
         return "".join(line for line, _ in groupby(lines)) + kept
 
-    def ended(self, exit_code: int, output: str, *, has_spoken: bool) -> None:
+    def on_exit(self, exit_code: int, output: str, *, has_output: bool) -> None:
         """Record a failed `Deployed` for a client that has printed no line."""
-        if not has_spoken:
+        if not has_output:
             self._note_deployed(exit_code or 1, output)
 
     def interrupt(self) -> None:

@@ -27,13 +27,13 @@ from lab.nemesis import (
 _OK = (200, 201)
 
 
-class _Version(msgspec.Struct, rename="pascal"):
+class _ServiceVersion(msgspec.Struct, rename="pascal"):
     index: int
 
 
-class _Service(msgspec.Struct, rename="pascal"):
+class _ServiceAnswer(msgspec.Struct, rename="pascal"):
     spec: msgspec.Raw
-    version: _Version
+    version: _ServiceVersion
     id: str = msgspec.field(name="ID")
 
 
@@ -83,7 +83,7 @@ def operate(api: docker.APIClient, name: str, operation: Operation) -> str:
     raw = fetch(api, f"services/{name}")
     if raw is None:
         return f"there is no service {name}"
-    service = msgspec.json.decode(raw, type=_Service)
+    service = msgspec.json.decode(raw, type=_ServiceAnswer)
     spec = edited(bytes(service.spec), operation)
     try:
         match operation:
@@ -99,7 +99,7 @@ def operate(api: docker.APIClient, name: str, operation: Operation) -> str:
 
 
 def _update(
-    api: docker.APIClient, service: _Service, spec: bytes, roll_back: bool
+    api: docker.APIClient, service: _ServiceAnswer, spec: bytes, roll_back: bool
 ) -> requests.Response:
     query = f"version={service.version.index}{'&rollback=previous' if roll_back else ''}"
     return _post(api, f"services/{service.id}/update?{query}", spec)
@@ -110,5 +110,5 @@ def _post(api: docker.APIClient, path: str, spec: bytes) -> requests.Response:
     return api.post(f"{api.base_url}/v{api.api_version}/{path}", data=spec, headers=json)
 
 
-def _delete(api: docker.APIClient, service: _Service) -> requests.Response:
+def _delete(api: docker.APIClient, service: _ServiceAnswer) -> requests.Response:
     return api.delete(f"{api.base_url}/v{api.api_version}/services/{service.id}")

@@ -39,20 +39,20 @@ class Waiter(ProgramRecorder):
         deploy = (sys.executable, "-I", "-S", "-c", "; ".join(_UNTIL_TOLD))
         super().__init__(name, history, (*argv, "--", *deploy), environment, follows="stderr")
 
-    def hear(self, line: str, *, is_first: bool) -> None:
+    def on_line(self, line: str, *, is_first: bool) -> None:
         """Take note of the line by which the deploy command says that the guard is ready."""
         del is_first
         if line.strip() == _BEGUN:
             self.has_begun = True
             self.history.append(self.source, Note(text=f"{self._stack}: {self.source} waits"))
 
-    def words(self, lines: Sequence[str], kept: str) -> str:
+    def output_of(self, lines: Sequence[str], kept: str) -> str:
         """Return the guard's standard output, else its standard error."""
         return kept or "".join(line for line in lines if line.strip() != _BEGUN)
 
-    def ended(self, exit_code: int, output: str, *, has_spoken: bool) -> None:
+    def on_exit(self, exit_code: int, output: str, *, has_output: bool) -> None:
         """Take note of an end before the deploy: nobody is to wait for the guard any more."""
-        del exit_code, output, has_spoken
+        del exit_code, output, has_output
         self.has_begun = True
 
     def deployed(self) -> None:

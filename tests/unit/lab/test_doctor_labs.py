@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.live.doctor.check import CheckState
-from lab.live.doctor.labs import labs
+from lab.live.doctor.labs import check_labs
 from lab.live.reaper import Found, Standing
 
 
@@ -24,6 +24,6 @@ def found(*standings: Standing) -> list[Found]:
     ],
 )
 def test_labs(standings: tuple[Standing, ...], state: CheckState, facts: str) -> None:
-    check = labs(found(*standings))
+    check = check_labs(found(*standings))
     assert (check.state, check.found) == (state, facts)
     assert ("--reap" in check.means) == (Standing.DEAD in standings)

@@ -22,7 +22,9 @@ def put(folder: Path, name: str, text: str = "") -> Path:
 
 
 def cgroups(folder: Path, *mounts: str) -> Check:
-    return machine.cgroups(put(folder, "mounts", "".join(f"{mount} 0 0\n" for mount in mounts)))
+    return machine.check_cgroups(
+        put(folder, "mounts", "".join(f"{mount} 0 0\n" for mount in mounts))
+    )
 
 
 def unified(folder: Path, controllers: str, handed_down: str = "") -> str:
@@ -58,7 +60,7 @@ def test_no_memory_controller_is_a_lack(tmp_path: Path, controllers: str | None)
 
 
 def test_what_cannot_be_read_of_control_groups_is_a_lack(tmp_path: Path) -> None:
-    check = machine.cgroups(tmp_path / "none")
+    check = machine.check_cgroups(tmp_path / "none")
     assert (check.state, check.found) == (CheckState.LACK, "none")
     assert "none cannot be read: No such file" in check.means
     check = cgroups(tmp_path, f"cgroup2 {tmp_path}/gone cgroup2 rw")
@@ -69,11 +71,11 @@ def test_what_cannot_be_read_of_control_groups_is_a_lack(tmp_path: Path) -> None
 @pytest.mark.parametrize(("kib", "state"), [(4_000_000, "ok"), (500_000, "note")])
 def test_memory_for_a_run(tmp_path: Path, kib: int, state: str) -> None:
     put(tmp_path, "meminfo", f"MemTotal: 9000000 kB\nMemAvailable:  {kib} kB\n")
-    assert machine.memory(tmp_path).state == state
+    assert machine.check_memory(tmp_path).state == state
 
 
 def test_a_readable_log_says_how_it_is_limited() -> None:
-    check = machine.kernel_log(lambda: os.open(os.devnull, os.O_RDONLY))
+    check = machine.check_kernel_log(lambda: os.open(os.devnull, os.O_RDONLY))
     assert (check.state, check.found) == (CheckState.OK, "readable")
     assert "10 OOM reports in 5 s" in check.means
 
@@ -82,7 +84,7 @@ def test_an_unreadable_log_is_a_lack() -> None:
     def refuse() -> int:
         raise NotPossibleHere("/dev/kmsg cannot be read (Operation not permitted): why")
 
-    check = machine.kernel_log(refuse)
+    check = machine.check_kernel_log(refuse)
     assert (check.state, check.found) == (CheckState.LACK, "unreadable")
     assert check.means == "/dev/kmsg cannot be read (Operation not permitted): why."
 
@@ -92,16 +94,16 @@ def test_what_a_container_puts_in_the_logs_place_is_a_lack(
     monkeypatch: pytest.MonkeyPatch, instead: str
 ) -> None:
     monkeypatch.setattr(recorder, "_KMSG", Path(instead))
-    check = machine.kernel_log()
+    check = machine.check_kernel_log()
     assert check.state is CheckState.LACK
     assert f"{instead} is not the kernel's log" in check.means
 
 
 def test_root_and_an_ordinary_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert machine.root().state is CheckState.OK
+    assert machine.check_root().state is CheckState.OK
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    check = machine.root()
+    check = machine.check_root()
     assert (check.state, check.found) == (CheckState.LACK, "user 1000")
     assert "with sudo" in check.means
 

@@ -12,9 +12,9 @@ import pytest
 from lab.errors import LabError, NotPossibleHere, UsageError
 from lab.live import doctor
 from lab.live.doctor import check, disk, machine, programs
-from lab.live.doctor.check import Check, CheckState, guarded
+from lab.live.doctor.check import Check, CheckState, run_check
 from lab.live.engine import OPTIONAL, REQUIRED
-from lab.live.inventory import IN_GO
+from lab.live.inventory import GO_PROGRAMS
 from lab.recipe.resolver import STACKSPEC
 from lab.workload.build import Build
 
@@ -35,7 +35,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with nothing on PATH and an empty cache."""
     monkeypatch.setenv("PATH", str(tmp_path / "host"))
     monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
-    for ready_made in ("STAMPLOAD", *(one.variable for one in IN_GO)):
+    for ready_made in ("STAMPLOAD", *(one.variable for one in GO_PROGRAMS)):
         monkeypatch.delenv(ready_made, raising=False)
     monkeypatch.setattr("lab.live.engine._SYSTEM_FOLDERS", ())
     return tmp_path
@@ -53,11 +53,13 @@ def whole_engine(bare: Path) -> Path:
 
 def test_a_whole_engine_is_named_with_its_version_and_place(bare: Path) -> None:
     whole_engine(bare)
-    assert programs.engine(None) == Check(name="engine", state=CheckState.OK, found="1.2.3 (PATH)")
+    assert programs.check_engine(None) == Check(
+        name="engine", state=CheckState.OK, found="1.2.3 (PATH)"
+    )
 
 
 def test_each_missing_tool_is_named(bare: Path) -> None:
-    found = programs.engine(None)
+    found = programs.check_engine(None)
     assert (found.state, found.found) == (CheckState.LACK, "none that runs")
     assert all(name in found.means for name in REQUIRED)
     assert found.means.startswith("No docker engine that the lab could run: ")
@@ -65,7 +67,7 @@ def test_each_missing_tool_is_named(bare: Path) -> None:
 
 def test_an_engine_that_does_not_run_is_a_lack(bare: Path) -> None:
     put(whole_engine(bare), "dockerd", text="#!/bin/sh\necho no libc >&2; exit 1\n")
-    found = programs.engine(None)
+    found = programs.check_engine(None)
     assert found.state is CheckState.LACK
     assert "does not run: no libc." in found.means
 
@@ -82,14 +84,14 @@ def test_what_a_missing_optional_tool_means(
     bare: Path, missing: str, state: CheckState, means: str
 ) -> None:
     (whole_engine(bare) / missing).unlink()
-    found = programs.engine(None)
+    found = programs.check_engine(None)
     assert (found.state, found.found) == (state, f"1.2.3 (PATH); without {missing}")
     assert means in found.means
 
 
 def test_a_busybox_with_libraries_is_a_lack(bare: Path) -> None:
     put(whole_engine(bare), "busybox")
-    found = programs.engine(None)
+    found = programs.check_engine(None)
     assert found.state is CheckState.LACK
     assert "host/busybox is not static" in found.found
 
@@ -98,12 +100,12 @@ def test_a_busybox_with_libraries_is_a_lack(bare: Path) -> None:
 
 
 def test_git_its_version_and_its_absence(bare: Path) -> None:
-    assert programs.git_program().state is CheckState.LACK
+    assert programs.check_git().state is CheckState.LACK
     put(bare / "host", "git", text="#!/bin/sh\necho git version 2.39.5\n")
-    assert programs.git_program() == Check(name="git", state=CheckState.OK, found="2.39.5")
+    assert programs.check_git() == Check(name="git", state=CheckState.OK, found="2.39.5")
     put(bare / "host", "git", text="#!/bin/sh\necho no libc >&2; exit 127\n")
-    assert programs.git_program().found == "it does not run: no libc"
-    assert programs.git_program().state is CheckState.LACK
+    assert programs.check_git().found == "it does not run: no libc"
+    assert programs.check_git().state is CheckState.LACK
 
 
 def test_a_workload_that_was_built_is_not_built_again(
@@ -112,16 +114,16 @@ def test_a_workload_that_was_built_is_not_built_again(
     program = bare / "program"
     build = Build(compiler=["cc", "-m64"], environment={}, program=program)
     monkeypatch.setattr(programs, "find_build", lambda _: build)
-    found = programs.workload(bare)
+    found = programs.check_workload(bare)
     assert (found.state, found.found) == (CheckState.OK, "not built yet; cc -m64 can")
     assert not program.exists()
     program.touch()
-    assert programs.workload(bare).found == f"built already: {program}"
+    assert programs.check_workload(bare).found == f"built already: {program}"
 
 
 def test_no_compiler_is_a_lack(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.workload.build._compilers", lambda: iter(()))
-    found = programs.workload(bare)
+    found = programs.check_workload(bare)
     assert found.state is CheckState.LACK
     assert "no C compiler was found" in found.means
 
@@ -129,27 +131,33 @@ def test_no_compiler_is_a_lack(bare: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_ready_made_workload_must_answer(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(bare, "mine", text="#!/bin/sh\necho stampload 1\n")
     monkeypatch.setenv("STAMPLOAD", str(bare / "mine"))
-    assert programs.workload(bare).found == f"{bare}/mine ($STAMPLOAD)"
+    assert programs.check_workload(bare).found == f"{bare}/mine ($STAMPLOAD)"
     put(bare, "mine", text="#!/bin/sh\necho something else\n")
-    assert programs.workload(bare).state is CheckState.LACK
+    assert programs.check_workload(bare).state is CheckState.LACK
 
 
 def test_a_program_in_go_that_cannot_be_built_is_a_note(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.executable", str(bare / "python"))
-    found = programs.in_go(STACKSPEC, bare)
+    found = programs.check_go_program(STACKSPEC, bare)
     assert (found.name, found.state) == ("stackspec", CheckState.NOTE)
     assert "needs the program stackspec, " in found.means
     put(bare / "host", "go", text="#!/bin/sh\necho go1.99.1 linux amd64\n")
-    found = programs.in_go(STACKSPEC, bare)
+    found = programs.check_go_program(STACKSPEC, bare)
     assert found.found == "not built yet; go1.99.1 linux amd64 can"
     put(bare, "mine")
     monkeypatch.setenv("STAMPLAB_STACKSPEC", str(bare / "mine"))
-    assert programs.in_go(STACKSPEC, bare).found == f"ready: {bare}/mine"
+    assert programs.check_go_program(STACKSPEC, bare).found == f"ready: {bare}/mine"
 
 
 # The disk.
+
+CHECKS = {
+    "labs": disk.check_labs_folder,
+    "cache": disk.check_cache,
+    "runs": disk.check_runs,
+}
 
 
 def room(
@@ -181,24 +189,27 @@ def room(
 def test_how_much_room_is_enough(
     monkeypatch: pytest.MonkeyPatch, name: str, free_bytes: int, state: CheckState
 ) -> None:
-    monkeypatch.setattr(disk, "look", lambda _: room(free_bytes))
-    found = getattr(disk, name)(Path("/somewhere"))
+    monkeypatch.setattr(disk, "room_of", lambda _: room(free_bytes))
+    found = CHECKS[name](Path("/somewhere"))
     assert found.name == f"disk: {name}"
-    assert (found.state, found.found) == (state, f"/somewhere, {check.size(free_bytes)} free")
+    assert (found.state, found.found) == (
+        state,
+        f"/somewhere, {check.format_size(free_bytes)} free",
+    )
 
 
 @pytest.mark.parametrize("name", ["labs", "cache", "runs"])
 def test_what_cannot_be_written_is_a_lack(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(disk, "look", lambda _: room(is_writable=False))
-    found = getattr(disk, name)(Path("/somewhere"))
+    monkeypatch.setattr(disk, "room_of", lambda _: room(is_writable=False))
+    found = CHECKS[name](Path("/somewhere"))
     assert (found.state, found.found) == (CheckState.LACK, "/somewhere cannot be written")
     assert f"Set STAMPLAB_{ {'labs': 'DIR'}.get(name, name.upper()) } to" in found.means
 
 
 def test_nothing_can_be_run_from_a_cache_mounted_noexec(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk, "look", lambda _: room(is_executable=False))
-    assert disk.cache(Path("/somewhere")).state is CheckState.LACK
-    assert disk.runs(Path("/somewhere")).state is CheckState.OK
+    monkeypatch.setattr(disk, "room_of", lambda _: room(is_executable=False))
+    assert disk.check_cache(Path("/somewhere")).state is CheckState.LACK
+    assert disk.check_runs(Path("/somewhere")).state is CheckState.OK
 
 
 @pytest.mark.parametrize(
@@ -212,21 +223,21 @@ def test_nothing_can_be_run_from_a_cache_mounted_noexec(monkeypatch: pytest.Monk
 def test_a_folder_that_no_lab_could_be_in(
     monkeypatch: pytest.MonkeyPatch, root: str, owner: int | None, found: str
 ) -> None:
-    monkeypatch.setattr(disk, "look", lambda _: room(owner=owner))
-    assert disk.labs(Path(root)).state is CheckState.LACK
-    assert found in disk.labs(Path(root)).found
+    monkeypatch.setattr(disk, "room_of", lambda _: room(owner=owner))
+    assert disk.check_labs_folder(Path(root)).state is CheckState.LACK
+    assert found in disk.check_labs_folder(Path(root)).found
 
 
 def test_a_folder_to_be_made_is_where_the_nearest_above_it_is(tmp_path: Path) -> None:
-    to_be_made = disk.look(tmp_path / "a" / "b")
+    to_be_made = disk.room_of(tmp_path / "a" / "b")
     assert to_be_made.is_writable
     assert to_be_made.is_executable
     assert to_be_made.owner is None
     assert to_be_made.free_bytes > 0
-    assert disk.look(tmp_path).owner == os.geteuid()
+    assert disk.room_of(tmp_path).owner == os.geteuid()
     (tmp_path / "file").touch()
-    assert not disk.look(tmp_path / "file" / "in a file").is_writable
-    assert disk.look(Path("a relative one")).owner is None
+    assert not disk.room_of(tmp_path / "file" / "in a file").is_writable
+    assert disk.room_of(Path("a relative one")).owner is None
 
 
 # All together.
@@ -237,13 +248,13 @@ def crash() -> NoReturn:
 
 
 def test_a_check_that_crashes_says_so() -> None:
-    found = guarded("swap", crash)
+    found = run_check("swap", crash)
     assert (found.name, found.state) == ("swap", CheckState.UNKNOWN)
     assert found.found == "ZeroDivisionError: by zero"
 
 
 def test_a_check_that_crashes_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "memory", crash)
+    monkeypatch.setattr(machine, "check_memory", crash)
     found = {one.name: one for one in doctor.examine()}
     assert found["memory"].state is CheckState.UNKNOWN
     assert {"root", "engine", "cgroups", "kernel log", "labs", "disk: runs"} <= set(found)
@@ -270,7 +281,7 @@ def test_whatever_is_not_well_says_what_it_means_in_a_sentence() -> None:
     [(0, "0 bytes"), (1500, "1.5 kB"), (10**6, "1.0 MB"), (79_300_000_000, "79.3 GB")],
 )
 def test_sizes_are_said_in_powers_of_ten(size_bytes: int, said: str) -> None:
-    assert check.size(size_bytes) == said
+    assert check.format_size(size_bytes) == said
 
 
 @pytest.mark.parametrize("kind", [LabError, NotPossibleHere, UsageError])
