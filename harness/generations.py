@@ -110,13 +110,15 @@ def changes_in(steps: Sequence[Step]) -> tuple[Change, ...]:
 
 def timeline(profile: Profile) -> tuple[Step, ...]:
     """Return a profile's events in order: by number, the last switch at the end."""
-    made = sorted(profile.generations, key=lambda one: one.number)
+    made = sorted(profile.generations, key=lambda generation: generation.number)
     switch = _switch(made, profile.current)
-    dates = [one.made for one in made] + ([switch.made] if switch and switch.made else [])
+    dates = [generation.made for generation in made] + (
+        [switch.made] if switch and switch.made else []
+    )
     agrees = _agreeing(dates)
     steps = [
-        Step(first=one.number, last=one.number, made=one.made, is_dated=dated, tool=one.tool)
-        for one, dated in zip(made, agrees, strict=False)
+        Step(first=each.number, last=each.number, made=each.made, is_dated=dated, tool=each.tool)
+        for each, dated in zip(made, agrees, strict=False)
     ]
     end = [msgspec.structs.replace(switch, is_dated=agrees[-1])] if switch else []
     return (*_with_holes(steps), *end)
@@ -133,7 +135,7 @@ def _switch(made: Sequence[Generation], current: Current | None) -> Step | None:
     """Return the switch to a generation that is not the newest, if there was one."""
     if current is None or (made and made[-1].number == current.number):
         return None
-    tools = {one.number: one.tool for one in made}
+    tools = {generation.number: generation.tool for generation in made}
     lost = Gone("the profile points to it, but it has no link")
     return Step(
         first=current.number,

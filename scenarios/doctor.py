@@ -71,7 +71,7 @@ def doctor(*, engine: Path | None, runs: Path, trying: bool, reap: bool, as_json
         if reap:
             show_reaped(reaped, screen)
         show_checks(diagnosis.checks, conclusion(diagnosis), screen)
-    if any(one.resisted for one in reaped):
+    if any(lab.resisted for lab in reaped):
         return LabError.exit_code
     return _EXIT[diagnosis.live_labs]
 

@@ -90,8 +90,8 @@ def generations(
     read = read_profile(folder, profile, tool)
     ruling = judge_constancy(read, since, until)
     if as_json:
-        found = _found(folder, profile, tool, read, ruling, since=since, until=until)
-        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        findings = _findings(folder, profile, tool, read, ruling, since=since, until=until)
+        click.echo(msgspec.json.format(msgspec.json.encode(findings)).decode())
     else:
         show_generations(tool, read, ruling, Screen(highlight=False))
     return ruling.verdict.exit_code
@@ -110,7 +110,7 @@ def _folder(asked: Path | None) -> Path:
     return PROFILES
 
 
-def _found(
+def _findings(
     folder: Path,
     profile: str,
     tool: str,

@@ -109,7 +109,7 @@ class Live(msgspec.Struct, frozen=True):
             PORT,
             keep=opening.keep,
             trust=opening.trust,
-            tell=opening.tell,
+            on_message=opening.tell,
             on_record=opening.on_record,
             patience=opening.patience,
         ) as world:

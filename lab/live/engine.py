@@ -121,20 +121,20 @@ def tools_in(root: Path | None) -> tuple[dict[str, Path], list[str]]:
     missing: list[str] = []
     for name, spellings in {**REQUIRED, **OPTIONAL}.items():
         # A host's busybox is often dynamic, and an image has no loader: the set-up's is static.
-        found = _find(spellings, [*unpacked, *places] if name == "busybox" else places)
+        tool = _find(spellings, [*unpacked, *places] if name == "busybox" else places)
         if name == "systemd-run":
-            found = found or programs.find_systemds(name)
-        if found:
-            tools[name] = found
+            tool = tool or programs.find_systemds(name)
+        if tool:
+            tools[name] = tool
         elif name in REQUIRED:
             missing.append(name)
     return tools, missing
 
 
 def _find(spellings: Iterable[str], places: Iterable[Path]) -> Path | None:
-    path = os.pathsep.join(str(place) for place in places)
-    found = (programs.find(spelling, path) for spelling in spellings)
-    return next(filter(None, found), None)
+    search_path = os.pathsep.join(str(place) for place in places)
+    paths = (programs.find(spelling, search_path) for spelling in spellings)
+    return next(filter(None, paths), None)
 
 
 def _library_environment(root: Path) -> dict[str, str]:
@@ -164,8 +164,8 @@ def _version(dockerd: Path, environment: dict[str, str]) -> str:
             check=True,
         )
     except subprocess.CalledProcessError as error:
-        said = error.stderr.strip() or f"exit status {error.returncode}"
-        raise LabError(f"{dockerd} does not run: {said}") from error
+        message = error.stderr.strip() or f"exit status {error.returncode}"
+        raise LabError(f"{dockerd} does not run: {message}") from error
     except (OSError, subprocess.SubprocessError) as error:
         raise LabError(f"{dockerd} does not run: {error}") from error
     # "Docker version 20.10.24+dfsg1, build 5d6db84"

@@ -52,14 +52,14 @@ def inventory(engine: Path | None = None) -> tuple[Item, ...]:
     ``engine`` is a folder with an engine.
     """
     try:
-        found = find_engine(engine)
-        tools, environment = found.tools, found.environment
+        installed = find_engine(engine)
+        tools, environment = installed.tools, installed.environment
     except LabError:
         tools, environment = tools_in(engine)[0], {}
     items = [_item(name, tools.get(name), environment) for name in (*REQUIRED, *OPTIONAL)]
     items += [_item(name, programs.find(name)) for name in _OTHER_PROGRAMS]
     items.append(_item("stampload", _workload()))
-    items += [_item(one.name, _in_go(one)) for one in GO_PROGRAMS]
+    items += [_item(program.name, _in_go(program)) for program in GO_PROGRAMS]
     return (_python(), *items)
 
 
@@ -108,5 +108,5 @@ def _version(
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = _VERSION.search(done.stdout) if done.returncode == 0 else None
-    return found[0] if found else None
+    version = _VERSION.search(done.stdout) if done.returncode == 0 else None
+    return version[0] if version else None

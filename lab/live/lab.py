@@ -95,7 +95,7 @@ def live_lab(
     *,
     keep: bool = False,
     trust: frozenset[Grant] = frozenset(),
-    tell: Callable[[str], None] = lambda _: None,
+    on_message: Callable[[str], None] = lambda _: None,
     on_record: Callable[[Record], None] = lambda _: None,
     on_step: Callable[[StartStep], None] = lambda _: None,
     patience: float = 1.0,
@@ -103,7 +103,7 @@ def live_lab(
     """Run a private swarm and record it into ``evidence``; remove every trace of it afterwards.
 
     Without ``evidence`` the record goes with the lab. ``service`` and ``port`` say whom the clients
-    ask. With ``keep`` the lab stays up, and ``tell`` is given its DOCKER_HOST. ``patience``
+    ask. With ``keep`` the lab stays up, and ``on_message`` is given its DOCKER_HOST. ``patience``
     multiplies the apparatus' own time-outs and the clients' times. A recipe gets what ``trust``
     allows beyond what all get. ``on_step`` is given each step of the start as it begins. Raises
     LabError whenever the apparatus fails; evidence is kept in any case.
@@ -116,7 +116,9 @@ def live_lab(
             folder, lease = claim_folder(labs_root(), kept=keep, group_path=host.group_path)
             group = host.memory_group(lease.cgroup)
             daemon = Daemon(apparatus.engine, folder, patience)
-            teardown.callback(_finish, daemon, folder, group, evidence, keep=keep, tell=tell)
+            teardown.callback(
+                _finish, daemon, folder, group, evidence, keep=keep, on_message=on_message
+            )
         on_step(StartStep.GROUP)
         group.create()
         on_step(StartStep.NAMESPACES)
@@ -166,7 +168,7 @@ def _finish(
     evidence: Path | None,
     *,
     keep: bool,
-    tell: Callable[[str], None],
+    on_message: Callable[[str], None],
 ) -> None:
     """Bring the daemon's log into the evidence and end the lease, whatever interrupts.
 
@@ -179,9 +181,9 @@ def _finish(
             if evidence is not None and folder.daemon_log.exists():
                 shutil.copyfile(folder.daemon_log, evidence / "dockerd.log")
         except OSError as error:
-            tell(f"the daemon's log could not be kept: {error.strerror}")
+            on_message(f"the daemon's log could not be kept: {error.strerror}")
         if keep and lease.init is not None and lease.init.is_alive():
-            tell(
+            on_message(
                 f"the lab is kept: DOCKER_HOST={daemon.url} "
                 f"(remove it by: stamplab end {folder.lab_id})"
             )

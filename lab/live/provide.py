@@ -30,7 +30,7 @@ def provide(api: docker.APIClient, granted: Granted, image: str) -> tuple[str, .
 
 
 def _provide_each(api: docker.APIClient, granted: Granted, image: str) -> Iterator[str]:
-    tags = {tag for found in api.images() for tag in found["RepoTags"] or ()}
+    tags = {tag for listed in api.images() for tag in listed["RepoTags"] or ()}
     for name in dict.fromkeys(granted.images):
         if name not in tags:
             repository, _, tag = name.rpartition(":")

@@ -28,7 +28,7 @@ from lab.processes import ProcessId
 
 
 class Standing(StrEnum):
-    """How a lab stands."""
+    """The state of a lab."""
 
     AT_WORK = "at work"
     KEPT = "kept"
@@ -37,21 +37,21 @@ class Standing(StrEnum):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing of a lab's that was found, and how it stands."""
+    """A lab, or remains of a lab, on this machine."""
 
     name: str
-    """The lab's id, or the path of what has no lease."""
+    """The lab's id, or the path of remains without a lease."""
     standing: Standing
     what: str
-    """In a clause, for a person."""
+    """A clause about the lab, for a person."""
 
 
 class Reaped(msgspec.Struct, frozen=True, kw_only=True):
-    """One dead lab, and whether all of it could be removed."""
+    """A dead lab, and whether all of it could be removed."""
 
     found: Found
     resisted: str = ""
-    """Why something of it is still there; empty when nothing is."""
+    """Why a part of the lab is left; empty when nothing is."""
 
 
 def survey(root: Path | None = None, host: CgroupHost | None = None) -> tuple[Found, ...]:
@@ -72,9 +72,9 @@ def reap(root: Path | None = None, host: CgroupHost | None = None) -> tuple[Reap
     done: list[Reaped] = []
     cgroups = host or read_cgroup_host()
     for folder in _folders(root or labs_root()):
-        found = _judge(folder)
-        if found.standing is Standing.DEAD:
-            done.append(Reaped(found=found, resisted=_resistance(folder, cgroups)))
+        lab = _judge(folder)
+        if lab.standing is Standing.DEAD:
+            done.append(Reaped(found=lab, resisted=_resistance(folder, cgroups)))
     return tuple(done)
 
 

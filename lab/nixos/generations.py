@@ -89,12 +89,12 @@ def read_profile(folder: Path, profile: str = SYSTEM, tool: str = "abra") -> Pro
         if name in {"", ".", ".."} or "/" in name or not name.isprintable():
             raise UsageError(f"{name!r} is no name of {what}: give the name alone, without a path")
     link = re.compile(re.escape(profile) + r"-(0|[1-9][0-9]{0,17})-link")
-    found = [
+    readings = [
         _generation(folder / entry, int(match[1]), tool)
         for entry in os.listdir(folder)  # noqa: PTH208 - names, not paths
         if (match := link.fullmatch(entry))
     ]
-    generations = sorted((one for one in found if one), key=lambda one: one.number)
+    generations = sorted(filter(None, readings), key=lambda generation: generation.number)
     return Profile(generations=tuple(generations), current=_current(folder / profile, link))
 
 

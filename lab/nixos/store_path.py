@@ -39,8 +39,8 @@ def store_path_in(path: str) -> StorePath | None:
     """
     parts = PurePosixPath(path).parts if path.isprintable() else ()
     for end, part in enumerate(parts, start=1):
-        if found := _OBJECT.fullmatch(part):
-            digest, full = found.groups()
+        if match := _OBJECT.fullmatch(part):
+            digest, full = match.groups()
             named = _NAMED.fullmatch(full)
             name, version = named.groups() if named else (full, "")
             whole = str(PurePosixPath(*parts[:end]))

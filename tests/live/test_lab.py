@@ -90,7 +90,7 @@ def test_the_daemons_death_is_said_in_one_sentence(apparatus: Apparatus, tmp_pat
 def test_a_kept_lab_stays_until_it_is_ended(apparatus: Apparatus, tmp_path: Path) -> None:
     before = traces.everything()
     told: list[str] = []
-    with live_lab(apparatus, tmp_path, "app", 8080, keep=True, tell=told.append) as world:
+    with live_lab(apparatus, tmp_path, "app", 8080, keep=True, on_message=told.append) as world:
         lab_id = world.daemon.folder.lab_id
     try:
         host = told[-1].split("DOCKER_HOST=")[1].split()[0]

@@ -9,14 +9,14 @@ from lab.live.doctor.check import Check, note, ok
 from lab.live.reaper import Found, Standing, survey
 
 
-def check_labs(found: Sequence[Found] | None = None) -> Check:
-    """Check for what dead labs have left; ``found`` replaces the survey of this machine."""
-    seen = survey() if found is None else found
-    if not seen:
+def check_labs(labs: Sequence[Found] | None = None) -> Check:
+    """Check for what dead labs have left; ``labs`` replaces the survey of this machine."""
+    surveyed = survey() if labs is None else labs
+    if not surveyed:
         return ok("labs", "none")
-    counts = Counter(one.standing for one in seen)
+    counts = Counter(lab.standing for lab in surveyed)
     facts = ", ".join(f"{counts[standing]} {standing}" for standing in Standing if counts[standing])
-    unclear = [f"{one.name} ({one.what})" for one in seen if one.standing is Standing.UNCLEAR]
+    unclear = [f"{lab.name} ({lab.what})" for lab in surveyed if lab.standing is Standing.UNCLEAR]
     if unclear:
         facts += f": {'; '.join(unclear)}"
     if counts[Standing.DEAD]:

@@ -18,18 +18,18 @@ from lab.workload.image import is_static
 def check_engine(folder: Path | None) -> Check:
     """Check that there is an engine, with all of its tools."""
     try:
-        found = find_engine(folder)
+        engine = find_engine(folder)
     except LabError as error:
         return lack("engine", "none that runs", sentence(error))
-    facts = f"{found.version} ({found.source})"
-    missing = [name for name in OPTIONAL if name not in found.tools]
+    facts = f"{engine.version} ({engine.source})"
+    missing = [name for name in OPTIONAL if name not in engine.tools]
     if missing:
         facts += f"; without {', '.join(missing)}"
-    return _judge_tools(found, facts, missing)
+    return _judge_tools(engine, facts, missing)
 
 
-def _judge_tools(found: Engine, facts: str, missing: list[str]) -> Check:
-    busybox = found.tools["busybox"]
+def _judge_tools(engine: Engine, facts: str, missing: list[str]) -> Check:
+    busybox = engine.tools["busybox"]
     if not is_static(busybox.read_bytes()):
         return lack(
             "engine",
@@ -67,8 +67,8 @@ def check_git() -> Check:
         check=False,
     )
     if done.returncode != 0:
-        said = done.stderr.strip() or f"exit status {done.returncode}"
-        return lack("git", f"it does not run: {said}", "Recipes are git repositories: mend git.")
+        message = done.stderr.strip() or f"exit status {done.returncode}"
+        return lack("git", f"it does not run: {message}", "Recipes are git repositories: mend git.")
     return ok("git", done.stdout.strip().removeprefix("git version "))
 
 
@@ -94,9 +94,9 @@ def check_go_program(wanted: GoProgram, cache: Path) -> Check:
     A missing one is a note and no lack: the live world does without it.
     """
     try:
-        found = existing(wanted, cache)
-        if found:
-            return ok(wanted.name, f"ready: {found}")
+        program = existing(wanted, cache)
+        if program:
+            return ok(wanted.name, f"ready: {program}")
         go = find_go(wanted)
     except LabError as error:
         return note(wanted.name, "no program, and nothing to build it with", sentence(error))

@@ -46,31 +46,31 @@ _ADVICE: Mapping[str, str] = {
 class _Trial:
     """The steps of one trial, in order, and the one that is under way."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, on_message: Callable[[str], None]) -> None:
+        self._on_message = on_message
         self.passed: list[str] = []
         self.step = PREREQUISITES
-        tell(f"trying: {self.step}")
+        on_message(f"trying: {self.step}")
 
     def begin(self, step: str) -> None:
         """Go on to a step: the one before it has succeeded."""
         self.passed.append(self.step)
         self.step = step
-        self._tell(f"trying: {step}")
+        self._on_message(f"trying: {step}")
 
 
 def try_sandbox(
-    engine_folder: Path | None = None, tell: Callable[[str], None] = lambda _: None
+    engine_folder: Path | None = None, on_message: Callable[[str], None] = lambda _: None
 ) -> tuple[Check, ...]:
     """Start a lab as a run does, take it down, and return a check of each step up to a failure.
 
-    What the kernel's modules, AppArmor, iptables or a container allow is found out, not foretold.
+    What the kernel's modules, AppArmor, iptables or a container allow is tried, not predicted.
     Nothing is left but the workload, built in the cache, and modules that the kernel has loaded.
-    ``tell`` is given each step. Raises NeedsRoot.
+    ``on_message`` is given each step. Raises NeedsRoot.
     """
     sandbox.require_root()
     modules = loaded_modules()
-    trial = _Trial(tell)
+    trial = _Trial(on_message)
     failed: tuple[Check, ...] = ()
     try:
         _run(trial, engine_folder)

@@ -91,8 +91,8 @@ class ClientRecorder(Recorder):
         try:
             spec = self._api.inspect_service(service)["Spec"]
         except docker.errors.APIError as error:
-            said = error.explanation or error
-            raise LabError(f"no client can ask the service {service}: {said}") from error
+            message = error.explanation or error
+            raise LabError(f"no client can ask the service {service}: {message}") from error
         networks = [item["Target"] for item in spec["TaskTemplate"].get("Networks") or []]
         if not networks:
             raise LabError(f"the service {service} is on no network: no client can reach it")

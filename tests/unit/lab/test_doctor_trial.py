@@ -120,7 +120,7 @@ def by_step(checks: tuple[Check, ...]) -> dict[str, Check]:
 
 def test_a_lab_that_starts_passes_every_step_and_each_is_told(lab: FakeLab) -> None:
     told: list[str] = []
-    found = by_step(try_sandbox(tell=told.append))
+    found = by_step(try_sandbox(on_message=told.append))
     assert list(found) == [*STEPS, "kernel modules"]
     assert {check.state for check in found.values()} == {CheckState.OK}
     assert told == [f"trying: {step}" for step in STEPS]
