@@ -112,9 +112,9 @@ def timeline(profile: Profile) -> tuple[Step, ...]:
     """Return a profile's events in order: by number, the last switch at the end."""
     made = sorted(profile.generations, key=lambda generation: generation.number)
     switch = _switch(made, profile.current)
-    dates = [generation.made for generation in made] + (
-        [switch.made] if switch and switch.made else []
-    )
+    dates = [generation.made for generation in made]
+    if switch and switch.made:
+        dates.append(switch.made)
     agrees = _agreeing(dates)
     steps = [
         Step(first=each.number, last=each.number, made=each.made, is_dated=dated, tool=each.tool)

@@ -55,8 +55,9 @@ def check_memory(proc: Path = _PROC) -> Check:
         return note(
             "memory",
             found,
-            f"A run needs about {format_size(_RUN_NEEDS_BYTES)}, and with less the whole "
-            "machine may run out of memory, which proves nothing: free some, or use --memory-scale below 1.",
+            f"A run needs about {format_size(_RUN_NEEDS_BYTES)}, and with less the whole machine "
+            "may run out of memory, which proves nothing: free some, or use a --memory-scale "
+            "below 1.",
         )
     return ok("memory", found)
 
