@@ -12,7 +12,7 @@ import msgspec
 from lab.cache import cache_folder, remove_half_built
 from lab.errors import LabError, NotPossibleHere
 from lab.live.doctor import Check, CheckState, examine, try_sandbox
-from lab.live.lab import undisturbed
+from lab.live.lab import deferred_signals
 from lab.live.reaper import Found, Reaped, Standing
 from lab.live.reaper import reap as reap_labs
 from lab.live.sandbox import require_root
@@ -78,7 +78,7 @@ def doctor(*, engine: Path | None, runs: Path, trying: bool, reap: bool, as_json
 
 def remove_what_is_left() -> tuple[Reaped, ...]:
     """Reap dead labs, and what a killed build left in the cache."""
-    with undisturbed():
+    with deferred_signals():
         reaped = reap_labs()
         if remove_half_built(cache_folder()):
             build = Found(name="workload", standing=Standing.DEAD, what="a build that was killed")

@@ -111,7 +111,7 @@ class Live(msgspec.Struct, frozen=True):
             trust=opening.trust,
             on_message=opening.tell,
             on_record=opening.on_record,
-            patience=opening.patience,
+            time_scale=opening.patience,
         ) as world:
             yield world, world.scratch
 

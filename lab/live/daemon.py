@@ -44,12 +44,12 @@ _PING_API_VERSION = "1.41"
 class Daemon:
     """One dockerd in namespaces of its own, in swarm mode once `init_swarm` has returned."""
 
-    def __init__(self, engine: Engine, folder: LabFolder, patience: float = 1.0) -> None:
-        """Use a lab's folder; ``patience`` multiplies all time-outs."""
+    def __init__(self, engine: Engine, folder: LabFolder, time_scale: float = 1.0) -> None:
+        """Use a lab's folder; ``time_scale`` multiplies all time-outs."""
         self.engine = engine
         self.folder = folder
-        self._start_timeout_s = _START_TIMEOUT_S * patience
-        self._api_timeout_s = round(_API_TIMEOUT_S * patience)
+        self._start_timeout_s = _START_TIMEOUT_S * time_scale
+        self._api_timeout_s = round(_API_TIMEOUT_S * time_scale)
         self._tools = folder.path / "bin"
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: list[docker.APIClient] = []
@@ -60,7 +60,7 @@ class Daemon:
         """The daemon's DOCKER_HOST."""
         return f"unix://{self.folder.socket}"
 
-    def start(self, group: MemoryGroup, *, outlive_us: bool) -> ProcessId:
+    def start(self, group: MemoryGroup, *, outlives_caller: bool) -> ProcessId:
         """Start the daemon, its containers in ``group``; return its namespaces' first process.
 
         Raises LabError with the daemon's last words when it ends at once.
@@ -77,7 +77,7 @@ class Daemon:
                 self._environment(),
                 log,
                 entry=group.entry,
-                outlive_us=outlive_us,
+                outlives_caller=outlives_caller,
             )
         return self._first_in_namespaces()
 

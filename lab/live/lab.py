@@ -98,12 +98,12 @@ def live_lab(
     on_message: Callable[[str], None] = lambda _: None,
     on_record: Callable[[Record], None] = lambda _: None,
     on_step: Callable[[StartStep], None] = lambda _: None,
-    patience: float = 1.0,
+    time_scale: float = 1.0,
 ) -> Iterator[LiveWorld]:
     """Run a private swarm and record it into ``evidence``; remove every trace of it afterwards.
 
     Without ``evidence`` the record goes with the lab. ``service`` and ``port`` say whom the clients
-    ask. With ``keep`` the lab stays up, and ``on_message`` is given its DOCKER_HOST. ``patience``
+    ask. With ``keep`` the lab stays up, and ``on_message`` is given its DOCKER_HOST. ``time_scale``
     multiplies the apparatus' own time-outs and the clients' times. A recipe gets what ``trust``
     allows beyond what all get. ``on_step`` is given each step of the start as it begins. Raises
     LabError whenever the apparatus fails; evidence is kept in any case.
@@ -111,18 +111,18 @@ def live_lab(
     on_step(StartStep.FOLDER)
     clock = Clock()
     with ExitStack() as teardown:
-        with undisturbed():
+        with deferred_signals():
             host = read_cgroup_host()
             folder, lease = claim_folder(labs_root(), kept=keep, group_path=host.group_path)
             group = host.memory_group(lease.cgroup)
-            daemon = Daemon(apparatus.engine, folder, patience)
+            daemon = Daemon(apparatus.engine, folder, time_scale)
             teardown.callback(
                 _finish, daemon, folder, group, evidence, keep=keep, on_message=on_message
             )
         on_step(StartStep.GROUP)
         group.create()
         on_step(StartStep.NAMESPACES)
-        init = daemon.start(group, outlive_us=keep)
+        init = daemon.start(group, outlives_caller=keep)
         folder.write_lease(msgspec.structs.replace(lease, init=init))
         group.settle()
         on_step(StartStep.DAEMON)
@@ -136,7 +136,7 @@ def live_lab(
         history = HistoryWriter(kept / "history.jsonl", clock.now_s, on_record)
         teardown.callback(history.close)
         clients = ClientPlan(service=service, port=port, image=apparatus.image)
-        clients = stretched(clients, patience)
+        clients = stretched(clients, time_scale)
         world = LiveWorld(daemon, group, history, clock, clients, folder.scratch, trust)
         teardown.callback(world.close)
         yield world
@@ -157,7 +157,7 @@ def end_lab(lab_id: str) -> None:
         raise UsageError(
             f"lab {lab_id} is at work for process {lease.owner.pid}: stop that instead"
         )
-    with undisturbed():
+    with deferred_signals():
         end_lease(folder, lease, read_cgroup_host().memory_group(lease.cgroup))
 
 
@@ -174,7 +174,7 @@ def _finish(
 
     Raises TakeDownFailed.
     """
-    with undisturbed(), _taking_down():
+    with deferred_signals(), _taking_down():
         daemon.close()
         lease = folder.read_lease()
         try:
@@ -201,7 +201,7 @@ def _taking_down() -> Iterator[None]:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def deferred_signals() -> Iterator[None]:
     """Defer Ctrl-C, SIGTERM and SIGHUP until the block has ended; other threads never get them."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -35,17 +35,17 @@ def start(
     log: BinaryIO,
     *,
     entry: Sequence[str] = (),
-    outlive_us: bool,
+    outlives_caller: bool,
 ) -> subprocess.Popen[bytes]:
     """Start ``command`` in new namespaces; the returned process's end is the end of all in them.
 
     ``entry`` is a command line that runs the command line after it, outside of the namespaces.
-    Unless ``outlive_us``, the kernel kills the namespaces when this process dies in whatever way.
-    Call this function from the main thread: the kernel watches the calling thread (prctl(2),
+    Unless ``outlives_caller``, the kernel kills the namespaces when this process dies in whatever
+    way. Call this function from the main thread: the kernel watches the calling thread (prctl(2),
     PR_SET_PDEATHSIG).
     """
     init = files("lab.live").joinpath("init.sh")
-    tied = [] if outlive_us else [str(tools / "setpriv"), "--pdeathsig", "KILL", "--"]
+    tied = [] if outlives_caller else [str(tools / "setpriv"), "--pdeathsig", "KILL", "--"]
     if tied and not (tools / "setpriv").exists():
         raise NotPossibleHere("setpriv (util-linux) is missing: the lab could outlive its command")
     argv = [

@@ -168,7 +168,7 @@ def test_a_play_makes_its_lab_as_patient_and_writes_it_down(
     folder = EvidenceFolder.create(tmp_path, "time-scale")
     with pytest.raises(LabError, match="no lab in a test"):
         play_staged(plays.honest(plays.Settings(time_scale=10)), stage, folder)
-    assert given["patience"] == 10
+    assert given["time_scale"] == 10
     options = msgspec.json.decode((folder.path / "manifest.json").read_bytes())["options"]
     assert options["time_scale"] == 10
     assert options["timing"]["monitor_s"] == 50
