@@ -1,11 +1,11 @@
-"""``python -m scenarios`` is ``stamplab``."""
+"""``python -m stamplab`` is ``stamplab``."""
 
 import signal
 
 # Until the command line takes over, Ctrl-C ends us without the traceback of some import.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from scenarios.entry import main
+from stamplab.entry import main
 
 if __name__ == "__main__":
     main()

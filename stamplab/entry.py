@@ -8,10 +8,10 @@ import sys
 def main() -> None:
     """Run the command line and exit."""
     if sys.argv[1:2] == ["guard"]:
-        from harness.guarding.main import main as guard
+        from stamplab.cli.guard_main import main as guard
 
         guard(sys.argv[2:])
     else:
-        from scenarios.cli import main as stamplab
+        from stamplab.cli.main import main as stamplab
 
         stamplab()

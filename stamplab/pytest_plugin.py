@@ -16,7 +16,7 @@ import pytest
 
 @pytest.fixture
 def swarm_guard() -> Callable[..., Any]:
-    """Guard a deploy; see `harness.guarding.guarding`. Its `check` fails a test with the reason."""
-    from harness.guarding import guarding
+    """Guard a deploy; see `stamplab.guarding`. Its `check` fails a test with the reason."""
+    from stamplab.harness.guard.guarding import guarding
 
     return guarding

@@ -10,16 +10,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.generations import Ruling, Step, day, describe
-from harness.verdict import Verdict
-from lab.live.doctor import Check, State
-from lab.live.inventory import Item
-from lab.live.reaper import Reaped
-from lab.nixos.generations import Profile
-from lab.recipe.trust import Demand
-from scenarios.discourse.teeth import Bite
-from scenarios.repro import Report
-from scenarios.stamping.judge import Stamped
+from stamplab.claims.negative_controls import Bite
+from stamplab.cli.repro_discourse import Report
+from stamplab.harness.checks.tool_constancy import Ruling, Step, day, describe
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.live.doctor import Check, State
+from stamplab.lab.live.inventory import Item
+from stamplab.lab.live.reaper import Reaped
+from stamplab.lab.nixos.generations import Profile
+from stamplab.lab.recipe.trust import Demand
+from stamplab.runner.stamping.verdict import Stamped
 
 VERDICT_STYLES = {
     Verdict.PASS: "bold green",

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from lab.history import Observation, ServiceSeen, TasksSeen
-from lab.swarm import RUNNING, SETTLED_STATES, Service, Task
-from scenarios.record.wanted import STAMP, Wanted
+from stamplab.lab.model.history import Observation, ServiceSeen, TasksSeen
+from stamplab.lab.model.service_spec import STAMP, Wanted
+from stamplab.lab.model.swarm import RUNNING, SETTLED_STATES, Service, Task
 
 WATCH_S = 60.0
 """How long it looks on after the last change."""

@@ -13,8 +13,8 @@ from itertools import accumulate, pairwise, takewhile
 
 import msgspec
 
-from harness.verdict import Verdict
-from lab.nixos.generations import (
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.nixos.generations import (
     Absent,
     Current,
     Generation,

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from harness.policy import Policy
-from lab.abra.stamp import label, stack_name
-from lab.swarm import Service
+from stamplab.harness.ci.policy import Policy
+from stamplab.lab.abra.stamp import label, stack_name
+from stamplab.lab.model.swarm import Service
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.app import App
-from lab.abra.folder import AbraFolder
-from lab.history import Note
-from lab.recipe.checkout import read_sample
-from lab.recipe.compose import DEFAULT_FILE
-from lab.recipe.settings import parse_env, parse_settings, with_values
+from stamplab.harness.ci.app import App
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.model.history import Note
+from stamplab.lab.recipe.checkout import read_sample
+from stamplab.lab.recipe.compose import DEFAULT_FILE
+from stamplab.lab.recipe.env_file import parse_env, parse_settings, with_values
 
 _FILES = "COMPOSE_FILE"
 

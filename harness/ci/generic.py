@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
-from harness import hc1
-from harness.app import Identity
-from harness.bench import Bench
-from harness.guard import Baseline, Expectation
-from harness.lifecycle import (
+from stamplab.harness.ci import hc1
+from stamplab.harness.ci.app import Identity
+from stamplab.harness.ci.lifecycle import (
     StageFailed,
     assert_upgrade_converged,
     chaos_redeploy,
@@ -19,8 +17,10 @@ from harness.lifecycle import (
     recipe_checkout_ref,
     wait_healthy,
 )
-from lab.history import Finding, Note, ServiceSeen
-from lab.swarm import Service, ServiceSpec, UpdateStatus
+from stamplab.harness.ci.run_context import Bench
+from stamplab.harness.guard import Baseline, Expectation
+from stamplab.lab.model.history import Finding, Note, ServiceSeen
+from stamplab.lab.model.swarm import Service, ServiceSpec, UpdateStatus
 
 
 class HC1Read(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.abra.marks import DIRTY_MARK, SMALL_SHA_DIGITS
+from stamplab.lab.abra.label_names import DIRTY_MARK, SMALL_SHA_DIGITS
 
 _SHOWN_HEAD_DIGITS = 12
 

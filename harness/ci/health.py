@@ -6,8 +6,8 @@ purpose.
 
 from __future__ import annotations
 
-from lab.history import ClientProbe, Observation, ServiceSeen, TasksSeen
-from lab.swarm import RUNNING, ServiceSpec
+from stamplab.lab.model.history import ClientProbe, Observation, ServiceSeen, TasksSeen
+from stamplab.lab.model.swarm import RUNNING, ServiceSpec
 
 
 class Health:

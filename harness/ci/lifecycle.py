@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.app import Identity
-from harness.bench import Bench
-from harness.guard import Baseline, Expectation, Guard, Ruling, update_status_started
-from harness.health import Health
-from harness.verdict import Verdict
-from lab.abra.deploy import ChaosDeploy
-from lab.errors import LabError
-from lab.history import Finding, Note
+from stamplab.harness.ci.app import Identity
+from stamplab.harness.ci.health import Health
+from stamplab.harness.ci.run_context import Bench
+from stamplab.harness.guard import Baseline, Expectation, Guard, Ruling, update_status_started
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.abra.deploy import ChaosDeploy
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import Finding, Note
 
 __all__ = [
     "SightLost",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from lab.recipe.durations import in_milliseconds
+from stamplab.lab.recipe.durations import in_milliseconds
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

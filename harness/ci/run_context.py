@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.app import App
-from harness.tree import Tree
-from lab.world import World
+from stamplab.harness.ci.app import App
+from stamplab.harness.ci.tree import Tree
+from stamplab.lab.world import World
 
 
 class Bench(msgspec.Struct, frozen=True, kw_only=True):

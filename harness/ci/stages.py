@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.bench import Bench
-from harness.generic import UpgradePlan, perform_upgrade
-from harness.lifecycle import (
+from stamplab.harness.ci.generic import UpgradePlan, perform_upgrade
+from stamplab.harness.ci.lifecycle import (
     StageFailed,
     deploy_app,
     fetch_recipe,
     recipe_checkout_ref,
     wait_healthy,
 )
-from harness.results import StageResult
-from lab.history import Note
+from stamplab.harness.ci.results import StageResult
+from stamplab.harness.ci.run_context import Bench
+from stamplab.lab.model.history import Note
 
 
 def install(bench: Bench, base: str, head: str, timeout_s: float) -> StageResult:

@@ -12,17 +12,17 @@ from typing import Protocol
 
 import msgspec
 
-from harness.app import App, Overlay
-from harness.settings import own_files, settle
-from lab.abra.app import read_app
-from lab.abra.deploy import ChaosDeploy, chaos_deploy
-from lab.abra.folder import AbraFolder
-from lab.abra.program import Program
-from lab.history import FileLaid
-from lab.recipe import checkout, standin
-from lab.recipe.compose import overlay_text
-from lab.recipe.standin import StandIn
-from lab.world import World
+from stamplab.harness.ci.app import App, Overlay
+from stamplab.harness.ci.app_settings import own_files, settle
+from stamplab.lab.abra.app import read_app
+from stamplab.lab.abra.deploy import ChaosDeploy, chaos_deploy
+from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.model.history import FileLaid
+from stamplab.lab.recipe import checkout, workload_overlay
+from stamplab.lab.recipe.compose import overlay_text
+from stamplab.lab.recipe.workload_overlay import StandIn
+from stamplab.lab.world import World
 
 
 class Tree(Protocol):
@@ -123,11 +123,11 @@ class GitTree(msgspec.Struct, frozen=True, kw_only=True):
             overlay.name: overlay_text(compose.version, {"services": overlay.at(sha)})
             for overlay in self.overlays
         }
-        overlays[standin.OVERLAY_NAME] = self.standin.overlay(compose)
-        if standin.programs(compose):
-            overlays[standin.PROGRAM_NAME] = standin.PROGRAM
+        overlays[workload_overlay.OVERLAY_NAME] = self.standin.overlay(compose)
+        if workload_overlay.programs(compose):
+            overlays[workload_overlay.PROGRAM_NAME] = workload_overlay.PROGRAM
         return overlays
 
     @property
     def _overlay_names(self) -> tuple[str, ...]:
-        return (*(overlay.name for overlay in self.overlays), standin.OVERLAY_NAME)
+        return (*(overlay.name for overlay in self.overlays), workload_overlay.OVERLAY_NAME)

@@ -1,4 +1,4 @@
-"""The guard for Python programs; `harness.guarding.guarding` is the way in."""
+"""The guard for Python programs; `stamplab.harness.guard.guarding.guarding` is the way in."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from harness.guarding.attaching import attached
-from harness.guarding.expecting import Wanted
-from harness.guarding.following import follow
-from harness.guarding.verdict import Verdict
-from harness.guarding.watch import Plan, Watch
-from lab.background import Background
-from lab.errors import UsageError
-from lab.foreign.swarm import ForeignSwarm
-from lab.history import Deployed
+from stamplab.harness.guard.connect import attached
+from stamplab.harness.guard.deploy_watch import Plan, Watch
+from stamplab.harness.guard.expectations import Wanted
+from stamplab.harness.guard.loop import follow
+from stamplab.harness.guard.stack_verdict import Verdict
+from stamplab.lab.errors import UsageError
+from stamplab.lab.model.history import Deployed
+from stamplab.lab.remote.watcher import ForeignSwarm
+from stamplab.lab.support.background_work import Background
 
 
 class NotConverged(AssertionError):
@@ -61,7 +61,7 @@ def guarded(
     environment: Mapping[str, str] | None,
     prunes: bool,
 ) -> Iterator[Guarding]:
-    """See `harness.guarding.guarding`."""
+    """See `stamplab.harness.guard.guarding.guarding`."""
     if not targets:
         raise UsageError("name the services or stacks that are deployed")
     wanted = Wanted.of((f"{name}={value}" for name, value in (labels or {}).items()), image, commit)

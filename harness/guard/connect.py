@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from lab.foreign.client import Client
-from lab.foreign.endpoint import find_endpoint
-from lab.foreign.swarm import ForeignSwarm
+from stamplab.lab.remote.client import Client
+from stamplab.lab.remote.endpoint import find_endpoint
+from stamplab.lab.remote.watcher import ForeignSwarm
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The guards of all services that one deploy is about, and what they come to. Pure.
 
-It is fed with what is seen (`lab.foreign.seen`) and keeps one `Guard` a service. The guards are
+It is fed with what is seen (`lab.remote.snapshot`) and keeps one `Guard` a service. The guards are
 made when the deploy has ended: only then it is known which services there are, and which labels
 each has to carry. What was seen until then is fed to them first, look by look.
 """
@@ -11,16 +11,30 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.guard import Baseline, Expectation, Outcome, Ruling
-from harness.guarding import expecting, gaps
-from harness.guarding.expecting import Wanted
-from harness.guarding.telling import Facts
-from harness.guarding.verdict import ServiceVerdict, Verdict, of_service, of_stack
-from harness.guarding.watched import Watched
-from lab.errors import UsageError
-from lab.foreign.seen import Seen
-from lab.history import Deployed, Observation, Record, RecorderLost, ServiceSeen, TasksSeen, placed
-from lab.swarm import STACK_LABEL, Service
+from stamplab.harness.guard import (
+    Baseline,
+    Expectation,
+    Outcome,
+    Ruling,
+    expectations,
+    unobserved_gap,
+)
+from stamplab.harness.guard.expectations import Wanted
+from stamplab.harness.guard.failure import Facts
+from stamplab.harness.guard.service_watch import Watched
+from stamplab.harness.guard.stack_verdict import ServiceVerdict, Verdict, of_service, of_stack
+from stamplab.lab.errors import UsageError
+from stamplab.lab.model.history import (
+    Deployed,
+    Observation,
+    Record,
+    RecorderLost,
+    ServiceSeen,
+    TasksSeen,
+    placed,
+)
+from stamplab.lab.model.swarm import STACK_LABEL, Service
+from stamplab.lab.remote.snapshot import Seen
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,7 +164,7 @@ class Watch:
         if not whole.is_success:
             return whole
         there = [one.now for one in self._watched.values() if one.now is not None]
-        wrong = expecting.mismatch(self.plan.wanted, there, of_stack=self._is_of_stack)
+        wrong = expectations.mismatch(self.plan.wanted, there, of_stack=self._is_of_stack)
         if wrong is None:
             return whole
         outcome, reason = wrong
@@ -213,7 +227,7 @@ class Watch:
             one.feed([*own, *lost])
 
     def _hidden(self, one: Watched, after: Service | None, unwatched_s: float) -> str | None:
-        return gaps.hidden(one.baseline, one.now, after, unwatched_s)
+        return unobserved_gap.hidden(one.baseline, one.now, after, unwatched_s)
 
     def _judge(self) -> None:
         """Begin to judge every service that the deploy is about."""
@@ -222,7 +236,7 @@ class Watch:
             if one.guard is None:
                 labels = self.plan.wanted.labels
                 if name not in self.plan.targets:
-                    labels = expecting.labels_of(self.plan.wanted, one.baseline, one.now)
+                    labels = expectations.labels_of(self.plan.wanted, one.baseline, one.now)
                 one.judge(
                     Expectation(
                         deadline_s=self.plan.deadline_s, labels=labels, hold_s=self.plan.hold_s

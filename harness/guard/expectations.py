@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from harness import hc1
-from harness.guard import Baseline, Outcome
-from lab.abra.marks import DIRTY_MARK, SMALL_SHA_DIGITS, label
-from lab.errors import UsageError
-from lab.swarm import STACK_LABEL, Service
+from stamplab.harness.ci import hc1
+from stamplab.harness.guard import Baseline, Outcome
+from stamplab.lab.abra.label_names import DIRTY_MARK, SMALL_SHA_DIGITS, label
+from stamplab.lab.errors import UsageError
+from stamplab.lab.model.swarm import STACK_LABEL, Service
 
 _COMMIT = re.compile(rf"[0-9a-f]{{{SMALL_SHA_DIGITS},40}}")
 _NO_DOMAIN = re.compile(r"[^.:/]*")

@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from lab.history import ContainerEnded, EngineEvent, Record, TasksSeen
-from lab.swarm import RUNNING, TASK_LABEL, Task
+from stamplab.lab.model.history import ContainerEnded, EngineEvent, Record, TasksSeen
+from stamplab.lab.model.swarm import RUNNING, TASK_LABEL, Task
 
 Window = Literal["before running", "monitor"]
 """Where a failure counts for the updater: before RUNNING however late, or in `monitor` after it."""

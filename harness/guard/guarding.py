@@ -1,6 +1,6 @@
 """The guard as a tool of its own: for any swarm, in any script, CI or Python program.
 
-    from harness.guarding import guarding
+    from stamplab.harness.guard.guarding import guarding
 
     with guarding("shop") as guard:
         deploy()
@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.guarding.api import Guarding
+    from stamplab.harness.guard.api import Guarding
 
 __all__ = ["guarding"]
 
@@ -43,7 +43,7 @@ def guarding(
 
     Raises LabError where the swarm cannot be reached, UsageError for arguments that make no sense.
     """
-    from harness.guarding.api import guarded
+    from stamplab.harness.guard.api import guarded
 
     return guarded(
         targets,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.guarding.verdict import Verdict
-from harness.guarding.watch import Watch
-from lab.foreign.seen import Sight
+from stamplab.harness.guard.deploy_watch import Watch
+from stamplab.harness.guard.stack_verdict import Verdict
+from stamplab.lab.remote.snapshot import Sight
 
 
 def follow(

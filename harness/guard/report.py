@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.guarding.verdict import ServiceVerdict
+from stamplab.harness.guard.stack_verdict import ServiceVerdict
 
 SCHEMA = 1
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.guard import Baseline, Expectation, Guard
-from lab.history import Record, ServiceSeen
-from lab.swarm import Service
+from stamplab.harness.guard import Baseline, Expectation, Guard
+from stamplab.lab.model.history import Record, ServiceSeen
+from stamplab.lab.model.swarm import Service
 
 
 class Watched:

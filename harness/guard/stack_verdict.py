@@ -7,9 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from harness.guard import Baseline, Outcome, Ruling
-from harness.guarding.telling import Failure, in_words
-from lab.swarm import Service
+from stamplab.harness.guard import Baseline, Outcome, Ruling
+from stamplab.harness.guard.failure import Failure, in_words
+from stamplab.lab.model.swarm import Service
 
 How = Literal["updated", "created", "unchanged", "labels only", "scaled to zero", "job", "pruned"]
 """What kind of success it is."""

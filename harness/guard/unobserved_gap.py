@@ -24,8 +24,8 @@ start a task, fail, be undone, and somebody must deploy again.
 
 from __future__ import annotations
 
-from harness.guard import Baseline, update_status_started
-from lab.swarm import Service
+from stamplab.harness.guard import Baseline, update_status_started
+from stamplab.lab.model.swarm import Service
 
 RESOLUTION_S = 2.0
 """A gap that is shorter hides nothing that the time between two looks does not hide as well."""

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import msgspec
 
-from lab import programs
-from lab.abra.folder import AbraFolder
-from lab.errors import LabError, NotPossibleHere, UsageError
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
+from stamplab.lab.support import programs
 
 STAND_IN = "abra stand-in of stamplab"
 CHAOS_VERSION = "app/deploy.go:372 version: taking chaos version: "
@@ -73,7 +73,9 @@ def stamp_in(output: str) -> str | None:
 def stand_in() -> Program:
     """The stand-in, by our own Python."""
     return Program(
-        argv=(sys.executable, "-P", "-m", "lab.abra.standin"), whose=STAND_IN, is_real=False
+        argv=(sys.executable, "-P", "-m", "stamplab.lab.abra.standin"),
+        whose=STAND_IN,
+        is_real=False,
     )
 
 
@@ -172,7 +174,7 @@ def command(program: Program, engine: str) -> tuple[str, ...]:
     if unshare is None:
         raise NotPossibleHere("unshare (util-linux) is missing: a real abra needs its own network")
     as_root = () if os.geteuid() == 0 else ("--user", "--map-root-user")
-    script = str(files("lab.abra").joinpath("confined.sh"))
+    script = str(files("stamplab.lab.abra").joinpath("confined.sh"))
     socket = engine.removeprefix("unix://")
     walls = ("--mount", "--net", "--propagation", "private")
     return (str(unshare), *as_root, *walls, "--", "sh", script, socket, *program.argv)

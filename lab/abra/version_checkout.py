@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from lab.abra.stamp import SMALL_SHA_DIGITS, is_clean
-from lab.errors import LabError
-from lab.recipe import git
-from lab.recipe.checkout import tags
+from stamplab.lab.abra.stamp import SMALL_SHA_DIGITS, is_clean
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe import git
+from stamplab.lab.recipe.checkout import tags
 
 _RELEASE = re.compile(r"[vV]?(\d+)\.(\d+)\.(\d+)\+.+")
 

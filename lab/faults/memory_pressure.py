@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from lab.nemesis import Act, SetLimit
-from lab.workload.shape import MemoryShape
+from stamplab.lab.faults.operator import Act, SetLimit
+from stamplab.lab.workload.shape import MemoryShape
 
 _MIB = 1024 * 1024
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-from lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
-from lab.errors import LabError
-from lab.recipe import checkout
+from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe import checkout
 
 
 class Planted(StrEnum):

@@ -10,9 +10,9 @@ import docker.errors
 import msgspec
 import requests
 
-from lab.errors import LabError
-from lab.live.api import fetch
-from lab.recipe.granted import Granted
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.api import fetch
+from stamplab.lab.recipe.prerequisites import Granted
 
 _SECRET_BYTES = 16
 _ERRORS = (requests.RequestException, docker.errors.DockerException)

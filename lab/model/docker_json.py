@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from lab.errors import LabError
-from lab.swarm import (
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.swarm import (
     TERMINAL_TASK_STATES,
     Mode,
     Service,

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from lab import docker_api
-from lab.clock import Clock
-from lab.history import ContainerEnded, EngineEvent
-from lab.swarm import TASK_LABEL
+from stamplab.lab.model import docker_json
+from stamplab.lab.model.history import ContainerEnded, EngineEvent
+from stamplab.lab.model.swarm import TASK_LABEL
+from stamplab.lab.support.clock import Clock
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +69,8 @@ def read_container(raw: bytes) -> Container:
         checks_health=found.state.health is not None,
         exit_code=found.state.exit_code,
         oom_killed=found.state.oom_killed,
-        started_unix_s=docker_api.unix_seconds(found.state.started_at),
-        finished_unix_s=docker_api.unix_seconds(found.state.finished_at),
+        started_unix_s=docker_json.unix_seconds(found.state.started_at),
+        finished_unix_s=docker_json.unix_seconds(found.state.finished_at),
     )
 
 

@@ -19,8 +19,8 @@ from typing import TextIO
 
 import msgspec
 
-from lab.errors import LabError
-from lab.swarm import Service, Task
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.swarm import Service, Task
 
 
 class ServiceSeen(msgspec.Struct, frozen=True, kw_only=True, tag="service"):
@@ -168,7 +168,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, tag="finding"):
 
 
 class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="acted"):
-    """Somebody else than the harness did something to the service (`lab.nemesis`)."""
+    """Somebody else than the harness did something to the service (`lab.faults.operator`)."""
 
     what: str
     refused: str = ""

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from lab.docker_api import NANOSECONDS_PER_SECOND
-from lab.recipe.durations import in_milliseconds
-from lab.swarm import STACK_LABEL
+from stamplab.lab.model.docker_json import NANOSECONDS_PER_SECOND
+from stamplab.lab.model.swarm import STACK_LABEL
+from stamplab.lab.recipe.durations import in_milliseconds
 
 STAMP = "stamp"
 """The service label by which one deploy is told from another."""

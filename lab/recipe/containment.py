@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from lab.errors import RecipeRefused
+from stamplab.lab.errors import RecipeRefused
 
 _GIT = ".git"
 

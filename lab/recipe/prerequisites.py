@@ -6,11 +6,11 @@ import re
 
 import msgspec
 
-from lab.recipe.compose import Compose, parse, read_texts
-from lab.recipe.secrets import secrets_of
-from lab.recipe.settings import Setting
-from lab.recipe.standin import IMAGES
-from lab.world import Stack
+from stamplab.lab.recipe.compose import Compose, parse, read_texts
+from stamplab.lab.recipe.env_file import Setting
+from stamplab.lab.recipe.secrets import secrets_of
+from stamplab.lab.recipe.workload_overlay import IMAGES
+from stamplab.lab.world import Stack
 
 _OF_THE_ENGINE = frozenset({"host", "bridge", "none", "ingress"})
 _NODE_LABEL = re.compile(r"\s*node\.labels\.([^\s=!]+)\s*==\s*(\S+)\s*")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from lab.errors import UsageError
-from lab.recipe import checkout
-from lab.recipe.commands import commands_of, without_folders
-from lab.recipe.compose import DEFAULT_FILE, Compose, read_texts
-from lab.recipe.settings import exported, parse_env
-from lab.world import Stack
+from stamplab.lab.errors import UsageError
+from stamplab.lab.recipe import checkout
+from stamplab.lab.recipe.commands import commands_of, without_folders
+from stamplab.lab.recipe.compose import DEFAULT_FILE, Compose, read_texts
+from stamplab.lab.recipe.env_file import exported, parse_env
+from stamplab.lab.world import Stack
 
 SCRIPT = "abra.sh"
 

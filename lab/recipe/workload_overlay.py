@@ -11,11 +11,11 @@ from enum import StrEnum
 
 import msgspec
 
-from lab.recipe.commands import commands_of
-from lab.recipe.compose import Compose, ComposeService, Healthcheck, overlay_text
-from lab.recipe.durations import in_milliseconds, seconds_of
-from lab.workload.image import STAND_IN, START
-from lab.workload.shape import MemoryShape
+from stamplab.lab.recipe.commands import commands_of
+from stamplab.lab.recipe.compose import Compose, ComposeService, Healthcheck, overlay_text
+from stamplab.lab.recipe.durations import in_milliseconds, seconds_of
+from stamplab.lab.workload.image import STAND_IN, START
+from stamplab.lab.workload.shape import MemoryShape
 
 OVERLAY_NAME = "compose.standin.yml"
 PROGRAM_NAME = "compose.standin.sh"

@@ -12,9 +12,9 @@ import docker.tls
 import msgspec
 import requests
 
-from lab.errors import LabError
-from lab.foreign.endpoint import Endpoint
-from lab.foreign.ssh import SshBridge
+from stamplab.lab.errors import LabError
+from stamplab.lab.remote.endpoint import Endpoint
+from stamplab.lab.remote.ssh import SshBridge
 
 _OK = 200
 _NOT_FOUND = 404

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from lab.errors import LabError, UsageError
+from stamplab.lab.errors import LabError, UsageError
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 _DEFAULT = "default"

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import msgspec
 
-from lab.engine_answers import Happened, read_event
-from lab.foreign.client import EventStream, Filters, Silent
+from stamplab.lab.model.engine_json import Happened, read_event
+from stamplab.lab.remote.client import EventStream, Filters, Silent
 
 FILTERS: Filters = {
     "type": ["service", "container", "node"],

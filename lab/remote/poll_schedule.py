@@ -15,8 +15,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from lab.history import EngineEvent
-from lab.swarm import RUNNING, SETTLED_STATES, TASK_LABEL, Task
+from stamplab.lab.model.history import EngineEvent
+from stamplab.lab.model.swarm import RUNNING, SETTLED_STATES, TASK_LABEL, Task
 
 COALESCE_S = 0.05
 """One update writes a service twice within some milliseconds."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab.history import EngineEvent
-from lab.swarm import Service
+from stamplab.lab.model.history import EngineEvent
+from stamplab.lab.model.swarm import Service
 
 Services = Mapping[str, Service]
 

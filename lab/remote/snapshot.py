@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from lab.history import Record
+from stamplab.lab.model.history import Record
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from lab.errors import LabError, UsageError
+from stamplab.lab.errors import LabError, UsageError
 
 _END_TIMEOUT_S = 2.0
 

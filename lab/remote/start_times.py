@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from lab.history import EngineEvent
-from lab.swarm import RUNNING, TASK_LABEL, Task
+from stamplab.lab.model.history import EngineEvent
+from stamplab.lab.model.swarm import RUNNING, TASK_LABEL, Task
 
 MOST_S = 2.0
 """A stamp that is further from its event than this tells of another moment, or of a step."""

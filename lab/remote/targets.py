@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from typing import TypeVar
 
-from lab.errors import UsageError
-from lab.foreign.client import Filters
-from lab.history import EngineEvent
-from lab.swarm import SERVICE_NAME_LABEL, STACK_LABEL, Service
+from stamplab.lab.errors import UsageError
+from stamplab.lab.model.history import EngineEvent
+from stamplab.lab.model.swarm import SERVICE_NAME_LABEL, STACK_LABEL, Service
+from stamplab.lab.remote.client import Filters
 
 Item = TypeVar("Item")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lab.clock import Clock
-from lab.engine_answers import Container, read_container
-from lab.foreign.client import Client
-from lab.history import ContainerEnded
-from lab.swarm import RUNNING, Task
+from stamplab.lab.model.engine_json import Container, read_container
+from stamplab.lab.model.history import ContainerEnded
+from stamplab.lab.model.swarm import RUNNING, Task
+from stamplab.lab.remote.client import Client
+from stamplab.lab.support.clock import Clock
 
 _MOST_INSPECTED = 20
 """A crash loop goes on as long as it is watched; the first failures say why."""

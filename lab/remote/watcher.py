@@ -8,20 +8,10 @@ from itertools import count
 
 import msgspec
 
-from lab import docker_api
-from lab.clock import Clock
-from lab.engine_answers import Happened
-from lab.errors import LabError
-from lab.foreign.client import Client, Silent
-from lab.foreign.containers import Containers
-from lab.foreign.endpoint import Endpoint
-from lab.foreign.events import Connected, Cut, EventFollower
-from lab.foreign.pace import Look, Pace
-from lab.foreign.seen import Seen
-from lab.foreign.starts import Starts
-from lab.foreign.targets import Targets
-from lab.foreign.written import Written
-from lab.history import (
+from stamplab.lab.errors import LabError
+from stamplab.lab.model import docker_json
+from stamplab.lab.model.engine_json import Happened
+from stamplab.lab.model.history import (
     Deployed,
     EngineEvent,
     Observation,
@@ -30,7 +20,24 @@ from lab.history import (
     TasksSeen,
     placed,
 )
-from lab.swarm import RUNNING, SERVICE_NAME_LABEL, TASK_LABEL, WANTED_STATES, Service, Task
+from stamplab.lab.model.swarm import (
+    RUNNING,
+    SERVICE_NAME_LABEL,
+    TASK_LABEL,
+    WANTED_STATES,
+    Service,
+    Task,
+)
+from stamplab.lab.remote.client import Client, Silent
+from stamplab.lab.remote.endpoint import Endpoint
+from stamplab.lab.remote.event_stream import Connected, Cut, EventFollower
+from stamplab.lab.remote.poll_schedule import Look, Pace
+from stamplab.lab.remote.service_writes import Written
+from stamplab.lab.remote.snapshot import Seen
+from stamplab.lab.remote.start_times import Starts
+from stamplab.lab.remote.targets import Targets
+from stamplab.lab.remote.task_containers import Containers
+from stamplab.lab.support.clock import Clock
 
 FRESH_S = 0.2
 """A look that is no older than this need not be repeated before a ruling."""
@@ -259,7 +266,7 @@ class ForeignSwarm:
         listed: dict[str, tuple[Service, bytes]] = {}
         for filters in self._targets.filters:
             answer = self._client.get("services", filters) or b"[]"
-            found = docker_api.parse_services(answer)
+            found = docker_json.parse_services(answer)
             listed |= {service.name: (service, raw) for service, raw in found}
         watched = self._targets.among(listed)
         gone = (self._services.keys() | self._targets.of_services) - watched.keys()
@@ -289,7 +296,7 @@ class ForeignSwarm:
         if not ids:
             return []
         raw = self._client.get("tasks", {"service": ids})
-        return None if raw is None else docker_api.parse_tasks(raw)
+        return None if raw is None else docker_json.parse_tasks(raw)
 
     def _record(self, source: str, what: Observation, happened_s: float | None = None) -> Record:
         return placed(next(self._numbers), source, what, self.now_s(), happened_s)

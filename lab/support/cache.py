@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.errors import LabError
+from stamplab.lab.errors import LabError
 
 _SCRATCH = ".building"
 

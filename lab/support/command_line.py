@@ -18,7 +18,7 @@ from types import FrameType
 
 import click
 
-from lab.errors import LabError, UsageError
+from stamplab.lab.errors import LabError, UsageError
 
 EXIT_UNKNOWN = LabError.exit_code
 EXIT_USAGE = UsageError.exit_code

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import msgspec
 
-from lab import programs
-from lab.cache import only_builder
-from lab.errors import LabError, NotPossibleHere, UsageError
+from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
+from stamplab.lab.support import programs
+from stamplab.lab.support.cache import only_builder
 
 FLAGS = ("-trimpath", "-ldflags=-s -w", "-mod=readonly", "-buildvcs=false")
 """Nothing of this machine, of git's or of a debugger's is in the program."""

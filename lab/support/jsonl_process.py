@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from lab.errors import LabError
+from stamplab.lab.errors import LabError
 
 _ANSWER_TIMEOUT_S = 60.0
 _END_TIMEOUT_S = 5.0

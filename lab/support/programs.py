@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import lab
+import stamplab
 
 VARIABLE = "STAMPLAB_TOOLS"
 _OF_THE_SYSTEM = "/run/current-system/sw/bin:/usr/bin:/bin"
@@ -57,7 +57,7 @@ def find(name: str, path: str | None = None) -> Path | None:
 
 def python_path() -> str:
     """The PYTHONPATH of a program of ours: wherever we find our packages, who may be installed."""
-    ours = str(Path(lab.__path__[0]).parent)
+    ours = str(Path(stamplab.__path__[0]).parent)
     return os.pathsep.join(dict.fromkeys((ours, *filter(None, sys.path))))
 
 

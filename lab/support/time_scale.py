@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from lab.errors import UsageError
+from stamplab.lab.errors import UsageError
 
 Value = TypeVar("Value", bound=msgspec.Struct)
 

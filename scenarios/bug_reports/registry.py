@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab.errors import UsageError
-from scenarios.record import rolled_back, unending, unsaid
-from scenarios.record.entry import Entry
+from stamplab.lab.errors import UsageError
+from stamplab.scenarios.bug_reports import never_finishes, no_update_status, rollbacks
+from stamplab.scenarios.bug_reports.report import Entry
 
 ENTRIES: Mapping[str, Entry] = {
-    entry.name: entry for entry in (*rolled_back.ENTRIES, *unsaid.ENTRIES, *unending.ENTRIES)
+    entry.name: entry
+    for entry in (*rollbacks.ENTRIES, *no_update_status.ENTRIES, *never_finishes.ENTRIES)
 }
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from scenarios.record.played import Played
-from scenarios.record.step import Create, Deploy, Step
-from scenarios.shape import Shape
+from stamplab.harness.checks.shape import Shape
+from stamplab.scenarios.bug_reports.step import Create, Deploy, Step
+from stamplab.scenarios.bug_reports.timeline import Played
 
 _REPOSITORIES = {
     "moby": "moby/moby",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from scenarios.discourse.shapes import GUARD
-from scenarios.record import signs
-from scenarios.record.entry import Entry
-from scenarios.record.observer import Fate
-from scenarios.record.step import Create, Deploy, WaitFor
-from scenarios.record.wanted import Probing, Wanted, changed
-from scenarios.shape import Shape
+from stamplab.harness.checks.deploy_ground_truth import Fate
+from stamplab.harness.checks.shape import Shape
+from stamplab.lab.model.service_spec import Probing, Wanted, changed
+from stamplab.scenarios.bug_reports import signs
+from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.scenarios.bug_reports.step import Create, Deploy, WaitFor
+from stamplab.scenarios.discourse.shapes import GUARD
 
 _BASE = Wanted()
 _TWO = Wanted(replicas=2)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scenarios.record.entry import Sign
-from scenarios.record.observer import Fate
-from scenarios.record.played import Life, Played, Tried
+from stamplab.harness.checks.deploy_ground_truth import Fate
+from stamplab.scenarios.bug_reports.report import Sign
+from stamplab.scenarios.bug_reports.timeline import Life, Played, Tried
 
 
 def client_exits(code: int, deploy: int = -1) -> Sign:

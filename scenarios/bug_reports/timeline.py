@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from harness.guard import Outcome, Ruling
-from harness.guarding.report import Report
-from lab.history import CommandRan, Record
-from lab.swarm import Service, Task
-from scenarios.record.observer import Observer, Truth
-from scenarios.record.wanted import Wanted
+from stamplab.harness.checks.deploy_ground_truth import Observer, Truth
+from stamplab.harness.guard import Outcome, Ruling
+from stamplab.harness.guard.report import Report
+from stamplab.lab.model.history import CommandRan, Record
+from stamplab.lab.model.service_spec import Wanted
+from stamplab.lab.model.swarm import Service, Task
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):

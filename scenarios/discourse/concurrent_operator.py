@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-from lab.nemesis import Act, Operation, Redeploy, Restamp, RollBack, Scale
-from lab.pressure import Ample
-from scenarios.discourse.plays import Settings, scenario
-from scenarios.discourse.shapes import GUARD
-from scenarios.scenario import Scenario
-from scenarios.shape import Shape
+from stamplab.harness.checks.shape import Shape
+from stamplab.lab.faults.memory_pressure import Ample
+from stamplab.lab.faults.operator import Act, Operation, Redeploy, Restamp, RollBack, Scale
+from stamplab.scenarios.discourse.plays import Settings, scenario
+from stamplab.scenarios.discourse.shapes import GUARD
+from stamplab.scenarios.scenario import Scenario
 
 _BOOT_S = 5.0
 _ACT_AFTER_S = 3.5

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from harness.generations import Ruling, judge_constancy
-from harness.verdict import Verdict
-from lab.errors import LabError
-from lab.nixos.generations import PROFILES, read_profile
-from lab.nixos.made import Made, make_profiles, object_name
-from scenarios.discourse.claims import Claim
+from stamplab.claims.discourse import Claim
+from stamplab.harness.checks.tool_constancy import Ruling, judge_constancy
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.errors import LabError
+from stamplab.lab.nixos.fixtures import Made, make_profiles, object_name
+from stamplab.lab.nixos.generations import PROFILES, read_profile
 
 # The report quotes only the digest's beginning; object_name fills it up with zeros.
 _ABRA = object_name("abra-0.13.0-beta", "bf6azhpi")

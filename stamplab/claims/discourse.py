@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from harness.attribution import explain
-from harness.verdict import Verdict
-from lab.history import Finding, PolicyRead
-from scenarios.played import Played
+from stamplab.harness.checks.attribution import explain
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.model.history import Finding, PolicyRead
+from stamplab.runner.play_record import Played
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,15 +7,15 @@ from typing import Literal
 
 import msgspec
 
-from lab.errors import UsageError
-from scenarios.discourse import plays
-from scenarios.discourse.claims import PLAY_OF
-from scenarios.discourse.cold import COLD
-from scenarios.discourse.teeth import Tooth, teeth
-from scenarios.scenario import Scenario
+from stamplab.claims.discourse import PLAY_OF
+from stamplab.claims.negative_controls import Tooth, teeth
+from stamplab.claims.offline_claims import COLD
+from stamplab.lab.errors import UsageError
+from stamplab.scenarios.discourse import plays
+from stamplab.scenarios.scenario import Scenario
 
 TEETH = "C9"
-"""The claim that is judged on plays of its own; see `scenarios.discourse.teeth`."""
+"""The claim that is judged on plays of its own; see `stamplab.claims.negative_controls`."""
 CLAIMS = ("control", "C1", "C2", "C3", "C4", "C5", "C7", "C8", "C9", "C12")
 _OF_HARNESS = {"on": "acd", "off": "b", "both": "abcd"}
 

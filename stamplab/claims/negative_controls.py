@@ -10,17 +10,17 @@ from collections.abc import Mapping
 
 import msgspec
 
-from harness.verdict import Verdict, merge
-from lab.pressure import Ample
-from lab.recipe.standin import Fault
-from scenarios.discourse import shapes
-from scenarios.discourse.claims import Claim
-from scenarios.discourse.plays import Settings, scenario
-from scenarios.discourse.recipe import HEAD_IMAGE
-from scenarios.discourse.shapes import GUARD, HC1
-from scenarios.planted import Planted
-from scenarios.played import Played
-from scenarios.scenario import Scenario
+from stamplab.claims.discourse import Claim
+from stamplab.harness.verdict import Verdict, merge
+from stamplab.lab.faults.memory_pressure import Ample
+from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.recipe.workload_overlay import Fault
+from stamplab.runner.play_record import Played
+from stamplab.scenarios.discourse import shapes
+from stamplab.scenarios.discourse.plays import Settings, scenario
+from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
+from stamplab.scenarios.discourse.shapes import GUARD, HC1
+from stamplab.scenarios.scenario import Scenario
 
 ORDERS = ("start-first", "stop-first")
 

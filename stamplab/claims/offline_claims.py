@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from lab.abra.program import Program
-from lab.recipe import upstream
-from scenarios.discourse.claims import Claim
-from scenarios.discourse.constant import constant
-from scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
-from scenarios.stamping import claim as stamping
-from scenarios.stamping.experiment import Ground
-from scenarios.stamping.ground import make_ground
+from stamplab.claims import stamping as stamping
+from stamplab.claims.abra_unchanged import constant
+from stamplab.claims.discourse import Claim
+from stamplab.lab.abra.driver import Program
+from stamplab.lab.recipe import upstream
+from stamplab.runner.stamping.repositories import make_ground
+from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
+from stamplab.scenarios.stamping.experiment import Ground
 
 STAMPING, CONSTANT = "C2", "C12"
 COLD = (STAMPING, CONSTANT)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.attribution import explain
-from lab.history import PolicyRead
-from lab.swarm import UpdatePolicy
-from scenarios.discourse.claims import CLAIMS, Found, Judged, converged_at_head
-from scenarios.played import Played
+from stamplab.claims.discourse import CLAIMS, Found, Judged, converged_at_head
+from stamplab.harness.checks.attribution import explain
+from stamplab.lab.model.history import PolicyRead
+from stamplab.lab.model.swarm import UpdatePolicy
+from stamplab.runner.play_record import Played
 
 _SWARM = UpdatePolicy()
 """What the swarm does where a recipe is silent."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from lab.history import PolicyRead
-from lab.recipe.compose import Compose
-from lab.recipe.durations import seconds_of
-from lab.recipe.source import Acquired
-from lab.recipe.standin import Timing
-from lab.swarm import UpdatePolicy
-from scenarios.discourse import plays
-from scenarios.discourse.plays import Settings, Subject
-from scenarios.discourse.programme import Entry
-from scenarios.recipe.claims import is_armed
+from stamplab.claims.discourse_plan import Entry
+from stamplab.claims.recipe import is_armed
+from stamplab.lab.model.history import PolicyRead
+from stamplab.lab.model.swarm import UpdatePolicy
+from stamplab.lab.recipe.compose import Compose
+from stamplab.lab.recipe.durations import seconds_of
+from stamplab.lab.recipe.source import Acquired
+from stamplab.lab.recipe.workload_overlay import Timing
+from stamplab.scenarios.discourse import plays
+from stamplab.scenarios.discourse.plays import Settings, Subject
 
 _STOP_GRACE_S = 10.0
 """The engine's own, where a recipe states none."""

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import msgspec
 
-from harness.verdict import Verdict, merge
-from lab.abra.program import Program
-from lab.errors import LabError
-from lab.live.lease import MARK, leased_scratch
-from scenarios.discourse.claims import Claim
-from scenarios.stamping.experiment import Experiment, Ground
-from scenarios.stamping.judge import Stamped, judge_stamping
-from scenarios.stamping.play import StampRun, play_stamping
-from scenarios.stamping.variants import COUNTER_EXAMPLES, VARIANTS, dirty
+from stamplab.claims.discourse import Claim
+from stamplab.harness.verdict import Verdict, merge
+from stamplab.lab.abra.driver import Program
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.lease import MARK, leased_scratch
+from stamplab.runner.stamping.play import StampRun, play_stamping
+from stamplab.runner.stamping.verdict import Stamped, judge_stamping
+from stamplab.scenarios.stamping.experiment import Experiment, Ground
+from stamplab.scenarios.stamping.variants import COUNTER_EXAMPLES, VARIANTS, dirty
 
 C2 = (*VARIANTS, *map(dirty, VARIANTS), *COUNTER_EXAMPLES)
 """What is played for the claim."""

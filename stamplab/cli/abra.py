@@ -6,9 +6,9 @@ import os
 
 import click
 
-from lab.abra.empty_swarm import empty_swarm
-from lab.abra.standin.cli import run_abra
-from lab.live.lease import leased_scratch
+from stamplab.lab.abra.empty_swarm import empty_swarm
+from stamplab.lab.abra.standin.cli import run_abra
+from stamplab.lab.live.lease import leased_scratch
 
 
 @click.command(

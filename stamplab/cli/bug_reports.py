@@ -8,23 +8,17 @@ import click
 import msgspec
 from rich.text import Text
 
-from harness.evidence import EvidenceFolder
-from scenarios.calling import again
-from scenarios.options import (
-    engine_option,
-    json_option,
-    quiet_option,
-    runs_option,
-    world_option,
-)
-from scenarios.record.entry import Entry
-from scenarios.record.registry import ENTRIES, find
-from scenarios.record.table import Row, Table, Told, play_entries, table_of
-from scenarios.record.telling import concluded, last_rows, show_list, show_table
-from scenarios.render import Screen
-from scenarios.staging import Stage, manifest
-from scenarios.stamping.variants import EXPERIMENTS
-from scenarios.worlds import Means, Which, choose
+from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
+from stamplab.invocation import again
+from stamplab.render import Screen
+from stamplab.runner.bug_reports.table import Row, Table, Told, play_entries, table_of
+from stamplab.runner.bug_reports.text import concluded, last_rows, show_list, show_table
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage, manifest
+from stamplab.runner.worlds import Means, Which, choose
+from stamplab.scenarios.bug_reports.registry import ENTRIES, find
+from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.scenarios.stamping.variants import EXPERIMENTS
 
 _AT_ONCE = 9
 _DEPLOYER = "none: docker's own client deploys, or in virtual time the swarm's own API"

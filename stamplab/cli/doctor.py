@@ -8,14 +8,14 @@ from typing import Literal
 import click
 import msgspec
 
-from lab.cache import cache_folder, remove_half_built
-from lab.errors import LabError, NotPossibleHere
-from lab.live.doctor import Check, State, examine
-from lab.live.lab import undisturbed
-from lab.live.reaper import Found, Reaped, Standing
-from lab.live.reaper import reap as reap_labs
-from scenarios.options import engine_option, runs_option
-from scenarios.render import Screen, show_checks, show_reaped
+from stamplab.cli.options import engine_option, runs_option
+from stamplab.lab.errors import LabError, NotPossibleHere
+from stamplab.lab.live.doctor import Check, State, examine
+from stamplab.lab.live.lab import undisturbed
+from stamplab.lab.live.reaper import Found, Reaped, Standing
+from stamplab.lab.live.reaper import reap as reap_labs
+from stamplab.lab.support.cache import cache_folder, remove_half_built
+from stamplab.render import Screen, show_checks, show_reaped
 
 Possible = Literal["possible", "not possible", "unknown"]
 _EXIT: dict[Possible, int] = {

@@ -12,18 +12,18 @@ import click
 import msgspec
 from rich.text import Text
 
-from harness.evidence import EvidenceFolder
-from scenarios.calling import again, ourselves
-from scenarios.exploring.fleet import Quarry, Quest, search
-from scenarios.exploring.ground import EXPLORABLE, Ground, explorable_named, ground_of
-from scenarios.exploring.laws import LAWS
-from scenarios.exploring.schedule import Kept, keep
-from scenarios.exploring.search import Found
-from scenarios.exploring.telling import Moment, sentence, timeline
-from scenarios.options import json_option, quiet_option, runs_option
-from scenarios.render import Screen
-from scenarios.staging import Stage, manifest
-from scenarios.worlds import Virtual, virtual
+from stamplab.cli.options import json_option, quiet_option, runs_option
+from stamplab.invocation import again, ourselves
+from stamplab.render import Screen
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage, manifest
+from stamplab.runner.worlds import Virtual, virtual
+from stamplab.search.explorable import EXPLORABLE, Ground, explorable_named, ground_of
+from stamplab.search.laws import LAWS
+from stamplab.search.parallel import Quarry, Quest, search
+from stamplab.search.schedule import Kept, keep
+from stamplab.search.search import Found
+from stamplab.search.trial_text import Moment, sentence, timeline
 
 SCHEDULES = "schedules"
 """Where found schedules are kept, in the folder of all runs."""

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 import msgspec
 
-from harness.generations import Change, Ruling, judge_constancy
-from harness.verdict import Verdict
-from lab.errors import NotPossibleHere, UsageError
-from lab.nixos.generations import PROFILES, SYSTEM, Profile, read_profile
-from scenarios.render import Screen, show_generations
+from stamplab.harness.checks.tool_constancy import Change, Ruling, judge_constancy
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.errors import NotPossibleHere, UsageError
+from stamplab.lab.nixos.generations import PROFILES, SYSTEM, Profile, read_profile
+from stamplab.render import Screen, show_generations
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.guard import Outcome
-from harness.guarding.expecting import Wanted
-from harness.guarding.following import follow
-from harness.guarding.report import Deploy, Report, document
-from harness.guarding.verdict import Verdict
-from harness.guarding.watch import Plan, Watch
-from lab.command_line import SIGNALLED, Terminated, say
-from lab.errors import LabError
-from lab.history import Deployed
+from stamplab.harness.guard import Outcome
+from stamplab.harness.guard.deploy_watch import Plan, Watch
+from stamplab.harness.guard.expectations import Wanted
+from stamplab.harness.guard.loop import follow
+from stamplab.harness.guard.report import Deploy, Report, document
+from stamplab.harness.guard.stack_verdict import Verdict
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import Deployed
+from stamplab.lab.support.command_line import SIGNALLED, Terminated, say
 
 if TYPE_CHECKING:
-    from lab.foreign.deploying import DeployCommand
-    from lab.foreign.swarm import ForeignSwarm
+    from stamplab.lab.remote.deploy_command import DeployCommand
+    from stamplab.lab.remote.watcher import ForeignSwarm
 
 _AFTER_DASHES = "stamplab.deploy"
 
@@ -148,7 +148,7 @@ class _Run:
 
     def to_the_end(self, wanted: Wanted) -> int:
         """Take the baseline, deploy, follow, report; return the exit code."""
-        from harness.guarding.attaching import attached
+        from stamplab.harness.guard.connect import attached
 
         with attached(self._context, os.environ, self._targets) as swarm:
             self._swarm = swarm
@@ -190,8 +190,8 @@ class _Run:
 
     def _followed(self, swarm: ForeignSwarm, watch: Watch) -> Verdict:
         """Run the deploy command, and follow what it brings about."""
-        from lab.foreign.deploying import DeployCommand
-        from lab.foreign.endpoint import for_children
+        from stamplab.lab.remote.deploy_command import DeployCommand
+        from stamplab.lab.remote.endpoint import for_children
 
         if not self._argv:
             return follow(swarm, watch, self._tell_progress)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from harness.guarding.command import guard
-from lab.command_line import ending_orderly, exit_code_of
+from stamplab.cli.guard import guard
+from stamplab.lab.support.command_line import ending_orderly, exit_code_of
 
 
 def main(arguments: Sequence[str]) -> NoReturn:

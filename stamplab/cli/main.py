@@ -14,23 +14,14 @@ from typing import Literal
 import click
 from rich.text import Text
 
-from harness.evidence import stamplab_version
-from harness.guarding.command import guard as guard_command
-from lab.command_line import ending_orderly, exit_code_of, say
-from lab.errors import NeedsRoot
-from lab.live.inventory import inventory
-from lab.live.lab import end_lab
-from lab.pressure import Ample, Squeeze
-from lab.recipe.trust import Grant
-from scenarios.abra import abra as abra_command
-from scenarios.calling import again, as_root
-from scenarios.discourse.plays import Settings
-from scenarios.discourse.programme import CLAIMS, Choice
-from scenarios.doctor import doctor
-from scenarios.exploring.explore import explore
-from scenarios.exploring.replay import replay
-from scenarios.generations import generations
-from scenarios.options import (
+from stamplab.claims.discourse_plan import CLAIMS, Choice
+from stamplab.cli.abra import abra as abra_command
+from stamplab.cli.bug_reports import list_, record
+from stamplab.cli.doctor import doctor
+from stamplab.cli.explore import explore
+from stamplab.cli.generations import generations
+from stamplab.cli.guard import guard as guard_command
+from stamplab.cli.options import (
     abra_option,
     engine_option,
     fast_option,
@@ -43,14 +34,23 @@ from scenarios.options import (
     time_scale_option,
     world_option,
 )
-from scenarios.parity.command import parity
-from scenarios.recipe.command import recipe
-from scenarios.record.command import list_, record
-from scenarios.render import Screen, print_report, show_inventory
-from scenarios.repro import Request, repro_discourse
-from scenarios.run import run
-from scenarios.vet import trust_option, vet
-from scenarios.worlds import Which
+from stamplab.cli.parity import parity
+from stamplab.cli.recipe import recipe
+from stamplab.cli.replay import replay
+from stamplab.cli.repro_discourse import Request, repro_discourse
+from stamplab.cli.run import run
+from stamplab.cli.vet import trust_option, vet
+from stamplab.invocation import again, as_root
+from stamplab.lab.errors import NeedsRoot
+from stamplab.lab.faults.memory_pressure import Ample, Squeeze
+from stamplab.lab.live.inventory import inventory
+from stamplab.lab.live.lab import end_lab
+from stamplab.lab.recipe.trust import Grant
+from stamplab.lab.support.command_line import ending_orderly, exit_code_of, say
+from stamplab.render import Screen, print_report, show_inventory
+from stamplab.runner.evidence import stamplab_version
+from stamplab.runner.worlds import Which
+from stamplab.scenarios.discourse.plays import Settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from scenarios.worlds import WORLDS
+from stamplab.runner.worlds import WORLDS
 
 abra_option = click.option(
     "--abra",

@@ -9,17 +9,17 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from harness.evidence import EvidenceFolder
-from lab.errors import NotPossibleHere, UsageError
-from lab.live.lab import prepare
-from scenarios.calling import again
-from scenarios.discourse.plays import Settings
-from scenarios.options import fast_option, json_option, quiet_option, runs_option
-from scenarios.parity.table import Cell, Parity, compare, declared, parity_of
-from scenarios.render import VERDICT_STYLES, Screen
-from scenarios.scenario import Scenario
-from scenarios.staging import Stage
-from scenarios.worlds import Live, Means, virtual
+from stamplab.cli.options import fast_option, json_option, quiet_option, runs_option
+from stamplab.invocation import again
+from stamplab.lab.errors import NotPossibleHere, UsageError
+from stamplab.lab.live.lab import prepare
+from stamplab.parity.table import Cell, Parity, compare, declared, parity_of
+from stamplab.render import VERDICT_STYLES, Screen
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage
+from stamplab.runner.worlds import Live, Means, virtual
+from stamplab.scenarios.discourse.plays import Settings
+from stamplab.scenarios.scenario import Scenario
 
 
 @click.command()

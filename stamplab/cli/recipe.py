@@ -10,12 +10,7 @@ import click
 from click.decorators import FC
 from rich.text import Text
 
-from lab.errors import NotPossibleHere
-from lab.recipe.source import RecipeSource
-from lab.recipe.trust import Grant
-from scenarios.calling import again
-from scenarios.discourse.plays import Settings
-from scenarios.options import (
+from stamplab.cli.options import (
     engine_option,
     fast_option,
     json_option,
@@ -27,10 +22,15 @@ from scenarios.options import (
     time_scale_option,
     world_option,
 )
-from scenarios.recipe.repro import Request, repro_recipe
-from scenarios.render import Screen, print_report
-from scenarios.vet import trust_option
-from scenarios.worlds import Which
+from stamplab.cli.repro_recipe import Request, repro_recipe
+from stamplab.cli.vet import trust_option
+from stamplab.invocation import again
+from stamplab.lab.errors import NotPossibleHere
+from stamplab.lab.recipe.source import RecipeSource
+from stamplab.lab.recipe.trust import Grant
+from stamplab.render import Screen, print_report
+from stamplab.runner.worlds import Which
+from stamplab.scenarios.discourse.plays import Settings
 
 _ADDRESS = "URL|PATH"
 

@@ -8,20 +8,20 @@ import click
 import msgspec
 from rich.text import Text
 
-from harness.evidence import EvidenceFolder
-from lab.errors import UsageError
-from scenarios.calling import again
-from scenarios.exploring.explore import SCHEDULES
-from scenarios.exploring.ground import EXPLORABLE, Explorable, explorable_named
-from scenarios.exploring.laws import LAWS, law_named
-from scenarios.exploring.schedule import Kept, read_kept
-from scenarios.exploring.telling import Moment, timeline
-from scenarios.exploring.trial import AFTERWARDS_S, Trial
-from scenarios.exploring.truth import truth_of
-from scenarios.options import engine_option, json_option, quiet_option, runs_option, world_option
-from scenarios.render import Screen
-from scenarios.staging import Stage, play_staged
-from scenarios.worlds import Virtual, Which, choose
+from stamplab.cli.explore import SCHEDULES
+from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
+from stamplab.invocation import again
+from stamplab.lab.errors import UsageError
+from stamplab.render import Screen
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage, play_staged
+from stamplab.runner.worlds import Virtual, Which, choose
+from stamplab.search.explorable import EXPLORABLE, Explorable, explorable_named
+from stamplab.search.ground_truth import truth_of
+from stamplab.search.laws import LAWS, law_named
+from stamplab.search.schedule import Kept, read_kept
+from stamplab.search.trial import AFTERWARDS_S, Trial
+from stamplab.search.trial_text import Moment, timeline
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):

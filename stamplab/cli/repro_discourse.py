@@ -8,21 +8,21 @@ from pathlib import Path
 
 import msgspec
 
-from harness.checks.wilson import Proportion
-from harness.evidence import EvidenceFolder
-from harness.verdict import Verdict, merge
-from lab.abra.program import find
-from lab.errors import LabError, RecipeRefused
-from lab.recipe.trust import Grant
-from scenarios.discourse.claims import Claim, converged_at_head, judge
-from scenarios.discourse.cold import judge_cold
-from scenarios.discourse.programme import CLAIMS, Choice, Entry, programme_of
-from scenarios.discourse.teeth import Bite, bite
-from scenarios.discourse.teeth import claim as claim_of
-from scenarios.parity.reading import compared
-from scenarios.played import Played
-from scenarios.staging import Stage, Tell, manifest, play_staged
-from scenarios.worlds import Means, Which, choose
+from stamplab.claims.discourse import Claim, converged_at_head, judge
+from stamplab.claims.discourse_plan import CLAIMS, Choice, Entry, programme_of
+from stamplab.claims.negative_controls import Bite, bite
+from stamplab.claims.negative_controls import claim as claim_of
+from stamplab.claims.offline_claims import judge_cold
+from stamplab.harness.checks.wilson import Proportion
+from stamplab.harness.verdict import Verdict, merge
+from stamplab.lab.abra.driver import find
+from stamplab.lab.errors import LabError, RecipeRefused
+from stamplab.lab.recipe.trust import Grant
+from stamplab.parity.shape_reader import compared
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.play_record import Played
+from stamplab.runner.staging import Stage, Tell, manifest, play_staged
+from stamplab.runner.worlds import Means, Which, choose
 
 
 class Trials(msgspec.Struct, frozen=True, kw_only=True):

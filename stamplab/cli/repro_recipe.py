@@ -7,22 +7,22 @@ from pathlib import Path
 
 import msgspec
 
-from harness.evidence import EvidenceFolder
-from harness.verdict import Verdict, merge
-from lab.abra.app import STAMPED_SERVICE
-from lab.errors import UsageError
-from lab.history import PolicyRead
-from lab.live.lease import leased_scratch
-from lab.recipe.source import Acquired, RecipeSource, acquire, policy_at_head, read_at
-from lab.recipe.trust import Grant, demands_of, require_trusted
-from lab.world import Stack
-from scenarios.discourse.claims import judge
-from scenarios.discourse.plays import Settings, Subject
-from scenarios.recipe.claims import ARMED, UNARMED, in_words, is_armed
-from scenarios.recipe.programme import programme_of, subject_of
-from scenarios.repro import Plays, Report, deployer, play_all
-from scenarios.staging import Stage, Tell, manifest
-from scenarios.worlds import Which, choose
+from stamplab.claims.discourse import judge
+from stamplab.claims.recipe import ARMED, UNARMED, in_words, is_armed
+from stamplab.claims.recipe_plan import programme_of, subject_of
+from stamplab.cli.repro_discourse import Plays, Report, deployer, play_all
+from stamplab.harness.verdict import Verdict, merge
+from stamplab.lab.abra.app import STAMPED_SERVICE
+from stamplab.lab.errors import UsageError
+from stamplab.lab.live.lease import leased_scratch
+from stamplab.lab.model.history import PolicyRead
+from stamplab.lab.recipe.source import Acquired, RecipeSource, acquire, policy_at_head, read_at
+from stamplab.lab.recipe.trust import Grant, demands_of, require_trusted
+from stamplab.lab.world import Stack
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage, Tell, manifest
+from stamplab.runner.worlds import Which, choose
+from stamplab.scenarios.discourse.plays import Settings, Subject
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,31 +8,25 @@ from pathlib import Path
 import click
 import msgspec
 
-from harness.evidence import EvidenceFolder
-from lab.abra.program import Program, find
-from lab.errors import UsageError
-from lab.recipe import checkout
-from lab.recipe.source import RecipeSource, acquire
-from scenarios.calling import ourselves
-from scenarios.discourse.cold import discourse_ground
-from scenarios.options import (
-    abra_option,
-    engine_option,
-    json_option,
-    runs_option,
-    world_option,
-)
-from scenarios.recipe.command import source_options
-from scenarios.record.command import played
-from scenarios.record.entry import Entry
-from scenarios.record.registry import find as find_report
-from scenarios.record.telling import show_page, show_row
-from scenarios.render import Screen, show_stamped
-from scenarios.stamping.claim import play_all
-from scenarios.stamping.experiment import Experiment, Ground
-from scenarios.stamping.ground import make_ground
-from scenarios.stamping.variants import EXPERIMENTS
-from scenarios.worlds import Which, choose
+from stamplab.claims.offline_claims import discourse_ground
+from stamplab.claims.stamping import play_all
+from stamplab.cli.bug_reports import played
+from stamplab.cli.options import abra_option, engine_option, json_option, runs_option, world_option
+from stamplab.cli.recipe import source_options
+from stamplab.invocation import ourselves
+from stamplab.lab.abra.driver import Program, find
+from stamplab.lab.errors import UsageError
+from stamplab.lab.recipe import checkout
+from stamplab.lab.recipe.source import RecipeSource, acquire
+from stamplab.render import Screen, show_stamped
+from stamplab.runner.bug_reports.text import show_page, show_row
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.stamping.repositories import make_ground
+from stamplab.runner.worlds import Which, choose
+from stamplab.scenarios.bug_reports.registry import find as find_report
+from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.scenarios.stamping.experiment import Experiment, Ground
+from stamplab.scenarios.stamping.variants import EXPERIMENTS
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):

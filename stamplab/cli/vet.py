@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from lab.recipe.layout import stack_at, stray_sample
-from lab.recipe.trust import MEANING, Demand, Grant, demands_of
-from scenarios.render import Screen, show_demands
+from stamplab.lab.recipe.layout import stack_at, stray_sample
+from stamplab.lab.recipe.trust import MEANING, Demand, Grant, demands_of
+from stamplab.render import Screen, show_demands
 
 
 def _grants(_: click.Context, __: click.Parameter, names: Iterable[str]) -> frozenset[Grant]:

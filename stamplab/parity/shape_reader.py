@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.attribution import Attribution
-from lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
-from lab.history import Finding, OomKill
-from scenarios.played import Played
-from scenarios.shape import Role, Shape, Stamp
+from stamplab.harness.checks.attribution import Attribution
+from stamplab.harness.checks.shape import Role, Shape, Stamp
+from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
+from stamplab.lab.model.history import Finding, OomKill
+from stamplab.runner.play_record import Played
 
 _STEPS = ("assert_upgrade_converged", "wait_healthy", "hc1")
 

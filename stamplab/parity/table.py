@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from harness.evidence import EvidenceFolder
-from harness.verdict import Verdict, merge
-from lab.errors import LabError
-from scenarios.discourse import meddled
-from scenarios.discourse.plays import Settings
-from scenarios.discourse.programme import Choice, programme_of
-from scenarios.parity.differences import DIFFERENCES
-from scenarios.parity.reading import compared
-from scenarios.scenario import Scenario
-from scenarios.staging import Stage, play_staged
+from stamplab.claims.discourse_plan import Choice, programme_of
+from stamplab.harness.verdict import Verdict, merge
+from stamplab.lab.errors import LabError
+from stamplab.parity.differences import DIFFERENCES
+from stamplab.parity.shape_reader import compared
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage, play_staged
+from stamplab.scenarios.discourse import concurrent_operator
+from stamplab.scenarios.discourse.plays import Settings
+from stamplab.scenarios.scenario import Scenario
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
 def declared(settings: Settings) -> Mapping[str, Scenario]:
     """Every scenario that declares a shape, by its name."""
     plays = [entry.scenario for entry in programme_of(Choice(settings=settings))]
-    found = [*plays, *meddled.meddled(settings)]
+    found = [*plays, *concurrent_operator.meddled(settings)]
     return {one.name: one for one in found if one.shape is not None}
 
 
@@ -67,7 +67,7 @@ def compare(
 def _cell(scenario: Scenario, stage: Stage, folder: EvidenceFolder) -> Cell:
     engine = stage.means.engine
     part = folder.part(f"{scenario.name}-{engine.world}-{engine.version}".replace(" ", "-"))
-    watch_s = meddled.WATCH_S if scenario.acts else 0.0
+    watch_s = concurrent_operator.WATCH_S if scenario.acts else 0.0
     verdict, differences = _compared(scenario, stage, part, watch_s)
     cause = DIFFERENCES.get((scenario.name, engine.world), "") if differences else ""
     return Cell(

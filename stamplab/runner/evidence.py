@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from lab.errors import LabError
-from lab.history import Finding, LimitSet, Note, OomKill, Record
-from lab.recipe import git
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import Finding, LimitSet, Note, OomKill, Record
+from stamplab.lab.recipe import git
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

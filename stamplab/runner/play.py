@@ -6,28 +6,28 @@ from pathlib import Path
 
 import msgspec
 
-from harness import stages
-from harness.app import App, Overlay, ci_overlays
-from harness.bench import Bench
-from harness.generic import UpgradePlan
-from harness.naming import app_domain
-from harness.results import Results, StageResult
-from harness.tree import Denying, GitTree, Tree
-from lab import pressure
-from lab.abra.deploy import WHOSE
-from lab.abra.folder import AbraFolder
-from lab.abra.program import Program
-from lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
-from lab.history import Acted, Note, PolicyRead, ServiceSeen
-from lab.nemesis import Act
-from lab.recipe import checkout, git, upstream
-from lab.recipe.source import Acquired, policy_at_head
-from lab.recipe.standin import StandIn
-from lab.recipe.upstream import RecipeHistory
-from lab.swarm import Service
-from lab.world import World
-from scenarios.planted import stamp_of
-from scenarios.scenario import Scenario
+from stamplab.harness.ci import stages
+from stamplab.harness.ci.app import App, Overlay, ci_overlays
+from stamplab.harness.ci.generic import UpgradePlan
+from stamplab.harness.ci.naming import app_domain
+from stamplab.harness.ci.results import Results, StageResult
+from stamplab.harness.ci.run_context import Bench
+from stamplab.harness.ci.tree import Denying, GitTree, Tree
+from stamplab.lab.abra.deploy import WHOSE
+from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
+from stamplab.lab.faults import memory_pressure
+from stamplab.lab.faults.operator import Act
+from stamplab.lab.faults.stamp import stamp_of
+from stamplab.lab.model.history import Acted, Note, PolicyRead, ServiceSeen
+from stamplab.lab.model.swarm import Service
+from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe.source import Acquired, policy_at_head
+from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.recipe.workload_overlay import StandIn
+from stamplab.lab.world import World
+from stamplab.scenarios.scenario import Scenario
 
 _PR = "2"
 
@@ -173,7 +173,9 @@ def _squeeze(scenario: Scenario, world: World, ground: Ground) -> None:
     """Apply the pressure plan, now that OLD is healthy."""
     usage_bytes = world.usage_bytes()
     limit_bytes = scenario.pressure.limit_bytes(usage_bytes, scenario.memory)
-    world.set_limit(limit_bytes, pressure.describe(limit_bytes, usage_bytes, scenario.memory))
+    world.set_limit(
+        limit_bytes, memory_pressure.describe(limit_bytes, usage_bytes, scenario.memory)
+    )
     acts = (*scenario.pressure.acts(usage_bytes, scenario.memory), *scenario.acts)
     world.schedule(ground.app.service, acts)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from harness.app import App
-from harness.attribution import Attribution, attribute
-from harness.checks.signature import Signature, read_signature
-from harness.results import Results
-from lab.history import Finding, History, Note
-from scenarios.scenario import Scenario
+from stamplab.harness.checks.attribution import Attribution, attribute
+from stamplab.harness.checks.signature import Signature, read_signature
+from stamplab.harness.ci.app import App
+from stamplab.harness.ci.results import Results
+from stamplab.lab.model.history import Finding, History, Note
+from stamplab.scenarios.scenario import Scenario
 
 
 class Played:

@@ -8,8 +8,14 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from harness.attribution import explain
-from harness.evidence import (
+from stamplab.harness.checks.attribution import explain
+from stamplab.lab.abra.deploy import WHOSE
+from stamplab.lab.abra.driver import Program
+from stamplab.lab.model.history import FileLaid, History, Record, read_history
+from stamplab.lab.recipe.source import Acquired
+from stamplab.lab.recipe.trust import Grant
+from stamplab.lab.world import World
+from stamplab.runner.evidence import (
     EvidenceFolder,
     Manifest,
     checkout_commit,
@@ -17,16 +23,10 @@ from harness.evidence import (
     describe_machine,
     stamplab_version,
 )
-from lab.abra.deploy import WHOSE
-from lab.abra.program import Program
-from lab.history import FileLaid, History, Record, read_history
-from lab.recipe.source import Acquired
-from lab.recipe.trust import Grant
-from lab.world import World
-from scenarios.play import play, prepare_ground, tree_of
-from scenarios.played import Played
-from scenarios.scenario import Scenario
-from scenarios.worlds import Means, Opening
+from stamplab.runner.play import play, prepare_ground, tree_of
+from stamplab.runner.play_record import Played
+from stamplab.runner.worlds import Means, Opening
+from stamplab.scenarios.scenario import Scenario
 
 Tell = Callable[[str], None]
 

@@ -14,21 +14,21 @@ from typing import Literal, Protocol, Self
 
 import msgspec
 
-from lab.cache import cache_folder
-from lab.errors import NeedsRoot, NotPossibleHere, UsageError
-from lab.gobuild import get_program
-from lab.history import HistoryWriter, Record
-from lab.live.lab import Apparatus, live_lab, prepare
-from lab.live.lease import leased_scratch
-from lab.recipe.resolver import STACKSPEC, Resolver
-from lab.recipe.standin import PORT
-from lab.recipe.trust import Grant
-from lab.virtual.conditions import Conditions
-from lab.virtual.journal import Clock
-from lab.virtual.swarmsim import SWARMSIM, SwarmSim
-from lab.virtual.world import VirtualWorld
-from lab.world import World
-from scenarios.calling import as_root
+from stamplab.invocation import as_root
+from stamplab.lab.errors import NeedsRoot, NotPossibleHere, UsageError
+from stamplab.lab.live.lab import Apparatus, live_lab, prepare
+from stamplab.lab.live.lease import leased_scratch
+from stamplab.lab.model.history import HistoryWriter, Record
+from stamplab.lab.recipe.resolver import STACKSPEC, Resolver
+from stamplab.lab.recipe.trust import Grant
+from stamplab.lab.recipe.workload_overlay import PORT
+from stamplab.lab.support.cache import cache_folder
+from stamplab.lab.support.go_build import get_program
+from stamplab.lab.virtual.conditions import Conditions
+from stamplab.lab.virtual.journal import Clock
+from stamplab.lab.virtual.swarmsim import SWARMSIM, SwarmSim
+from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.lab.world import World
 
 Which = Literal["auto", "live", "virtual"]
 WORLDS: tuple[Which, ...] = ("auto", "live", "virtual")
@@ -101,7 +101,7 @@ class Live(msgspec.Struct, frozen=True):
 
     @contextmanager
     def open(self, evidence: Path, opening: Opening) -> Iterator[tuple[World, Path]]:
-        """A new engine; see `lab.live.lab.live_lab`."""
+        """A new engine; see `stamplab.lab.live.lab.live_lab`."""
         with live_lab(
             self.apparatus,
             evidence,

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import msgspec
 
-from harness.policy import Policy
-from lab.errors import UsageError
-from lab.live.lease import leased_scratch
-from lab.recipe.standin import Timing
-from lab.virtual.swarmsim import SwarmSim
-from lab.workload.shape import MemoryShape
-from scenarios.discourse.plays import DISCOURSE, Subject
-from scenarios.discourse.recipe import HEAD_IMAGE
-from scenarios.exploring.rehearsal import Rehearsal, rehearse
-from scenarios.exploring.schedule import Schedule
-from scenarios.exploring.trial import Trial, try_schedule
-from scenarios.worlds import Virtual
+from stamplab.harness.ci.policy import Policy
+from stamplab.lab.errors import UsageError
+from stamplab.lab.live.lease import leased_scratch
+from stamplab.lab.recipe.workload_overlay import Timing
+from stamplab.lab.virtual.swarmsim import SwarmSim
+from stamplab.lab.workload.shape import MemoryShape
+from stamplab.runner.worlds import Virtual
+from stamplab.scenarios.discourse.plays import DISCOURSE, Subject
+from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
+from stamplab.search.rehearsal import Rehearsal, rehearse
+from stamplab.search.schedule import Schedule
+from stamplab.search.trial import Trial, try_schedule
 
 _MIB = 1024 * 1024
 REFERENCE = Schedule(
@@ -52,7 +52,7 @@ EXPLORABLE: Mapping[str, Explorable] = {
         subject=DISCOURSE,
         head_image=HEAD_IMAGE,
         labels_only="HEAD~2",
-        known=Path(__file__).parents[1] / "discourse" / "known",
+        known=Path(__file__).parents[1] / "scenarios" / "discourse" / "known",
     ),
 }
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from lab.history import History, Note, ServiceSeen, TasksSeen
-from lab.swarm import RUNNING, Service, ServiceSpec, Task
-from lab.virtual.mirror import Mirror
+from stamplab.lab.model.history import History, Note, ServiceSeen, TasksSeen
+from stamplab.lab.model.swarm import RUNNING, Service, ServiceSpec, Task
+from stamplab.lab.virtual.mirror import Mirror
 
 UPGRADE_BEGINS = "==> stage upgrade"
 _ROUNDED_S = 1e-3

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from lab.errors import UsageError
-from lab.history import Acted, RecorderLost
-from lab.nemesis import RollBack, in_words
-from lab.pressure import Ample, Squeeze
-from lab.recipe.standin import Fault
-from scenarios.exploring.trial import GUARD, Trial
+from stamplab.lab.errors import UsageError
+from stamplab.lab.faults.memory_pressure import Ample, Squeeze
+from stamplab.lab.faults.operator import RollBack, in_words
+from stamplab.lab.model.history import Acted, RecorderLost
+from stamplab.lab.recipe.workload_overlay import Fault
+from stamplab.search.trial import GUARD, Trial
 
 Broken = str
 """In what way a law was broken, as a clause."""

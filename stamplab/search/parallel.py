@@ -14,14 +14,14 @@ from time import monotonic
 
 import msgspec
 
-from lab.errors import LabError
-from scenarios.exploring.ground import explorable_named, ground_of
-from scenarios.exploring.laws import LAWS
-from scenarios.exploring.schedule import Schedule, read_kept
-from scenarios.exploring.search import Found, Search, Stopped
-from scenarios.exploring.strategies import schedules
-from scenarios.exploring.trial import Trial
-from scenarios.worlds import virtual
+from stamplab.lab.errors import LabError
+from stamplab.runner.worlds import virtual
+from stamplab.search.explorable import explorable_named, ground_of
+from stamplab.search.laws import LAWS
+from stamplab.search.schedule import Schedule, read_kept
+from stamplab.search.search import Found, Search, Stopped
+from stamplab.search.strategies import schedules
+from stamplab.search.trial import Trial
 
 _TELL_EVERY = 10
 _HEAR_S = 1.0

@@ -13,21 +13,21 @@ from typing import Any
 
 import msgspec
 
-from lab.abra.deploy import ChaosDeploy
-from lab.history import Deployed, Observation
-from lab.nemesis import Act
-from lab.recipe import checkout
-from lab.recipe.granted import granted_to
-from lab.recipe.resolver import Resolved
-from lab.recipe.standin import FAULTY, Fault
-from lab.swarm import Service
-from lab.virtual.world import VirtualWorld
-from lab.world import Deployer, Stack
-from scenarios.discourse.plays import Subject
-from scenarios.exploring.schedule import Schedule
-from scenarios.exploring.truth import Truth
-from scenarios.planted import Planted, stamp_of
-from scenarios.play import REFUSED_RATIO, Ground, prepare_ground, tree_of
+from stamplab.lab.abra.deploy import ChaosDeploy
+from stamplab.lab.faults.operator import Act
+from stamplab.lab.faults.stamp import Planted, stamp_of
+from stamplab.lab.model.history import Deployed, Observation
+from stamplab.lab.model.swarm import Service
+from stamplab.lab.recipe import checkout
+from stamplab.lab.recipe.prerequisites import granted_to
+from stamplab.lab.recipe.resolver import Resolved
+from stamplab.lab.recipe.workload_overlay import FAULTY, Fault
+from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.lab.world import Deployer, Stack
+from stamplab.runner.play import REFUSED_RATIO, Ground, prepare_ground, tree_of
+from stamplab.scenarios.discourse.plays import Subject
+from stamplab.search.ground_truth import Truth
+from stamplab.search.schedule import Schedule
 
 _NANOSECONDS = 1_000_000_000
 
@@ -97,7 +97,7 @@ def rehearse(
 
 
 class RehearsedTree:
-    """A run's tree whose deploys were rehearsed; see `harness.tree.Tree`."""
+    """A run's tree whose deploys were rehearsed; see `stamplab.harness.ci.tree.Tree`."""
 
     def __init__(
         self, rehearsal: Rehearsal, schedule: Schedule, world: VirtualWorld, truth: Truth

@@ -14,17 +14,17 @@ from typing import Any
 
 import msgspec
 
-from harness.generic import HC1Read
-from harness.policy import Policy
-from lab.errors import UsageError
-from lab.nemesis import Act, LoseSight, Operation
-from lab.pressure import Ample, Pressure
-from lab.recipe.standin import Fault, Timing
-from lab.virtual.conditions import Conditions
-from lab.workload.shape import MemoryShape
-from scenarios.discourse.plays import Subject
-from scenarios.planted import Planted
-from scenarios.scenario import Scenario
+from stamplab.harness.ci.generic import HC1Read
+from stamplab.harness.ci.policy import Policy
+from stamplab.lab.errors import UsageError
+from stamplab.lab.faults.memory_pressure import Ample, Pressure
+from stamplab.lab.faults.operator import Act, LoseSight, Operation
+from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.recipe.workload_overlay import Fault, Timing
+from stamplab.lab.virtual.conditions import Conditions
+from stamplab.lab.workload.shape import MemoryShape
+from stamplab.scenarios.discourse.plays import Subject
+from stamplab.scenarios.scenario import Scenario
 
 _ID_DIGITS = 10
 _ANYWAY_S = 60.0

@@ -11,11 +11,11 @@ from hypothesis import seed as seeded
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-from lab.virtual.conditions import Conditions, Looks, Node
-from scenarios.exploring import laws
-from scenarios.exploring.laws import Law
-from scenarios.exploring.schedule import Schedule
-from scenarios.exploring.trial import Trial
+from stamplab.lab.virtual.conditions import Conditions, Looks, Node
+from stamplab.search import laws
+from stamplab.search.laws import Law
+from stamplab.search.schedule import Schedule
+from stamplab.search.trial import Trial
 
 Play = Callable[[Schedule], Trial]
 Tell = Callable[[str], None]

@@ -13,8 +13,9 @@ from typing import TypeVar
 
 from hypothesis import strategies as st
 
-from harness.policy import Policy
-from lab.nemesis import (
+from stamplab.harness.ci.policy import Policy
+from stamplab.lab.faults.memory_pressure import Ample, Pressure, Pulse, Ramp, Squeeze
+from stamplab.lab.faults.operator import (
     NextVersion,
     Operation,
     Recreate,
@@ -24,12 +25,11 @@ from lab.nemesis import (
     RollBack,
     Scale,
 )
-from lab.pressure import Ample, Pressure, Pulse, Ramp, Squeeze
-from lab.recipe.standin import Fault, Timing
-from lab.virtual.conditions import Commits, Conditions, Looks, Moments, Node, Sight
-from lab.workload.shape import MemoryShape
-from scenarios.exploring.schedule import Change, Meddling, Schedule
-from scenarios.planted import Planted
+from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.recipe.workload_overlay import Fault, Timing
+from stamplab.lab.virtual.conditions import Commits, Conditions, Looks, Moments, Node, Sight
+from stamplab.lab.workload.shape import MemoryShape
+from stamplab.search.schedule import Change, Meddling, Schedule
 
 Value = TypeVar("Value")
 _MIB = 1024 * 1024

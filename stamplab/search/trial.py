@@ -6,21 +6,21 @@ from functools import cached_property
 
 import msgspec
 
-from harness.app import App
-from harness.lifecycle import SightLost
-from harness.results import Results, StageResult
-from lab.abra.deploy import WHOSE
-from lab.history import Finding, History, LimitSet, Note, line_of
-from lab.recipe.resolver import Resolved
-from lab.virtual.journal import Clock, Remembered
-from lab.virtual.swarmsim import SwarmSim
-from lab.virtual.world import VirtualWorld
-from lab.world import Stack
-from scenarios.exploring.rehearsal import Rehearsal, RehearsedTree
-from scenarios.exploring.schedule import Change, Schedule
-from scenarios.exploring.truth import UPGRADE_BEGINS, Truth
-from scenarios.play import Ground, play
-from scenarios.scenario import Scenario
+from stamplab.harness.ci.app import App
+from stamplab.harness.ci.lifecycle import SightLost
+from stamplab.harness.ci.results import Results, StageResult
+from stamplab.lab.abra.deploy import WHOSE
+from stamplab.lab.model.history import Finding, History, LimitSet, Note, line_of
+from stamplab.lab.recipe.resolver import Resolved
+from stamplab.lab.virtual.journal import Clock, Remembered
+from stamplab.lab.virtual.swarmsim import SwarmSim
+from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.lab.world import Stack
+from stamplab.runner.play import Ground, play
+from stamplab.scenarios.scenario import Scenario
+from stamplab.search.ground_truth import UPGRADE_BEGINS, Truth
+from stamplab.search.rehearsal import Rehearsal, RehearsedTree
+from stamplab.search.schedule import Change, Schedule
 
 GUARD = "assert_upgrade_converged"
 AFTERWARDS_S = 3.0

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from lab.history import (
+from stamplab.lab.faults.memory_pressure import Ample, Pressure, Pulse, Ramp, Squeeze
+from stamplab.lab.faults.operator import in_words
+from stamplab.lab.model.history import (
     Acted,
     ContainerEnded,
     EngineEvent,
@@ -16,11 +18,9 @@ from lab.history import (
     OomKill,
     ServiceSeen,
 )
-from lab.nemesis import in_words
-from lab.pressure import Ample, Pressure, Pulse, Ramp, Squeeze
-from lab.swarm import Service
-from scenarios.exploring.schedule import Schedule
-from scenarios.exploring.trial import Trial
+from stamplab.lab.model.swarm import Service
+from stamplab.search.schedule import Schedule
+from stamplab.search.trial import Trial
 
 _MIB = 1024 * 1024
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from lab.history import (
+from stamplab.lab.model.history import (
     ClientProbe,
     ContainerEnded,
     EngineEvent,
@@ -22,7 +22,7 @@ from lab.history import (
     ServiceSeen,
     TasksSeen,
 )
-from lab.swarm import RUNNING, Service, ServiceSpec, Task
+from stamplab.lab.model.swarm import RUNNING, Service, ServiceSpec, Task
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.attribution.facts import SIGKILLED, Attribution, Death
-from lab.history import OomKill
+from stamplab.harness.checks.attribution.facts import SIGKILLED, Attribution, Death
+from stamplab.lab.model.history import OomKill
 
 _MIB = 1024 * 1024
 

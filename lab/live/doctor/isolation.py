@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lab import programs
-from lab.errors import LabError
-from lab.live import sandbox
-from lab.live.doctor.check import Check, lack, note, ok, sentence
+from stamplab.lab.errors import LabError
+from stamplab.lab.live import sandbox
+from stamplab.lab.live.doctor.check import Check, lack, note, ok, sentence
+from stamplab.lab.support import programs
 
 _PROC = Path("/proc")
 _TIMEOUT_S = 60

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from lab.history import Deployed, HistoryWriter
-from lab.live.recorders.program import ProgramRecorder
+from stamplab.lab.live.recorders.program import ProgramRecorder
+from stamplab.lab.model.history import Deployed, HistoryWriter
 
 
 class AttachedClient(ProgramRecorder):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
-from lab.history import HistoryWriter, Note
-from lab.live.recorders.program import ProgramRecorder
+from stamplab.lab.live.recorders.program import ProgramRecorder
+from stamplab.lab.model.history import HistoryWriter, Note
 
 _BEGUN = "the deploy may begin"
 _UNTIL_TOLD = ("import sys", f"print({_BEGUN!r}, file=sys.stderr, flush=True)", "sys.stdin.read()")

@@ -8,11 +8,8 @@ import docker
 import msgspec
 import requests
 
-from lab.errors import LabError
-from lab.history import Acted, HistoryWriter, RecorderLost
-from lab.live.api import fetch
-from lab.live.recorders.recorder import Recorder
-from lab.nemesis import (
+from stamplab.lab.errors import LabError
+from stamplab.lab.faults.operator import (
     Act,
     LoseSight,
     Operation,
@@ -23,6 +20,9 @@ from lab.nemesis import (
     edited,
     in_words,
 )
+from stamplab.lab.live.api import fetch
+from stamplab.lab.live.recorders.recorder import Recorder
+from stamplab.lab.model.history import Acted, HistoryWriter, RecorderLost
 
 _OK = (200, 201)
 

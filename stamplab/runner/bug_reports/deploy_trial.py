@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.guard import Baseline, Expectation, Guard, Ruling
-from lab.history import CommandRan, Deployed, Record, ServiceSeen
-from lab.world import World
-from scenarios.record.step import Create, Deploy, told
-from scenarios.record.wanted import STAMP, Wanted
+from stamplab.harness.guard import Baseline, Expectation, Guard, Ruling
+from stamplab.lab.model.history import CommandRan, Deployed, Record, ServiceSeen
+from stamplab.lab.model.service_spec import STAMP, Wanted
+from stamplab.lab.world import World
+from stamplab.scenarios.bug_reports.step import Create, Deploy, told
 
 
 class Trial:

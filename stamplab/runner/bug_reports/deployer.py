@@ -7,17 +7,17 @@ from typing import Protocol
 
 import msgspec
 
-from lab.errors import LabError
-from lab.live.recorders.attached import AttachedClient
-from lab.live.recorders.waiter import Waiter
-from lab.live.world import LiveWorld
-from lab.recipe.resolver import Resolved
-from lab.virtual.world import VirtualWorld
-from lab.world import World
-from scenarios.record.wanted import STAMP, Wanted, create_flags, spec_of, update_flags
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.recorders.docker_client import AttachedClient
+from stamplab.lab.live.recorders.guard_process import Waiter
+from stamplab.lab.live.world import LiveWorld
+from stamplab.lab.model.service_spec import STAMP, Wanted, create_flags, spec_of, update_flags
+from stamplab.lab.recipe.resolver import Resolved
+from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.lab.world import World
 
 _VIRTUAL_IMAGE = "stampload:virtual"
-_GUARD = (sys.executable, "-P", "-m", "scenarios", "guard")
+_GUARD = (sys.executable, "-P", "-m", "stamplab", "guard")
 _VIRTUAL_MEMORY_BYTES = 24 << 30
 """Of the virtual node, as the scheduler counts it (lab/virtual/swarmsim/README.md)."""
 

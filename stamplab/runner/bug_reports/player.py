@@ -1,7 +1,7 @@
 """Plays an entry of the record: does its steps, looks on, and puts together what was seen.
 
 A play is a generator: it yields until when it would wait, and is given each record of the world, or
-None when that moment has come: `scenarios.record.conductor` plays many side by side.
+None when that moment has come: `stamplab.runner.bug_reports.side_by_side` plays many side by side.
 """
 
 from __future__ import annotations
@@ -9,17 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import NamedTuple
 
-from lab.errors import LabError
-from lab.history import CommandRan, Deployed, Note, Record, RecorderLost, ServiceSeen, TasksSeen
-from lab.live.recorders.waiter import Waiter
-from lab.nemesis import Act, Remove
-from lab.swarm import SETTLED_STATES
-from lab.world import World
-from scenarios.record.entry import Entry
-from scenarios.record.observer import WATCH_S, Observer
-from scenarios.record.operator import Operator
-from scenarios.record.played import Client, Command, Life, Played, Tried, life_of
-from scenarios.record.step import (
+from stamplab.harness.checks.deploy_ground_truth import WATCH_S, Observer
+from stamplab.lab.errors import LabError
+from stamplab.lab.faults.operator import Act, Remove
+from stamplab.lab.live.recorders.guard_process import Waiter
+from stamplab.lab.model.history import (
+    CommandRan,
+    Deployed,
+    Note,
+    Record,
+    RecorderLost,
+    ServiceSeen,
+    TasksSeen,
+)
+from stamplab.lab.model.service_spec import Wanted
+from stamplab.lab.model.swarm import SETTLED_STATES
+from stamplab.lab.world import World
+from stamplab.runner.bug_reports.deploy_trial import Trial
+from stamplab.runner.bug_reports.deployer import Operator
+from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.scenarios.bug_reports.step import (
     Create,
     Deploy,
     Interrupt,
@@ -29,8 +38,7 @@ from scenarios.record.step import (
     WaitFor,
     told,
 )
-from scenarios.record.trial import Trial
-from scenarios.record.wanted import Wanted
+from stamplab.scenarios.bug_reports.timeline import Client, Command, Life, Played, Tried, life_of
 
 Waiting = Generator[float, Record | None, None]
 _TAKEN_S = 60.0

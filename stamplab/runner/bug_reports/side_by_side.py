@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lab.errors import LabError
-from lab.history import Record
-from lab.world import World
-from scenarios.record.play import Play, Waiting
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import Record
+from stamplab.lab.world import World
+from stamplab.runner.bug_reports.player import Play, Waiting
 
 
 def conduct(

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from harness.evidence import EvidenceFolder
-from harness.verdict import Verdict, merge
-from lab.errors import LabError
-from lab.history import (
+from stamplab.harness.checks.deploy_ground_truth import WATCH_S
+from stamplab.harness.verdict import Verdict, merge
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.world import LiveWorld
+from stamplab.lab.model.history import (
     CommandRan,
     ContainerEnded,
     Deployed,
@@ -23,17 +24,16 @@ from lab.history import (
     line_of,
     read_history,
 )
-from lab.live.world import LiveWorld
-from lab.swarm import SERVICE_NAME_LABEL
-from lab.world import World
-from scenarios.record.conductor import conduct
-from scenarios.record.entry import Entry
-from scenarios.record.judging import Judged, judge
-from scenarios.record.observer import WATCH_S
-from scenarios.record.operator import operator_on
-from scenarios.record.play import Play
-from scenarios.record.played import Client, Command, Played
-from scenarios.worlds import Live, Means, Opening
+from stamplab.lab.model.swarm import SERVICE_NAME_LABEL
+from stamplab.lab.world import World
+from stamplab.runner.bug_reports.deployer import operator_on
+from stamplab.runner.bug_reports.player import Play
+from stamplab.runner.bug_reports.side_by_side import conduct
+from stamplab.runner.bug_reports.verdict import Judged, judge
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.worlds import Live, Means, Opening
+from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.scenarios.bug_reports.timeline import Client, Command, Played
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from scenarios.record.entry import Entry
-from scenarios.record.played import Client
-from scenarios.record.step import told
-from scenarios.record.table import Row, Said, Table
-from scenarios.render import VERDICT_STYLES
+from stamplab.render import VERDICT_STYLES
+from stamplab.runner.bug_reports.table import Row, Said, Table
+from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.scenarios.bug_reports.step import told
+from stamplab.scenarios.bug_reports.timeline import Client
 
 WORLDS = ("live", "virtual")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.guard import Outcome, Ruling
-from harness.verdict import Verdict
-from scenarios.discourse.shapes import GUARD
-from scenarios.record.entry import Entry, Sign
-from scenarios.record.observer import Fate
-from scenarios.record.played import Command, Life, Played, Tried
-from scenarios.shape import Shape, Stamp
+from stamplab.harness.checks.deploy_ground_truth import Fate
+from stamplab.harness.checks.shape import Shape, Stamp
+from stamplab.harness.guard import Outcome, Ruling
+from stamplab.harness.verdict import Verdict
+from stamplab.scenarios.bug_reports.report import Entry, Sign
+from stamplab.scenarios.bug_reports.timeline import Command, Life, Played, Tried
+from stamplab.scenarios.discourse.shapes import GUARD
 
 RIGHT: dict[Fate, frozenset[Outcome]] = {
     Fate.DEPLOYED: frozenset({Outcome.CONVERGED}),

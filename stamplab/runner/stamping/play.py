@@ -11,14 +11,14 @@ from string import Template
 
 import msgspec
 
-from lab import programs
-from lab.abra.empty_swarm import empty_swarm
-from lab.abra.folder import AbraFolder
-from lab.abra.program import Abra, Program, stamp_in
-from lab.errors import LabError
-from lab.history import CommandRan
-from lab.recipe import git
-from scenarios.stamping.experiment import ABRA_DIR, Experiment, Ground, Step
+from stamplab.lab.abra.driver import Abra, Program, stamp_in
+from stamplab.lab.abra.empty_swarm import empty_swarm
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import CommandRan
+from stamplab.lab.recipe import git
+from stamplab.lab.support import programs
+from stamplab.scenarios.stamping.experiment import ABRA_DIR, Experiment, Ground, Step
 
 _TIMEOUT_S = 60.0
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.naming import app_domain
-from lab.abra.app import AbraApp
-from lab.errors import UsageError
-from lab.recipe import checkout, git
-from lab.recipe.compose import DEFAULT_FILE
-from lab.recipe.settings import Setting, parse_env, parse_settings
-from scenarios.stamping.experiment import Ground, Whose
+from stamplab.harness.ci.naming import app_domain
+from stamplab.lab.abra.app import AbraApp
+from stamplab.lab.errors import UsageError
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.compose import DEFAULT_FILE
+from stamplab.lab.recipe.env_file import Setting, parse_env, parse_settings
+from stamplab.scenarios.stamping.experiment import Ground, Whose
 
 _NOT_OURS = ("TYPE", "RECIPE", "DOMAIN", "COMPOSE_FILE")
 _PR = "2"

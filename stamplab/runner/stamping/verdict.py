@@ -6,11 +6,11 @@ import re
 
 import msgspec
 
-from harness.verdict import Verdict
-from lab.abra.program import last_line
-from lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
-from scenarios.stamping.experiment import Experiment, Ground, Whose
-from scenarios.stamping.play import StampRun
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.abra.driver import last_line
+from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
+from stamplab.runner.stamping.play import StampRun
+from stamplab.scenarios.stamping.experiment import Experiment, Ground, Whose
 
 _BAIL = re.compile(r"secret not (?:generated|inserted \(#generate=false\)): \S+")
 

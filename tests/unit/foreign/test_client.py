@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.guard import Outcome
-from harness.guarding.following import follow
-from harness.guarding.watch import Plan, Watch
-from lab.foreign.client import Client, Silent
-from lab.foreign.endpoint import Endpoint, Tls
-from lab.foreign.swarm import ForeignSwarm
+from stamplab.harness.guard import Outcome
+from stamplab.harness.guard.deploy_watch import Plan, Watch
+from stamplab.harness.guard.loop import follow
+from stamplab.lab.remote.client import Client, Silent
+from stamplab.lab.remote.endpoint import Endpoint, Tls
+from stamplab.lab.remote.watcher import ForeignSwarm
 from tests.certificate import CERT, KEY
 from tests.unit.foreign.engine import Engine, _Handler, container, task
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab.errors import LabError, UsageError
-from lab.foreign.endpoint import DEFAULT_HOST, find_endpoint, for_children
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.remote.endpoint import DEFAULT_HOST, find_endpoint, for_children
 
 Environment = dict[str, str]
 

@@ -6,9 +6,17 @@ from collections.abc import Mapping
 
 import pytest
 
-from lab.foreign.pace import COALESCE_S, POLL_S, REMOTE_S, REPORT_S, SAFETY_S, Look, Pace
-from lab.history import EngineEvent
-from lab.swarm import TASK_LABEL, Task
+from stamplab.lab.model.history import EngineEvent
+from stamplab.lab.model.swarm import TASK_LABEL, Task
+from stamplab.lab.remote.poll_schedule import (
+    COALESCE_S,
+    POLL_S,
+    REMOTE_S,
+    REPORT_S,
+    SAFETY_S,
+    Look,
+    Pace,
+)
 from tests.builders import HEAD, task
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError, UsageError
-from lab.foreign import ssh as ssh_bridge
-from lab.foreign.client import Client, Silent
-from lab.foreign.endpoint import Endpoint
-from lab.foreign.ssh import SshBridge, ssh_command
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.remote import ssh as ssh_bridge
+from stamplab.lab.remote.client import Client, Silent
+from stamplab.lab.remote.endpoint import Endpoint
+from stamplab.lab.remote.ssh import SshBridge, ssh_command
 
 DIAL = ("docker", "system", "dial-stdio")
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.foreign.starts import MOST_S, Starts
-from lab.history import EngineEvent
-from lab.swarm import TASK_LABEL, Task
+from stamplab.lab.model.history import EngineEvent
+from stamplab.lab.model.swarm import TASK_LABEL, Task
+from stamplab.lab.remote.start_times import MOST_S, Starts
 from tests.builders import HEAD, task
 
 HEALTHY = "health_status: healthy"

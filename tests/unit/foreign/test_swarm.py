@@ -8,13 +8,13 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from lab.errors import UsageError
-from lab.foreign.client import Client, NotAManager, Silent
-from lab.foreign.endpoint import Endpoint
-from lab.foreign.seen import Seen
-from lab.foreign.swarm import ForeignSwarm
-from lab.history import ContainerEnded, Deployed, EngineEvent, ServiceSeen, TasksSeen
-from lab.swarm import Service
+from stamplab.lab.errors import UsageError
+from stamplab.lab.model.history import ContainerEnded, Deployed, EngineEvent, ServiceSeen, TasksSeen
+from stamplab.lab.model.swarm import Service
+from stamplab.lab.remote.client import Client, NotAManager, Silent
+from stamplab.lab.remote.endpoint import Endpoint
+from stamplab.lab.remote.snapshot import Seen
+from stamplab.lab.remote.watcher import ForeignSwarm
 from tests.unit.foreign.engine import Engine, container, task
 
 APP, DB = "shop_app", "shop_db"

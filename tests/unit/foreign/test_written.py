@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from lab.foreign.written import Written
-from lab.history import EngineEvent
-from lab.swarm import Service
+from stamplab.lab.model.history import EngineEvent
+from stamplab.lab.model.swarm import Service
+from stamplab.lab.remote.service_writes import Written
 from tests.builders import BASE, HEAD, service
 
 IN_UPDATE = service(HEAD, BASE, "updating")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from itertools import count
 
-from harness.guarding.following import follow
-from harness.guarding.verdict import Verdict
-from harness.guarding.watch import Plan, Watch
-from lab.foreign.seen import Seen
-from lab.history import Deployed, Observation, ServiceSeen, TasksSeen, placed
+from stamplab.harness.guard.deploy_watch import Plan, Watch
+from stamplab.harness.guard.loop import follow
+from stamplab.harness.guard.stack_verdict import Verdict
+from stamplab.lab.model.history import Deployed, Observation, ServiceSeen, TasksSeen, placed
+from stamplab.lab.remote.snapshot import Seen
 from tests.builders import deployed as deploy_ended
 
 NODE = "here"

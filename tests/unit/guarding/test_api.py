@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.guard import Outcome
-from harness.guarding import guarding
-from harness.guarding.api import NotConverged
-from lab.errors import LabError, UsageError
+from stamplab.harness.guard import Outcome
+from stamplab.harness.guard.api import NotConverged
+from stamplab.harness.guard.guarding import guarding
+from stamplab.lab.errors import LabError, UsageError
 from tests.unit.foreign.engine import Engine, container, task
 
 pytest_plugins = ["pytester"]
@@ -107,7 +107,7 @@ def test_the_fixture_fails_a_test_with_the_reason(
             guard.check()
         """
     )
-    done = pytester.runpytest_subprocess("-p", "harness.guarding.plugin")
+    done = pytester.runpytest_subprocess("-p", "stamplab.pytest_plugin")
     done.assert_outcomes(**{ends: 1})
     if ends == "failed":
         done.stdout.fnmatch_lines(["*NotConverged: stamp mismatch: the image image:head was exp*"])
@@ -122,7 +122,7 @@ def test_the_plugin_is_registered_and_imports_nothing_of_ours() -> None:
     module = project["entry-points"]["pytest11"]["stamplab"]
     script = (
         f"import {module}, sys\n"
-        "print(sorted({'click', 'docker', 'msgspec', 'requests', 'harness.guard'} & "
+        "print(sorted({'click', 'docker', 'msgspec', 'requests', 'stamplab.harness.guard'} & "
         "set(sys.modules)))"
     )
     done = subprocess.run(

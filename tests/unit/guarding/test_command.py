@@ -17,10 +17,10 @@ from typing import IO, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.guard import Outcome
-from harness.guarding.command import guard
-from lab.errors import LabError
-from scenarios.cli import stamplab
+from stamplab.cli.guard import guard
+from stamplab.cli.main import stamplab
+from stamplab.harness.guard import Outcome
+from stamplab.lab.errors import LabError
 from tests.unit.foreign.engine import Engine, container, task
 
 ROOT = Path(__file__).parents[3]
@@ -192,7 +192,7 @@ def test_it_is_one_of_stamplabs_commands() -> None:
 class Running:
     def __init__(self, engine: Engine, *words: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "scenarios", "guard", *words],
+            [sys.executable, "-P", "-m", "stamplab", "guard", *words],
             env={**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_HOST": engine.address},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -359,7 +359,7 @@ import os, pty, sys
 keys, *words = sys.argv[1:]
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "scenarios", "guard", *words])
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "stamplab", "guard", *words])
 said, typed = b"", False
 while True:
     try:
@@ -398,11 +398,11 @@ def test_at_a_terminal_the_deploy_may_ask(up: Engine, keys: str, exit_code: int,
 
 def test_its_help_needs_nothing_of_the_lab() -> None:
     script = (
-        "import sys, scenarios.entry\n"
-        "from harness.guarding.main import run\n"
+        "import sys, stamplab.entry\n"
+        "from stamplab.cli.guard_main import run\n"
         "run(['--help'])\n"
         "print(sorted({'git', 'hypothesis', 'docker', 'requests', 'psutil', 'yaml', 'rich', "
-        "'scenarios.cli', 'lab.live'} & set(sys.modules)), file=sys.stderr)"
+        "'stamplab.cli.main', 'stamplab.lab.live'} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
@@ -412,11 +412,12 @@ def test_its_help_needs_nothing_of_the_lab() -> None:
 
 def test_its_work_needs_nothing_of_the_lab(up: Engine) -> None:
     script = (
-        "import sys, scenarios.entry\n"
-        "from harness.guarding.main import run\n"
+        "import sys, stamplab.entry\n"
+        "from stamplab.cli.guard_main import run\n"
         f"print(run(['{APP}', '--quiet', '--', 'true']))\n"
-        "print(sorted({'git', 'hypothesis', 'psutil', 'yaml', 'rich', 'scenarios.cli', 'lab.live'}"
-        " & set(sys.modules)))"
+        "unwanted = {'git', 'hypothesis', 'psutil', 'yaml', 'rich'}\n"
+        "unwanted |= {'stamplab.cli.main', 'stamplab.lab.live'}\n"
+        "print(sorted(unwanted & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -15,11 +15,11 @@ import msgspec
 import pytest
 import yaml
 
-from harness.guard import Outcome
-from harness.guarding.command import guard
-from harness.guarding.report import Deploy, Report
-from harness.guarding.telling import Failure
-from harness.guarding.verdict import ServiceVerdict
+from stamplab.cli.guard import guard
+from stamplab.harness.guard import Outcome
+from stamplab.harness.guard.failure import Failure
+from stamplab.harness.guard.report import Deploy, Report
+from stamplab.harness.guard.stack_verdict import ServiceVerdict
 
 TEXT = (Path(__file__).parents[3] / "docs" / "guard.md").read_text()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.guard import Baseline, Outcome
-from harness.guarding.expecting import Wanted, is_image, labels_of, mismatch
-from lab.errors import UsageError
-from lab.swarm import STACK_LABEL, Service
+from stamplab.harness.guard import Baseline, Outcome
+from stamplab.harness.guard.expectations import Wanted, is_image, labels_of, mismatch
+from stamplab.lab.errors import UsageError
+from stamplab.lab.model.swarm import STACK_LABEL, Service
 from tests.builders import BASE, HEAD, NAME, STACK, STAMP, service, spec
 
 SHA = "0123456789abcdef0123456789abcdef01234567"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.guard import Baseline
-from harness.guarding.gaps import RESOLUTION_S, hidden
-from lab.swarm import Service
+from stamplab.harness.guard import Baseline
+from stamplab.harness.guard.unobserved_gap import RESOLUTION_S, hidden
+from stamplab.lab.model.swarm import Service
 from tests.builders import BASE, HEAD, NAME, RELABELLED, THIRD, service, status
 
 LONG_S = 30.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.guarding.telling import Facts, Failure, in_words
-from lab.history import ContainerEnded, Observation, placed
-from lab.swarm import Task
+from stamplab.harness.guard.failure import Facts, Failure, in_words
+from stamplab.lab.model.history import ContainerEnded, Observation, placed
+from stamplab.lab.model.swarm import Task
 from tests.builders import HEAD, container_event, listed, task
 
 HERE, THERE = "node-here", "node-there"

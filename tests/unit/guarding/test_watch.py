@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.guard import Outcome
-from harness.guarding.expecting import Wanted
-from harness.guarding.verdict import Verdict
-from harness.guarding.watch import Plan, Watch
-from lab.history import Observation
-from lab.swarm import STACK_LABEL, Service, ServiceSpec, Task
+from stamplab.harness.guard import Outcome
+from stamplab.harness.guard.deploy_watch import Plan, Watch
+from stamplab.harness.guard.expectations import Wanted
+from stamplab.harness.guard.stack_verdict import Verdict
+from stamplab.lab.model.history import Observation
+from stamplab.lab.model.swarm import STACK_LABEL, Service, ServiceSpec, Task
 from tests.builders import (
     BASE,
     HEAD,

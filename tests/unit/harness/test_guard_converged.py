@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.guard import Outcome
-from lab.history import Observation, TasksSeen
-from lab.swarm import ServiceSpec, Task, UpdatePolicy
+from stamplab.harness.guard import Outcome
+from stamplab.lab.model.history import Observation, TasksSeen
+from stamplab.lab.model.swarm import ServiceSpec, Task, UpdatePolicy
 from tests.builders import (
     BASE,
     HEAD,

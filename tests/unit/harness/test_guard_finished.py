@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.guard import Outcome
-from lab.swarm import ServiceSpec, Task
+from stamplab.harness.guard import Outcome
+from stamplab.lab.model.swarm import ServiceSpec, Task
 from tests.builders import BASE, HEAD, Story, deployed, listed, seen, service, spec, task
 from tests.unit.harness.watching import BEFORE, NEW, OLD, rule, upgrade
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.guard import Outcome, modes
-from lab.swarm import Service, ServiceSpec, Task
+from stamplab.harness.guard import Outcome, modes
+from stamplab.lab.model.swarm import Service, ServiceSpec, Task
 from tests.builders import BASE, HEAD, Story, deployed, listed, seen, service, spec, task
 from tests.unit.harness.watching import BEFORE, rule
 

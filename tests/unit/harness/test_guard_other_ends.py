@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harness.guard import Baseline, Outcome
-from harness.guard.outcome import Ruling
-from harness.guard.view import update_status_started
-from harness.verdict import Verdict
-from lab.history import Observation, RecorderLost
-from lab.swarm import Service, Task
+from stamplab.harness.guard import Baseline, Outcome
+from stamplab.harness.guard.outcome import Ruling
+from stamplab.harness.guard.view import update_status_started
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.model.history import Observation, RecorderLost
+from stamplab.lab.model.swarm import Service, Task
 from tests.builders import (
     BASE,
     HEAD,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.guard import Outcome
-from harness.guard.rules import LAST_WORDS_S
-from lab.history import Observation, RecorderLost
-from lab.swarm import Task, UpdatePolicy
+from stamplab.harness.guard import Outcome
+from stamplab.harness.guard.rules import LAST_WORDS_S
+from stamplab.lab.model.history import Observation, RecorderLost
+from stamplab.lab.model.swarm import Task, UpdatePolicy
 from tests.builders import (
     BASE,
     HEAD,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.guard import Outcome
-from lab.history import Observation
-from lab.swarm import ServiceSpec, UpdateStatus
+from stamplab.harness.guard import Outcome
+from stamplab.lab.model.history import Observation
+from stamplab.lab.model.swarm import ServiceSpec, UpdateStatus
 from tests.builders import (
     BASE,
     HEAD,

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab.pressure import Ample
-from scenarios.discourse import plays
-from scenarios.played import Played
+from stamplab.lab.faults.memory_pressure import Ample
+from stamplab.runner.play_record import Played
+from stamplab.scenarios.discourse import plays
 from tests.unit.scenarios.playing import play_fake
 
 SETTINGS = plays.Settings()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness.results import Results, StageEnd, StageResult
-from lab.history import History, Observation, Record
-from scenarios.play import play, prepare_ground, tree_of
-from scenarios.played import Played
-from scenarios.scenario import Scenario
+from stamplab.harness.ci.results import Results, StageEnd, StageResult
+from stamplab.lab.model.history import History, Observation, Record
+from stamplab.runner.play import play, prepare_ground, tree_of
+from stamplab.runner.play_record import Played
+from stamplab.scenarios.scenario import Scenario
 from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
 
 

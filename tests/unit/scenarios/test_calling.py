@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lab.live.engine import REQUIRED
-from scenarios import calling
-from scenarios.cli import stamplab
+from stamplab import invocation
+from stamplab.cli.main import stamplab
+from stamplab.lab.live.engine import REQUIRED
 
 ROOT = Path(__file__).parents[3]
 
@@ -20,20 +20,20 @@ ROOT = Path(__file__).parents[3]
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the package lay where no checkout is."""
     place = tmp_path / "site-packages/scenarios/calling.py"
-    monkeypatch.setattr(calling, "__file__", str(place))
+    monkeypatch.setattr(invocation, "__file__", str(place))
 
 
 def test_a_checkout_is_run_by_its_script(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/some/where/__main__.py", "repro", "discourse"])
-    assert calling.again() == (str(ROOT / "run"), "repro", "discourse")
-    assert calling.as_root() == f"sudo {ROOT / 'run'} repro discourse"
+    assert invocation.again() == (str(ROOT / "run"), "repro", "discourse")
+    assert invocation.as_root() == f"sudo {ROOT / 'run'} repro discourse"
 
 
 def test_a_package_names_its_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed(tmp_path, monkeypatch)
     monkeypatch.setenv("STAMPLAB_COMMAND", "/nix/store/x-stamplab/bin/stamplab")
     monkeypatch.setattr(sys, "argv", ["/nix/store/x-stamplab/bin/.stamplab-wrapped", "run", "a b"])
-    assert calling.as_root() == "sudo /nix/store/x-stamplab/bin/stamplab run 'a b'"
+    assert invocation.as_root() == "sudo /nix/store/x-stamplab/bin/stamplab run 'a b'"
 
 
 def test_else_it_is_what_was_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_else_it_is_what_was_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("STAMPLAB_COMMAND", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["bin/stamplab", "doctor"])
-    assert calling.again() == (str(tmp_path / "bin/stamplab"), "doctor")
+    assert invocation.again() == (str(tmp_path / "bin/stamplab"), "doctor")
 
 
 def test_the_version_in_a_line() -> None:

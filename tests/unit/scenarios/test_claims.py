@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from harness.results import StageEnd
-from harness.verdict import Verdict
-from lab.history import (
+from stamplab.claims.discourse import Claim, judge
+from stamplab.harness.ci.results import StageEnd
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.model.history import (
     ClientProbe,
     ContainerEnded,
     Finding,
@@ -20,9 +21,8 @@ from lab.history import (
     ServiceSeen,
     TasksSeen,
 )
-from lab.swarm import Service
-from scenarios.discourse.claims import Claim, judge
-from scenarios.played import Played
+from stamplab.lab.model.swarm import Service
+from stamplab.runner.play_record import Played
 from tests.unit.scenarios.playing import (
     Change,
     tampered,

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import generations
-from harness.generations import Ruling
-from harness.verdict import Verdict
-from lab.nixos.generations import Profile, read_profile
-from lab.nixos.made import Made, make_profiles, object_name
-from scenarios.discourse import constant as module
-from scenarios.discourse.constant import constant
+from stamplab.claims import abra_unchanged as module
+from stamplab.claims.abra_unchanged import constant
+from stamplab.harness.checks import tool_constancy
+from stamplab.harness.checks.tool_constancy import Ruling
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.nixos.fixtures import Made, make_profiles, object_name
+from stamplab.lab.nixos.generations import Profile, read_profile
 
 NOWHERE = Path("/nowhere/profiles")
 
@@ -44,7 +44,7 @@ def test_a_judge_that_always_says_the_same_fails_it(
     def judge(
         read: Profile, since: datetime | None = None, until: datetime | None = None
     ) -> Ruling:
-        steps = generations.timeline(read)
+        steps = tool_constancy.timeline(read)
         return Ruling(verdict=blind, sentence="so it is", steps=steps, changes=())
 
     monkeypatch.setattr(module, "judge_constancy", judge)

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab.live.doctor import Check, State
-from lab.live.reaper import Found, Reaped, Standing
-from scenarios import cli
-from scenarios import doctor as command
-from scenarios.doctor import Diagnosis, conclusion, diagnose
+from stamplab.cli import doctor as command
+from stamplab.cli import main
+from stamplab.cli.doctor import Diagnosis, conclusion, diagnose
+from stamplab.lab.live.doctor import Check, State
+from stamplab.lab.live.reaper import Found, Reaped, Standing
 
 OK = Check(name="swap", state=State.OK, found="off")
 NOTE = Check(name="memory", state=State.NOTE, found="0.5 GB", means="It is little.")
@@ -39,7 +39,7 @@ def run(
     monkeypatch.setattr(command, "examine", examine)
     monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit) as ended:
-        cli.main(["doctor", *arguments])
+        main.main(["doctor", *arguments])
     return ended.value.code, asked
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.verdict import Verdict
-from lab.nixos.made import Made, make_profiles, object_name
-from scenarios import cli
-from scenarios import generations as command
-from scenarios.generations import Constancy
+from stamplab.cli import generations as command
+from stamplab.cli import main
+from stamplab.cli.generations import Constancy
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.nixos.fixtures import Made, make_profiles, object_name
 
 OLD = object_name("abra-0.13.0-beta", "bf6azhpi")
 NEW = object_name("abra-0.14.0-beta")
@@ -46,7 +46,7 @@ def profiles(tmp_path: Path) -> Path:
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[object, str, str]:
     with pytest.raises(SystemExit) as end:
-        cli.main(["generations", *map(str, arguments)])
+        main.main(["generations", *map(str, arguments)])
     out, errors = capsys.readouterr()
     return end.value.code, out, errors
 

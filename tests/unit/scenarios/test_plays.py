@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.generic import HC1Read
-from lab.history import LimitSet, Note, PolicyRead
-from lab.pressure import Ample, Pressure, Squeeze
-from lab.recipe import checkout
-from scenarios.discourse import plays
-from scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION, RECIPE
-from scenarios.played import Played
-from scenarios.scenario import Scenario
+from stamplab.harness.ci.generic import HC1Read
+from stamplab.lab.faults.memory_pressure import Ample, Pressure, Squeeze
+from stamplab.lab.model.history import LimitSet, Note, PolicyRead
+from stamplab.lab.recipe import checkout
+from stamplab.runner.play_record import Played
+from stamplab.scenarios.discourse import plays
+from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION, RECIPE
+from stamplab.scenarios.scenario import Scenario
 from tests.unit.harness.bench import Repositories, build_repositories
 from tests.unit.harness.fake_world import FakeWorld, is_refused, texts
 from tests.unit.scenarios.playing import play_fake

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import pressure
-from lab.nemesis import Act, SetLimit
-from lab.pressure import Ample, Pressure, Pulse, Ramp, Squeeze
-from lab.stretch import stretched
-from lab.workload.shape import MemoryShape
+from stamplab.lab.faults import memory_pressure
+from stamplab.lab.faults.memory_pressure import Ample, Pressure, Pulse, Ramp, Squeeze
+from stamplab.lab.faults.operator import Act, SetLimit
+from stamplab.lab.support.time_scale import stretched
+from stamplab.lab.workload.shape import MemoryShape
 from tests.builders import MIB
 
 
@@ -65,14 +65,14 @@ def test_when_memory_runs_out_new_is_the_largest(shape: MemoryShape, overhead: i
 @given(shape=steep_shapes(), usage=overheads)
 def test_ample_sets_no_limit(shape: MemoryShape, usage: int) -> None:
     Ample().limit_bytes(usage, shape)
-    assert pressure.describe(None, usage, shape) == "no limit: OLD and NEW fit together"
+    assert memory_pressure.describe(None, usage, shape) == "no limit: OLD and NEW fit together"
 
 
 def test_a_limit_is_described_by_its_figures() -> None:
     shape = MemoryShape(steady_bytes=100 * MIB, peak_bytes=300 * MIB, boot_s=1)
     limit = Squeeze().limit_bytes(120 * MIB, shape)
     assert limit == 370 * MIB
-    assert pressure.describe(limit, 120 * MIB, shape) == (
+    assert memory_pressure.describe(limit, 120 * MIB, shape) == (
         "limit 370 MiB: in use 120 MiB, of which OLD's steady 100 MiB; NEW's boot peak 300 MiB"
     )
 

@@ -7,19 +7,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.evidence import EvidenceFolder
-from harness.verdict import Verdict
-from lab.errors import LabError, RecipeRefused, UsageError
-from lab.history import FileLaid, PolicyRead
-from lab.recipe import upstream
-from lab.recipe.source import RecipeSource
-from lab.recipe.trust import Grant
-from lab.recipe.upstream import Commit, RecipeHistory
-from scenarios.discourse.plays import Settings
-from scenarios.played import Played
-from scenarios.recipe.claims import in_words, is_armed
-from scenarios.recipe.programme import programme_of
-from scenarios.recipe.repro import Prepared, Request, look_at, report_on
+from stamplab.claims.recipe import in_words, is_armed
+from stamplab.claims.recipe_plan import programme_of
+from stamplab.cli.repro_recipe import Prepared, Request, look_at, report_on
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.errors import LabError, RecipeRefused, UsageError
+from stamplab.lab.model.history import FileLaid, PolicyRead
+from stamplab.lab.recipe import upstream
+from stamplab.lab.recipe.source import RecipeSource
+from stamplab.lab.recipe.trust import Grant
+from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.play_record import Played
+from stamplab.scenarios.discourse.plays import Settings
 from tests import recipes
 from tests.recipes import bare_clone
 from tests.unit.harness.fake_world import FakeWorld, as_memory_allows

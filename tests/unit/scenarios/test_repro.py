@@ -7,14 +7,14 @@ from typing import Literal
 
 import pytest
 
-from harness.evidence import EvidenceFolder
-from harness.verdict import Verdict
-from lab.errors import UsageError
-from scenarios.discourse.claims import PLAY_OF
-from scenarios.discourse.plays import Settings
-from scenarios.discourse.programme import CLAIMS, Choice, programme_of
-from scenarios.played import Played
-from scenarios.repro import Report, report_on
+from stamplab.claims.discourse import PLAY_OF
+from stamplab.claims.discourse_plan import CLAIMS, Choice, programme_of
+from stamplab.cli.repro_discourse import Report, report_on
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.errors import UsageError
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.play_record import Played
+from stamplab.scenarios.discourse.plays import Settings
 
 Harness = Literal["on", "off", "both"]
 LETTERS = tuple(PLAY_OF)

@@ -11,19 +11,25 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.verdict import Verdict
-from lab.abra.program import Program, stand_in
-from lab.errors import LabError, UsageError
-from lab.history import CommandRan
-from lab.recipe import git, upstream
-from scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
-from scenarios.run import by_hand
-from scenarios.stamping.claim import C2, claim, play_all
-from scenarios.stamping.experiment import Ground, Whose
-from scenarios.stamping.ground import make_ground
-from scenarios.stamping.judge import Stamped, judge_stamping, tell
-from scenarios.stamping.play import StampRun
-from scenarios.stamping.variants import COPY, COUNTER_EXAMPLES, EXPERIMENTS, MIRROR, VARIANTS
+from stamplab.claims.stamping import C2, claim, play_all
+from stamplab.cli.run import by_hand
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.abra.driver import Program, stand_in
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.model.history import CommandRan
+from stamplab.lab.recipe import git, upstream
+from stamplab.runner.stamping.play import StampRun
+from stamplab.runner.stamping.repositories import make_ground
+from stamplab.runner.stamping.verdict import Stamped, judge_stamping, tell
+from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
+from stamplab.scenarios.stamping.experiment import Ground, Whose
+from stamplab.scenarios.stamping.variants import (
+    COPY,
+    COUNTER_EXAMPLES,
+    EXPERIMENTS,
+    MIRROR,
+    VARIANTS,
+)
 from tests import PYTHON_PATH
 
 
@@ -81,7 +87,7 @@ def test_what_is_printed_can_be_pasted(
     stamped: Mapping[str, Stamped], ground: Ground, tmp_path: Path, name: str
 ) -> None:
     script = by_hand(EXPERIMENTS[name], ground, stand_in())
-    ours = f'abra() {{ "{sys.executable}" -P -m scenarios abra "$@"; }}'
+    ours = f'abra() {{ "{sys.executable}" -P -m stamplab abra "$@"; }}'
     lines = [ours if line.startswith("abra()") else line for line in script.splitlines()]
     done = subprocess.run(
         ["sh"],

@@ -7,20 +7,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import hc1
-from harness.results import StageEnd
-from harness.verdict import Verdict
-from lab.errors import LabError
-from lab.history import Finding, Note, Observation, OomKill, ServiceSeen
-from lab.recipe import upstream
-from lab.recipe.standin import Fault
-from lab.recipe.upstream import Commit, RecipeHistory
-from scenarios.discourse import plays
-from scenarios.discourse.recipe import HEAD_IMAGE
-from scenarios.discourse.shapes import GUARD, HC1
-from scenarios.discourse.teeth import ORDERS, Tooth, bite, claim, teeth
-from scenarios.planted import Planted, stamp_of
-from scenarios.played import Played
+from stamplab.claims.negative_controls import ORDERS, Tooth, bite, claim, teeth
+from stamplab.harness.ci import hc1
+from stamplab.harness.ci.results import StageEnd
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.errors import LabError
+from stamplab.lab.faults.stamp import Planted, stamp_of
+from stamplab.lab.model.history import Finding, Note, Observation, OomKill, ServiceSeen
+from stamplab.lab.recipe import upstream
+from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe.workload_overlay import Fault
+from stamplab.runner.play_record import Played
+from stamplab.scenarios.discourse import plays
+from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
+from stamplab.scenarios.discourse.shapes import GUARD, HC1
 from tests.unit.harness.bench import Repositories, build_repositories
 from tests.unit.harness.fake_world import FakeWorld, comes_up, is_oom_killed, is_refused
 from tests.unit.scenarios.playing import play_fake, tampered, with_parts, with_upgrade, without

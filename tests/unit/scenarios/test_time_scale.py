@@ -12,21 +12,22 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from harness.evidence import EvidenceFolder
-from harness.verdict import Verdict
-from lab.errors import LabError
-from lab.live.engine import Engine
-from lab.live.lab import Apparatus
-from lab.recipe.compose import Compose, ComposeService
-from lab.recipe.standin import StandIn
-from scenarios import cli, repro, worlds
-from scenarios.discourse import plays
-from scenarios.discourse.programme import Choice, programme_of
-from scenarios.discourse.recipe import OWN_TIMING, RECIPE
-from scenarios.repro import Report, Request
-from scenarios.scenario import Scenario
-from scenarios.staging import Stage, play_staged
-from scenarios.worlds import Live
+from stamplab.claims.discourse_plan import Choice, programme_of
+from stamplab.cli import main, repro_discourse
+from stamplab.cli.repro_discourse import Report, Request
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.engine import Engine
+from stamplab.lab.live.lab import Apparatus
+from stamplab.lab.recipe.compose import Compose, ComposeService
+from stamplab.lab.recipe.workload_overlay import StandIn
+from stamplab.runner import worlds
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage, play_staged
+from stamplab.runner.worlds import Live
+from stamplab.scenarios.discourse import plays
+from stamplab.scenarios.discourse.recipe import OWN_TIMING, RECIPE
+from stamplab.scenarios.scenario import Scenario
 from tests.unit.scenarios.playing import play_fake
 
 APPARATUS = Apparatus(
@@ -179,11 +180,11 @@ def test_the_whole_run_writes_it_down(tmp_path: Path, monkeypatch: pytest.Monkey
         raise LabError("there is no play in a test")
 
     monkeypatch.setattr(worlds, "prepare", lambda _: APPARATUS)
-    monkeypatch.setattr(repro, "play_staged", no_play)
+    monkeypatch.setattr(repro_discourse, "play_staged", no_play)
     choice = Choice(settings=plays.Settings(time_scale=10))
     request = Request(choice=choice, runs=tmp_path, argv=("stamplab",))
     with pytest.raises(LabError, match="no play in a test"):
-        repro.repro_discourse(request, lambda _: None)
+        repro_discourse.repro_discourse(request, lambda _: None)
     written = (tmp_path / "repro-discourse" / "latest" / "manifest.json").read_bytes()
     assert msgspec.json.decode(written)["options"]["settings"]["time_scale"] == 10
 
@@ -205,9 +206,9 @@ def asked(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[list[Reques
             abra="nobody",
         )
 
-    monkeypatch.setattr(cli, "repro_discourse", no_run)
+    monkeypatch.setattr(main, "repro_discourse", no_run)
     result = CliRunner().invoke(
-        cli.stamplab,
+        main.stamplab,
         ["repro", "discourse", *arguments],
         standalone_mode=False,
         catch_exceptions=False,

@@ -7,16 +7,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab.errors import RecipeRefused
-from lab.live.engine import Engine
-from lab.live.lab import Apparatus
-from lab.recipe.layout import stack_at
-from lab.recipe.trust import Grant
-from scenarios import cli, worlds
-from scenarios.discourse.plays import Settings
-from scenarios.discourse.programme import Choice
-from scenarios.discourse.recipe import RECIPE
-from scenarios.repro import Report, Request, repro_discourse
+from stamplab.claims.discourse_plan import Choice
+from stamplab.cli import main
+from stamplab.cli.repro_discourse import Report, Request, repro_discourse
+from stamplab.lab.errors import RecipeRefused
+from stamplab.lab.live.engine import Engine
+from stamplab.lab.live.lab import Apparatus
+from stamplab.lab.recipe.layout import stack_at
+from stamplab.lab.recipe.trust import Grant
+from stamplab.runner import worlds
+from stamplab.scenarios.discourse.plays import Settings
+from stamplab.scenarios.discourse.recipe import RECIPE
 from tests.unit.lab.judging import in_service, write
 
 APPARATUS = Apparatus(
@@ -42,7 +43,7 @@ def recipe(tmp_path: Path) -> Path:
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[object, str]:
     with pytest.raises(SystemExit) as end:
-        cli.main(["vet", *map(str, arguments)])
+        main.main(["vet", *map(str, arguments)])
     return end.value.code, capsys.readouterr().out
 
 
@@ -139,9 +140,9 @@ def test_trust_is_carried_into_the_request(monkeypatch: pytest.MonkeyPatch) -> N
         asked.append(request)
         raise RecipeRefused("the recipe is refused")
 
-    monkeypatch.setattr(cli, "repro_discourse", play)
+    monkeypatch.setattr(main, "repro_discourse", play)
     with pytest.raises(SystemExit) as end:
-        cli.main(["repro", "discourse", "--trust", "devices", "--trust", "sysctls"])
+        main.main(["repro", "discourse", "--trust", "devices", "--trust", "sysctls"])
     assert end.value.code == 64
     assert asked[0].trust == {Grant.DEVICES, Grant.SYSCTLS}
 

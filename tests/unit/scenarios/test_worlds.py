@@ -9,14 +9,15 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from lab.errors import LabError, NeedsRoot, NotPossibleHere, UsageError
-from lab.history import Note, read_history
-from lab.live.engine import Engine
-from lab.live.lab import Apparatus
-from lab.recipe.resolver import Resolver
-from lab.virtual.swarmsim import SWARMSIM
-from scenarios import cli, worlds
-from scenarios.worlds import Live, Means, Opening, Virtual, Which, choose
+from stamplab.cli import main
+from stamplab.lab.errors import LabError, NeedsRoot, NotPossibleHere, UsageError
+from stamplab.lab.live.engine import Engine
+from stamplab.lab.live.lab import Apparatus
+from stamplab.lab.model.history import Note, read_history
+from stamplab.lab.recipe.resolver import Resolver
+from stamplab.lab.virtual.swarmsim import SWARMSIM
+from stamplab.runner import worlds
+from stamplab.runner.worlds import Live, Means, Opening, Virtual, Which, choose
 
 APPARATUS = Apparatus(
     engine=Engine(tools={}, environment={}, version="20.10.24", source="a test"),
@@ -220,7 +221,7 @@ def test_a_command_says_so_before_it_does_anything(tmp_path: Path, option: str) 
     words = ["repro", "discourse", "--world", "virtual", "--runs", str(tmp_path), option]
     (tmp_path / "engine").mkdir()
     with pytest.raises(UsageError, match=f"{option.partition('=')[0]} is of the live world"):
-        CliRunner().invoke(cli.stamplab, words, standalone_mode=False, catch_exceptions=False)
+        CliRunner().invoke(main.stamplab, words, standalone_mode=False, catch_exceptions=False)
 
 
 # What the evidence says of either.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
-from lab.virtual.conditions import Node
-from lab.virtual.happened import Advanced, Happened, Usage
-from lab.virtual.swarmsim import SwarmRefused, SwarmSim
+from stamplab.lab.virtual.conditions import Node
+from stamplab.lab.virtual.sim_events import Advanced, Happened, Usage
+from stamplab.lab.virtual.swarmsim import SwarmRefused, SwarmSim
 
 _NS = 1e9
 Moments = Iterable[tuple[float, Sequence[Happened]]]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from lab.virtual.happened import Commit, ContainerDid, OutOfMemory
+from stamplab.lab.virtual.sim_events import Commit, ContainerDid, OutOfMemory
 
 STACK = "shop"
 NAME = "shop_app"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from lab.history import ClientProbe
-from lab.virtual.clients import Clients
-from lab.virtual.happened import Commit, ContainerDid
-from lab.virtual.mirror import Mirror
+from stamplab.lab.model.history import ClientProbe
+from stamplab.lab.virtual.clients import Clients
+from stamplab.lab.virtual.mirror import Mirror
+from stamplab.lab.virtual.sim_events import Commit, ContainerDid
 from tests.unit.virtual.made import NAME, commit, did, service, spec, task
 
 

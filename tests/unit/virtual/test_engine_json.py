@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lab.docker_api import parse_service, parse_services, parse_tasks
-from scenarios.worlds import Virtual
+from stamplab.lab.model.docker_json import parse_service, parse_services, parse_tasks
+from stamplab.runner.worlds import Virtual
 from tests.unit.lab.golden import swarm_json
 
 Json = dict[str, Any]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import programs
-from lab.errors import NotPossibleHere
-from lab.gobuild import Go, GoProgram, build_flags, environment, find_go
-from lab.recipe.resolver import STACKSPEC
-from lab.virtual.swarmsim import SWARMSIM
+from stamplab.lab.errors import NotPossibleHere
+from stamplab.lab.recipe.resolver import STACKSPEC
+from stamplab.lab.support import programs
+from stamplab.lab.support.go_build import Go, GoProgram, build_flags, environment, find_go
+from stamplab.lab.virtual.swarmsim import SWARMSIM
 from tests import cannot_run
 
 pytestmark = pytest.mark.timeout(900)

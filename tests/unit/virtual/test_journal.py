@@ -9,8 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab.history import HistoryWriter, Note, Observation, Record, ServiceSeen, line_of, read_history
-from lab.virtual.journal import Clock, Remembered
+from stamplab.lab.model.history import (
+    HistoryWriter,
+    Note,
+    Observation,
+    Record,
+    ServiceSeen,
+    line_of,
+    read_history,
+)
+from stamplab.lab.virtual.journal import Clock, Remembered
 from tests.unit.lab.golden import service, swarm_json
 from tests.unit.lab.test_history import SAMPLES
 

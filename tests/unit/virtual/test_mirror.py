@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from lab.errors import LabError
-from lab.virtual.happened import Commit
-from lab.virtual.mirror import Mirror
+from stamplab.lab.errors import LabError
+from stamplab.lab.virtual.mirror import Mirror
+from stamplab.lab.virtual.sim_events import Commit
 from tests.unit.virtual import made
 from tests.unit.virtual.made import NAME, SERVICE_ID, commit, service, spec, task
 

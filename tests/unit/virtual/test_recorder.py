@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.history import (
+from stamplab.lab.model.history import (
     ClientProbe,
     ContainerEnded,
     EngineEvent,
@@ -18,11 +18,11 @@ from lab.history import (
     ServiceSeen,
     TasksSeen,
 )
-from lab.virtual.conditions import Commits, Looks, Moments, Sight
-from lab.virtual.happened import Commit, Happened
-from lab.virtual.journal import Clock, Remembered
-from lab.virtual.mirror import Mirror
-from lab.virtual.recorder import SwarmRecorder
+from stamplab.lab.virtual.conditions import Commits, Looks, Moments, Sight
+from stamplab.lab.virtual.journal import Clock, Remembered
+from stamplab.lab.virtual.mirror import Mirror
+from stamplab.lab.virtual.recorder import SwarmRecorder
+from stamplab.lab.virtual.sim_events import Commit, Happened
 from tests.unit.virtual.made import (
     NAME,
     SERVICE_ID,

@@ -8,16 +8,24 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab.errors import LabError
-from lab.history import Acted, ClientProbe, Record, ServiceSeen, TasksSeen, line_of
-from lab.nemesis import Act, NextVersion, Operation, Redeploy, Restamp, RollBack, Scale
-from lab.swarm import RUNNING, Service, Task
-from lab.virtual.conditions import Conditions, Looks, Node
-from lab.virtual.journal import Clock, Remembered
-from lab.virtual.swarmsim import SwarmSim
-from lab.virtual.world import VirtualWorld
-from lab.world import Stack
-from scenarios.worlds import Virtual
+from stamplab.lab.errors import LabError
+from stamplab.lab.faults.operator import (
+    Act,
+    NextVersion,
+    Operation,
+    Redeploy,
+    Restamp,
+    RollBack,
+    Scale,
+)
+from stamplab.lab.model.history import Acted, ClientProbe, Record, ServiceSeen, TasksSeen, line_of
+from stamplab.lab.model.swarm import RUNNING, Service, Task
+from stamplab.lab.virtual.conditions import Conditions, Looks, Node
+from stamplab.lab.virtual.journal import Clock, Remembered
+from stamplab.lab.virtual.swarmsim import SwarmSim
+from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.lab.world import Stack
+from stamplab.runner.worlds import Virtual
 from tests.unit.virtual.made import NAME, STACK
 
 COMPOSE = """\

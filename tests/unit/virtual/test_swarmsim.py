@@ -10,12 +10,12 @@ import msgspec
 import psutil
 import pytest
 
-from lab.errors import LabError
-from lab.recipe.resolver import SwarmObject
-from lab.virtual import swarmsim
-from lab.virtual.conditions import Node
-from lab.virtual.happened import Advanced, Commit, ContainerDid, OutOfMemory
-from lab.virtual.swarmsim import SwarmRefused, SwarmSim
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe.resolver import SwarmObject
+from stamplab.lab.virtual import swarmsim
+from stamplab.lab.virtual.conditions import Node
+from stamplab.lab.virtual.sim_events import Advanced, Commit, ContainerDid, OutOfMemory
+from stamplab.lab.virtual.swarmsim import SwarmRefused, SwarmSim
 
 OK = '{"ok":{}}'
 ALWAYS = "while read -r line; do {}; done"

@@ -10,8 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.errors import LabError, RecipeRefused
-from lab.history import (
+from stamplab.lab.errors import LabError, RecipeRefused
+from stamplab.lab.faults.operator import (
+    Act,
+    LoseSight,
+    Operation,
+    Recreate,
+    Redeploy,
+    Remove,
+    Restamp,
+    RollBack,
+    Scale,
+    SetLimit,
+)
+from stamplab.lab.model.history import (
     Acted,
     ClientProbe,
     Deployed,
@@ -25,27 +37,15 @@ from lab.history import (
     ServiceSeen,
     TasksSeen,
 )
-from lab.nemesis import (
-    Act,
-    LoseSight,
-    Operation,
-    Recreate,
-    Redeploy,
-    Remove,
-    Restamp,
-    RollBack,
-    Scale,
-    SetLimit,
-)
-from lab.recipe.resolver import ComposeRefused, Resolved, SwarmObject
-from lab.recipe.trust import Grant
-from lab.virtual.conditions import Commits, Conditions, Looks, Moments, Node, Sight
-from lab.virtual.happened import Commit, Happened
-from lab.virtual.journal import Clock, Remembered
-from lab.virtual.mirror import Mirror
-from lab.virtual.recorder import spec_in
-from lab.virtual.world import VirtualWorld
-from lab.world import Deployer, Stack
+from stamplab.lab.recipe.resolver import ComposeRefused, Resolved, SwarmObject
+from stamplab.lab.recipe.trust import Grant
+from stamplab.lab.virtual.conditions import Commits, Conditions, Looks, Moments, Node, Sight
+from stamplab.lab.virtual.journal import Clock, Remembered
+from stamplab.lab.virtual.mirror import Mirror
+from stamplab.lab.virtual.recorder import spec_in
+from stamplab.lab.virtual.sim_events import Commit, Happened
+from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.lab.world import Deployer, Stack
 from tests.unit.lab.judging import in_service, write
 from tests.unit.virtual.fake_sim import FakeSim
 from tests.unit.virtual.made import NAME, SERVICE_ID, STACK, commit, did, service, spec, task

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import NotPossibleHere
-from lab.workload import build
+from stamplab.lab.errors import NotPossibleHere
+from stamplab.lab.workload import build
 from tests.unit.workload.running import Application, free_port
 
 

@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from lab.errors import LabError, NotPossibleHere, UsageError
-from lab.workload import build
-from lab.workload.image import is_static
+from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
+from stamplab.lab.workload import build
+from stamplab.lab.workload.image import is_static
 
 
 @cache

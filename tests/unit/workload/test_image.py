@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError
-from lab.live.engine import tools_in
-from lab.workload.image import image_tag, is_static, rootfs_tar
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.engine import tools_in
+from stamplab.lab.workload.image import image_tag, is_static, rootfs_tar
 from tests.unit.workload.running import free_port, wait_until
 
 

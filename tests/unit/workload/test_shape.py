@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab.errors import UsageError
-from lab.workload.shape import MemoryShape
+from stamplab.lab.errors import UsageError
+from stamplab.lab.workload.shape import MemoryShape
 from tests.unit.workload.running import DEADLINE_S
 
 seconds = st.floats(0, 1e6)

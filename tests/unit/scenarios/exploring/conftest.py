@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from scenarios.exploring.ground import EXPLORABLE, Ground, ground_of
-from scenarios.worlds import Virtual
+from stamplab.runner.worlds import Virtual
+from stamplab.search.explorable import EXPLORABLE, Ground, ground_of
 
 
 @pytest.fixture(scope="session")

@@ -19,20 +19,20 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from harness.evidence import Manifest
-from lab.errors import LabError, NotPossibleHere
-from lab.history import read_history
-from lab.pressure import Squeeze
-from lab.recipe.resolver import Resolver
-from scenarios import cli, worlds
-from scenarios.exploring import explore
-from scenarios.exploring.explore import shares
-from scenarios.exploring.fleet import Quarry, Quest
-from scenarios.exploring.ground import REFERENCE
-from scenarios.exploring.laws import LAWS
-from scenarios.exploring.schedule import Kept, keep, read_kept
-from scenarios.exploring.search import Found
-from scenarios.worlds import Virtual
+from stamplab.cli import explore, main
+from stamplab.cli.explore import shares
+from stamplab.lab.errors import LabError, NotPossibleHere
+from stamplab.lab.faults.memory_pressure import Squeeze
+from stamplab.lab.model.history import read_history
+from stamplab.lab.recipe.resolver import Resolver
+from stamplab.runner import worlds
+from stamplab.runner.evidence import Manifest
+from stamplab.runner.worlds import Virtual
+from stamplab.search.explorable import REFERENCE
+from stamplab.search.laws import LAWS
+from stamplab.search.parallel import Quarry, Quest
+from stamplab.search.schedule import Kept, keep, read_kept
+from stamplab.search.search import Found
 from tests.unit.lab.test_answering import has_ended
 from tests.unit.scenarios.exploring import workers
 from tests.unit.scenarios.exploring.trials import but
@@ -62,7 +62,7 @@ class Ran:
 
     def __init__(self, *arguments: str, runs: Path) -> None:
         argv = [*arguments, "--runs", str(runs)]
-        result = CliRunner().invoke(cli.stamplab, argv, standalone_mode=False)
+        result = CliRunner().invoke(main.stamplab, argv, standalone_mode=False)
         self.error = result.exception
         self.code = result.return_value if result.exception is None else exit_code(self.error)
         self.out = result.stdout
@@ -268,7 +268,7 @@ def test_the_command_that_is_printed_plays_it_again_wherever_it_is_kept(
     virtually, live = map(shlex.split, printed)
     assert live == [*virtually, "--world", "live"]
     argv = [*virtually[1:], "--world", "virtual", "--json"]
-    plays = [CliRunner().invoke(cli.stamplab, argv, standalone_mode=False) for _ in range(2)]
+    plays = [CliRunner().invoke(main.stamplab, argv, standalone_mode=False) for _ in range(2)]
     assert [play.return_value for play in plays] == [0, 0], plays[0].exception
     said = [msgspec.json.decode(play.stdout, type=dict[str, Any]) for play in plays]
     assert [(one["verdict"], one["world"]) for one in said] == [("broken again", "virtual")] * 2
@@ -348,7 +348,7 @@ def test_ctrl_c_leaves_no_process_and_no_scratch(
     """Sent to all of them, as a terminal does."""
     tmp_path = tmp_path_factory.mktemp("c")  # short, for there would be sockets in it
     labs = tmp_path / "labs"
-    command = [sys.executable, "-P", "-m", "scenarios", "explore", "discourse"]
+    command = [sys.executable, "-P", "-m", "stamplab", "explore", "discourse"]
     options = ["--jobs", "2", "--examples", "1000000", "--runs", str(tmp_path / "runs")]
     with subprocess.Popen(
         [*command, *options],

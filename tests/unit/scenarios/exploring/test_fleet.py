@@ -18,14 +18,14 @@ import msgspec
 import psutil
 import pytest
 
-from lab.errors import LabError, UsageError
-from scenarios.exploring import fleet
-from scenarios.exploring.fleet import Quarry, Quest, search
-from scenarios.exploring.ground import EXPLORABLE, REFERENCE, Explorable
-from scenarios.exploring.laws import LAWS
-from scenarios.exploring.schedule import Kept, Schedule, keep
-from scenarios.exploring.search import Found
-from scenarios.exploring.trial import Trial
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.search import parallel
+from stamplab.search.explorable import EXPLORABLE, REFERENCE, Explorable
+from stamplab.search.laws import LAWS
+from stamplab.search.parallel import Quarry, Quest, search
+from stamplab.search.schedule import Kept, Schedule, keep
+from stamplab.search.search import Found
+from stamplab.search.trial import Trial
 from tests.unit.scenarios.exploring import dying, workers
 from tests.unit.scenarios.exploring.trials import but, trial
 from tests.unit.scenarios.exploring.workers import GREEN_S, RED_S, Play, converged, decoded, played
@@ -118,7 +118,7 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Schedule:
     def named(_: str) -> Explorable:
         return explorable
 
-    monkeypatch.setattr(fleet, "explorable_named", named)
+    monkeypatch.setattr(parallel, "explorable_named", named)
     return schedule
 
 
@@ -163,9 +163,9 @@ class Line:
         self.said: queue.Queue[bytes] = queue.Queue()
         self.stop = threading.Event()
 
-    def work(self, play: Play, quest: Quest = QUEST, job: int = 0) -> list[fleet._Heard]:
+    def work(self, play: Play, quest: Quest = QUEST, job: int = 0) -> list[parallel._Heard]:
         with workers.playing(play):
-            fleet._work(
+            parallel._work(
                 msgspec.json.encode(quest),
                 job,
                 cast("Queue[bytes]", self.said),
@@ -266,7 +266,7 @@ class Job:
         assert self.pid is not None, "can only join a started process"
 
 
-Heard = fleet._Heard
+Heard = parallel._Heard
 
 
 def listen(*heard: Heard, jobs: int = 2, exitcode: int | None = None) -> tuple[Found | None, Line]:
@@ -277,7 +277,7 @@ def listen(*heard: Heard, jobs: int = 2, exitcode: int | None = None) -> tuple[F
     started = [*(Job() for _ in range(jobs - 1)), Job(exitcode)]
     for job in started:
         job.start()
-    found = fleet._listen(
+    found = parallel._listen(
         cast("list[BaseProcess]", started),
         cast("Queue[bytes]", line.said),
         cast(Event, line.stop),
@@ -289,8 +289,8 @@ def listen(*heard: Heard, jobs: int = 2, exitcode: int | None = None) -> tuple[F
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet, "_HEAR_S", 0.01)
-    monkeypatch.setattr(fleet, "_END_S", 0.2)
+    monkeypatch.setattr(parallel, "_HEAR_S", 0.01)
+    monkeypatch.setattr(parallel, "_END_S", 0.2)
 
 
 def test_all_are_heard_out() -> None:
@@ -360,7 +360,7 @@ def in_processes(
     monkeypatch: pytest.MonkeyPatch, work: Callable[..., None], notes: Path, quest: Quest
 ) -> Quarry:
     monkeypatch.setenv(workers.NOTES, str(notes))
-    monkeypatch.setattr(fleet, "_work", work)
+    monkeypatch.setattr(parallel, "_work", work)
     try:
         return search(quest, quiet)
     finally:

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from harness.results import StageEnd
-from lab.history import Acted, Finding, RecorderLost
-from lab.nemesis import Redeploy, RollBack, in_words
-from lab.pressure import Ample, Pulse, Squeeze
-from lab.recipe.standin import Fault
-from scenarios.exploring.ground import REFERENCE
-from scenarios.exploring.laws import HC1, LATE, LAWS, MISSAID, ROLLED_BACK, meddled
-from scenarios.exploring.schedule import Meddling, Schedule
-from scenarios.exploring.trial import Trial
-from scenarios.planted import Planted
+from stamplab.harness.ci.results import StageEnd
+from stamplab.lab.faults.memory_pressure import Ample, Pulse, Squeeze
+from stamplab.lab.faults.operator import Redeploy, RollBack, in_words
+from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.model.history import Acted, Finding, RecorderLost
+from stamplab.lab.recipe.workload_overlay import Fault
+from stamplab.search.explorable import REFERENCE
+from stamplab.search.laws import HC1, LATE, LAWS, MISSAID, ROLLED_BACK, meddled
+from stamplab.search.schedule import Meddling, Schedule
+from stamplab.search.trial import Trial
 from tests.builders import BASE, HEAD, THIRD, Story, listed, seen, service, task
 from tests.unit.scenarios.exploring.trials import (
     APPLIED_S,

@@ -8,25 +8,26 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from lab.errors import UsageError
-from lab.nemesis import Act, LoseSight, NextVersion, Redeploy, Restamp, RollBack, Scale
-from lab.pressure import Ample, Pulse, Ramp, Squeeze
-from lab.recipe.standin import Fault, Timing
-from lab.virtual.conditions import Conditions, Looks
-from scenarios.discourse.plays import DISCOURSE
-from scenarios.discourse.recipe import HEAD_IMAGE
-from scenarios.exploring.ground import EXPLORABLE, REFERENCE
-from scenarios.exploring.laws import LAWS
-from scenarios.exploring.schedule import (
-    Change,
-    Kept,
-    Meddling,
-    Schedule,
-    keep,
-    read_kept,
+from stamplab.lab.errors import UsageError
+from stamplab.lab.faults.memory_pressure import Ample, Pulse, Ramp, Squeeze
+from stamplab.lab.faults.operator import (
+    Act,
+    LoseSight,
+    NextVersion,
+    Redeploy,
+    Restamp,
+    RollBack,
+    Scale,
 )
-from scenarios.exploring.strategies import schedules
-from scenarios.planted import Planted
+from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.recipe.workload_overlay import Fault, Timing
+from stamplab.lab.virtual.conditions import Conditions, Looks
+from stamplab.scenarios.discourse.plays import DISCOURSE
+from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
+from stamplab.search.explorable import EXPLORABLE, REFERENCE
+from stamplab.search.laws import LAWS
+from stamplab.search.schedule import Change, Kept, Meddling, Schedule, keep, read_kept
+from stamplab.search.strategies import schedules
 from tests.unit.scenarios.exploring.trials import but
 
 LABELS_ONLY = EXPLORABLE["discourse"].labels_only

@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from lab.errors import LabError
-from lab.pressure import Ample
-from lab.virtual.conditions import Commits, Conditions, Node
-from scenarios.exploring.ground import REFERENCE
-from scenarios.exploring.laws import Law
-from scenarios.exploring.schedule import Schedule
-from scenarios.exploring.search import QUICK, SLOW, Found, Search, Stopped, outcome
-from scenarios.exploring.strategies import schedules
-from scenarios.exploring.trial import Trial
+from stamplab.lab.errors import LabError
+from stamplab.lab.faults.memory_pressure import Ample
+from stamplab.lab.virtual.conditions import Commits, Conditions, Node
+from stamplab.search.explorable import REFERENCE
+from stamplab.search.laws import Law
+from stamplab.search.schedule import Schedule
+from stamplab.search.search import QUICK, SLOW, Found, Search, Stopped, outcome
+from stamplab.search.strategies import schedules
+from stamplab.search.trial import Trial
 from tests.builders import BASE, HEAD, Story, seen, service
 from tests.unit.scenarios.exploring.trials import (
     acted,

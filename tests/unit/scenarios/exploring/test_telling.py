@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from harness.policy import Policy
-from lab.history import EngineEvent, Finding, MemorySample, Note, Observation
-from lab.nemesis import RollBack, Scale
-from lab.pressure import Ample, Pressure, Pulse, Ramp, Squeeze
-from lab.recipe.standin import Fault
-from scenarios.exploring.ground import REFERENCE
-from scenarios.exploring.schedule import Meddling, Schedule
-from scenarios.exploring.telling import Moment, describe, sentence, timeline
-from scenarios.planted import Planted
+from stamplab.harness.ci.policy import Policy
+from stamplab.lab.faults.memory_pressure import Ample, Pressure, Pulse, Ramp, Squeeze
+from stamplab.lab.faults.operator import RollBack, Scale
+from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.model.history import EngineEvent, Finding, MemorySample, Note, Observation
+from stamplab.lab.recipe.workload_overlay import Fault
+from stamplab.search.explorable import REFERENCE
+from stamplab.search.schedule import Meddling, Schedule
+from stamplab.search.trial_text import Moment, describe, sentence, timeline
 from tests.builders import BASE, HEAD, MIB, Story, ended, oom_kill, seen, service
 from tests.unit.scenarios.exploring.trials import (
     APPLIED_S,

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from lab.history import Acted, LimitSet, Note
-from lab.nemesis import NextVersion, Operation, Recreate, Redeploy, Remove, Restamp, RollBack, Scale
-from lab.pressure import Ample, Pressure, Pulse, Ramp, Squeeze
-from lab.recipe.standin import Fault
-from lab.virtual.conditions import Commits, Looks, Moments, Sight
-from scenarios.exploring.ground import REFERENCE, Ground
-from scenarios.exploring.laws import LAWS
-from scenarios.exploring.schedule import Change, Meddling, Schedule
-from scenarios.exploring.search import outcome
-from scenarios.exploring.trial import AFTERWARDS_S, Trial
-from scenarios.exploring.truth import Truth, truth_of
-from scenarios.planted import Planted
+from stamplab.lab.faults.memory_pressure import Ample, Pressure, Pulse, Ramp, Squeeze
+from stamplab.lab.faults.operator import (
+    NextVersion,
+    Operation,
+    Recreate,
+    Redeploy,
+    Remove,
+    Restamp,
+    RollBack,
+    Scale,
+)
+from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.model.history import Acted, LimitSet, Note
+from stamplab.lab.recipe.workload_overlay import Fault
+from stamplab.lab.virtual.conditions import Commits, Looks, Moments, Sight
+from stamplab.search.explorable import REFERENCE, Ground
+from stamplab.search.ground_truth import Truth, truth_of
+from stamplab.search.laws import LAWS
+from stamplab.search.schedule import Change, Meddling, Schedule
+from stamplab.search.search import outcome
+from stamplab.search.trial import AFTERWARDS_S, Trial
 from tests.unit.scenarios.exploring.trials import but
 
 INCIDENT = but(REFERENCE, pressure=Squeeze(short_by=0.5), hc1_pause_s=60.0)

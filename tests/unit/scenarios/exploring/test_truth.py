@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.history import Note
-from lab.swarm import Service, ServiceSpec, Task
-from scenarios.exploring.truth import UPGRADE_BEGINS, Truth, truth_of
+from stamplab.lab.model.history import Note
+from stamplab.lab.model.swarm import Service, ServiceSpec, Task
+from stamplab.search.ground_truth import UPGRADE_BEGINS, Truth, truth_of
 from tests.builders import (
     BASE,
     HEAD,

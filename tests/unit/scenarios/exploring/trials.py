@@ -7,15 +7,15 @@ from typing import TypeVar
 import msgspec
 from hypothesis import strategies as st
 
-from harness.app import App
-from harness.results import Results, StageEnd, StageResult
-from lab.history import Acted, Finding, LimitSet, Note, Observation
-from lab.virtual.conditions import Conditions, Node
-from scenarios.exploring.ground import REFERENCE
-from scenarios.exploring.schedule import Schedule
-from scenarios.exploring.strategies import seconds
-from scenarios.exploring.trial import Trial
-from scenarios.exploring.truth import UPGRADE_BEGINS, truth_of
+from stamplab.harness.ci.app import App
+from stamplab.harness.ci.results import Results, StageEnd, StageResult
+from stamplab.lab.model.history import Acted, Finding, LimitSet, Note, Observation
+from stamplab.lab.virtual.conditions import Conditions, Node
+from stamplab.search.explorable import REFERENCE
+from stamplab.search.ground_truth import UPGRADE_BEGINS, truth_of
+from stamplab.search.schedule import Schedule
+from stamplab.search.strategies import seconds
+from stamplab.search.trial import Trial
 from tests.builders import BASE, HEAD, Story, listed, seen, service, task
 
 APP = App(recipe="discourse", domain="shop")

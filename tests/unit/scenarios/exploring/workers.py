@@ -13,9 +13,9 @@ from unittest.mock import patch
 
 import msgspec
 
-from scenarios.exploring import fleet
-from scenarios.exploring.schedule import Schedule
-from scenarios.exploring.trial import Trial
+from stamplab.search import parallel
+from stamplab.search.schedule import Schedule
+from stamplab.search.trial import Trial
 from tests.unit.scenarios.exploring.trials import plain, rolled_back, trial
 
 GREEN_S, RED_S = 12.3, 40.0
@@ -61,9 +61,9 @@ def playing(play: Play) -> Iterator[None]:
         yield MadeUp(play)
 
     with (
-        patch.object(fleet, "virtual", lambda: None),
-        patch.object(fleet, "ground_of", ground_of),
-        patch.object(fleet, "schedules", lambda _: plain()),
+        patch.object(parallel, "virtual", lambda: None),
+        patch.object(parallel, "ground_of", ground_of),
+        patch.object(parallel, "schedules", lambda _: plain()),
     ):
         yield
 
@@ -91,8 +91,8 @@ def one_finds_while_another_shrinks(
         return trial(rolled_back(), "pass", schedule=schedule)
 
     with playing(play):
-        fleet._work(asked, job, said, stop)
+        parallel._work(asked, job, said, stop)
 
 
-def decoded(heard: bytes) -> fleet._Heard:
-    return msgspec.json.decode(heard, type=fleet._Heard)
+def decoded(heard: bytes) -> parallel._Heard:
+    return msgspec.json.decode(heard, type=parallel._Heard)

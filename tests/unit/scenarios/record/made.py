@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from harness.guard import Outcome, Ruling
-from lab import docker_api
-from lab.history import Observation, ServiceSeen, TasksSeen
-from lab.swarm import Service, Task
-from scenarios.record.observer import Fate, Observer, Truth
-from scenarios.record.played import Client, Life, Played, Tried, life_of
-from scenarios.record.wanted import Wanted, spec_of
+from stamplab.harness.checks.deploy_ground_truth import Fate, Observer, Truth
+from stamplab.harness.guard import Outcome, Ruling
+from stamplab.lab.model import docker_json
+from stamplab.lab.model.history import Observation, ServiceSeen, TasksSeen
+from stamplab.lab.model.service_spec import Wanted, spec_of
+from stamplab.lab.model.swarm import Service, Task
+from stamplab.scenarios.bug_reports.timeline import Client, Life, Played, Tried, life_of
 
 STACK = "story"
 NAME = "story_web"
@@ -34,7 +34,7 @@ def service(
     if state is not None:
         described["UpdateStatus"] = {"State": state, "StartedAt": "t1", "Message": message}
     raw = msgspec.json.encode(described)
-    return ServiceSeen(name=NAME, service=docker_api.parse_service(raw), raw=msgspec.Raw(raw))
+    return ServiceSeen(name=NAME, service=docker_json.parse_service(raw), raw=msgspec.Raw(raw))
 
 
 def gone() -> ServiceSeen:

@@ -8,13 +8,13 @@ from typing import cast
 import msgspec
 import pytest
 
-from lab.errors import LabError
-from lab.world import World
-from scenarios.record.conductor import conduct
-from scenarios.record.entry import Entry
-from scenarios.record.play import Play, Waiting
-from scenarios.record.step import Create
-from scenarios.record.wanted import Wanted
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.service_spec import Wanted
+from stamplab.lab.world import World
+from stamplab.runner.bug_reports.player import Play, Waiting
+from stamplab.runner.bug_reports.side_by_side import conduct
+from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.scenarios.bug_reports.step import Create
 
 Ends = list[tuple[str, str]]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.guard import Outcome
-from harness.verdict import Verdict
-from scenarios.record import signs
-from scenarios.record.entry import Entry, Sign
-from scenarios.record.judging import RIGHT, judge, shape_of, wrong_in
-from scenarios.record.observer import Fate
-from scenarios.record.played import Client, Command
-from scenarios.record.step import Create
-from scenarios.shape import Shape
+from stamplab.harness.checks.deploy_ground_truth import Fate
+from stamplab.harness.checks.shape import Shape
+from stamplab.harness.guard import Outcome
+from stamplab.harness.verdict import Verdict
+from stamplab.runner.bug_reports.verdict import RIGHT, judge, shape_of, wrong_in
+from stamplab.scenarios.bug_reports import signs
+from stamplab.scenarios.bug_reports.report import Entry, Sign
+from stamplab.scenarios.bug_reports.step import Create
+from stamplab.scenarios.bug_reports.timeline import Client, Command
 from tests.unit.scenarios.record.made import (
     BASE,
     HEAD,

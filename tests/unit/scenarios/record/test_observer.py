@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.history import Observation
-from lab.swarm import Task
-from scenarios.record import observer as module
-from scenarios.record.observer import STEADY_S, Fate, Observer
-from scenarios.record.wanted import Wanted, changed
+from stamplab.harness.checks import deploy_ground_truth as module
+from stamplab.harness.checks.deploy_ground_truth import STEADY_S, Fate, Observer
+from stamplab.lab.model.history import Observation
+from stamplab.lab.model.service_spec import Wanted, changed
+from stamplab.lab.model.swarm import Task
 from tests.unit.scenarios.record.made import BASE, HEAD, gone, observed, service, task, tasks
 
 BEFORE: tuple[tuple[float, Observation], ...] = ((0, service(BASE)), (1, tasks(task("old", BASE))))

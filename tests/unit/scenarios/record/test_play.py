@@ -7,19 +7,28 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab.errors import LabError
-from lab.history import Note, read_history
-from lab.nemesis import Scale
-from lab.virtual.world import VirtualWorld
-from scenarios.record.conductor import conduct
-from scenarios.record.entry import Entry
-from scenarios.record.observer import WATCH_S, Fate
-from scenarios.record.operator import operator_on
-from scenarios.record.play import Play
-from scenarios.record.registry import find
-from scenarios.record.step import Create, Deploy, Interrupt, Meddle, Pass, Step, WaitFor, told
-from scenarios.record.wanted import Wanted, changed
-from scenarios.worlds import Opening, Virtual
+from stamplab.harness.checks.deploy_ground_truth import WATCH_S, Fate
+from stamplab.lab.errors import LabError
+from stamplab.lab.faults.operator import Scale
+from stamplab.lab.model.history import Note, read_history
+from stamplab.lab.model.service_spec import Wanted, changed
+from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.runner.bug_reports.deployer import operator_on
+from stamplab.runner.bug_reports.player import Play
+from stamplab.runner.bug_reports.side_by_side import conduct
+from stamplab.runner.worlds import Opening, Virtual
+from stamplab.scenarios.bug_reports.registry import find
+from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.scenarios.bug_reports.step import (
+    Create,
+    Deploy,
+    Interrupt,
+    Meddle,
+    Pass,
+    Step,
+    WaitFor,
+    told,
+)
 from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
 
 BASE = Wanted()

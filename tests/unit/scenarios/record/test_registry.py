@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from lab.errors import UsageError
-from scenarios.record.entry import Entry
-from scenarios.record.registry import ENTRIES, find
-from scenarios.record.step import Create, Deploy
-from scenarios.stamping.variants import EXPERIMENTS
+from stamplab.lab.errors import UsageError
+from stamplab.scenarios.bug_reports.registry import ENTRIES, find
+from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.scenarios.bug_reports.step import Create, Deploy
+from stamplab.scenarios.stamping.variants import EXPERIMENTS
 
 WANTED = [
     "docker/cli#6752",

@@ -9,16 +9,11 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness.evidence import EvidenceFolder
-from harness.guard import Outcome
-from harness.verdict import Verdict
-from lab.history import CommandRan, Deployed, EngineEvent, Note, Record, read_history
-from scenarios.record.entry import Entry
-from scenarios.record.judging import Judged
-from scenarios.record.played import Client, Command
-from scenarios.record.registry import ENTRIES, find
-from scenarios.record.table import Row, is_of, play_entries, table_of
-from scenarios.record.telling import (
+from stamplab.harness.guard import Outcome
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.model.history import CommandRan, Deployed, EngineEvent, Note, Record, read_history
+from stamplab.runner.bug_reports.table import Row, is_of, play_entries, table_of
+from stamplab.runner.bug_reports.text import (
     concluded,
     last_rows,
     of_client,
@@ -27,7 +22,12 @@ from scenarios.record.telling import (
     show_row,
     show_table,
 )
-from scenarios.worlds import Virtual
+from stamplab.runner.bug_reports.verdict import Judged
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.worlds import Virtual
+from stamplab.scenarios.bug_reports.registry import ENTRIES, find
+from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.scenarios.bug_reports.timeline import Client, Command
 from tests.unit.scenarios.record.made import BASE, gone, service
 
 JUDGED = Judged(

@@ -7,10 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from lab import docker_api
-from scenarios.record.registry import ENTRIES
-from scenarios.record.step import Create, Deploy, told
-from scenarios.record.wanted import (
+from stamplab.lab.model import docker_json
+from stamplab.lab.model.service_spec import (
     ABSENT,
     Probing,
     Wanted,
@@ -19,6 +17,8 @@ from scenarios.record.wanted import (
     spec_of,
     update_flags,
 )
+from stamplab.scenarios.bug_reports.registry import ENTRIES
+from stamplab.scenarios.bug_reports.step import Create, Deploy, told
 
 GIB = 1 << 30
 WANTED = [
@@ -100,7 +100,7 @@ def test_a_change_that_no_entry_needs_is_refused(change: dict[str, Any]) -> None
 
 
 def test_a_spec_reads_as_what_was_wanted() -> None:
-    read = docker_api.parse_service(
+    read = docker_json.parse_service(
         msgspec.json.encode({"ID": "s1", "Spec": spec(Wanted(delay_s=5, parallelism=0))})
     ).spec
     assert (read.labels["stamp"], read.replicas, read.restart) == ("1", 1, "any")
