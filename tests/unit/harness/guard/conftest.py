@@ -1,3 +1,3 @@
-from tests.unit.foreign.conftest import engine
+from tests.unit.lab.remote.conftest import engine
 
 __all__ = ["engine"]

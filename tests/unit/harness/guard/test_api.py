@@ -11,11 +11,11 @@ from stamplab.harness.guard import Outcome
 from stamplab.harness.guard.api import NotConverged
 from stamplab.harness.guard.guarding import guarding
 from stamplab.lab.errors import LabError, UsageError
-from tests.unit.foreign.engine import Engine, container, task
+from tests.unit.lab.remote.engine import Engine, container, task
 
 pytest_plugins = ["pytester"]
 APP = "shop_app"
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture

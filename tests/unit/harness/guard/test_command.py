@@ -21,9 +21,9 @@ from stamplab.cli.guard import guard
 from stamplab.cli.main import stamplab
 from stamplab.harness.guard import Outcome
 from stamplab.lab.errors import LabError
-from tests.unit.foreign.engine import Engine, container, task
+from tests.unit.lab.remote.engine import Engine, container, task
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 APP = "shop_app"
 FIELDS = {
     "outcome",

@@ -27,7 +27,7 @@ from tests.builders import (
     status,
     task,
 )
-from tests.unit.guarding.sights import FakeSight, Moment, ended, look, plan, watched
+from tests.unit.harness.guard.sights import FakeSight, Moment, ended, look, plan, watched
 
 OLD, NEW = task("old"), task("new", HEAD)
 BEFORE = (seen(service()), listed(OLD))

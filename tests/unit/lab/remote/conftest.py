@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.foreign.engine import Engine, running_engine
+from tests.unit.lab.remote.engine import Engine, running_engine
 
 
 @pytest.fixture

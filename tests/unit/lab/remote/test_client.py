@@ -20,7 +20,7 @@ from stamplab.lab.remote.client import Client, Silent
 from stamplab.lab.remote.endpoint import Endpoint, Tls
 from stamplab.lab.remote.watcher import ForeignSwarm
 from tests.certificate import CERT, KEY
-from tests.unit.foreign.engine import Engine, _Handler, container, task
+from tests.unit.lab.remote.engine import Engine, _Handler, container, task
 
 APP = "shop_app"
 

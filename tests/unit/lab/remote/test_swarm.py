@@ -15,7 +15,7 @@ from stamplab.lab.remote.client import Client, NotAManager, Silent
 from stamplab.lab.remote.endpoint import Endpoint
 from stamplab.lab.remote.snapshot import Seen
 from stamplab.lab.remote.watcher import ForeignSwarm
-from tests.unit.foreign.engine import Engine, container, task
+from tests.unit.lab.remote.engine import Engine, container, task
 
 APP, DB = "shop_app", "shop_db"
 OF_STACK = {"com.docker.stack.namespace": "shop"}
