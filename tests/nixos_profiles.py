@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from lab.nixos.generations import SYSTEM
-from lab.nixos.store_path import DIGEST_LENGTH, DIGITS
+from stamplab.lab.nixos.generations import SYSTEM
+from stamplab.lab.nixos.store_path import DIGEST_LENGTH, DIGITS
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import msgspec
 
-from lab.cgroup.group import MemoryGroup
-from lab.errors import LabError, UsageError
-from lab.processes import ProcessId, marked
+from stamplab.lab.cgroup.group import MemoryGroup
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.support.processes import ProcessId, marked
 
 MARK = "STAMPLAB_LAB"
 """Variable in the environment of all processes of a lab; its value is the lab's id."""

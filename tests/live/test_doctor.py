@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from lab.live.lab import Apparatus, StartStep
+from stamplab.lab.live.lab import Apparatus, StartStep
 from tests import PYTHON_PATH
 from tests.live import traces
 
 pytestmark = pytest.mark.live
 
-TRY = (sys.executable, "-P", "-m", "scenarios", "doctor", "--try", "--json")
+TRY = (sys.executable, "-P", "-m", "stamplab", "doctor", "--try", "--json")
 REFUSES = """#!/bin/sh
 if [ "$1" = --version ]; then echo Docker version 1.2.3, build abc; exit; fi
 echo starting >&2

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from lab.live.lab import deferred_signals
+from stamplab.lab.live.lab import deferred_signals
 
 
 def test_an_interrupt_inside_comes_after_it() -> None:

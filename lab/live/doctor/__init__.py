@@ -1,7 +1,7 @@
 """Checks of this machine: what a live lab needs, what is here, and what each lack means.
 
 The checks change nothing and need no right: an ordinary user hears of all that is lacking. Whether
-a sandbox really starts is found out by `lab.live.doctor.sandbox_trial`, as root.
+a sandbox really starts is found out by `stamplab.lab.live.doctor.sandbox_trial`, as root.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab.cache import cache_folder
-from lab.live.doctor import disk, labs, machine, programs
-from lab.live.doctor.check import Check, CheckState, run_check
-from lab.live.doctor.sandbox_trial import try_sandbox
-from lab.live.inventory import GO_PROGRAMS
-from lab.live.lease import labs_root
+from stamplab.lab.live.doctor import disk, labs, machine, programs
+from stamplab.lab.live.doctor.check import Check, CheckState, run_check
+from stamplab.lab.live.doctor.sandbox_trial import try_sandbox
+from stamplab.lab.live.inventory import GO_PROGRAMS
+from stamplab.lab.live.lease import labs_root
+from stamplab.lab.support.cache import cache_folder
 
 __all__ = ["Check", "CheckState", "examine", "try_sandbox"]
 
 
 def examine(engine_folder: Path | None = None, runs: Path = Path("runs")) -> tuple[Check, ...]:
-    """Check all that `lab.live.lab.prepare` demands, and whether there is room for a run.
+    """Check all that `stamplab.lab.live.lab.prepare` demands, and whether there is room for a run.
 
     Raises nothing: a check that crashes says so in its own row.
     """

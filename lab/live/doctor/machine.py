@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.cgroup.host import read_cgroup_host
-from lab.errors import LabError
-from lab.live import sandbox
-from lab.live.doctor.check import Check, format_size, lack, note, ok, sentence
-from lab.live.recorders.kernel import open_kernel_log
+from stamplab.lab.cgroup.host import read_cgroup_host
+from stamplab.lab.errors import LabError
+from stamplab.lab.live import sandbox
+from stamplab.lab.live.doctor.check import Check, format_size, lack, note, ok, sentence
+from stamplab.lab.live.recorders.kernel import open_kernel_log
 
 _PROC = Path("/proc")
 _RUN_NEEDS_BYTES = 10**9

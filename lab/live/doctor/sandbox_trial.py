@@ -7,15 +7,15 @@ from pathlib import Path
 
 import yaml
 
-from lab.errors import LabError, TakeDownFailed
-from lab.history import ClientProbe, Observation, OomKill, TasksSeen
-from lab.live import sandbox
-from lab.live.doctor.check import Check, CheckState, crash, lack, note, ok, sentence
-from lab.live.doctor.isolation import loaded_modules, obstacles
-from lab.live.lab import Apparatus, StartStep, live_lab, prepare
-from lab.live.world import LiveWorld
-from lab.workload.shape import MemoryShape
-from lab.world import Stack
+from stamplab.lab.errors import LabError, TakeDownFailed
+from stamplab.lab.live import sandbox
+from stamplab.lab.live.doctor.check import Check, CheckState, crash, lack, note, ok, sentence
+from stamplab.lab.live.doctor.isolation import loaded_modules, obstacles
+from stamplab.lab.live.lab import Apparatus, StartStep, live_lab, prepare
+from stamplab.lab.live.world import LiveWorld
+from stamplab.lab.model.history import ClientProbe, Observation, OomKill, TasksSeen
+from stamplab.lab.workload.shape import MemoryShape
+from stamplab.lab.world import Stack
 
 _MIB = 1 << 20
 _SMALL = MemoryShape(steady_bytes=_MIB, peak_bytes=_MIB, boot_s=0.0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab.live.doctor.check import CheckState
-from lab.live.doctor.labs import check_labs
-from lab.live.reaper import Found, Standing
+from stamplab.lab.live.doctor.check import CheckState
+from stamplab.lab.live.doctor.labs import check_labs
+from stamplab.lab.live.reaper import Found, Standing
 
 
 def found(*standings: Standing) -> list[Found]:

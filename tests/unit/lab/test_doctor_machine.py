@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import NotPossibleHere
-from lab.live.doctor import machine
-from lab.live.doctor.check import Check, CheckState
-from lab.live.doctor.isolation import loaded_modules, obstacles
-from lab.live.recorders import kernel as recorder
+from stamplab.lab.errors import NotPossibleHere
+from stamplab.lab.live.doctor import machine
+from stamplab.lab.live.doctor.check import Check, CheckState
+from stamplab.lab.live.doctor.isolation import loaded_modules, obstacles
+from stamplab.lab.live.recorders import kernel as recorder
 
 
 def put(folder: Path, name: str, text: str = "") -> Path:

@@ -10,14 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab.errors import LabError, NeedsRoot, NotPossibleHere, TakeDownFailed
-from lab.history import ClientProbe, Observation, OomKill, TasksSeen
-from lab.live.doctor import sandbox_trial
-from lab.live.doctor.check import Check, CheckState
-from lab.live.doctor.sandbox_trial import try_sandbox
-from lab.live.lab import StartStep
-from lab.swarm import Task
-from lab.world import Stack
+from stamplab.lab.errors import LabError, NeedsRoot, NotPossibleHere, TakeDownFailed
+from stamplab.lab.live.doctor import sandbox_trial
+from stamplab.lab.live.doctor.check import Check, CheckState
+from stamplab.lab.live.doctor.sandbox_trial import try_sandbox
+from stamplab.lab.live.lab import StartStep
+from stamplab.lab.model.history import ClientProbe, Observation, OomKill, TasksSeen
+from stamplab.lab.model.swarm import Task
+from stamplab.lab.world import Stack
 
 STEPS = ["prerequisites", *StartStep, "task", "OOM kill", "take-down"]
 ANSWER = ClientProbe(n=0, ok=True, took_ms=1.0)
