@@ -21,12 +21,12 @@ from stamplab.lab.nixos.generations import (
     Gone,
     Present,
     Profile,
-    Reading,
+    ToolReading,
     Unreadable,
 )
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class ProfileEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One event of the profile: generations were made, deleted, or switched to."""
 
     first: int
@@ -36,7 +36,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """The time of the event; None for deleted generations, whose links had the dates."""
     is_dated: bool
     """Whether the date agrees with all other dates: a higher number cannot be older."""
-    tool: Reading
+    tool: ToolReading
     is_switch: bool = False
     """Whether the generation was switched back to, and not made."""
 
@@ -55,25 +55,25 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         return which
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class ToolChange(msgspec.Struct, frozen=True, kw_only=True):
     """Two generations with different tools, between which no tool is known."""
 
-    before: Step
-    after: Step
+    before: ProfileEvent
+    after: ProfileEvent
 
     def __str__(self) -> str:
         """Return the generations and their tools, as a clause."""
         return f"{self.before} has {self.before.path}, {self.after} has {self.after.path}"
 
 
-class Ruling(msgspec.Struct, frozen=True, kw_only=True):
+class ToolRuling(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict on a tool over a span of time, with the evidence."""
 
     verdict: Verdict
     """Pass: the tool was the same; fail: it changed; unknown: evidence is missing."""
     sentence: str
-    steps: tuple[Step, ...]
-    changes: tuple[Change, ...]
+    steps: tuple[ProfileEvent, ...]
+    changes: tuple[ToolChange, ...]
     """All known changes, outside of the span too."""
 
 
@@ -84,7 +84,7 @@ def day(when: datetime) -> str:
 
 def judge_constancy(
     profile: Profile, since: datetime | None = None, until: datetime | None = None
-) -> Ruling:
+) -> ToolRuling:
     """Judge the tool from ``since`` to ``until`` (None: now); without ``since`` at ``until`` alone.
 
     In force at ``since`` is the newest generation made by then. Numbers give the order. Where a
@@ -95,20 +95,20 @@ def judge_constancy(
     steps = timeline(profile)
     span = _span(steps, since, until)
     verdict, sentence = _rule(span, since, until)
-    return Ruling(verdict=verdict, sentence=sentence, steps=steps, changes=changes_in(steps))
+    return ToolRuling(verdict=verdict, sentence=sentence, steps=steps, changes=changes_in(steps))
 
 
-def changes_in(steps: Sequence[Step]) -> tuple[Change, ...]:
+def changes_in(steps: Sequence[ProfileEvent]) -> tuple[ToolChange, ...]:
     """Return all changes of the tool that are known."""
     known = [step for step in steps if step.path]
     return tuple(
-        Change(before=before, after=after)
+        ToolChange(before=before, after=after)
         for before, after in pairwise(known)
         if before.path != after.path
     )
 
 
-def timeline(profile: Profile) -> tuple[Step, ...]:
+def timeline(profile: Profile) -> tuple[ProfileEvent, ...]:
     """Return a profile's events in order: by number, the last switch at the end."""
     made = sorted(profile.generations, key=lambda generation: generation.number)
     switch = _switch(made, profile.current)
@@ -117,7 +117,9 @@ def timeline(profile: Profile) -> tuple[Step, ...]:
         dates.append(switch.made)
     agrees = _agreeing(dates)
     steps = [
-        Step(first=each.number, last=each.number, made=each.made, is_dated=dated, tool=each.tool)
+        ProfileEvent(
+            first=each.number, last=each.number, made=each.made, is_dated=dated, tool=each.tool
+        )
         for each, dated in zip(made, agrees, strict=False)
     ]
     end = [msgspec.structs.replace(switch, is_dated=agrees[-1])] if switch else []
@@ -131,13 +133,13 @@ def _agreeing(dates: Sequence[datetime]) -> list[bool]:
     return [a <= date <= b for a, date, b in zip(newest, dates, oldest, strict=True)]
 
 
-def _switch(made: Sequence[Generation], current: Current | None) -> Step | None:
+def _switch(made: Sequence[Generation], current: Current | None) -> ProfileEvent | None:
     """Return the switch to a generation that is not the newest, if there was one."""
     if current is None or (made and made[-1].number == current.number):
         return None
     tools = {generation.number: generation.tool for generation in made}
     lost = Gone("the profile points to it, but it has no link")
-    return Step(
+    return ProfileEvent(
         first=current.number,
         last=current.number,
         made=current.switched,
@@ -147,11 +149,11 @@ def _switch(made: Sequence[Generation], current: Current | None) -> Step | None:
     )
 
 
-def _with_holes(steps: Sequence[Step]) -> Iterator[Step]:
+def _with_holes(steps: Sequence[ProfileEvent]) -> Iterator[ProfileEvent]:
     """Add the deleted generations: numbers are given one by one, so a missing one was deleted."""
     for before, step in zip((None, *steps), steps, strict=False):
         if before and step.first > before.last + 1:
-            yield Step(
+            yield ProfileEvent(
                 first=before.last + 1,
                 last=step.first - 1,
                 made=None,
@@ -164,18 +166,18 @@ def _with_holes(steps: Sequence[Step]) -> Iterator[Step]:
 class _Span(msgspec.Struct, frozen=True, kw_only=True):
     """The events of a span of time."""
 
-    whole: tuple[Step, ...]
+    whole: tuple[ProfileEvent, ...]
     """Events that may have been in force in the span."""
-    certain: tuple[Step, ...]
+    certain: tuple[ProfileEvent, ...]
     """Events that must have been in force in the span."""
-    latest: tuple[Step, ...]
+    latest: tuple[ProfileEvent, ...]
     """Events of which one was in force at the span's end."""
-    earlier: tuple[Step, ...]
+    earlier: tuple[ProfileEvent, ...]
     is_covered: bool
     """Whether the tool at the span's beginning is known."""
 
 
-def _span(steps: Sequence[Step], since: datetime | None, until: datetime | None) -> _Span:
+def _span(steps: Sequence[ProfileEvent], since: datetime | None, until: datetime | None) -> _Span:
     dated = [(index, step.made) for index, step in enumerate(steps) if step.is_dated and step.made]
     by_end = [index for index, made in dated if until is None or made <= until]
     last = len(steps) - 1 if until is None else max(by_end, default=-1)
@@ -223,7 +225,7 @@ def _doubt(span: _Span, since: datetime | None, until: datetime | None) -> str:
     return ""
 
 
-def _constant(steps: Sequence[Step]) -> str:
+def _constant(steps: Sequence[ProfileEvent]) -> str:
     """Return since when the tool has been the last event's tool."""
     path = steps[-1].path
     run = list(takewhile(lambda step: step.path == path, reversed(steps)))
@@ -236,7 +238,7 @@ def _constant(steps: Sequence[Step]) -> str:
     )
 
 
-def describe(tool: Reading) -> str:
+def describe(tool: ToolReading) -> str:
     """Return a reading in a few words."""
     match tool:
         case Present(path=path):

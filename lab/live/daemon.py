@@ -18,7 +18,7 @@ import requests
 from stamplab.lab.cgroup.group import MemoryGroup
 from stamplab.lab.errors import LabError
 from stamplab.lab.live import sandbox
-from stamplab.lab.live.engine import Engine, link_tools
+from stamplab.lab.live.engine import DockerEngine, link_tools
 from stamplab.lab.live.lease import MARK, LabFolder
 from stamplab.lab.model.history import CommandRan
 from stamplab.lab.support.processes import ProcessId, pid_namespace
@@ -44,7 +44,7 @@ _PING_API_VERSION = "1.41"
 class Daemon:
     """One dockerd in namespaces of its own, in swarm mode once `init_swarm` has returned."""
 
-    def __init__(self, engine: Engine, folder: LabFolder, time_scale: float = 1.0) -> None:
+    def __init__(self, engine: DockerEngine, folder: LabFolder, time_scale: float = 1.0) -> None:
         """Use a lab's folder; ``time_scale`` multiplies all time-outs."""
         self.engine = engine
         self.folder = folder

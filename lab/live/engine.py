@@ -48,7 +48,7 @@ OPTIONAL = {
 }
 
 
-class Engine(msgspec.Struct, frozen=True, kw_only=True):
+class DockerEngine(msgspec.Struct, frozen=True, kw_only=True):
     """A docker engine with all the programs that it runs."""
 
     tools: dict[str, Path]
@@ -59,7 +59,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """The place where the engine was found, for a person."""
 
 
-def find_engine(given: Path | None = None) -> Engine:
+def find_engine(given: Path | None = None) -> DockerEngine:
     """Find an engine: in ``given`` if there is one, else on PATH, else in the cache.
 
     A tool that the folder lacks (``ip`` or ``mount``, mostly) is taken from PATH. Raises
@@ -84,10 +84,10 @@ def find_engine(given: Path | None = None) -> Engine:
     )
 
 
-def _engine(root: Path | None, tools: dict[str, Path]) -> Engine:
+def _engine(root: Path | None, tools: dict[str, Path]) -> DockerEngine:
     environment = _library_environment(root) if root else {}
     version = _version(tools["dockerd"], environment)
-    return Engine(
+    return DockerEngine(
         tools=tools,
         environment=environment,
         version=version,
@@ -101,7 +101,7 @@ def _source(root: Path | None, tools: dict[str, Path]) -> str:
     return str(programs.origin(tools["dockerd"])) if programs.are_given() else "PATH"
 
 
-def link_tools(engine: Engine, folder: Path) -> Path:
+def link_tools(engine: DockerEngine, folder: Path) -> Path:
     """Fill a folder with links to the engine's tools: the whole PATH of the lab's daemon."""
     folder.mkdir()
     for name, target in engine.tools.items():

@@ -19,7 +19,7 @@ from stamplab.lab.cgroup.host import read_cgroup_host
 from stamplab.lab.errors import LabError, TakeDownFailed, UsageError
 from stamplab.lab.live import sandbox
 from stamplab.lab.live.daemon import Daemon
-from stamplab.lab.live.engine import Engine, find_engine
+from stamplab.lab.live.engine import DockerEngine, find_engine
 from stamplab.lab.live.lease import LabFolder, claim_folder, end_lease, labs_root
 from stamplab.lab.live.recorders.clients import ClientPlan
 from stamplab.lab.live.recorders.kernel import open_kernel_log
@@ -28,7 +28,7 @@ from stamplab.lab.model.history import HistoryWriter, Record
 from stamplab.lab.recipe import git
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.support.cache import cache_folder
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import WorldClock
 from stamplab.lab.support.time_scale import stretched
 from stamplab.lab.workload.build import build_program
 from stamplab.lab.workload.image import COMMANDS, image_tag, rootfs_tar
@@ -37,7 +37,7 @@ from stamplab.lab.workload.image import COMMANDS, image_tag, rootfs_tar
 class Apparatus(msgspec.Struct, frozen=True, kw_only=True):
     """All that live labs on this machine need; found and built once."""
 
-    engine: Engine
+    engine: DockerEngine
     rootfs: bytes
     image: str
     cgroup_version: int
@@ -52,7 +52,7 @@ class _Image(TypedDict):
     image: str
 
 
-def _image(engine: Engine, commands: Iterable[str]) -> _Image:
+def _image(engine: DockerEngine, commands: Iterable[str]) -> _Image:
     program = build_program(cache_folder())
     rootfs = rootfs_tar(program, engine.tools["busybox"], commands)
     return _Image(rootfs=rootfs, image=image_tag(rootfs))
@@ -109,7 +109,7 @@ def live_lab(
     LabError whenever the apparatus fails; evidence is kept in any case.
     """
     on_step(StartStep.FOLDER)
-    clock = Clock()
+    clock = WorldClock()
     with ExitStack() as teardown:
         with deferred_signals():
             host = read_cgroup_host()

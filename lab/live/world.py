@@ -14,20 +14,20 @@ from stamplab.lab.faults.operator import Act
 from stamplab.lab.live.daemon import Daemon
 from stamplab.lab.live.prerequisites import provide
 from stamplab.lab.live.recorders.clients import ClientPlan, ClientRecorder
-from stamplab.lab.live.recorders.docker_client import AttachedClient
+from stamplab.lab.live.recorders.docker_client import DockerClientProcess
 from stamplab.lab.live.recorders.events import EventRecorder
-from stamplab.lab.live.recorders.guard_process import Waiter
+from stamplab.lab.live.recorders.guard_process import GuardProcess
 from stamplab.lab.live.recorders.kernel import KernelRecorder
 from stamplab.lab.live.recorders.memory import MemoryRecorder
-from stamplab.lab.live.recorders.operator import Nemesis
+from stamplab.lab.live.recorders.operator import OperatorRecorder
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.live.recorders.swarm import SwarmRecorder
+from stamplab.lab.live.recorders.swarm import ServiceRecorder
 from stamplab.lab.model.history import Deployed, HistoryWriter, LimitSet, Note, Observation, Record
 from stamplab.lab.model.swarm import Service
 from stamplab.lab.recipe.prerequisites import granted_to
 from stamplab.lab.recipe.trust import Gate, Grant
 from stamplab.lab.support import programs
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import WorldClock
 from stamplab.lab.world import Deployer, Stack
 
 _CHECK_DAEMON_EVERY_S = 0.5
@@ -42,7 +42,7 @@ class LiveWorld:
         daemon: Daemon,
         group: MemoryGroup,
         history: HistoryWriter,
-        clock: Clock,
+        clock: WorldClock,
         clients: ClientPlan,
         scratch: Path,
         trust: frozenset[Grant] = frozenset(),
@@ -56,12 +56,12 @@ class LiveWorld:
         self._clients = clients
         self._clients_started = False
         self._gate = Gate(trust, self.record)
-        self._swarm = SwarmRecorder(daemon.client(), history)
+        self._swarm = ServiceRecorder(daemon.client(), history)
         events = EventRecorder(
             daemon.client(), daemon.client(), history, clock, on_event=self._swarm.wake
         )
         kernel = KernelRecorder(group.path, history, clock)
-        self._nemeses: list[Nemesis] = []
+        self._operators: list[OperatorRecorder] = []
         self._recorders: list[Recorder] = [
             kernel,
             events,
@@ -121,12 +121,12 @@ class LiveWorld:
                 self._start_clients(stack.name)
         return deployed
 
-    def attach(self, stack: str, arguments: Sequence[str]) -> AttachedClient:
+    def run_docker_client(self, stack: str, arguments: Sequence[str]) -> DockerClientProcess:
         """Start the engine's own ``docker``, which deploys and waits beside the run.
 
         The client is ended with the world at the latest. Raises LabError when it cannot be run.
         """
-        client = AttachedClient(
+        client = DockerClientProcess(
             self._history,
             self.daemon.client_program,
             ("docker", *arguments),
@@ -139,14 +139,14 @@ class LiveWorld:
         self._recorders.append(client)
         return client
 
-    def attend(self, stack: str, name: str, argv: Sequence[str]) -> Waiter:
+    def run_guard(self, stack: str, name: str, argv: Sequence[str]) -> GuardProcess:
         """Start a program (``stamplab guard``) that waits for another client's deploy of a stack.
 
         The program finds the engine by DOCKER_HOST, its records have ``name`` as their source, and
         it is ended with the world at the latest. Raises LabError when it cannot be run.
         """
         environment = self.daemon.client_environment({"PYTHONPATH": programs.python_path()})
-        waiter = Waiter(self._history, argv, environment, stack=stack, name=name)
+        waiter = GuardProcess(self._history, argv, environment, stack=stack, name=name)
         waiter.start()
         self._recorders.append(waiter)
         return waiter
@@ -179,16 +179,16 @@ class LiveWorld:
         """Perform acts at their times, in a thread; see `stamplab.lab.world.World.schedule`."""
         if not acts:
             return
-        nemesis = Nemesis(
+        operator = OperatorRecorder(
             self.daemon.client(), self._history, self.set_limit, self.now_s, service, acts
         )
-        nemesis.start()
-        self._nemeses.append(nemesis)
+        operator.start()
+        self._operators.append(operator)
 
     def call_off(self) -> None:
         """End the threads that perform acts."""
-        while self._nemeses:
-            self._nemeses.pop().stop()
+        while self._operators:
+            self._operators.pop().stop()
 
     def close(self) -> None:
         """Stop all recorders."""

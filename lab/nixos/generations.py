@@ -50,7 +50,7 @@ class Unreadable(msgspec.Struct, frozen=True, tag="unreadable"):
     why: str
 
 
-Reading = Present | Absent | Gone | Unreadable
+ToolReading = Present | Absent | Gone | Unreadable
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """The time when the generation's link was made, in this machine's time zone."""
     system: StorePath | None
     """The link's target, which may be gone."""
-    tool: Reading
+    tool: ToolReading
 
 
 class Current(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +132,7 @@ def _date(link: Path, status: os.stat_result) -> datetime:
         ) from error
 
 
-def _tool(link: Path, tool: str) -> Reading:
+def _tool(link: Path, tool: str) -> ToolReading:
     try:
         place = os.path.realpath(link, strict=True)
         for name in ("sw", "bin", tool):

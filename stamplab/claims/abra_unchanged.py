@@ -42,10 +42,10 @@ def _why_not_shown(read: Profile, until: datetime) -> str:
     """Return why these generations are none of the report's, or nothing."""
     if not read.generations:
         return "this machine's profile has no generation"
-    if all(isinstance(one.tool, Absent) for one in read.generations):
+    if all(isinstance(generation.tool, Absent) for generation in read.generations):
         return f"none of this machine's {len(read.generations)} generations has abra"
-    if all(one.made > until for one in read.generations):
-        oldest = min(one.made for one in read.generations)
+    if all(generation.made > until for generation in read.generations):
+        oldest = min(generation.made for generation in read.generations)
         return f"this machine's oldest generation is of {oldest:%Y-%m-%d}, after the report"
     return ""
 

@@ -13,7 +13,7 @@ from stamplab.cli.options import engine_option, runs_option
 from stamplab.lab.errors import LabError, NotPossibleHere
 from stamplab.lab.live.doctor import Check, CheckState, examine, try_sandbox
 from stamplab.lab.live.lab import deferred_signals
-from stamplab.lab.live.reaper import Found, Reaped, Standing
+from stamplab.lab.live.reaper import LabRemoval, LabStatus, Standing
 from stamplab.lab.live.reaper import reap as reap_labs
 from stamplab.lab.live.sandbox import require_root
 from stamplab.lab.support.cache import cache_folder, remove_half_built
@@ -36,7 +36,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     tried: bool = False
     """Whether a lab was started, whose steps are then among the checks."""
     checks: tuple[Check, ...]
-    reaped: tuple[Reaped, ...] = ()
+    reaped: tuple[LabRemoval, ...] = ()
     """With --reap: what dead labs left, and whether it is gone."""
 
 
@@ -76,18 +76,20 @@ def doctor(*, engine: Path | None, runs: Path, trying: bool, reap: bool, as_json
     return _EXIT[diagnosis.live_labs]
 
 
-def remove_what_is_left() -> tuple[Reaped, ...]:
+def remove_what_is_left() -> tuple[LabRemoval, ...]:
     """Reap dead labs, and what a killed build left in the cache."""
     with deferred_signals():
         reaped = reap_labs()
         if remove_half_built(cache_folder()):
-            build = Found(name="workload", standing=Standing.DEAD, what="a build that was killed")
-            reaped = (*reaped, Reaped(found=build))
+            build = LabStatus(
+                name="workload", standing=Standing.DEAD, what="a build that was killed"
+            )
+            reaped = (*reaped, LabRemoval(lab=build))
     return reaped
 
 
 def diagnose(
-    checks: tuple[Check, ...], reaped: tuple[Reaped, ...] = (), *, tried: bool = False
+    checks: tuple[Check, ...], reaped: tuple[LabRemoval, ...] = (), *, tried: bool = False
 ) -> Diagnosis:
     """Conclude: a check that failed makes the whole unknown, else a lack decides."""
     ends: tuple[tuple[CheckState, Possible], ...] = (

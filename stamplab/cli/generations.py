@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from stamplab.harness.checks.tool_constancy import Change, Ruling, judge_constancy
+from stamplab.harness.checks.tool_constancy import ToolChange, ToolRuling, judge_constancy
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import NotPossibleHere, UsageError
 from stamplab.lab.nixos.generations import PROFILES, SYSTEM, Profile, read_profile
@@ -44,7 +44,7 @@ class Constancy(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None
     verdict: Verdict
     sentence: str
-    changes: tuple[Change, ...]
+    changes: tuple[ToolChange, ...]
     read: Profile
 
 
@@ -115,7 +115,7 @@ def _findings(
     profile: str,
     tool: str,
     read: Profile,
-    ruling: Ruling,
+    ruling: ToolRuling,
     *,
     since: datetime | None,
     until: datetime | None,

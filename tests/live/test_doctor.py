@@ -49,9 +49,9 @@ def test_a_lab_is_started_and_taken_down(
     process = start(tmp_path, *engine_of(request))
     out, errors = process.communicate(timeout=200)
     assert process.returncode == 0, out + errors
-    found = json.loads(out)
-    assert (found["live_labs"], found["tried"]) == ("possible", True)
-    tried = [check for check in found["checks"] if check["name"].startswith("try: ")]
+    diagnosis = json.loads(out)
+    assert (diagnosis["live_labs"], diagnosis["tried"]) == ("possible", True)
+    tried = [check for check in diagnosis["checks"] if check["name"].startswith("try: ")]
     steps = ["prerequisites", *StartStep, "task", "OOM kill", "take-down", "kernel modules"]
     assert [check["name"].removeprefix("try: ") for check in tried] == steps
     assert traces.left_since(before) == {}
@@ -72,9 +72,9 @@ def test_an_engine_whose_dockerd_fails_is_that_steps_failure(
     process = start(tmp_path, "--engine", str(tmp_path / "engine"))
     out, errors = process.communicate(timeout=200)
     assert process.returncode == 77, out + errors
-    found = json.loads(out)
-    assert (found["live_labs"], found["why"]) == ("not possible", ["try: dockerd"])
-    (failed,) = (check for check in found["checks"] if check["state"] == "lack")
+    diagnosis = json.loads(out)
+    assert (diagnosis["live_labs"], diagnosis["why"]) == ("not possible", ["try: dockerd"])
+    (failed,) = (check for check in diagnosis["checks"] if check["state"] == "lack")
     assert failed["found"].endswith(" ends: failed to start daemon: this one never does")
     assert "--engine FOLDER gives another engine" in failed["means"]
     assert traces.left_since(before) == {}

@@ -31,7 +31,8 @@ def examine(engine_folder: Path | None = None, runs: Path = Path("runs")) -> tup
         "git": programs.check_git,
         "workload": partial(programs.check_workload, cache_folder()),
         **{
-            one.name: partial(programs.check_go_program, one, cache_folder()) for one in GO_PROGRAMS
+            program.name: partial(programs.check_go_program, program, cache_folder())
+            for program in GO_PROGRAMS
         },
         "cgroups": machine.check_cgroups,
         "kernel log": machine.check_kernel_log,

@@ -25,25 +25,25 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     state: CheckState
-    found: str
+    facts: str = msgspec.field(name="found")
     """One clause with the facts: versions, paths, sizes."""
     means: str = ""
     """One sentence: what it means for the lab, and what to do about it."""
 
 
-def ok(name: str, found: str, means: str = "") -> Check:
+def ok(name: str, facts: str, means: str = "") -> Check:
     """Return that all that a lab needs is there."""
-    return Check(name=name, state=CheckState.OK, found=found, means=means)
+    return Check(name=name, state=CheckState.OK, facts=facts, means=means)
 
 
-def note(name: str, found: str, means: str) -> Check:
+def note(name: str, facts: str, means: str) -> Check:
     """Return what whoever reads a lab's verdict should know."""
-    return Check(name=name, state=CheckState.NOTE, found=found, means=means)
+    return Check(name=name, state=CheckState.NOTE, facts=facts, means=means)
 
 
-def lack(name: str, found: str, means: str) -> Check:
+def lack(name: str, facts: str, means: str) -> Check:
     """Return that no lab can run."""
-    return Check(name=name, state=CheckState.LACK, found=found, means=means)
+    return Check(name=name, state=CheckState.LACK, facts=facts, means=means)
 
 
 def run_check(name: str, ask: Callable[[], Check]) -> Check:
@@ -59,7 +59,7 @@ def crash(name: str, error: Exception) -> Check:
     return Check(
         name=name,
         state=CheckState.UNKNOWN,
-        found=f"{type(error).__name__}: {error}",
+        facts=f"{type(error).__name__}: {error}",
         means="The check itself failed, so nothing is known of this; the others still hold.",
     )
 

@@ -78,16 +78,16 @@ def check_runs(folder: Path) -> Check:
 
 
 def _judge(name: str, folder: Path, room: Room, wanted_bytes: int, variable: str) -> Check:
-    found = f"{folder}, {format_size(room.free_bytes)} free"
+    facts = f"{folder}, {format_size(room.free_bytes)} free"
     if not room.is_writable:
         return lack(name, f"{folder} cannot be written", f"Set {variable} to a folder that can be.")
     if room.free_bytes < _NOTHING_BYTES:
-        return lack(name, found, f"The disk is full: make room, or set {variable} elsewhere.")
+        return lack(name, facts, f"The disk is full: make room, or set {variable} elsewhere.")
     if room.free_bytes < wanted_bytes:
         return note(
             name,
-            found,
+            facts,
             f"Under {format_size(wanted_bytes)} the disk may fill before the end, and a run that "
             f"cannot write is no verdict: make room, or set {variable} elsewhere.",
         )
-    return ok(name, found)
+    return ok(name, facts)

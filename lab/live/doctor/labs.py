@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from stamplab.lab.live.doctor.check import Check, note, ok
-from stamplab.lab.live.reaper import Found, Standing, survey
+from stamplab.lab.live.reaper import LabStatus, Standing, survey
 
 
-def check_labs(labs: Sequence[Found] | None = None) -> Check:
+def check_labs(labs: Sequence[LabStatus] | None = None) -> Check:
     """Check for what dead labs have left; ``labs`` replaces the survey of this machine."""
     surveyed = survey() if labs is None else labs
     if not surveyed:

@@ -19,27 +19,27 @@ _RUN_NEEDS_BYTES = 10**9
 
 def check_root() -> Check:
     """Check that the user is root."""
-    found = f"user {os.geteuid()}"
+    facts = f"user {os.geteuid()}"
     try:
         sandbox.require_root()
     except LabError as error:
-        return lack("root", found, f"{sentence(error)} Run the lab with sudo.")
-    return ok("root", found)
+        return lack("root", facts, f"{sentence(error)} Run the lab with sudo.")
+    return ok("root", facts)
 
 
 def check_cgroups(mounts: Path = _PROC / "self/mounts") -> Check:
     """Check that there is a memory controller that a lab's group can use."""
-    found = "none"
+    facts = "none"
     try:
         host = read_cgroup_host(mounts)
         if host.memory_version is not None:
-            found = f"memory controller of version {host.memory_version}"
+            facts = f"memory controller of version {host.memory_version}"
         if host.memory_version == 2:
-            found += f"; a lab's group is made by the driver {host.driver}"
+            facts += f"; a lab's group is made by the driver {host.driver}"
         host.require_memory()
     except LabError as error:
-        return lack("cgroups", found, sentence(error))
-    return ok("cgroups", found)
+        return lack("cgroups", facts, sentence(error))
+    return ok("cgroups", facts)
 
 
 def check_memory(proc: Path = _PROC) -> Check:
@@ -50,16 +50,16 @@ def check_memory(proc: Path = _PROC) -> Check:
             break
     else:
         raise ValueError(f"no MemAvailable in {proc / 'meminfo'}")
-    found = f"{format_size(available)} available"
+    facts = f"{format_size(available)} available"
     if available < _RUN_NEEDS_BYTES:
         return note(
             "memory",
-            found,
+            facts,
             f"A run needs about {format_size(_RUN_NEEDS_BYTES)}, and with less the whole machine "
             "may run out of memory, which proves nothing: free some, or use a --memory-scale "
             "below 1.",
         )
-    return ok("memory", found)
+    return ok("memory", facts)
 
 
 def check_kernel_log(open_log: Callable[[], int] = open_kernel_log) -> Check:

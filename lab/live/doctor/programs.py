@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.doctor.check import Check, lack, note, ok, sentence
-from stamplab.lab.live.engine import OPTIONAL, Engine, find_engine
+from stamplab.lab.live.engine import OPTIONAL, DockerEngine, find_engine
 from stamplab.lab.recipe import git
 from stamplab.lab.support.go_build import GoProgram, existing, find_go
 from stamplab.lab.workload.build import find_build, ready_made
@@ -28,7 +28,7 @@ def check_engine(folder: Path | None) -> Check:
     return _judge_tools(engine, facts, missing)
 
 
-def _judge_tools(engine: Engine, facts: str, missing: list[str]) -> Check:
+def _judge_tools(engine: DockerEngine, facts: str, missing: list[str]) -> Check:
     busybox = engine.tools["busybox"]
     if not is_static(busybox.read_bytes()):
         return lack(

@@ -143,7 +143,7 @@ def _failures(step: str, error: LabError) -> tuple[Check, ...]:
     left = Check(
         name=_named(TAKE_DOWN),
         state=CheckState.UNKNOWN,
-        found=str(error),
+        facts=str(error),
         means="Something of the lab is left: stamplab doctor --reap removes it.",
     )
     # What the take-down interrupted is the context of its own first error.

@@ -14,7 +14,7 @@ from stamplab.lab.live.recorders.program import ProgramRecorder
 from stamplab.lab.model.history import Deployed, HistoryWriter
 
 
-class AttachedClient(ProgramRecorder):
+class DockerClientProcess(ProgramRecorder):
     """Runs one ``docker service create`` or ``update``, and records how the client's wait ends.
 
     The client prints the service's name or id as soon as the swarm has taken the change (docker/cli

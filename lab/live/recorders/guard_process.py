@@ -17,7 +17,7 @@ _UNTIL_TOLD = ("import sys", f"print({_BEGUN!r}, file=sys.stderr, flush=True)", 
 """The deploy command: says that the guard has its baseline, and ends at the end of its input."""
 
 
-class Waiter(ProgramRecorder):
+class GuardProcess(ProgramRecorder):
     """Runs ``argv`` with the deploy command behind ``--``; records its standard output.
 
     Where that is empty, its standard error is recorded.

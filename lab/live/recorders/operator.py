@@ -37,7 +37,7 @@ class _ServiceAnswer(msgspec.Struct, rename="pascal"):
     id: str = msgspec.field(name="ID")
 
 
-class Nemesis(Recorder):
+class OperatorRecorder(Recorder):
     """Performs acts on one service; their times count from the start of the thread."""
 
     def __init__(

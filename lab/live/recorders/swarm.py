@@ -17,7 +17,7 @@ _LOOK_EVERY_S = 0.2
 """Task states have no events of their own, and an engine's own writes are not always announced."""
 
 
-class SwarmRecorder(Recorder):
+class ServiceRecorder(Recorder):
     """Lists the stacks' services and their tasks, and records whatever changed.
 
     All requests, whoever makes them, are made one after the other under one lock, held until the

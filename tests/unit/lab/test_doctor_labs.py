@@ -6,11 +6,11 @@ import pytest
 
 from stamplab.lab.live.doctor.check import CheckState
 from stamplab.lab.live.doctor.labs import check_labs
-from stamplab.lab.live.reaper import Found, Standing
+from stamplab.lab.live.reaper import LabStatus, Standing
 
 
-def found(*standings: Standing) -> list[Found]:
-    return [Found(name=f"lab{n}", standing=s, what="so") for n, s in enumerate(standings)]
+def statuses(*standings: Standing) -> list[LabStatus]:
+    return [LabStatus(name=f"lab{n}", standing=s, what="so") for n, s in enumerate(standings)]
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,6 @@ def found(*standings: Standing) -> list[Found]:
     ],
 )
 def test_labs(standings: tuple[Standing, ...], state: CheckState, facts: str) -> None:
-    check = check_labs(found(*standings))
-    assert (check.state, check.found) == (state, facts)
+    check = check_labs(statuses(*standings))
+    assert (check.state, check.facts) == (state, facts)
     assert ("--reap" in check.means) == (Standing.DEAD in standings)

@@ -36,7 +36,7 @@ def unified(folder: Path, controllers: str, handed_down: str = "") -> str:
 def test_a_memory_controller_of_version_1_is_enough(tmp_path: Path) -> None:
     hybrid = unified(tmp_path, "pids")
     check = cgroups(tmp_path, "cgroup /sys/fs/cgroup/memory cgroup rw,memory", hybrid)
-    assert (check.state, check.found) == (CheckState.OK, "memory controller of version 1")
+    assert (check.state, check.facts) == (CheckState.OK, "memory controller of version 1")
 
 
 @pytest.mark.parametrize(("handed_down", "state"), [("memory", "ok"), ("pids", "lack")])
@@ -46,7 +46,7 @@ def test_of_version_2_it_must_be_handed_down(
     monkeypatch.setenv("STAMPLAB_CGROUP_DRIVER", "cgroupfs")
     check = cgroups(tmp_path, unified(tmp_path, "cpu memory", handed_down))
     driver = "a lab's group is made by the driver cgroupfs"
-    assert check.found == f"memory controller of version 2; {driver}"
+    assert check.facts == f"memory controller of version 2; {driver}"
     assert check.state == state
     assert ("does not hand the memory controller down" in check.means) == (state == "lack")
 
@@ -55,13 +55,13 @@ def test_of_version_2_it_must_be_handed_down(
 def test_no_memory_controller_is_a_lack(tmp_path: Path, controllers: str | None) -> None:
     mounts = [] if controllers is None else [unified(tmp_path, controllers)]
     check = cgroups(tmp_path, *mounts)
-    assert (check.state, check.found) == (CheckState.LACK, "none")
+    assert (check.state, check.facts) == (CheckState.LACK, "none")
     assert "boot with cgroup_enable=memory" in check.means
 
 
 def test_what_cannot_be_read_of_control_groups_is_a_lack(tmp_path: Path) -> None:
     check = machine.check_cgroups(tmp_path / "none")
-    assert (check.state, check.found) == (CheckState.LACK, "none")
+    assert (check.state, check.facts) == (CheckState.LACK, "none")
     assert "none cannot be read: No such file" in check.means
     check = cgroups(tmp_path, f"cgroup2 {tmp_path}/gone cgroup2 rw")
     assert check.state is CheckState.LACK
@@ -76,7 +76,7 @@ def test_memory_for_a_run(tmp_path: Path, kib: int, state: str) -> None:
 
 def test_a_readable_log_says_how_it_is_limited() -> None:
     check = machine.check_kernel_log(lambda: os.open(os.devnull, os.O_RDONLY))
-    assert (check.state, check.found) == (CheckState.OK, "readable")
+    assert (check.state, check.facts) == (CheckState.OK, "readable")
     assert "10 OOM reports in 5 s" in check.means
 
 
@@ -85,7 +85,7 @@ def test_an_unreadable_log_is_a_lack() -> None:
         raise NotPossibleHere("/dev/kmsg cannot be read (Operation not permitted): why")
 
     check = machine.check_kernel_log(refuse)
-    assert (check.state, check.found) == (CheckState.LACK, "unreadable")
+    assert (check.state, check.facts) == (CheckState.LACK, "unreadable")
     assert check.means == "/dev/kmsg cannot be read (Operation not permitted): why."
 
 
@@ -104,7 +104,7 @@ def test_root_and_an_ordinary_user(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.check_root().state is CheckState.OK
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     check = machine.check_root()
-    assert (check.state, check.found) == (CheckState.LACK, "user 1000")
+    assert (check.state, check.facts) == (CheckState.LACK, "user 1000")
     assert "with sudo" in check.means
 
 
@@ -129,7 +129,7 @@ def test_a_machine_that_stops_nothing_has_no_obstacle(proc: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "said"),
+    ("file", "text", "clause"),
     [
         ("self/status", "CapEff:\t00000000a80425fb\nSeccomp:\t0\n", "lacks CAP_SYS_ADMIN"),
         ("self/status", "CapEff:\t000001ffffffffff\nSeccomp:\t2\n", "A seccomp filter is on"),
@@ -138,11 +138,13 @@ def test_a_machine_that_stops_nothing_has_no_obstacle(proc: Path) -> None:
         ("sys/kernel/modules_disabled", "1\n", "kernel.modules_disabled = 1"),
     ],
 )
-def test_each_obstacle_is_said_with_what_to_do(proc: Path, file: str, text: str, said: str) -> None:
+def test_each_obstacle_is_said_with_what_to_do(
+    proc: Path, file: str, text: str, clause: str
+) -> None:
     put(proc, file, text)
-    (found,) = obstacles(proc)
-    assert said in found
-    assert found.endswith(".")
+    (obstacle,) = obstacles(proc)
+    assert clause in obstacle
+    assert obstacle.endswith(".")
 
 
 def test_a_kernel_without_a_namespace_is_named(proc: Path) -> None:

@@ -119,11 +119,11 @@ def by_step(checks: tuple[Check, ...]) -> dict[str, Check]:
 
 
 def test_a_lab_that_starts_passes_every_step_and_each_is_told(lab: FakeLab) -> None:
-    told: list[str] = []
-    found = by_step(try_sandbox(on_message=told.append))
-    assert list(found) == [*STEPS, "kernel modules"]
-    assert {check.state for check in found.values()} == {CheckState.OK}
-    assert told == [f"trying: {step}" for step in STEPS]
+    messages: list[str] = []
+    checks = by_step(try_sandbox(on_message=messages.append))
+    assert list(checks) == [*STEPS, "kernel modules"]
+    assert {check.state for check in checks.values()} == {CheckState.OK}
+    assert messages == [f"trying: {step}" for step in STEPS]
 
 
 @pytest.mark.parametrize("step", [*StartStep, "OOM kill"])
@@ -131,21 +131,21 @@ def test_a_step_that_fails_has_its_own_words_the_advice_and_what_this_machine_sh
     lab: FakeLab, step: str
 ) -> None:
     lab.raises = {step: LabError("the engine's own words")}
-    found = by_step(try_sandbox())
-    assert list(found) == [*STEPS[: STEPS.index(step) + 1], "kernel modules"]
-    assert (found[step].state, found[step].found) == (CheckState.LACK, "the engine's own words")
-    assert found[step].means.endswith(". It is confined.")
-    assert all(found[passed].state is CheckState.OK for passed in STEPS[: STEPS.index(step)])
+    checks = by_step(try_sandbox())
+    assert list(checks) == [*STEPS[: STEPS.index(step) + 1], "kernel modules"]
+    assert (checks[step].state, checks[step].facts) == (CheckState.LACK, "the engine's own words")
+    assert checks[step].means.endswith(". It is confined.")
+    assert all(checks[passed].state is CheckState.OK for passed in STEPS[: STEPS.index(step)])
 
 
 def test_a_prerequisite_that_is_lacking_says_by_itself_what_to_do(lab: FakeLab) -> None:
     lab.raises = {"prerequisites": NotPossibleHere("no engine: install one")}
-    found = by_step(try_sandbox())["prerequisites"]
-    assert (found.state, found.means) == (CheckState.LACK, "No engine: install one.")
+    checks = by_step(try_sandbox())["prerequisites"]
+    assert (checks.state, checks.means) == (CheckState.LACK, "No engine: install one.")
 
 
 @pytest.mark.parametrize(
-    ("shows", "step", "said"),
+    ("shows", "step", "clause"),
     [
         ([], "task", "no answer of the task: no task yet"),
         ([NO_ANSWER, tasks("rejected", "no such image")], "task", "task rejected no such image"),
@@ -154,29 +154,29 @@ def test_a_prerequisite_that_is_lacking_says_by_itself_what_to_do(lab: FakeLab) 
     ],
 )
 def test_a_task_that_fails_is_quoted(
-    lab: FakeLab, shows: list[Observation], step: str, said: str
+    lab: FakeLab, shows: list[Observation], step: str, clause: str
 ) -> None:
     lab.shows = shows
-    found = by_step(try_sandbox())
-    assert list(found)[-2] == step
-    assert said in found[step].found
+    checks = by_step(try_sandbox())
+    assert list(checks)[-2] == step
+    assert clause in checks[step].facts
 
 
 def test_a_deploy_that_is_refused_is_quoted(lab: FakeLab) -> None:
     lab.exit_code = 1
-    found = by_step(try_sandbox())["task"]
-    assert found.found == "docker stack deploy failed: no such network"
+    checks = by_step(try_sandbox())["task"]
+    assert checks.facts == "docker stack deploy failed: no such network"
 
 
 def test_what_is_left_makes_the_whole_unknown(lab: FakeLab) -> None:
     lab.raises = {"take-down": LabError("process 7 does not die")}
-    found = by_step(try_sandbox())
-    assert (found["take-down"].state, found["take-down"].found) == (
+    checks = by_step(try_sandbox())
+    assert (checks["take-down"].state, checks["take-down"].facts) == (
         CheckState.UNKNOWN,
         "process 7 does not die",
     )
-    assert "doctor --reap" in found["take-down"].means
-    assert list(found) == [*STEPS, "kernel modules"]
+    assert "doctor --reap" in checks["take-down"].means
+    assert list(checks) == [*STEPS, "kernel modules"]
 
 
 def test_what_is_left_does_not_hide_the_step_that_failed(lab: FakeLab) -> None:
@@ -184,15 +184,15 @@ def test_what_is_left_does_not_hide_the_step_that_failed(lab: FakeLab) -> None:
         StartStep.DAEMON: LabError("dockerd ended"),
         "take-down": LabError("process 7 does not die"),
     }
-    found = by_step(try_sandbox())
-    assert (found["dockerd"].state, found["dockerd"].found) == (CheckState.LACK, "dockerd ended")
-    assert found["take-down"].state is CheckState.UNKNOWN
+    checks = by_step(try_sandbox())
+    assert (checks["dockerd"].state, checks["dockerd"].facts) == (CheckState.LACK, "dockerd ended")
+    assert checks["take-down"].state is CheckState.UNKNOWN
 
 
 def test_a_crash_is_unknown_and_names_the_step(lab: FakeLab) -> None:
     lab.raises = {StartStep.SWARM: ZeroDivisionError("by zero")}
-    found = by_step(try_sandbox())["swarm mode"]
-    assert (found.state, found.found) == (CheckState.UNKNOWN, "ZeroDivisionError: by zero")
+    checks = by_step(try_sandbox())["swarm mode"]
+    assert (checks.state, checks.facts) == (CheckState.UNKNOWN, "ZeroDivisionError: by zero")
 
 
 def test_modules_that_the_kernel_has_loaded_are_named(
@@ -200,9 +200,9 @@ def test_modules_that_the_kernel_has_loaded_are_named(
 ) -> None:
     modules = iter([frozenset({"overlay"}), frozenset({"overlay", "veth", "bridge"})])
     monkeypatch.setattr(sandbox_trial, "loaded_modules", lambda: next(modules))
-    found = by_step(try_sandbox())["kernel modules"]
-    assert (found.state, found.found) == (CheckState.NOTE, "loaded: bridge, veth")
-    assert "until a reboot" in found.means
+    checks = by_step(try_sandbox())["kernel modules"]
+    assert (checks.state, checks.facts) == (CheckState.NOTE, "loaded: bridge, veth")
+    assert "until a reboot" in checks.means
 
 
 def test_nothing_is_tried_for_an_ordinary_user(

@@ -37,7 +37,7 @@ def callers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = put(tmp_path / "callers", *everything, says="Docker version 1.0.0, callers")
     monkeypatch.setenv("PATH", str(path))
     monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
-    for ready_made in ("STAMPLOAD", *(one.variable for one in GO_PROGRAMS)):
+    for ready_made in ("STAMPLOAD", *(program.variable for program in GO_PROGRAMS)):
         monkeypatch.delenv(ready_made, raising=False)
     monkeypatch.setattr("stamplab.lab.live.engine._SYSTEM_FOLDERS", (path,))
     put(tmp_path / "cache/engine/usr/bin", *everything, says="Docker version 1.5.0, cache")
@@ -155,7 +155,7 @@ def test_an_inventory_names_each_program_its_version_and_its_place(given: Path) 
         *OPTIONAL,
         *PLAIN,
         "stampload",
-        *(one.name for one in GO_PROGRAMS),
+        *(program.name for program in GO_PROGRAMS),
     }
     assert items["dockerd"] == Item(name="dockerd", path=given / "dockerd", version="2.0.0")
     assert items["ip"] == Item(name="ip", path=given / "ip", version=None)

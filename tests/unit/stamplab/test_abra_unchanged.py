@@ -20,7 +20,7 @@ from stamplab.render import show_report
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.play_record import Played
 from stamplab.scenarios.discourse.plays import Settings
-from tests.nixos_profiles import Made, make_profiles, object_name
+from tests.nixos_profiles import GenerationSpec, make_profiles, object_name
 
 # The report quotes only the digest's beginning; object_name fills it up with zeros.
 ABRA = object_name("abra-0.13.0-beta", "bf6azhpi")
@@ -32,9 +32,9 @@ NOWHERE = Path("/nowhere/profiles")
 
 def generations(
     changed_at: int = 99, *, collected: int = 0, absent: int = 0, month: int = 6
-) -> list[Made]:
+) -> list[GenerationSpec]:
     return [
-        Made(
+        GenerationSpec(
             number=number,
             made=datetime(2026, month, day, 12).astimezone(),
             tool=None if number == absent else ABRA if number < changed_at else OTHER,
@@ -44,12 +44,12 @@ def generations(
     ]
 
 
-def claim_on(folder: Path, made: list[Made]) -> Claim:
+def claim_on(folder: Path, made: list[GenerationSpec]) -> Claim:
     return abra_is_unchanged(make_profiles(folder.resolve(), made))
 
 
-def without(number: int) -> list[Made]:
-    return [one for one in generations() if one.number != number]
+def without(number: int) -> list[GenerationSpec]:
+    return [spec for spec in generations() if spec.number != number]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def without(number: int) -> list[Made]:
     ],
 )
 def test_generations_of_the_time_of_the_report_are_judged(
-    tmp_path: Path, made: list[Made], verdict: Verdict, evidence: str
+    tmp_path: Path, made: list[GenerationSpec], verdict: Verdict, evidence: str
 ) -> None:
     claim = claim_on(tmp_path, made)
     assert (claim.id, claim.verdict, claim.not_possible_here) == ("C12", verdict, "")
@@ -75,7 +75,7 @@ def test_generations_of_the_time_of_the_report_are_judged(
 
 
 def test_a_change_after_the_report_explains_nothing(tmp_path: Path) -> None:
-    later = Made(number=12, made=datetime(2026, 7, 1).astimezone(), tool=OTHER)
+    later = GenerationSpec(number=12, made=datetime(2026, 7, 1).astimezone(), tool=OTHER)
     assert claim_on(tmp_path, [*generations(), later]).verdict is Verdict.PASS
 
 
@@ -84,14 +84,14 @@ def test_a_change_after_the_report_explains_nothing(tmp_path: Path) -> None:
     [
         ([], "this machine's profile has no generation"),
         (
-            [msgspec.structs.replace(one, tool=None) for one in generations()],
+            [msgspec.structs.replace(spec, tool=None) for spec in generations()],
             "none of this machine's 8 generations has abra",
         ),
         (generations(month=7), "this machine's oldest generation is of 2026-07-01, after the"),
     ],
 )
 def test_generations_that_are_none_of_the_reports_are_not_judged(
-    tmp_path: Path, made: list[Made], reason: str
+    tmp_path: Path, made: list[GenerationSpec], reason: str
 ) -> None:
     claim = claim_on(tmp_path, made)
     assert claim.verdict is None
@@ -117,12 +117,12 @@ def test_without_generations_the_runs_verdict_does_not_depend_on_it(
     plays = {key: [play] for key, play in played.items()}
     claims = tuple(name for name in CLAIMS if name not in {"C2", "C9"})
     choice = Choice(settings=Settings(), claims=claims)
-    found = report_on(choice, plays, EvidenceFolder(Path("runs")), "again", "", [claim])
-    assert found.claims[-1] == claim
-    assert found.verdict is Verdict.PASS
+    report = report_on(choice, plays, EvidenceFolder(Path("runs")), "again", "", [claim])
+    assert report.claims[-1] == claim
+    assert report.verdict is Verdict.PASS
     changed = msgspec.structs.replace(claim, verdict=Verdict.FAIL)
-    found = report_on(choice, plays, EvidenceFolder(Path("runs")), "again", "", [changed])
-    assert found.verdict is Verdict.FAIL
+    report = report_on(choice, plays, EvidenceFolder(Path("runs")), "again", "", [changed])
+    assert report.verdict is Verdict.FAIL
 
 
 def test_a_person_and_a_machine_read_why_it_is_not_possible() -> None:

@@ -14,12 +14,12 @@ from stamplab.cli import doctor as command
 from stamplab.cli import main
 from stamplab.cli.doctor import Diagnosis, conclusion, diagnose
 from stamplab.lab.live.doctor import Check, CheckState
-from stamplab.lab.live.reaper import Found, Reaped, Standing
+from stamplab.lab.live.reaper import LabRemoval, LabStatus, Standing
 
-OK = Check(name="cgroups", state=CheckState.OK, found="off")
-NOTE = Check(name="memory", state=CheckState.NOTE, found="0.5 GB", means="It is little.")
-LACK = Check(name="root", state=CheckState.LACK, found="user 1000", means="Use sudo.")
-UNKNOWN = Check(name="git", state=CheckState.UNKNOWN, found="OSError: 5", means="It crashed.")
+OK = Check(name="cgroups", state=CheckState.OK, facts="off")
+NOTE = Check(name="memory", state=CheckState.NOTE, facts="0.5 GB", means="It is little.")
+LACK = Check(name="root", state=CheckState.LACK, facts="user 1000", means="Use sudo.")
+UNKNOWN = Check(name="git", state=CheckState.UNKNOWN, facts="OSError: 5", means="It crashed.")
 
 UNTRIED = "; stamplab doctor --try, as root, starts one"
 ENDS = [
@@ -68,7 +68,7 @@ def test_every_check_has_its_row(
     for check in (OK, NOTE, LACK, UNKNOWN):
         row = next(row for row in rows if f" {check.name} " in row)
         assert f" {check.state} " in row
-        assert check.found in row
+        assert check.facts in row
         assert any(check.means in row for row in rows)
 
 
@@ -92,11 +92,11 @@ def test_the_engine_and_the_runs_that_are_meant_are_examined(
     assert run((OK,), monkeypatch)[1] == [(tmp_path, tmp_path / "r")]
 
 
-DEAD = Found(name="1a2b3c4d", standing=Standing.DEAD, what="its owner, process 7, is gone")
+DEAD = LabStatus(name="1a2b3c4d", standing=Standing.DEAD, what="its owner, process 7, is gone")
 
 
 def reaping(
-    monkeypatch: pytest.MonkeyPatch, *reaped: Reaped, half_built: bool = False
+    monkeypatch: pytest.MonkeyPatch, *reaped: LabRemoval, half_built: bool = False
 ) -> tuple[object, list[tuple[Path | None, Path]]]:
     monkeypatch.setattr(command, "reap_labs", lambda: reaped)
     monkeypatch.setattr(command, "remove_half_built", lambda _: half_built)
@@ -106,7 +106,7 @@ def reaping(
 def test_what_was_reaped_is_said_before_the_checks(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert reaping(monkeypatch, Reaped(found=DEAD), half_built=True)[0] == 0
+    assert reaping(monkeypatch, LabRemoval(lab=DEAD), half_built=True)[0] == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [
         "1a2b3c4d: its owner, process 7, is gone; removed",
@@ -118,7 +118,7 @@ def test_what_was_reaped_is_said_before_the_checks(
 def test_what_resists_is_said_and_exits_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    resisting = Reaped(found=DEAD, resisted="process 8 of lab 1a2b3c4d does not die")
+    resisting = LabRemoval(lab=DEAD, resisted="process 8 of lab 1a2b3c4d does not die")
     assert reaping(monkeypatch, resisting)[0] == 2
     assert "not removed: process 8 of lab 1a2b3c4d does not die" in capsys.readouterr().out
 
@@ -135,9 +135,9 @@ def test_without_being_asked_doctor_reaps_nothing(monkeypatch: pytest.MonkeyPatc
     assert run((OK,), monkeypatch)[0] == 0
 
 
-STEP = Check(name="try: dockerd", state=CheckState.OK, found="done")
-FAILED = Check(name="try: dockerd", state=CheckState.LACK, found="no luck", means="Try another.")
-LEFT = Check(name="try: take-down", state=CheckState.UNKNOWN, found="it resists", means="Reap it.")
+STEP = Check(name="try: dockerd", state=CheckState.OK, facts="done")
+FAILED = Check(name="try: dockerd", state=CheckState.LACK, facts="no luck", means="Try another.")
+LEFT = Check(name="try: take-down", state=CheckState.UNKNOWN, facts="it resists", means="Reap it.")
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_a_lab_that_was_tried_decides(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def try_sandbox(engine: Path | None, tell: Callable[[str], None]) -> tuple[Check, ...]:
+    def try_sandbox(engine: Path | None, on_message: Callable[[str], None]) -> tuple[Check, ...]:
         assert engine is None
-        tell("trying: dockerd")
+        on_message("trying: dockerd")
         return steps
 
     monkeypatch.delenv("STAMPLAB_ENGINE", raising=False)
