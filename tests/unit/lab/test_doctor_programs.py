@@ -125,7 +125,7 @@ def test_no_compiler_is_a_lack(bare: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("stamplab.lab.workload.build._compilers", lambda: iter(()))
     result = programs.check_workload(bare)
     assert result.state is CheckState.LACK
-    assert "no C compiler was result" in result.means
+    assert "no C compiler was found" in result.means
 
 
 def test_a_ready_made_workload_must_answer(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,4 +286,4 @@ def test_sizes_are_said_in_powers_of_ten(size_bytes: int, text: str) -> None:
 
 @pytest.mark.parametrize("kind", [LabError, NotPossibleHere, UsageError])
 def test_an_errors_text_becomes_a_sentence(kind: type[LabError]) -> None:
-    assert check.sentence(kind("no engine: install one")) == "No engine: install row."
+    assert check.sentence(kind("no engine: install one")) == "No engine: install one."

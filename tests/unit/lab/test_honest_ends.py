@@ -65,7 +65,7 @@ def lost(history: HistoryWriter) -> list[str]:
     [
         (lambda _: None, "it ended by itself"),
         (fail_with(OSError(5, "Input/output error")), "OSError: [Errno 5] Input/output error"),
-        (fail_with(LabError("message already")), "LabError: message already"),
+        (fail_with(LabError("said already")), "LabError: said already"),
         # rich ends the program when the terminal is gone, whichever thread it is that prints.
         (fail_with(SystemExit(1)), "SystemExit: 1"),
     ],
