@@ -32,6 +32,8 @@ def abra_is_unchanged(host: Path = PROFILES) -> Claim:
         read = read_profile(host)
     except (OSError, LabError) as error:
         return _claim(Verdict.UNKNOWN, f"this machine's generations cannot be read: {error}", host)
+    if not read.generations:
+        return _not_possible(f"{host} has no generation of a NixOS system")
     if reason := _why_not_shown(read, until):
         return _not_possible(reason)
     ruling = judge_constancy(read, since, until)
@@ -40,8 +42,6 @@ def abra_is_unchanged(host: Path = PROFILES) -> Claim:
 
 def _why_not_shown(read: Profile, until: datetime) -> str:
     """Return why these generations are none of the report's, or nothing."""
-    if not read.generations:
-        return "this machine's profile has no generation"
     if all(isinstance(generation.tool, Absent) for generation in read.generations):
         return f"none of this machine's {len(read.generations)} generations has abra"
     if all(generation.made > until for generation in read.generations):

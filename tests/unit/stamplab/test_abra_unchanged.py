@@ -82,7 +82,6 @@ def test_a_change_after_the_report_explains_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
-        ([], "this machine's profile has no generation"),
         (
             [msgspec.structs.replace(spec, tool=None) for spec in generations()],
             "none of this machine's 8 generations has abra",
@@ -96,6 +95,13 @@ def test_generations_that_are_none_of_the_reports_are_not_judged(
     claim = claim_on(tmp_path, made)
     assert claim.verdict is None
     assert claim.not_possible_here.startswith(reason)
+
+
+def test_a_profile_without_a_generation_is_not_judged(tmp_path: Path) -> None:
+    claim = claim_on(tmp_path, [])
+    assert claim.verdict is None
+    profiles = tmp_path.resolve() / "profiles"
+    assert claim.not_possible_here == f"{profiles} has no generation of a NixOS system"
 
 
 def test_generations_that_cannot_be_read_leave_it_unknown(
