@@ -59,14 +59,13 @@ def test_every_exit_code_of_the_readme_is_the_programs() -> None:
         assert f"| {code} |" in README
 
 
-def test_every_dependency_has_its_reason_in_the_architecture() -> None:
+def test_every_dependency_has_its_reason_in_an_adr() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {re.split(r"[><=~ ]", item)[0] for item in project["dependencies"]}
-    architecture = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
-    table = architecture.partition("## Dependencies")[2]
-    assert {name for name in names if f"| {name} |" not in table} == set()
+    record = (ROOT / "docs" / "adr" / "0052-dependencies-and-their-reasons.md").read_text()
+    assert {name for name in names if f"| {name} |" not in record} == set()
 
 
 def test_the_wheel_holds_the_four_packages_code_and_no_tests(tmp_path: Path) -> None:
