@@ -45,6 +45,7 @@ python3Packages.buildPythonApplication {
       ../requirements
       ../run
       ../scenarios
+      ../stamplab
       ../tests
       ../typings
       ./vm_test.py
@@ -82,9 +83,8 @@ python3Packages.buildPythonApplication {
   ];
 
   pythonImportsCheck = [
-    "harness"
-    "lab"
-    "scenarios.cli"
+    "stamplab"
+    "stamplab.cli.main"
   ];
 
   # Lint and types are tests/quality. Live tests need root and an engine, which no build has.
