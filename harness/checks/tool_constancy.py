@@ -107,6 +107,7 @@ def changes_in(steps: Sequence[Step]) -> tuple[Change, ...]:
     )
 
 
+# The numbers are the order; a hole is a gap (ADR 0016).
 def timeline(profile: Profile) -> tuple[Step, ...]:
     """Put all that is known of a profile in order: by number, the last switch at the end."""
     made = sorted(profile.generations, key=lambda one: one.number)

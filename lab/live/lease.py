@@ -26,6 +26,7 @@ MARK = "STAMPLAB_LAB"
 """The variable that all processes of a lab are started with; its value is the lab's id."""
 
 LAB_PREFIX = "lab-"
+# A folder is renamed into and out of place, so no lease is ever half there (ADR 0010).
 CLAIM_PREFIX = ".claim-"
 GONE_PREFIX = ".gone-"
 

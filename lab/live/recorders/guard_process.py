@@ -17,6 +17,7 @@ _UNTIL_TOLD = ("import sys", f"print({_BEGUN!r}, file=sys.stderr, flush=True)", 
 """Says that its waiter has taken whatever it compares with, and returns at the end of its input."""
 
 
+# Client and guard judge one deploy (ADR 0045).
 class Waiter(ProgramRecorder):
     """Runs ``argv``, a deploy command behind ``--``; its words are those on its standard output.
 
