@@ -107,7 +107,6 @@ def changes_in(steps: Sequence[Step]) -> tuple[Change, ...]:
     )
 
 
-# The numbers are the order; a hole is a gap (ADR 0016).
 def timeline(profile: Profile) -> tuple[Step, ...]:
     """Put all that is known of a profile in order: by number, the last switch at the end."""
     made = sorted(profile.generations, key=lambda one: one.number)
@@ -150,6 +149,7 @@ def _with_holes(steps: Sequence[Step]) -> Iterator[Step]:
     for before, step in zip((None, *steps), steps, strict=False):
         if before and step.first > before.last + 1:
             yield Step(
+                # The numbers are the order; a hole is a gap (ADR 0016).
                 first=before.last + 1,
                 last=step.first - 1,
                 made=None,

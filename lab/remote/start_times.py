@@ -26,7 +26,6 @@ class _Up(msgspec.Struct, frozen=True):
     seen_s: float
 
 
-# Later polls do not make a verdict later (ADR 0047).
 class Starts:
     """What the events said of tasks' starts. It is told of all that concerns what is watched."""
 

@@ -37,7 +37,6 @@ class _Case(msgspec.Struct, frozen=True):
     generations: tuple[Made, ...]
 
 
-# Only real generations count (ADR 0060).
 def constant(scratch: Path, host: Path = PROFILES) -> Claim:
     """Make the trees below ``scratch`` (a folder of this claim alone), and judge each of them."""
     try:

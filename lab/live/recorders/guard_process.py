@@ -17,7 +17,6 @@ _UNTIL_TOLD = ("import sys", f"print({_BEGUN!r}, file=sys.stderr, flush=True)", 
 """Says that its waiter has taken whatever it compares with, and returns at the end of its input."""
 
 
-# Client and guard judge one deploy (ADR 0045).
 class Waiter(ProgramRecorder):
     """Runs ``argv``, a deploy command behind ``--``; its words are those on its standard output.
 
@@ -37,6 +36,7 @@ class Waiter(ProgramRecorder):
         self.has_begun = False
         """Whether it waits for the deploy; or it has ended before, and said why."""
         self._stack = stack
+        # Client and guard judge one deploy (ADR 0045).
         deploy = (sys.executable, "-I", "-S", "-c", "; ".join(_UNTIL_TOLD))
         super().__init__(name, history, (*argv, "--", *deploy), environment, follows="stderr")
 
