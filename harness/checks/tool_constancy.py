@@ -149,9 +149,9 @@ def _with_holes(steps: Sequence[Step]) -> Iterator[Step]:
     for before, step in zip((None, *steps), steps, strict=False):
         if before and step.first > before.last + 1:
             yield Step(
-                # The numbers are the order; a hole is a gap (ADR 0016).
                 first=before.last + 1,
                 last=step.first - 1,
+                # The numbers are the order; a hole is a gap (ADR 0016).
                 made=None,
                 is_dated=False,
                 tool=Gone("deleted: it has no link"),
