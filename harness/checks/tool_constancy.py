@@ -156,6 +156,7 @@ def _with_holes(steps: Sequence[ProfileEvent]) -> Iterator[ProfileEvent]:
             yield ProfileEvent(
                 first=before.last + 1,
                 last=step.first - 1,
+                # The numbers are the order; a hole is a gap (ADR 0016).
                 made=None,
                 is_dated=False,
                 tool=Gone("deleted: it has no link"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
+# No library serves v2 (ADR 0053).
 class MemoryGroup(Protocol):
     """One lab's memory control group: all of its containers live in it, the daemon does not.
 

@@ -31,6 +31,7 @@ _REPORT_LINES = 200
 """One OOM report is longer than this only on a machine with hundreds of processes in the group."""
 
 
+# Neither the engine's OOMKilled nor a counter names the victim (ADR 0005).
 class OomReader:
     """Reads kernel log messages one by one, and returns each OOM kill in the lab's group."""
 

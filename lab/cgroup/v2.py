@@ -25,6 +25,7 @@ from pathlib import Path
 from stamplab.lab.cgroup import files
 from stamplab.lab.errors import LabError
 
+# The groups of a lab's home (ADR 0009).
 _DAEMON = "daemon"
 _TASKS = "tasks"
 _ENTER = Path(__file__).parent / "enter.sh"

@@ -27,6 +27,7 @@ _START_TIMEOUT_S = 120.0
 _POLL_S = 0.05
 _API_TIMEOUT_S = 60
 GATEWAY = "docker_gwbridge"
+# The lab makes this network: docker's own wants br_netfilter (ADR 0011).
 GATEWAY_OPTIONS = {
     "com.docker.network.bridge.name": GATEWAY,
     "com.docker.network.bridge.enable_icc": "true",

@@ -104,6 +104,7 @@ def _source(root: Path | None, tools: dict[str, Path]) -> str:
 def link_tools(engine: DockerEngine, folder: Path) -> Path:
     """Fill a folder with links to the engine's tools: the whole PATH of the lab's daemon."""
     folder.mkdir()
+    # Nothing else is on the daemon's PATH (ADR 0002).
     for name, target in engine.tools.items():
         (folder / name).symlink_to(target)
     return folder

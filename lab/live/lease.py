@@ -27,6 +27,7 @@ MARK = "STAMPLAB_LAB"
 """Variable in the environment of all processes of a lab; its value is the lab's id."""
 
 LAB_PREFIX = "lab-"
+# A folder is renamed into and out of place, so no lease is ever half there (ADR 0010).
 CLAIM_PREFIX = ".claim-"
 GONE_PREFIX = ".gone-"
 

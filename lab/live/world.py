@@ -102,6 +102,7 @@ class LiveWorld:
         if deployer is None:
             files = [item for file in stack.compose_files for item in ("--compose-file", str(file))]
             ran = self.daemon.run_client(
+                # The engine's own client merges the files (ADR 0003).
                 ["stack", "deploy", "--resolve-image", "never", *files, stack.name],
                 stack.environment,
                 stack.directory,

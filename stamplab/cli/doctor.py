@@ -40,6 +40,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """With --reap: what dead labs left, and whether it is gone."""
 
 
+# Trying tells more than predicting (ADR 0061).
 @click.command()
 @engine_option
 @runs_option

@@ -49,6 +49,7 @@ _COUNTS_DOWN = {"valid_life_time", "preferred_life_time", "expires"}
 _LAB = re.compile(r"/(?:stamplab|lab)-([0-9a-f]{8})\b")
 
 
+# Everything, not a list of what a lab might touch (ADR 0012).
 def snapshot() -> Snapshot:
     """Read all of it."""
     others = labs_of_others()

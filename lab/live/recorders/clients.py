@@ -86,6 +86,7 @@ class ClientRecorder(Recorder):
             self.source, probe, self._clock.of_unix(line.sent_unix_ns / _NANOSECONDS)
         )
 
+    # A service, so that the application's networks need not be attachable (ADR 0006).
     def _start_prober(self, service: str) -> str:
         """Start the prober on the service's networks; return the prober's container."""
         try:

@@ -36,6 +36,7 @@ class GuardProcess(ProgramRecorder):
         self.has_begun = False
         """Whether the guard waits for the deploy, or has ended before."""
         self._stack = stack
+        # Client and guard judge one deploy (ADR 0045).
         deploy = (sys.executable, "-I", "-S", "-c", "; ".join(_UNTIL_TOLD))
         super().__init__(name, history, (*argv, "--", *deploy), environment, follows="stderr")
 

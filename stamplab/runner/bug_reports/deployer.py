@@ -22,6 +22,7 @@ _VIRTUAL_MEMORY_BYTES = 24 << 30
 """Of the virtual node, as the scheduler counts it (lab/virtual/swarmsim/README.md)."""
 
 
+# One service, by the engine's own client (ADR 0033).
 class Operator(Protocol):
     """Creates and updates services, and does not wait: what comes of it is in the history."""
 
