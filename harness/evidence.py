@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 
 from lab.errors import LabError
-from lab.history import Finding, LimitSet, Note, OomKill, Record
+from lab.history import Finding, LimitSet, Note, OomKill, Record, StageBegan, StageEnded
 from lab.recipe import git
+from lab.schema import encode_document
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,8 +96,8 @@ class EvidenceFolder:
             raise LabError(f"{self.path / name} cannot be written: {error.strerror}") from error
 
     def write_json(self, name: str, value: object) -> None:
-        """Write a value as readable JSON. Raises LabError."""
-        self.write(name, msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+        """Write a value as readable JSON that says its schema. Raises LabError."""
+        self.write(name, encode_document(value))
 
 
 def console_line(record: Record) -> str | None:
@@ -104,6 +105,11 @@ def console_line(record: Record) -> str | None:
     match record.what:
         case Note(text=text):
             return f"{record.seen_s:8.3f}  {text}"
+        case StageBegan(stage=stage):
+            return f"{record.seen_s:8.3f}  ==> stage {stage}"
+        case StageEnded(stage=stage, end=end, reason=reason):
+            why = f": {reason}" if reason else ""
+            return f"{record.seen_s:8.3f}  <== stage {stage}: {end}{why}"
         case Finding(text=text, passed=passed):
             return f"{record.seen_s:8.3f}  {'' if passed else 'FAIL '}{text}"
         case LimitSet(reason=reason):

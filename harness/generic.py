@@ -62,7 +62,8 @@ def perform_upgrade(bench: Bench, plan: UpgradePlan) -> Identity:
     _show_service(bench, world.inspect(bench.app.service))
     if not plan.guard:
         if redeployed.deployed.exit_code != 0:
-            raise StageFailed(f"the redeploy was refused: {redeployed.deployed.output.strip()}")
+            refusal = redeployed.deployed.output.strip()
+            raise StageFailed("chaos_redeploy", f"the redeploy was refused: {refusal}")
         return _ungated(bench, plan, before)
     expectation = Expectation(
         deadline_s=world.now_s() + plan.timeout_s,
@@ -94,7 +95,7 @@ def _ungated(bench: Bench, plan: UpgradePlan, before: Identity) -> Identity:
         try:
             _check_hc1(bench, after, plan.head)
         except StageFailed as error:
-            failure = StageFailed(f"re-checkout failed: {error.reason}")
+            failure = StageFailed(error.step, f"re-checkout failed: {error.reason}")
     if failure is not None:
         raise failure
     _check_moved(before, after)
@@ -119,13 +120,14 @@ def _check_hc1(bench: Bench, identity: Identity, head: str) -> None:
     text = message or f"HC1: chaos-version={identity.stamp} is the intended PR-head {head[:12]}"
     bench.world.record(Finding(step="hc1", passed=message is None, text=text))
     if message is not None:
-        raise StageFailed(message)
+        raise StageFailed("hc1", message)
 
 
 def _check_moved(before: Identity, after: Identity) -> None:
     """An upgrade that moved nothing proves nothing (the field's anti-vacuous rule)."""
     if (before.version, before.image) == (after.version, after.image):
-        raise StageFailed(f"the upgrade moved neither version ({after.version}) nor image")
+        reason = f"the upgrade moved neither version ({after.version}) nor image"
+        raise StageFailed("perform_upgrade", reason)
 
 
 def _show_service(bench: Bench, service: Service | None) -> None:

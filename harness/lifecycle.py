@@ -26,10 +26,11 @@ __all__ = [
 
 
 class StageFailed(Exception):
-    """A stage of the run failed, with the reason that the run reports."""
+    """A stage of the run failed: by which step, and the reason that the run reports."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, step: str, reason: str) -> None:
         super().__init__(reason)
+        self.step = step
         self.reason = reason
 
 
@@ -87,7 +88,7 @@ def wait_healthy(bench: Bench, timeout_s: float) -> None:
         if record is None:
             reason = f"not healthy within {timeout_s:g} s: {missing}"
             _find(bench, "wait_healthy", passed=False, text=reason)
-            raise StageFailed(reason)
+            raise StageFailed("wait_healthy", reason)
         health.feed(record.what)
     _find(bench, "wait_healthy", passed=True, text="wait_healthy: N/N tasks and HTTP answers")
 
@@ -96,7 +97,7 @@ def deployed_identity(bench: Bench) -> Identity:
     """Read what the swarm says is deployed now. Raises StageFailed when the service is gone."""
     service = bench.world.inspect(bench.app.service)
     if service is None:
-        raise StageFailed(f"there is no service {bench.app.service}")
+        raise StageFailed("deployed_identity", f"there is no service {bench.app.service}")
     return bench.app.identity_of(service)
 
 
@@ -119,10 +120,18 @@ def assert_upgrade_converged(bench: Bench, baseline: Baseline, expectation: Expe
         raise SightLost(ruling.reason)
     passed = ruling.verdict is Verdict.PASS
     prefix = "upgrade-converged" if passed else "upgrade-not-converged"
-    text = f"{prefix}: {ruling.service}: {ruling.reason}"
-    _find(bench, "assert_upgrade_converged", passed=passed, text=text)
+    bench.world.record(
+        Finding(
+            step="assert_upgrade_converged",
+            passed=passed,
+            text=f"{prefix}: {ruling.service}: {ruling.reason}",
+            outcome=ruling.outcome,
+            failed_task=ruling.failed_task,
+            other_update=ruling.other_update,
+        )
+    )
     if not passed:
-        raise StageFailed(ruling.reason)
+        raise StageFailed("assert_upgrade_converged", ruling.reason)
     return ruling
 
 

@@ -14,7 +14,7 @@ from harness.lifecycle import (
     wait_healthy,
 )
 from harness.results import StageResult
-from lab.history import Note
+from lab.history import StageBegan, StageEnded
 
 
 def install(bench: Bench, base: str, head: str, timeout_s: float) -> StageResult:
@@ -25,7 +25,7 @@ def install(bench: Bench, base: str, head: str, timeout_s: float) -> StageResult
         recipe_checkout_ref(bench, base)
         deployed = deploy_app(bench).deployed
         if deployed.exit_code != 0:
-            raise StageFailed(f"the deploy was refused: {deployed.output.strip()}")
+            raise StageFailed("deploy_app", f"the deploy was refused: {deployed.output.strip()}")
         wait_healthy(bench, timeout_s)
 
     return _run(bench, "install", stage)
@@ -37,12 +37,13 @@ def upgrade(bench: Bench, plan: UpgradePlan) -> StageResult:
 
 
 def _run(bench: Bench, name: str, stage: Callable[[], object]) -> StageResult:
-    bench.world.record(Note(text=f"==> stage {name}"))
+    bench.world.record(StageBegan(stage=name))
     try:
         stage()
         result = StageResult(stage=name, end="pass")
     except StageFailed as failed:
-        result = StageResult(stage=name, end="fail", reason=failed.reason)
-    said = f": {result.reason}" if result.reason else ""
-    bench.world.record(Note(text=f"<== stage {name}: {result.end}{said}"))
+        result = StageResult(stage=name, end="fail", reason=failed.reason, failed_step=failed.step)
+    bench.world.record(
+        StageEnded(stage=name, end=result.end, reason=result.reason, failed_step=result.failed_step)
+    )
     return result

@@ -6,6 +6,7 @@ Every world gives the same JSON (a virtual one in the Docker API's shape), so al
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -272,7 +273,18 @@ def _status(api: _ApiStatus | None) -> UpdateStatus | None:
         message=api.message,
         started_at=api.started_at,
         completed_at=api.completed_at,
+        failed_task=failed_task_in(api.message),
     )
+
+
+# The engine has no field for it: SwarmKit v2.0.0 updater.go:239-250 writes it into the message.
+_TASK_IN_MESSAGE = re.compile(r"due to failure or early termination of task (\w+)")
+
+
+def failed_task_in(message: str) -> str | None:
+    """Find the task that an update status's message blames; None where it names none."""
+    found = _TASK_IN_MESSAGE.search(message)
+    return found.group(1) if found else None
 
 
 def _task(api: _ApiTask) -> Task:

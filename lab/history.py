@@ -1,8 +1,8 @@
 """What happened: an append-only record of everything done and seen, written while it happens.
 
 A rollback erases its own evidence (SwarmKit updater.go:607), so nothing that a judge needs may be
-asked for afterwards. One line of JSON a record; a history cut short by ``kill -9`` is still
-readable up to its last whole line.
+asked for afterwards. One line of JSON a record, after a first line that says the schema; a history
+cut short by ``kill -9`` is still readable up to its last whole line (`lab.history_reader`).
 
 Times are seconds since the world began (``happened_s``: at its source; ``seen_s``: when it reached
 us).
@@ -15,11 +15,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 import msgspec
 
 from lab.errors import LabError
+from lab.schema import SCHEMA
 from lab.swarm import Service, Task
 
 
@@ -159,26 +160,61 @@ class FileLaid(msgspec.Struct, frozen=True, kw_only=True, tag="file_laid"):
     text: str
 
 
+OtherUpdate = Literal["rollback by hand", "removal", "another"]
+"""What another operator's update of the service was, as far as the guard could tell."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True, tag="finding"):
-    """What a step of the harness concluded: its name, pass or fail, and its own words."""
+    """Conclusion of one step of the harness; what follows ``text`` is the guard's alone."""
 
     step: str
     passed: bool
     text: str
+    """For a person."""
+    outcome: str | None = None
+    """How the update ended: a value of `harness.guard.Outcome`."""
+    failed_task: str | None = None
+    """The task that the update failed by, where it is known."""
+    other_update: OtherUpdate | None = None
+    """Another operator's update that the sentence names."""
 
 
 class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="acted"):
     """Somebody else than the harness did something to the service (`lab.nemesis`)."""
 
     what: str
+    """For a person."""
+    operation: str = ""
+    """Tag of the operation's class in `lab.nemesis`; empty where no class is behind it."""
     refused: str = ""
     """The swarm's words, where it would not have it."""
+
+
+StageEnd = Literal["pass", "fail", "unknown", "skipped"]
+
+
+class StageBegan(msgspec.Struct, frozen=True, kw_only=True, tag="stage_began"):
+    """A stage of the CI run began."""
+
+    stage: str
+
+
+class StageEnded(msgspec.Struct, frozen=True, kw_only=True, tag="stage_ended"):
+    """A stage of the CI run ended; ``reason`` says why if not well."""
+
+    stage: str
+    end: StageEnd
+    reason: str = ""
+    failed_step: str = ""
+    """The step of the harness that failed it, by its function's name."""
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, tag="note"):
     """A line of the console."""
 
     text: str
+    stack: str = ""
+    """The stack that it is about, where several are played side by side."""
 
 
 class RecorderLost(msgspec.Struct, frozen=True, kw_only=True, tag="recorder_lost"):
@@ -203,6 +239,8 @@ Observation = (
     | FileLaid
     | Finding
     | Acted
+    | StageBegan
+    | StageEnded
     | Note
     | RecorderLost
 )
@@ -259,6 +297,7 @@ class HistoryWriter:
         self._arrived = threading.Condition(self._lock)
         self._waiting: deque[Record] = deque()
         self._next_seq = 0
+        self._has_header = self._file.tell() > 0
         self._failure: LabError | None = None
 
     def append(self, source: str, what: Observation, happened_s: float | None = None) -> None:
@@ -298,10 +337,11 @@ class HistoryWriter:
     def _write(self, record: Record) -> None:
         if self._failure is not None:
             return
-        line = line_of(record).decode()
+        line = line_of(record) if self._has_header else encode_history([record])
         try:
-            self._file.write(line)
+            self._file.write(line.decode())
             self._file.flush()
+            self._has_header = True
         except (OSError, ValueError) as error:
             self._failure = LabError(
                 f"the history could not be written to {self.path} ({error}): "
@@ -314,27 +354,16 @@ class HistoryWriter:
             self._failure = LabError(f"record {record.seq} could not be shown: {error}")
 
 
+_HEADER = msgspec.json.encode({"schema": SCHEMA}) + b"\n"
+"""A history's first line."""
+
+
+def encode_history(history: History) -> bytes:
+    """Write a history as the very bytes that its file has."""
+    return b"".join([_HEADER, *map(line_of, history)])
+
+
 def line_of(record: Record) -> bytes:
     """A record as the one line that it is in a history's file."""
     # A line break in the engine's own JSON can only be space between its parts.
     return msgspec.json.encode(record).replace(b"\n", b" ") + b"\n"
-
-
-def read_history(path: Path) -> tuple[list[Record], bool]:
-    """Read a history back: the records, and whether the file ends in the middle of one.
-
-    Raises LabError where there is none, or where a line other than the last is damaged.
-    """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise LabError(f"no history can be read at {path}: {error.strerror}") from error
-    torn = lines.pop() != b""
-    decoder = msgspec.json.Decoder(Record)
-    records: list[Record] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            records.append(decoder.decode(line))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise LabError(f"{path}, line {number} is damaged: {error}") from error
-    return records, torn

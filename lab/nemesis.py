@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from lab.history import Acted
+
 _VERSION = "STAMPLOAD_VERSION"
 
 
@@ -111,3 +113,9 @@ def in_words(what: Deed) -> str:
             return "a second operator removed the service and created it anew"
         case LoseSight():
             return "sight is lost of the swarm"
+
+
+def acted(operation: Operation, refused: str) -> Acted:
+    """What the history says of an operation, and of the swarm's words where it was refused."""
+    tag = type(operation).__struct_config__.tag
+    return Acted(what=in_words(operation), operation=str(tag), refused=refused)

@@ -27,9 +27,8 @@ from lab.recipe.upstream import RecipeHistory
 from lab.swarm import Service
 from lab.world import World
 from scenarios.planted import stamp_of
+from scenarios.played import PULL_REQUEST
 from scenarios.scenario import Scenario
-
-_PR = "2"
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +62,7 @@ def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
             policy = checkout.read_policy(mirror, scenario.service)
     app = App(
         recipe=scenario.recipe.name,
-        domain=app_domain(scenario.recipe.name, _PR, tip),
+        domain=app_domain(scenario.recipe.name, PULL_REQUEST, tip),
         service_name=scenario.service,
     )
     planted = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +16,7 @@ from lab.live.inventory import Item
 from lab.live.reaper import Reaped
 from lab.nixos.generations import Profile
 from lab.recipe.trust import Demand
+from lab.schema import encode_document
 from scenarios.discourse.teeth import Bite
 from scenarios.repro import Report
 from scenarios.stamping.judge import Stamped
@@ -52,7 +52,7 @@ def show_inventory(items: Sequence[Item]) -> None:
 def print_report(report: Report, *, as_json: bool) -> None:
     """Print a report on stdout, for a machine or for a person."""
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        click.echo(encode_document(report), nl=False)
     else:
         show_report(report, Screen(highlight=False))
 

@@ -13,6 +13,7 @@ from lab.abra.program import Program, find
 from lab.errors import UsageError
 from lab.recipe import checkout
 from lab.recipe.source import RecipeSource, acquire
+from lab.schema import encode_document
 from scenarios.calling import ourselves
 from scenarios.discourse.cold import discourse_ground
 from scenarios.options import (
@@ -89,7 +90,7 @@ def run(
         evidence=str(folder.path),
     )
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(ran)).decode())
+        click.echo(encode_document(ran), nl=False)
     else:
         show_stamped((stamped,), Screen(highlight=False))
         click.echo(f"\nThe same by hand:\n\n{ran.by_hand}\nevidence: {ran.evidence}")
@@ -107,7 +108,7 @@ def _run_report(
     folder = EvidenceFolder.create(runs.absolute(), entry.name)
     table = played([entry], means, folder, 1, lambda _: None)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(table)).decode())
+        click.echo(encode_document(table), nl=False)
     else:
         show_row(table.rows[0], screen)
         click.echo(f"evidence: {folder.path}")

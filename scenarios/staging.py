@@ -19,7 +19,8 @@ from harness.evidence import (
 )
 from lab.abra.deploy import WHOSE
 from lab.abra.program import Program
-from lab.history import FileLaid, History, Record, read_history
+from lab.history import FileLaid, History, Record
+from lab.history_reader import read_history
 from lab.recipe.source import Acquired
 from lab.recipe.trust import Grant
 from lab.world import World
@@ -84,7 +85,7 @@ def play_staged(
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
         _keep_overlays(history, folder)
-        played = Played(scenario, ground.app, results, history, folder.path)
+        played = Played(ground.app, results, history, folder.path, scenario.shape)
         if played.attribution is not None and played.attribution.rollback is not None:
             line = f"attribution: {explain(played.attribution)}"
             log.write(line + "\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Self
 
+from lab.docker_api import failed_task_in
 from lab.history import (
     ClientProbe,
     ContainerEnded,
@@ -103,10 +104,12 @@ def status(
     state: str, started: str = "t1", *, task: str = "new", message: str | None = None
 ) -> UpdateStatus:
     """An update's status in SwarmKit's words; ``started`` tells one update from another."""
+    words = MESSAGES[state].format(task=task) if message is None else message
     return UpdateStatus(
         state=state,
-        message=MESSAGES[state].format(task=task) if message is None else message,
+        message=words,
         started_at=started,
+        failed_task=failed_task_in(words),
     )
 
 

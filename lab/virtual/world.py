@@ -14,7 +14,6 @@ from typing import Protocol
 from lab import docker_api
 from lab.errors import LabError
 from lab.history import (
-    Acted,
     Deployed,
     LimitSet,
     Note,
@@ -30,6 +29,7 @@ from lab.nemesis import (
     Remove,
     RollBack,
     SetLimit,
+    acted,
     edited,
     in_words,
 )
@@ -281,5 +281,5 @@ class VirtualWorld:
             except SwarmRefused as refusal:
                 refused = str(refusal)
             self._is_stirred = True
-        self.record(Acted(what=in_words(operation), refused=refused))
+        self.record(acted(operation, refused))
         self._drain()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import msgspec
 
 from harness.attribution import explain
+from harness.guard import Outcome
 from harness.verdict import Verdict
 from lab.history import Finding, PolicyRead
 from scenarios.played import Played
@@ -98,8 +99,9 @@ def masked(play: Played) -> Found:
         return Found(None, f"HC1 was read {len(reads)} times, the upgrade ended as {end}: {reason}")
     early, late = reads[0], reads[-1]
     faces = early.passed and not late.passed and healthy[-1].passed
-    told = faces and "re-checkout failed" in reason and play.signature.verdict is Verdict.PASS
-    return Found(told, _two_faces(early, late, reason))
+    is_blamed_on_it = end == "fail" and play.upgrade.failed_step == "hc1"
+    misattributed = faces and is_blamed_on_it and play.signature.verdict is Verdict.PASS
+    return Found(misattributed, _two_faces(early, late, reason))
 
 
 def _two_faces(early: Finding, late: Finding, reason: str) -> str:
@@ -139,9 +141,10 @@ def fix_is_honest(play: Played) -> Found:
     ruled = play.findings("assert_upgrade_converged")
     if not ruled:
         return Found(None, f"the guard did not rule; the upgrade ended as {end}: {reason}")
-    told = "head spec applied then swarm-rolled-back" in reason and end == "fail"
+    is_failed_by_guard = end == "fail" and play.upgrade.failed_step == ruled[-1].step
+    is_named = is_failed_by_guard and ruled[-1].outcome == Outcome.ROLLED_BACK
     cause = f"; {explain(play.attribution)}" if play.attribution else ""
-    return Found(told and play.signature.verdict is Verdict.PASS, f"{reason}{cause}")
+    return Found(is_named and play.signature.verdict is Verdict.PASS, f"{reason}{cause}")
 
 
 Judged = tuple[str, str, str, Judge]

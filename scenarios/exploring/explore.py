@@ -13,6 +13,7 @@ import msgspec
 from rich.text import Text
 
 from harness.evidence import EvidenceFolder
+from lab.schema import encode_document
 from scenarios.calling import again, ourselves
 from scenarios.exploring.fleet import Quarry, Quest, search
 from scenarios.exploring.ground import EXPLORABLE, Ground, explorable_named, ground_of
@@ -129,7 +130,7 @@ def explore(
     explored = _explored(quest, quarry, means, folder, runs)
     folder.write_json("verdict.json", explored)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(explored)).decode())
+        click.echo(encode_document(explored), nl=False)
     else:
         show(explored, folder.path)
     return 1 if explored.broken else 0

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from harness.evidence import EvidenceFolder
 from lab.errors import UsageError
+from lab.schema import encode_document
 from scenarios.calling import again
 from scenarios.exploring.explore import SCHEDULES
 from scenarios.exploring.ground import EXPLORABLE, Explorable, explorable_named
@@ -68,7 +69,7 @@ def replay(
     replayed = play_again(kept, stage, folder)
     folder.write_json("verdict.json", replayed)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(replayed)).decode())
+        click.echo(encode_document(replayed), nl=False)
     else:
         _show(replayed)
     return 0 if replayed.broken else 1

@@ -7,10 +7,11 @@ from functools import cached_property
 import msgspec
 
 from harness.app import App
+from harness.guard import Outcome
 from harness.lifecycle import SightLost
 from harness.results import Results, StageResult
 from lab.abra.deploy import WHOSE
-from lab.history import Finding, History, LimitSet, Note, line_of
+from lab.history import Finding, History, LimitSet, StageBegan, encode_history
 from lab.recipe.resolver import Resolved
 from lab.virtual.journal import Clock, Remembered
 from lab.virtual.swarmsim import SwarmSim
@@ -18,7 +19,7 @@ from lab.virtual.world import VirtualWorld
 from lab.world import Stack
 from scenarios.exploring.rehearsal import Rehearsal, RehearsedTree
 from scenarios.exploring.schedule import Change, Schedule
-from scenarios.exploring.truth import UPGRADE_BEGINS, Truth
+from scenarios.exploring.truth import Truth
 from scenarios.play import Ground, play
 from scenarios.scenario import Scenario
 
@@ -90,6 +91,19 @@ class Trial:
         return failed[-1] if self.end == "fail" and failed else None
 
     @property
+    def outcome(self) -> Outcome | None:
+        """How the guard says that the update ended, where that failed the upgrade."""
+        ruling = self.ruling
+        if ruling is None or ruling.passed or ruling.outcome is None:
+            return None
+        return Outcome(ruling.outcome)
+
+    @property
+    def failed_task(self) -> str | None:
+        """The task that the guard says the update failed by."""
+        return self.ruling.failed_task if self.ruling else None
+
+    @property
     def hold_s(self) -> float:
         """How long the swarm may still change its mind after the tasks run."""
         return self.truth.head.update.hold_s if self.truth.head else 0.0
@@ -103,7 +117,7 @@ class Trial:
     def upgrade_s(self) -> float:
         """When the upgrade stage began."""
         for record in self.history:
-            if isinstance(record.what, Note) and record.what.text == UPGRADE_BEGINS:
+            if record.what == StageBegan(stage="upgrade"):
                 return record.seen_s
         return self.end_s
 
@@ -121,7 +135,7 @@ class Trial:
 
     def as_jsonl(self) -> bytes:
         """The very bytes that its history would be on disk."""
-        return b"".join(map(line_of, self.history))
+        return encode_history(self.history)
 
     def in_the_end(self) -> str:
         """The service's last state, in a clause."""

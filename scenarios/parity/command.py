@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import msgspec
 from rich.table import Table
 from rich.text import Text
 
 from harness.evidence import EvidenceFolder
 from lab.errors import NotPossibleHere, UsageError
 from lab.live.lab import prepare
+from lab.schema import encode_document
 from scenarios.calling import again
 from scenarios.discourse.plays import Settings
 from scenarios.options import fast_option, json_option, quiet_option, runs_option
@@ -63,7 +63,7 @@ def parity(
     found = parity_of(compare(scenarios, stages, folder, told), not_played)
     folder.write_json("verdict.json", found)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        click.echo(encode_document(found), nl=False)
     else:
         _show(found, Screen(highlight=False))
         click.echo(f"evidence: {folder.path}")

@@ -23,7 +23,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 def compared(played: Played) -> Compared:
     """Hold a play to its scenario."""
-    declared, found = played.scenario.shape, shape_of(played)
+    declared, found = played.declared, shape_of(played)
     differences: tuple[str, ...] = ()
     if declared is not None:
         differences = declared.differences(found) if found else ("the service was never seen",)

@@ -9,6 +9,7 @@ import msgspec
 from rich.text import Text
 
 from harness.evidence import EvidenceFolder
+from lab.schema import encode_document
 from scenarios.calling import again
 from scenarios.options import (
     engine_option,
@@ -71,7 +72,7 @@ def record(
     folder = EvidenceFolder.create(runs.absolute(), "record")
     table = played(entries, means, folder, at_once, told)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(table)).decode())
+        click.echo(encode_document(table), nl=False)
     else:
         show_table(table, Screen(highlight=False))
         click.echo(f"evidence: {folder.path}")

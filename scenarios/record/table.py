@@ -20,9 +20,9 @@ from lab.history import (
     Record,
     ServiceSeen,
     TasksSeen,
-    line_of,
-    read_history,
+    encode_history,
 )
+from lab.history_reader import read_history
 from lab.live.world import LiveWorld
 from lab.swarm import SERVICE_NAME_LABEL
 from lab.world import World
@@ -199,7 +199,7 @@ def _client_version(world: World) -> str:
 def _keep(row: Row, part: EvidenceFolder, history: History) -> None:
     """Put an entry's own part of the lab's history beside its row."""
     own = [record for record in history if is_of(row.name, record)]
-    part.write("history.jsonl", b"".join(line_of(record) for record in own))
+    part.write("history.jsonl", encode_history(own))
     part.write_json("verdict.json", row)
 
 
@@ -217,7 +217,7 @@ def is_of(stack: str, record: Record) -> bool:
             return name.startswith(f"{stack}_")
         case ContainerEnded():
             return True
-        case Note(text=text):
-            return text.startswith(f"{stack}: ")
+        case Note(stack=name):
+            return name == stack
         case _:
             return False

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import msgspec
-
 from harness.verdict import Verdict, merge
 from lab.abra.program import Program
 from lab.errors import LabError
 from lab.live.lease import MARK, leased_scratch
+from lab.schema import encode_document
 from scenarios.discourse.claims import Claim
 from scenarios.stamping.experiment import Experiment, Ground
 from scenarios.stamping.judge import Stamped, judge_stamping
@@ -38,8 +37,7 @@ def play_all(
             scratch = lab.scratch / experiment.name
             scratch.mkdir()
             run = play_stamping(experiment, ground, program, scratch, {MARK: lab.lab_id})
-            text = msgspec.json.format(msgspec.json.encode(run))
-            (folder / f"{experiment.name}.json").write_bytes(text)
+            (folder / f"{experiment.name}.json").write_bytes(encode_document(run))
         except (LabError, OSError) as error:
             run = str(error)
         return judge_stamping(experiment, ground, run)

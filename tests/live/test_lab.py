@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from lab.errors import LabError, UsageError
-from lab.history import OomKill, RecorderLost, read_history
+from lab.history import OomKill, RecorderLost
+from lab.history_reader import read_history
 from lab.live.engine import find_engine
 from lab.live.inventory import IN_GO, inventory
 from lab.live.lab import Apparatus, end_lab, live_lab

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from lab.errors import RecipeRefused
-from lab.history import CommandRan, Finding, Note, read_history
+from lab.history import CommandRan, Finding, Note
+from lab.history_reader import read_history
 from lab.live.api import fetch
 from lab.live.lab import Apparatus, live_lab
 from lab.recipe.trust import Grant

@@ -9,7 +9,7 @@ import msgspec
 import requests
 
 from lab.errors import LabError
-from lab.history import Acted, HistoryWriter, RecorderLost
+from lab.history import HistoryWriter, RecorderLost
 from lab.live.api import fetch
 from lab.live.recorders.recorder import Recorder
 from lab.nemesis import (
@@ -20,6 +20,7 @@ from lab.nemesis import (
     Remove,
     RollBack,
     SetLimit,
+    acted,
     edited,
     in_words,
 )
@@ -70,8 +71,7 @@ class Nemesis(Recorder):
                     self.history.append(self.source, lost)
                 case operation:
                     refused = operate(self._api, self._service, operation)
-                    acted = Acted(what=in_words(operation), refused=refused)
-                    self.history.append(self.source, acted)
+                    self.history.append(self.source, acted(operation, refused))
         self.stopping.wait()
 
 

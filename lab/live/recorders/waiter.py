@@ -44,7 +44,8 @@ class Waiter(ProgramRecorder):
         del is_first
         if line.strip() == _BEGUN:
             self.has_begun = True
-            self.history.append(self.source, Note(text=f"{self._stack}: {self.source} waits"))
+            text = f"{self._stack}: {self.source} waits"
+            self.history.append(self.source, Note(text=text, stack=self._stack))
 
     def words(self, lines: Sequence[str], kept: str) -> str:
         """Its standard output, or what else it has said."""

@@ -14,7 +14,7 @@ from harness.generic import HC1Read, UpgradePlan, perform_upgrade
 from harness.lifecycle import StageFailed
 from harness.results import StageResult
 from lab.errors import LabError
-from lab.history import Finding, Note
+from lab.history import Finding, Note, StageBegan, StageEnded
 from scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION
 from tests.unit.harness import fake_world
 from tests.unit.harness.bench import Repositories, checkout_of, make_bench
@@ -254,10 +254,16 @@ def test_stages_report_their_end_and_reason_on_the_console(
     result = stages.upgrade(bench, UpgradePlan(head=repositories.head))
     assert (result.stage, result.end) == ("upgrade", "fail")
     assert result.reason.startswith("head spec applied then swarm-rolled-back")
-    notes = texts(world.history, Note)
-    assert notes[0] == "==> stage install"
-    assert "<== stage install: pass" in notes
-    assert notes[-1] == f"<== stage upgrade: fail: {result.reason}"
+    assert result.failed_step == "assert_upgrade_converged"
+    told = [what for one in world.history if isinstance(what := one.what, StageBegan | StageEnded)]
+    assert told == [
+        StageBegan(stage="install"),
+        StageEnded(stage="install", end="pass"),
+        StageBegan(stage="upgrade"),
+        StageEnded(
+            stage="upgrade", end="fail", reason=result.reason, failed_step=result.failed_step
+        ),
+    ]
 
 
 def test_an_upgrade_stage_that_passes(repositories: Repositories, tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ import pytest
 
 from lab.clock import Clock
 from lab.errors import LabError, NotPossibleHere
-from lab.history import HistoryWriter, MemorySample, RecorderLost, read_history
+from lab.history import HistoryWriter, MemorySample, RecorderLost
+from lab.history_reader import read_history
 from lab.live.engine import REQUIRED, find_engine, link_tools
 from lab.live.lease import LabFolder, Lease, claim_folder, end_lease
 from lab.live.recorders.clients import ClientPlan, ClientRecorder

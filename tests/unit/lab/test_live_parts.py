@@ -13,7 +13,8 @@ import pytest
 
 from lab.clock import Clock
 from lab.errors import LabError, NotPossibleHere, UsageError
-from lab.history import HistoryWriter, Note, RecorderLost, read_history
+from lab.history import HistoryWriter, Note, RecorderLost
+from lab.history_reader import read_history
 from lab.live.daemon import Daemon
 from lab.live.engine import REQUIRED, Engine, find_engine, link_tools
 from lab.live.lease import LabFolder, claim_folder, end_lease

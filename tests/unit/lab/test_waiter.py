@@ -52,7 +52,7 @@ def test_it_begins_before_the_deploy_and_ends_after_it(history: HistoryWriter) -
     guard = waiter(history, GUARD)
     record = history.take(20)
     assert record is not None
-    assert record.what == Note(text="story: guard 1 waits")
+    assert record.what == Note(text="story: guard 1 waits", stack="story")
     assert guard.has_begun
     assert history.take(0.2) is None
     guard.deployed()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness.results import Results, StageEnd, StageResult
-from lab.history import History, Observation, Record
+from harness.results import Results, StageResult
+from lab.history import History, Observation, Record, StageEnd
 from scenarios.play import play, prepare_ground, tree_of
 from scenarios.played import Played
 from scenarios.scenario import Scenario
@@ -20,7 +20,7 @@ def play_fake(scenario: Scenario, folder: Path, world: FakeWorld | None = None) 
     stage = FakeWorld(as_memory_allows) if world is None else world
     ground = prepare_ground(scenario, folder)
     results = play(scenario, stage, ground, tree_of(scenario, stage, ground, folder))
-    return Played(scenario, ground.app, results, stage.history, folder)
+    return Played(ground.app, results, stage.history, folder, scenario.shape)
 
 
 Change = Callable[[Observation], Observation | None]
@@ -41,17 +41,17 @@ def with_parts(
 ) -> Played:
     """The same play with another history or other results."""
     return Played(
-        found.scenario,
         found.app,
         found.results if results is None else results,
         found.history if history is None else history,
         found.folder,
+        found.declared,
     )
 
 
-def with_upgrade(found: Played, end: StageEnd, reason: str = "") -> Played:
+def with_upgrade(found: Played, end: StageEnd, reason: str = "", failed_step: str = "") -> Played:
     """The same play whose upgrade stage ended otherwise."""
-    upgrade = StageResult(stage="upgrade", end=end, reason=reason)
+    upgrade = StageResult(stage="upgrade", end=end, reason=reason, failed_step=failed_step)
     stages = (*(s for s in found.results.stages if s.stage != "upgrade"), upgrade)
     return with_parts(found, results=msgspec.structs.replace(found.results, stages=stages))
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from harness.results import StageEnd
 from harness.verdict import Verdict
 from lab.history import (
     ClientProbe,
@@ -18,6 +17,7 @@ from lab.history import (
     PolicyRead,
     Record,
     ServiceSeen,
+    StageEnd,
     TasksSeen,
 )
 from lab.swarm import Service
@@ -211,17 +211,18 @@ def test_c8_is_unknown_when_the_guard_did_not_rule(played: Plays) -> None:
     assert claim("C8", tampered(played["c"], change)).verdict is Verdict.UNKNOWN
 
 
-@pytest.mark.parametrize(
-    ("end", "reason"),
-    [
-        ("fail", "re-checkout failed: chaos commit 'x'"),
-        ("fail", "not converged by the deadline"),
-        ("pass", "head spec applied then swarm-rolled-back"),
-    ],
-)
-def test_c8_fails_for_another_reason_or_end(played: Plays, end: StageEnd, reason: str) -> None:
-    play = with_upgrade(played["c"], end, reason)
+@pytest.mark.parametrize(("end", "step"), [("fail", "hc1"), ("pass", "assert_upgrade_converged")])
+def test_c8_fails_for_another_step_or_end(played: Plays, end: StageEnd, step: str) -> None:
+    play = with_upgrade(played["c"], end, "head spec applied then swarm-rolled-back", step)
     assert claim("C8", play).verdict is Verdict.FAIL
+
+
+def test_c8_fails_for_another_outcome(played: Plays) -> None:
+    def change(what: Observation) -> Observation:
+        is_ruling = isinstance(what, Finding) and what.outcome == "rolled back"
+        return msgspec.structs.replace(what, outcome="timed out") if is_ruling else what
+
+    assert claim("C8", tampered(played["c"], change)).verdict is Verdict.FAIL
 
 
 # C5: masked.
@@ -252,7 +253,7 @@ def test_c5_fails_when_one_of_its_faces_is_missing(
 
 
 def test_c5_fails_when_the_old_harness_told_the_truth(played: Plays) -> None:
-    honest = with_upgrade(played["b"], "fail", "swarm-rolled-back")
+    honest = with_upgrade(played["b"], "fail", "swarm-rolled-back", "assert_upgrade_converged")
     assert claim("C5", honest).verdict is Verdict.FAIL
 
 

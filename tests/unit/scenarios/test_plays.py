@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.generic import HC1Read
-from lab.history import LimitSet, Note, PolicyRead
+from lab.history import LimitSet, PolicyRead, StageBegan
 from lab.pressure import Ample, Pressure, Squeeze
 from lab.recipe import checkout
 from scenarios.discourse import plays
@@ -16,7 +16,7 @@ from scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION, RECIPE
 from scenarios.played import Played
 from scenarios.scenario import Scenario
 from tests.unit.harness.bench import Repositories, build_repositories
-from tests.unit.harness.fake_world import FakeWorld, is_refused, texts
+from tests.unit.harness.fake_world import FakeWorld, is_refused
 from tests.unit.scenarios.playing import play_fake
 
 Play = Callable[[plays.Settings], Scenario]
@@ -127,7 +127,7 @@ def test_the_limit_is_set_once_after_the_install_and_before_the_upgrade(
 ) -> None:
     history = played[which].history
     limits = [r for r in history if isinstance(r.what, LimitSet)]
-    stages = [r for r in history if isinstance(r.what, Note) and r.what.text.startswith("==>")]
+    stages = [r for r in history if isinstance(r.what, StageBegan)]
     assert len(limits) == 1
     assert stages[0].seq < limits[0].seq < stages[1].seq
     limit = limits[0].what
@@ -138,10 +138,10 @@ def test_the_limit_is_set_once_after_the_install_and_before_the_upgrade(
 def test_every_play_reads_the_policy_and_says_whose_abra_it_was(
     played: dict[str, Played],
 ) -> None:
-    for play in played.values():
+    for which, play in played.items():
         assert any(isinstance(record.what, PolicyRead) for record in play.history)
         assert "stand-in" in play.results.abra
-        assert play.results.run_id == play.scenario.name
+        assert play.results.run_id.startswith(f"{which}-")
 
 
 def test_when_the_install_fails_the_upgrade_is_skipped(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_when_the_install_fails_the_upgrade_is_skipped(tmp_path: Path) -> None:
         "install did not pass: the deploy was refused: invalid reference format",
     )
     assert world.limit_bytes is None
-    assert "==> stage upgrade" not in texts(world.history, Note)
+    assert StageBegan(stage="upgrade") not in [record.what for record in world.history]
 
 
 def test_the_same_scenario_twice_gives_the_same_history(tmp_path: Path) -> None:

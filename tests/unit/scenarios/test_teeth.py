@@ -8,10 +8,9 @@ import msgspec
 import pytest
 
 from harness import hc1
-from harness.results import StageEnd
 from harness.verdict import Verdict
 from lab.errors import LabError
-from lab.history import Finding, Note, Observation, OomKill, ServiceSeen
+from lab.history import Finding, Note, Observation, OomKill, ServiceSeen, StageEnd
 from lab.recipe import upstream
 from lab.recipe.standin import Fault
 from lab.recipe.upstream import Commit, RecipeHistory
@@ -111,8 +110,9 @@ def test_a_broken_head_is_rolled_back_and_says_what_its_task_died_of(
 def test_a_head_that_is_never_healthy_ends_at_the_guards_own_bound(
     tried: dict[str, Played], order: str
 ) -> None:
-    play = tried[f"never-healthy-{order}"]
-    assert play.scenario.upgrade_timeout_s == plays.PATIENCE_S
+    name = f"never-healthy-{order}"
+    play = tried[name]
+    assert TEETH[name].scenario.upgrade_timeout_s == plays.PATIENCE_S
     assert "0 of 1 tasks of the new spec run, update state updating; task " in play.upgrade_end()[1]
 
 
@@ -231,7 +231,7 @@ def test_a_judge_that_crashes_says_unknown(tried: dict[str, Played]) -> None:
 
     tooth = TEETH[PLANTED[0]]
     play = tried[tooth.name]
-    torn = Unreadable(play.scenario, play.app, play.results, play.history, play.folder)
+    torn = Unreadable(play.app, play.results, play.history, play.folder, play.declared)
     found = bite(tooth, torn)
     assert (found.verdict, found.wrong.split(":")[0]) == (Verdict.UNKNOWN, "the judge crashed")
 

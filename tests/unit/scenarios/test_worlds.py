@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from lab.errors import LabError, NeedsRoot, NotPossibleHere, UsageError
-from lab.history import Note, read_history
+from lab.history import Note
+from lab.history_reader import read_history
 from lab.live.engine import Engine
 from lab.live.lab import Apparatus
 from lab.recipe.resolver import Resolver

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from harness.evidence import Manifest
 from lab.errors import LabError, NotPossibleHere
-from lab.history import read_history
+from lab.history_reader import read_history
 from lab.pressure import Squeeze
 from lab.recipe.resolver import Resolver
 from scenarios import cli, worlds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.history import Acted, LimitSet, Note
+from lab.history import Acted, LimitSet, StageBegan
 from lab.nemesis import NextVersion, Operation, Recreate, Redeploy, Remove, Restamp, RollBack, Scale
 from lab.pressure import Ample, Pressure, Pulse, Ramp, Squeeze
 from lab.recipe.standin import Fault
@@ -140,11 +140,7 @@ def test_it_is_watched_for_the_hold_time_in_which_nobody_does_anything(ground: G
 
 def test_the_upgrade_begins_with_its_stage(ground: Ground) -> None:
     trial = ground.play(REFERENCE, guard=True)
-    (began,) = [
-        one.seen_s
-        for one in trial.history
-        if isinstance(one.what, Note) and one.what.text == "==> stage upgrade"
-    ]
+    (began,) = [one.seen_s for one in trial.history if one.what == StageBegan(stage="upgrade")]
     assert trial.truth.applied_s is not None
     assert began == trial.upgrade_s <= trial.truth.applied_s < trial.end_s
 

@@ -8,14 +8,16 @@ import msgspec
 from hypothesis import strategies as st
 
 from harness.app import App
-from harness.results import Results, StageEnd, StageResult
-from lab.history import Acted, Finding, LimitSet, Note, Observation
+from harness.results import Results, StageResult
+from lab import nemesis, schema1
+from lab.history import Acted, Finding, LimitSet, Observation, StageBegan, StageEnd
+from lab.nemesis import Restamp
 from lab.virtual.conditions import Conditions, Node
 from scenarios.exploring.ground import REFERENCE
 from scenarios.exploring.schedule import Schedule
 from scenarios.exploring.strategies import seconds
 from scenarios.exploring.trial import Trial
-from scenarios.exploring.truth import UPGRADE_BEGINS, truth_of
+from scenarios.exploring.truth import truth_of
 from tests.builders import BASE, HEAD, Story, listed, seen, service, task
 
 APP = App(recipe="discourse", domain="shop")
@@ -55,7 +57,7 @@ def upgrading() -> Story:
     return Story(
         (0.0, seen(service(BASE))),
         (0.0, listed(OLD)),
-        (BEGINS_S, Note(text=UPGRADE_BEGINS)),
+        (BEGINS_S, StageBegan(stage="upgrade")),
         (APPLIED_S, seen(service(HEAD, BASE, "updating"))),
     )
 
@@ -74,7 +76,7 @@ def rolled_back() -> Story:
 
 def acted(refused: str = "") -> Acted:
     """A second operator's act."""
-    return Acted(what="a second operator changed labels only", refused=refused)
+    return nemesis.acted(Restamp(labels={}), refused)
 
 
 def limited(limit_bytes: int | None, usage_bytes: int) -> LimitSet:
@@ -90,13 +92,19 @@ def trial(
     schedule: Schedule = REFERENCE,
     end_s: float = ENDS_S,
     step: str = GUARD,
+    guarded: bool = False,
 ) -> Trial:
-    """What became of a schedule; without a story it converged. ``step`` is what failed it."""
+    """What became of a schedule; without a story it converged.
+
+    ``step`` is what failed it; of another step than the guard, ``guarded`` tells whether the guard
+    had passed it before. The reason is a sentence of a real ruling, and has its facts as fields.
+    """
     told = converged() if story is None else story
     history = told.records
     if end == "fail":
-        ruling = Finding(step=step, passed=False, text=reason)
-        history = Story(*told_at(told), (end_s, ruling)).records
+        passed = [(end_s, Finding(step=GUARD, passed=True, text="converged: "))] if guarded else []
+        failed = (end_s, Finding(step=step, passed=False, text=reason))
+        history = [schema1.upgrade(one) for one in Story(*told_at(told), *passed, failed).records]
     stages = (
         StageResult(stage="install", end="pass"),
         StageResult(stage="upgrade", end=end, reason=reason),

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from lab.errors import LabError
-from lab.history import Note, read_history
+from lab.history import Note
+from lab.history_reader import read_history
 from lab.nemesis import Scale
 from lab.virtual.world import VirtualWorld
 from scenarios.record.conductor import conduct

@@ -12,7 +12,8 @@ from rich.console import Console
 from harness.evidence import EvidenceFolder
 from harness.guard import Outcome
 from harness.verdict import Verdict
-from lab.history import CommandRan, Deployed, EngineEvent, Note, Record, read_history
+from lab.history import CommandRan, Deployed, EngineEvent, Note, Record
+from lab.history_reader import read_history
 from scenarios.record.entry import Entry
 from scenarios.record.judging import Judged
 from scenarios.record.played import Client, Command
@@ -138,7 +139,7 @@ def test_a_record_is_of_its_stack_alone() -> None:
         gone(),
         Deployed(stack="story", exit_code=0, output=""),
         CommandRan(argv=("docker", "story_web"), exit_code=0, took_s=0, output=""),
-        Note(text="story: create web"),
+        Note(text="story: create web", stack="story"),
         EngineEvent(
             kind="service", action="update", actor_id="s1", attributes={"name": "story_web"}
         ),
