@@ -46,7 +46,7 @@ def test_without_pressure_nothing_is_reproduced(stage: Stage, evidence: Evidence
     settings = plays.Settings(fast=True, pressure=Ample())
     played = play_staged(plays.misattributed(settings), stage, evidence.part("b"))
     assert played.signature.verdict is Verdict.FAIL
-    assert "not reproduced, missing: rolled back" in str(played.signature)
+    assert "not reproduced: missing sign «rolled back» (seen: " in str(played.signature)
     assert [read.passed for read in played.findings("hc1")] == [True, True]
 
 

@@ -36,7 +36,7 @@ def test_reproduced_needs_every_kind_of_evidence(lost: set[str]) -> None:
         assert lost.isdisjoint({"probe", "second probe"}) or len({"probe", "second probe"} - lost)
     else:
         assert signature.missing
-        assert str(signature).startswith("not reproduced, missing: ")
+        assert str(signature).startswith("not reproduced: ")
 
 
 @moderate

@@ -51,7 +51,7 @@ def test_the_incident_is_reproduced() -> None:
 
 
 def test_the_signature_has_five_parts() -> None:
-    assert [part.name for part in signature(incident()).parts] == [
+    assert [part.name for part in signature(incident()).signs] == [
         ROLLED_BACK,
         NEW_FAILED,
         OOM,
@@ -124,7 +124,7 @@ def test_not_reproduced_when(case: str) -> None:
     found = signature(incident(**change))
     assert found.verdict is not Verdict.PASS
     assert {part.name for part in found.missing} == parts
-    assert str(found).startswith("not reproduced, missing: ")
+    assert str(found).startswith("not reproduced: ")
     for name in parts:
         assert name in str(found)
 
@@ -167,7 +167,9 @@ def test_a_part_that_fails_outweighs_one_that_is_not_shown() -> None:
 def test_an_empty_history_is_unknown() -> None:
     found = signature(Story())
     assert found.verdict is Verdict.UNKNOWN
-    assert str(found) == "not reproduced, missing: rolled back (the service was never seen)"
+    assert (
+        str(found) == "not reproduced: sign «rolled back» is not shown (the service was never seen)"
+    )
 
 
 def test_a_history_without_clients_is_not_reproduced() -> None:
@@ -195,7 +197,7 @@ def test_an_upgrade_that_converged_is_not_the_incident() -> None:
         STAMP_BACK,
         SERVED,
     }
-    assert "rolled back (the update ended as completed)" in str(found)
+    assert "missing sign «rolled back» (seen: the update ended as completed)" in str(found)
 
 
 def test_the_kill_of_old_instead_of_new_is_not_the_incident() -> None:

@@ -119,7 +119,9 @@ def test_trials_are_counted_and_one_that_lacks_something_fails_the_whole(
     }
     found = report(plays, trials=2)
     assert [str(trials.proportion).split()[0] for trials in found.trials] == ["2/3", "2/3"]
-    assert found.trials[0].lacking[0].startswith("not reproduced, missing: rolled back")
+    assert (
+        found.trials[0].lacking[0].startswith("not reproduced: missing sign «rolled back» (seen: ")
+    )
     assert found.verdict is Verdict.FAIL
 
 
