@@ -1,4 +1,4 @@
-"""The evidence directory: everything that a stranger needs to judge a run again, cold."""
+"""The evidence folder: everything that a stranger needs to judge a run again, offline."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stamplab_version() -> str:
-    """The installed version; a checkout that was never installed says so."""
+    """Return the installed version; of a checkout that was never installed, a text that says so."""
     try:
         return version("stamplab")
     except PackageNotFoundError:
@@ -49,7 +49,7 @@ def stamplab_version() -> str:
 
 
 def checkout_commit() -> str | None:
-    """The commit of the checkout that runs, or None."""
+    """Return the commit of the checkout that runs, or None."""
     return git.describe(Path(__file__).parent)
 
 
@@ -101,7 +101,7 @@ class EvidenceFolder:
 
 
 def console_line(record: Record) -> str | None:
-    """A record's line on the console, if it has one: console.log is made of these."""
+    """Format a record as its line of console.log; None for a record that has no line."""
     match record.what:
         case Note(text=text):
             return f"{record.seen_s:8.3f}  {text}"
@@ -121,6 +121,6 @@ def console_line(record: Record) -> str | None:
 
 
 def describe_machine() -> tuple[str, str, str]:
-    """Python, kernel and machine, for a manifest."""
+    """Return the versions of Python and of the kernel, and the machine, for a manifest."""
     cores = f"{platform.machine()}, {os.cpu_count()} cores"
     return sys.version.split()[0], platform.release(), cores

@@ -84,7 +84,7 @@ def perform_upgrade(bench: Bench, plan: UpgradePlan) -> Identity:
 
 
 def _ungated(bench: Bench, plan: UpgradePlan, before: Identity) -> Identity:
-    """The pre-fix path: healthy, then HC1, and nothing that would notice a rollback."""
+    """Run the pre-fix path: healthy, then HC1, and nothing that would notice a rollback."""
     wait_healthy(bench, plan.timeout_s)
     failure: StageFailed | None = None
     after = before
@@ -124,7 +124,7 @@ def _check_hc1(bench: Bench, identity: Identity, head: str) -> None:
 
 
 def _check_moved(before: Identity, after: Identity) -> None:
-    """An upgrade that moved nothing proves nothing (the field's anti-vacuous rule)."""
+    """Fail an upgrade that moved nothing: it proves nothing (the field's anti-vacuous rule)."""
     if (before.version, before.image) == (after.version, after.image):
         reason = f"the upgrade moved neither version ({after.version}) nor image"
         raise StageFailed("perform_upgrade", reason)

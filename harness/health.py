@@ -11,7 +11,7 @@ from lab.swarm import RUNNING, ServiceSpec
 
 
 class Health:
-    """Folds observations into: are all services of a stack up, and do clients get answers?"""
+    """Health of a stack, folded from observations: N of N tasks, and an answer to a client."""
 
     def __init__(self, stack: str) -> None:
         self._prefix = f"{stack}_"

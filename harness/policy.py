@@ -29,7 +29,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """How often a task that failed is replaced, before its slot stays empty."""
 
     def deploy(self) -> Mapping[str, object]:
-        """The service's ``deploy`` section of the compose file; empty where nothing is said."""
+        """Return the compose file's ``deploy`` section; empty where all is left to the recipe."""
         delay = None if self.delay_s is None else in_milliseconds(self.delay_s)
         update = {
             "order": self.order,

@@ -59,7 +59,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         return "the stages that were asked for"
 
     def as_json(self) -> bytes:
-        """The file's text, with the field's own keys (``level``, and one key a stage)."""
+        """Return the file's bytes, with the field's own keys (``level``, and one key a stage)."""
         content = {
             "run_id": self.run_id,
             "recipe": self.recipe,

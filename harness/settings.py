@@ -31,7 +31,7 @@ def settle(folder: AbraFolder, app: App, checkout: Path, overlays: Sequence[str]
 
 
 def own_files(folder: AbraFolder, app: App, overlays: Sequence[str]) -> tuple[str, ...]:
-    """The recipe's own compose files among those that the app's env names."""
+    """List the recipe's own compose files among those that the app's env names."""
     named = folder.read_env(app.domain).get(_FILES, DEFAULT_FILE).split(":")
     return tuple(file for file in named if file not in overlays)
 

@@ -73,7 +73,7 @@ def parse_tasks(raw: bytes) -> list[Task]:
 
 
 def name_in(spec: bytes) -> str:
-    """The name that a service spec gives. Raises LabError as `parse_service` does."""
+    """Return the name that a service spec gives. Raises LabError as `parse_service` does."""
     try:
         return _decode_spec(spec).name
     except _NOT_UNDERSTOOD as error:

@@ -364,6 +364,6 @@ def encode_history(history: History) -> bytes:
 
 
 def line_of(record: Record) -> bytes:
-    """A record as the one line that it is in a history's file."""
+    """Encode a record as its one line of a history's file."""
     # A line break in the engine's own JSON can only be space between its parts.
     return msgspec.json.encode(record).replace(b"\n", b" ") + b"\n"

@@ -43,7 +43,7 @@ class Played:
         return read_signature(self.attribution, self.app.stamp_label)
 
     def findings(self, step: str) -> list[Finding]:
-        """What a step of the harness concluded, in order."""
+        """Return the findings of one step of the harness, in order."""
         return [
             record.what
             for record in self.history

@@ -172,7 +172,7 @@ def _blamed(
     last: Sighting,
     tasks: list[tuple[float, tuple[Task, ...]]],
 ) -> str | None:
-    """The task that the update failed by.
+    """Find the task that the update failed by.
 
     The rollback's first message names it. A rollback with nothing to do is over within a
     millisecond, and nobody may have read that: then it is head's first task listed as failed.
@@ -237,7 +237,7 @@ def _oom(history: History, container: str | None) -> Record | None:
 def _running_before(
     tasks: list[tuple[float, tuple[Task, ...]]], base: ServiceSpec, applied_s: float | None
 ) -> tuple[Task, ...]:
-    """The base's tasks that ran when head was applied."""
+    """Return the base's tasks that ran when head was applied."""
     before = [listed for seen_s, listed in tasks if applied_s is not None and seen_s <= applied_s]
     return _running_of(before[-1], base) if before else ()
 

@@ -1,4 +1,4 @@
-"""An upgrade's facts, told in a sentence."""
+"""Sentences for a person about the facts of an upgrade."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ _MIB = 1024 * 1024
 
 
 def explain(found: Attribution) -> str:
-    """One sentence on a rolled-back upgrade.
-
-    Which task, how it died, when, and who kept serving.
-    """
+    """Explain a rolled-back upgrade: which task failed, how, when, and which task kept serving."""
     death = found.death
     if death is None:
         return "no task of the head spec is known to have failed"
@@ -30,7 +27,7 @@ def explain(found: Attribution) -> str:
 
 
 def memory_at_oom(found: Attribution) -> str | None:
-    """The figures behind an OOM kill: limit, and what old and new used."""
+    """State the figures behind an OOM kill in MiB: what NEW and OLD used, and the limit."""
     death = found.death
     if death is None or death.oom is None or not isinstance(death.oom.what, OomKill):
         return None
@@ -58,6 +55,6 @@ def _cause(found: Attribution, death: Death) -> str:
 
 
 def _short(cgroup: str) -> str:
-    """A control group's path with its container's id cut to the usual 12 digits."""
+    """Cut the container's id in a control group's path to the usual 12 digits."""
     group, _, container = cgroup.rpartition("/")
     return f"{group}/{container[:12]}"

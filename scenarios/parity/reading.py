@@ -98,7 +98,7 @@ def _killed(played: Played, found: Attribution) -> tuple[Role, ...]:
 
 
 def _end(played: Played) -> str:
-    """The last step that failed, if the stage did."""
+    """Return the last step that failed, if the stage failed; else how the stage ended."""
     end, _ = played.upgrade_end()
     if end != "fail":
         return end
