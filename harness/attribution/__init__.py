@@ -1,13 +1,19 @@
 """Why an upgrade ended as it did: `facts` finds out, `sentence` tells it. Pure."""
 
-from harness.attribution.facts import Attribution, Clients, Death, Sighting, attribute
+from harness.attribution.facts import (
+    Attribution,
+    ProbeSummary,
+    ServiceSnapshot,
+    TaskFailure,
+    attribute,
+)
 from harness.attribution.sentence import explain, memory_at_oom
 
 __all__ = [
     "Attribution",
-    "Clients",
-    "Death",
-    "Sighting",
+    "ProbeSummary",
+    "ServiceSnapshot",
+    "TaskFailure",
     "attribute",
     "explain",
     "memory_at_oom",

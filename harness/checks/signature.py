@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from harness import attribution
-from harness.attribution import Attribution
+from harness.attribution import Attribution, memory_at_oom
 from harness.verdict import Verdict, merge
 
 
@@ -50,17 +49,17 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         return "not reproduced: " + "; ".join(map(str, self.missing))
 
 
-def read_signature(found: Attribution | None, stamp_label: str) -> Signature:
+def read_signature(attribution: Attribution | None, stamp_label: str) -> Signature:
     """Judge one explained upgrade against the incident's signature."""
-    if found is None:
+    if attribution is None:
         seen: dict[str, _Seen] = {"rolled back": (None, "the service was never seen")}
     else:
         seen = {
-            "rolled back": _rolled_back(found),
-            "the failed task is the new one": _new_task_failed(found),
-            "it was OOM-killed": _oom_killed(found),
-            "the stamp is the previous one": _stamp_reverted(found, stamp_label),
-            "the old task kept serving": _old_kept_serving(found),
+            "rolled back": _rolled_back(attribution),
+            "the failed task is the new one": _new_task_failed(attribution),
+            "it was OOM-killed": _oom_killed(attribution),
+            "the stamp is the previous one": _stamp_reverted(attribution, stamp_label),
+            "the old task kept serving": _old_kept_serving(attribution),
         }
     return Signature(
         signs=tuple(
@@ -74,50 +73,52 @@ _Seen = tuple[bool | None, str]
 """Whether a sign holds (None: that is not shown), and what was seen of it."""
 
 
-def _rolled_back(found: Attribution) -> _Seen:
-    state = found.last.service.update_state
-    if found.rollback is None:
+def _rolled_back(attribution: Attribution) -> _Seen:
+    state = attribution.last.service.update_state
+    if attribution.rollback is None:
         return False, f"the update ended as {state}"
     return state == "rollback_completed", f"the swarm rolled back, state {state}"
 
 
-def _new_task_failed(found: Attribution) -> _Seen:
-    if found.death is None or found.head is None:
-        return None if found.rollback else False, "no failed task is named"
-    task = found.death.task
-    is_new = task.spec_digest == found.head.task_digest
+def _new_task_failed(attribution: Attribution) -> _Seen:
+    if attribution.failure is None or attribution.head is None:
+        return None if attribution.rollback else False, "no failed task is named"
+    task = attribution.failure.task
+    is_new = task.spec_digest == attribution.head.task_digest
     return is_new, f"task {task.id} of {'the head spec' if is_new else 'another spec'} failed"
 
 
-def _oom_killed(found: Attribution) -> _Seen:
-    death = found.death
-    if death is None:
-        return None if found.rollback else False, "no OOM kill of a new task is recorded"
-    if not death.is_oom:
-        code = death.ended.exit_code if death.ended else "unknown"
-        oom = "an OOM kill" if death.oom else "no OOM kill"
+def _oom_killed(attribution: Attribution) -> _Seen:
+    failure = attribution.failure
+    if failure is None:
+        return None if attribution.rollback else False, "no OOM kill of a new task is recorded"
+    if not failure.is_oom:
+        code = failure.ended.exit_code if failure.ended else "unknown"
+        oom = "an OOM kill" if failure.oom_kill else "no OOM kill"
         return False, f"the kernel records {oom} in its container, its exit code is {code}"
-    if found.oom_kills == 0:
+    if attribution.oom_kills == 0:
         return False, "the kernel's log has an OOM kill, its counter in memory.events has none"
-    figures = attribution.memory_at_oom(found)
-    counted = "" if found.oom_kills is None else f", memory.events oom_kill +{found.oom_kills}"
+    figures = memory_at_oom(attribution)
+    kills = attribution.oom_kills
+    counted = "" if kills is None else f", memory.events oom_kill +{kills}"
     return True, f"OOM-killed by the kernel's record ({figures}{counted})"
 
 
-def _stamp_reverted(found: Attribution, stamp_label: str) -> _Seen:
-    before = found.base.labels.get(stamp_label)
-    head = found.head.labels.get(stamp_label) if found.head else None
-    now = found.last.service.spec.labels.get(stamp_label)
+def _stamp_reverted(attribution: Attribution, stamp_label: str) -> _Seen:
+    before = attribution.base.labels.get(stamp_label)
+    head = attribution.head.labels.get(stamp_label) if attribution.head else None
+    now = attribution.last.service.spec.labels.get(stamp_label)
     return now == before and head not in (None, before), f"stamp {before} → {head} → {now}"
 
 
-def _old_kept_serving(found: Attribution) -> _Seen:
-    clients = found.clients
-    if not found.served_before:
+def _old_kept_serving(attribution: Attribution) -> _Seen:
+    probes = attribution.probes
+    if not attribution.served_before:
         return None, "no client was answered before the update"
-    if clients.asked == 0:
+    if probes.sent == 0:
         return None, "no client probe was recorded"
-    is_kept = bool(found.kept_tasks) and not found.lost_tasks
-    is_served = clients.failed == 0 and clients.versions == found.served_before
-    task = f"old task {found.kept_tasks[0]} alive" if found.kept_tasks else "no old task is alive"
-    return is_kept and is_served, f"{task}, {clients}"
+    is_kept = bool(attribution.kept_tasks) and not attribution.lost_tasks
+    is_served = probes.failed == 0 and probes.versions == attribution.served_before
+    kept = attribution.kept_tasks
+    task = f"old task {kept[0]} alive" if kept else "no old task is alive"
+    return is_kept and is_served, f"{task}, {probes}"

@@ -61,12 +61,12 @@ def spec_was_applied_then_reverted(play: Played) -> Found:
     label = play.app.stamp_label
     base, head, last = play.stamps
     updating = [
-        sighting
-        for sighting in found.sightings
-        if sighting.service.update_state == "updating"
-        and sighting.service.spec.labels.get(label) == head
-        and sighting.service.previous_spec is not None
-        and sighting.service.previous_spec.labels.get(label) == base
+        snapshot
+        for snapshot in found.snapshots
+        if snapshot.service.update_state == "updating"
+        and snapshot.service.spec.labels.get(label) == head
+        and snapshot.service.previous_spec is not None
+        and snapshot.service.previous_spec.labels.get(label) == base
     ]
     if not updating:
         return Found(False, f"inspect never showed updating with Spec {head}, PreviousSpec {base}")
@@ -127,7 +127,7 @@ def converged_at_head(play: Played, *, may_keep_version: bool = False) -> Found:
     before = found.base.labels.get(play.app.version_label)
     text = (
         f"UpdateStatus={found.last.service.update_state} chaos-version={last} "
-        f"version={before}→{version}; {found.clients}"
+        f"version={before}→{version}; {found.probes}"
     )
     completed = found.last.service.update_state == "completed"
     is_new_image = found.last.service.spec.image != found.base.image

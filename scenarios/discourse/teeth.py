@@ -157,8 +157,8 @@ def _wrong(tooth: Tooth, played: Played, end: str, sentence: str) -> str:
     deployed = played.stamps[2]
     if tooth.step == HC1 and repr(deployed) not in sentence:
         return f"HC1 blames another stamp than the deployed {deployed!r}"
-    death = played.attribution.death if played.attribution else None
-    return "an OOM kill is in it" if death is not None and death.oom is not None else ""
+    failure = played.attribution.failure if played.attribution else None
+    return "an OOM kill is in it" if failure is not None and failure.oom_kill is not None else ""
 
 
 def claim(bites: tuple[Bite, ...]) -> Claim:

@@ -47,8 +47,8 @@ def shape_of(played: Played) -> Shape | None:
 
 def _states(found: Attribution) -> tuple[str, ...]:
     seen: list[str] = []
-    for sighting in found.sightings:
-        state = sighting.service.update_state
+    for snapshot in found.snapshots:
+        state = snapshot.service.update_state
         if state is None or seen[-1:] == [state]:
             continue
         if seen[-1:] == ["rollback_started"]:
@@ -62,8 +62,8 @@ def _stamps(played: Played, found: Attribution) -> tuple[Stamp, ...]:
     base = found.base.labels.get(label)
     head = played.results.ref[:SMALL_SHA_DIGITS] + DIRTY_MARK
     seen: list[Stamp] = []
-    for sighting in found.sightings:
-        stamp = sighting.service.spec.labels.get(label)
+    for snapshot in found.snapshots:
+        stamp = snapshot.service.spec.labels.get(label)
         whose: Stamp = "base" if stamp == base else "head" if stamp == head else "other"
         if seen[-1:] != [whose]:
             seen.append(whose)
@@ -71,18 +71,18 @@ def _stamps(played: Played, found: Attribution) -> tuple[Stamp, ...]:
 
 
 def _new_task(found: Attribution) -> str:
-    death = found.death
+    failure = found.failure
     if found.head is None:
         return "never created"
-    if death is None:
+    if failure is None:
         return "did not fail"
-    if death.is_oom:
+    if failure.is_oom:
         how = "OOM-killed"
-    elif death.ended is not None:
-        how = f"exit code {death.ended.exit_code}"
+    elif failure.ended is not None:
+        how = f"exit code {failure.ended.exit_code}"
     else:
-        how = death.task.state
-    return f"{how} {death.window}"
+        how = failure.task.state
+    return f"{how} {failure.window}"
 
 
 def _killed(played: Played, found: Attribution) -> tuple[Role, ...]:

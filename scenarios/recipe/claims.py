@@ -50,7 +50,7 @@ def nothing_is_silent(play: Played) -> Found:
     if not ruled or play.attribution is None or end != "fail":
         return Found(None, f"the guard did not rule; the upgrade ended as {end}: {reason}")
     state = play.attribution.last.service.update_state
-    cause = f"; {explain(play.attribution)}" if play.attribution.death else ""
+    cause = f"; {explain(play.attribution)}" if play.attribution.failure else ""
     return Found(True, f"UpdateStatus={state}, and the guard says so: {reason}{cause}")
 
 

@@ -73,7 +73,7 @@ def test_with_ample_memory_it_converges(
     played = play_staged(scenario, with_image_for(prepared, stage), evidence.part("a"))
     assert played.upgrade_end() == ("pass", "")
     assert played.attribution is not None
-    assert played.attribution.clients.failed == 0
+    assert played.attribution.probes.failed == 0
     notes = [record.what.text for record in played.history if isinstance(record.what, Note)]
     assert "provided: network proxy" in notes
     assert played.attribution.last.service.spec.image == "stand-in/traefik:v2.11.0"

@@ -27,8 +27,8 @@ def test_the_true_monitor_of_five_seconds(stage: Stage, evidence: EvidenceFolder
     assert played.attribution is not None
     assert played.attribution.head is not None
     assert played.attribution.head.update.monitor_s == 5.0
-    assert played.attribution.death is not None
-    assert played.attribution.death.window == "before RUNNING"
+    assert played.attribution.failure is not None
+    assert played.attribution.failure.window == "before RUNNING"
 
 
 @pytest.mark.parametrize("scale", [pytest.param(0.5, marks=pytest.mark.deep), 2.0])

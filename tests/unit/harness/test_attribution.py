@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.attribution import Attribution, attribute, explain, memory_at_oom
-from lab.history import Observation, OomKill
+from lab.history import Observation
 from lab.swarm import Task
 from tests.builders import (
     BASE,
@@ -52,14 +52,14 @@ def test_the_incidents_parts() -> None:
     assert (found.kept_tasks, found.lost_tasks) == (("old",), ())
     assert found.limit is not None
     assert found.limit.limit_bytes == LIMIT
-    death = found.death
-    assert death is not None
-    assert death.task == NEW_FAILED
-    assert death.container_id == "container-new"
-    assert death.started_s == 11
-    assert death.after_start_s == 1.5
-    assert death.is_oom
-    assert not death.was_running
+    failure = found.failure
+    assert failure is not None
+    assert failure.task == NEW_FAILED
+    assert failure.container_id == "container-new"
+    assert failure.started_s == 11
+    assert failure.after_start_s == 1.5
+    assert failure.is_oom
+    assert not failure.was_running
 
 
 def test_an_empty_history_shows_nothing() -> None:
@@ -76,31 +76,31 @@ def test_a_service_seen_absent_only_shows_nothing() -> None:
 
 def test_without_an_upgrade_there_is_no_head() -> None:
     found = attributed(Story((0, seen(service(BASE))), (0, listed(OLD)), (1, probe())))
-    assert (found.head, found.applied_s, found.rollback, found.death) == (None, None, None, None)
+    assert (found.head, found.applied_s, found.rollback, found.failure) == (None, None, None, None)
     assert (found.kept_tasks, found.lost_tasks) == ((), ())
-    assert found.clients.asked == 0
+    assert found.probes.sent == 0
     assert explain(found) == "no task of the head spec is known to have failed"
 
 
 def test_clients_are_counted_from_head_applied_to_the_updates_end() -> None:
-    clients = attributed(incident()).clients
-    assert (clients.asked, clients.failed, clients.versions) == (2, 0, ("base",))
-    assert str(clients) == "2 client probes, 0 failed, answered by version base"
+    probes = attributed(incident()).probes
+    assert (probes.sent, probes.failed, probes.versions) == (2, 0, ("base",))
+    assert str(probes) == "2 client probes, 0 failed, answered by version base"
 
 
 def test_clients_are_counted_to_the_end_of_the_history_where_the_update_has_none() -> None:
-    clients = attributed(incident(rollback_ends=None)).clients
-    assert (clients.asked, clients.failed) == (3, 1)
+    probes = attributed(incident(rollback_ends=None)).probes
+    assert (probes.sent, probes.failed) == (3, 1)
 
 
 def test_a_stale_status_is_not_the_updates_end() -> None:
     stale = seen(service(BASE, None, status("completed", "t0")))
-    assert attributed(incident(base_seen=stale)).clients.asked == 2
+    assert attributed(incident(base_seen=stale)).probes.sent == 2
 
 
 def test_two_versions_that_answered_are_both_named() -> None:
-    clients = attributed(incident(probe=probe(2, version="head"))).clients
-    assert str(clients) == "2 client probes, 0 failed, answered by version base and head"
+    probes = attributed(incident(probe=probe(2, version="head"))).probes
+    assert str(probes) == "2 client probes, 0 failed, answered by version base and head"
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ def test_two_versions_that_answered_are_both_named() -> None:
 def test_the_window_is_told_by_whether_the_task_ever_ran(
     change: dict[str, Observation | None], window: str
 ) -> None:
-    death = attributed(incident(**change)).death
-    assert death is not None
-    assert death.window == window
+    failure = attributed(incident(**change)).failure
+    assert failure is not None
+    assert failure.window == window
 
 
 NOT_OOM: dict[str, dict[str, Observation | None]] = {
@@ -141,9 +141,9 @@ NOT_OOM: dict[str, dict[str, Observation | None]] = {
 
 @pytest.mark.parametrize("case", NOT_OOM)
 def test_no_oom_death_when(case: str) -> None:
-    death = attributed(incident(**NOT_OOM[case])).death
-    assert death is not None
-    assert not death.is_oom
+    failure = attributed(incident(**NOT_OOM[case])).failure
+    assert failure is not None
+    assert not failure.is_oom
     assert "OOM-killed" not in explain(attributed(incident(**NOT_OOM[case])))
 
 
@@ -171,39 +171,39 @@ def test_a_task_that_never_had_a_container_has_no_exit_code_to_be_told() -> None
 def test_a_rollback_that_ended_before_anyone_looked_is_blamed_on_the_task_listed_as_failed() -> (
     None
 ):
-    death = attributed(incident(rollback_starts=None)).death
-    assert death is not None
-    assert (death.task.id, death.is_oom) == ("new", True)
+    failure = attributed(incident(rollback_starts=None)).failure
+    assert failure is not None
+    assert (failure.task.id, failure.is_oom) == ("new", True)
 
 
 def test_of_several_failed_tasks_of_head_the_first_is_blamed() -> None:
     again = listed(OLD, NEW_FAILED, task("new2", HEAD, "failed"))
-    death = attributed(incident(rollback_starts=None, last_tasks=again)).death
-    assert death is not None
-    assert death.task.id == "new"
+    failure = attributed(incident(rollback_starts=None, last_tasks=again)).failure
+    assert failure is not None
+    assert failure.task.id == "new"
 
 
 @pytest.mark.parametrize("other", [task("old2", BASE, "failed"), task("new", HEAD, "shutdown")])
 def test_no_other_task_is_blamed_for_a_rollback(other: Task) -> None:
     unseen = incident(rollback_starts=None, new_failed=listed(OLD), last_tasks=listed(OLD, other))
-    assert attributed(unseen).death is None
+    assert attributed(unseen).failure is None
 
 
 def test_a_failed_task_is_blamed_for_a_rollback_alone() -> None:
-    assert attributed(incident(rollback_starts=None, rollback_ends=None)).death is None
+    assert attributed(incident(rollback_starts=None, rollback_ends=None)).failure is None
 
 
 def test_a_blamed_task_that_was_never_listed_is_not_known() -> None:
     unseen = incident(new_starts=None, new_failed=None, last_tasks=listed(OLD))
-    assert attributed(unseen).death is None
+    assert attributed(unseen).failure is None
 
 
 def test_a_paused_update_names_its_task_too() -> None:
     paused = seen(service(HEAD, BASE, "paused"))
     found = attributed(incident(rollback_starts=paused, rollback_ends=None))
     assert found.rollback is None
-    assert found.death is not None
-    assert found.death.task.id == "new"
+    assert found.failure is not None
+    assert found.failure.task.id == "new"
 
 
 def test_old_tasks_that_are_gone_are_lost() -> None:
@@ -260,8 +260,7 @@ def test_memory_figures_are_those_that_are_known(
 
 def test_the_first_oom_kill_in_the_container_is_the_one() -> None:
     twice = incident().at(30, oom_kill("new", rss_bytes=MIB))
-    death = attributed(twice).death
-    assert death is not None
-    assert death.oom is not None
-    assert isinstance(death.oom.what, OomKill)
-    assert death.oom.what.anon_rss_bytes == 245 * MIB
+    failure = attributed(twice).failure
+    assert failure is not None
+    assert failure.oom_kill is not None
+    assert failure.oom_kill.anon_rss_bytes == 245 * MIB

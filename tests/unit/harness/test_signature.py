@@ -227,7 +227,7 @@ def test_death_after_running_is_the_other_window_and_no_incident_for_old_is_gone
     )
     found = attribute(story.records, NAME)
     assert found is not None
-    assert found.death is not None
-    assert found.death.is_oom
-    assert found.death.window == "within monitor after RUNNING"
+    assert found.failure is not None
+    assert found.failure.is_oom
+    assert found.failure.window == "within monitor after RUNNING"
     assert {part.name for part in signature(story).missing} == {SERVED}

@@ -76,20 +76,24 @@ def test_a_play_of_before_has_the_same_cause(
 ) -> None:
     found, wanted = read[which].attribution, EXPECTED[which[0]]["plays"][which[1]]["attribution"]
     assert found is not None
-    death = found.death
-    statuses = [one.service.update_status for one in found.sightings]
+    failure = found.failure
+    statuses = [one.service.update_status for one in found.snapshots]
     assert (
         as_json(
             {
                 "explained": explain(found),
                 "memory_at_oom": memory_at_oom(found),
-                "failed_task": death.task.id if death else None,
-                "is_oom": death.is_oom if death else None,
-                "window": death.window if death else None,
+                "failed_task": failure.task.id if failure else None,
+                "is_oom": failure.is_oom if failure else None,
+                "window": failure.window if failure else None,
                 "kept_tasks": found.kept_tasks,
                 "lost_tasks": found.lost_tasks,
                 "served_before": found.served_before,
-                "clients": found.clients,
+                "clients": {
+                    "asked": found.probes.sent,
+                    "failed": found.probes.failed,
+                    "versions": found.probes.versions,
+                },
                 "applied_s": found.applied_s,
                 "rollback_seq": found.rollback.seq if found.rollback else None,
                 "oom_kills": found.oom_kills,

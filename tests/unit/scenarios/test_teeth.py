@@ -180,8 +180,8 @@ def test_an_oom_kill_in_a_crash_is_wrong(tried: dict[str, Played]) -> None:
     tooth = TEETH["crashes-start-first"]
     play = tried[tooth.name]
     assert play.attribution is not None
-    assert play.attribution.death is not None
-    container = play.attribution.death.container_id or ""
+    assert play.attribution.failure is not None
+    container = play.attribution.failure.container_id or ""
     oom = OomKill(
         container_id=container,
         cgroup=f"/x/{container}",
