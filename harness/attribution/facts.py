@@ -74,7 +74,7 @@ class TaskFailure(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def window(self) -> str:
-        """Name of the one of the updater's two windows the failure fell in (updater.go:232, 378)."""
+        """Which of the updater's two windows the failure fell in (updater.go:232, 378)."""
         return "within monitor after RUNNING" if self.was_running else "before RUNNING"
 
 

@@ -47,4 +47,4 @@ def test_whatever_is_lost_there_is_an_explanation_or_none(lost: set[str]) -> Non
     if found is not None:
         assert explain(found)
         assert set(found.kept_tasks).isdisjoint(found.lost_tasks)
-        assert 0 <= found.probes.failed <= found.probes.asked
+        assert 0 <= found.probes.failed <= found.probes.sent
