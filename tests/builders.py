@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Self
 
-from lab.docker_api import failed_task_in
-from lab.history import (
+from stamplab.lab.model.docker_json import failed_task_in
+from stamplab.lab.model.history import (
     ClientProbe,
     ContainerEnded,
     Deployed,
@@ -22,7 +22,7 @@ from lab.history import (
     ServiceSeen,
     TasksSeen,
 )
-from lab.swarm import (
+from stamplab.lab.model.swarm import (
     TERMINAL_TASK_STATES,
     Mode,
     Service,
@@ -106,10 +106,7 @@ def status(
     """An update's status in SwarmKit's words; ``started`` tells one update from another."""
     words = MESSAGES[state].format(task=task) if message is None else message
     return UpdateStatus(
-        state=state,
-        message=words,
-        started_at=started,
-        failed_task=failed_task_in(words),
+        state=state, message=words, started_at=started, failed_task=failed_task_in(words)
     )
 
 

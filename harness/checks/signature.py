@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.attribution import Attribution, memory_at_oom
-from harness.verdict import Verdict, merge
+from stamplab.harness.checks.attribution import Attribution, memory_at_oom
+from stamplab.harness.verdict import Verdict, merge
 
 
 class IncidentSign(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.verdict import Verdict
-from lab.history import OtherUpdate
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.model.history import OtherUpdate
 
 
 class Outcome(StrEnum):

@@ -7,9 +7,9 @@ from itertools import product
 import msgspec
 import pytest
 
-from harness.results import LADDER, Results, StageResult
-from lab.history import StageEnd
-from lab.schema import NewerSchema
+from stamplab.harness.ci.results import LADDER, Results, StageResult
+from stamplab.lab.model.history import StageEnd
+from stamplab.lab.model.schema import NewerSchema
 
 ENDS: tuple[StageEnd, ...] = ("pass", "fail", "unknown", "skipped")
 

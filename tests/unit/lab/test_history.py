@@ -14,9 +14,9 @@ from typing import IO, Any, get_args
 import msgspec
 import pytest
 
-from lab.docker_api import parse_service, parse_tasks
-from lab.errors import LabError
-from lab.history import (
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.docker_json import parse_service, parse_tasks
+from stamplab.lab.model.history import (
     Acted,
     ClientProbe,
     CommandRan,
@@ -40,8 +40,8 @@ from lab.history import (
     TasksSeen,
     encode_history,
 )
-from lab.history_reader import read_history
-from lab.schema import NewerSchema
+from stamplab.lab.model.history_reader import read_history
+from stamplab.lab.model.schema import NewerSchema
 from tests.unit.lab.golden import GOLDEN, swarm_json
 
 SAMPLES: tuple[Observation, ...] = (
