@@ -2,7 +2,7 @@
 
 A rollback erases its own evidence (SwarmKit updater.go:607), so nothing that a judge needs may be
 asked for afterwards. One line of JSON a record, after a first line that says the schema; a history
-cut short by ``kill -9`` is still readable up to its last whole line (`stamplab.lab.model.history_reader`).
+cut short by ``kill -9`` is still readable up to its last whole line (`history_reader`).
 
 Times are seconds since the world began (``happened_s``: at its source; ``seen_s``: when it reached
 us).
@@ -185,7 +185,7 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="acted"):
     what: str
     """For a person."""
     operation: str = ""
-    """Tag of the operation's class in `stamplab.lab.faults.operator`; empty where no class is behind it."""
+    """Tag of the operation's class (`faults.operator`); empty where no class is behind it."""
     refused: str = ""
     """The swarm's words, where it would not have it."""
 
