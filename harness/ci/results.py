@@ -21,7 +21,7 @@ The level is the highest one of an unbroken ladder, and a failed rung blocks tho
 
 
 class StageResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How one stage ended; if not well, why, and which step of the harness failed it."""
+    """End of one stage; if it is no pass, why, and which step of the harness failed it."""
 
     stage: str
     end: StageEnd
@@ -30,14 +30,16 @@ class StageResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """What results.json holds."""
+    """Content of results.json."""
 
     run_id: str
     recipe: str
     ref: str
     stages: tuple[StageResult, ...]
     abra: str
-    """Whose abra it was."""
+    """Whose abra deployed."""
+    domain: str = ""
+    """The app's; empty where schema 1 did not say it."""
 
     @property
     def level(self) -> int:
@@ -52,7 +54,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def capped_by(self) -> str:
-        """What kept the level from being higher."""
+        """Name the first stage that did not pass, and why: it kept the level from being higher."""
         for result in self.stages:
             if result.end != "pass":
                 return f"{result.stage}: {result.reason or result.end}"
@@ -64,11 +66,14 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
             "run_id": self.run_id,
             "recipe": self.recipe,
             "ref": self.ref,
+            "domain": self.domain,
             "level": self.level,
             "capped_by": self.capped_by,
             **{result.stage: result.end for result in self.stages},
-            "reasons": {one.stage: one.reason for one in self.stages if one.reason},
-            "failed_steps": {one.stage: one.failed_step for one in self.stages if one.failed_step},
+            "reasons": {ended.stage: ended.reason for ended in self.stages if ended.reason},
+            "failed_steps": {
+                ended.stage: ended.failed_step for ended in self.stages if ended.failed_step
+            },
             "abra": self.abra,
         }
         return encode_document(content)
@@ -80,29 +85,34 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         Raises NewerSchema (`stamplab.lab.model.schema`), or msgspec.MsgspecError.
         """
         schema = schema_of(raw, where)
-        known = msgspec.json.decode(raw, type=_Known)
+        fixed = msgspec.json.decode(raw, type=_FixedKeys)
         others = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         stages = tuple(
             StageResult(
                 stage=name,
                 end=msgspec.json.decode(end, type=StageEnd),
-                reason=(reason := known.reasons.get(name, "")),
+                reason=(reason := fixed.reasons.get(name, "")),
                 failed_step=(
                     schema1.failed_step_in(reason)
                     if schema == 1
-                    else known.failed_steps.get(name, "")
+                    else fixed.failed_steps.get(name, "")
                 ),
             )
             for name, end in others.items()
             if name not in _KEYS
         )
         return cls(
-            run_id=known.run_id, recipe=known.recipe, ref=known.ref, stages=stages, abra=known.abra
+            run_id=fixed.run_id,
+            recipe=fixed.recipe,
+            ref=fixed.ref,
+            stages=stages,
+            abra=fixed.abra,
+            domain=fixed.domain,
         )
 
 
-class _Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What is no stage."""
+class _FixedKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """Every key but those of stages."""
 
     run_id: str
     recipe: str
@@ -110,6 +120,7 @@ class _Known(msgspec.Struct, frozen=True, kw_only=True):
     reasons: dict[str, str]
     failed_steps: dict[str, str] = {}
     abra: str
+    domain: str = ""
 
 
-_KEYS = {*_Known.__struct_fields__, "schema", "level", "capped_by"}
+_KEYS = {*_FixedKeys.__struct_fields__, "schema", "level", "capped_by"}

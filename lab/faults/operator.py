@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from stamplab.lab.model.history import Acted
+from stamplab.lab.model.history import OperatorActed
 
 _VERSION = "STAMPLOAD_VERSION"
 
@@ -115,7 +115,7 @@ def in_words(what: Deed) -> str:
             return "sight is lost of the swarm"
 
 
-def acted(operation: Operation, refused: str) -> Acted:
+def operator_record(operation: Operation, refused: str) -> OperatorActed:
     """What the history says of an operation, and of the swarm's words where it was refused."""
     tag = type(operation).__struct_config__.tag
-    return Acted(what=in_words(operation), operation=str(tag), refused=refused)
+    return OperatorActed(what=in_words(operation), operation=str(tag), refused=refused)

@@ -152,7 +152,7 @@ class PolicyRead(msgspec.Struct, frozen=True, kw_only=True, tag="policy"):
     start_period: str | None
 
 
-class FileLaid(msgspec.Struct, frozen=True, kw_only=True, tag="file_laid"):
+class OverlayWritten(msgspec.Struct, frozen=True, kw_only=True, tag="file_laid"):
     """A file that was laid over a commit of the recipe, to the letter."""
 
     commit: str
@@ -179,7 +179,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, tag="finding"):
     """Another operator's update that the sentence names."""
 
 
-class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="acted"):
+class OperatorActed(msgspec.Struct, frozen=True, kw_only=True, tag="acted"):
     """Somebody else than the harness did something to the service (`lab.faults.operator`)."""
 
     what: str
@@ -236,9 +236,9 @@ Observation = (
     | CommandRan
     | Deployed
     | PolicyRead
-    | FileLaid
+    | OverlayWritten
     | Finding
-    | Acted
+    | OperatorActed
     | StageBegan
     | StageEnded
     | Note

@@ -13,10 +13,10 @@ import msgspec
 
 from stamplab.lab.model.docker_json import failed_task_in
 from stamplab.lab.model.history import (
-    Acted,
     Finding,
     Note,
     Observation,
+    OperatorActed,
     OtherUpdate,
     Record,
     ServiceSeen,
@@ -96,7 +96,7 @@ def _upgraded(what: Observation) -> Observation:
             return _stage_in(text) or what
         case Finding(step="assert_upgrade_converged"):
             return _ruling_in(what)
-        case Acted():
+        case OperatorActed():
             return msgspec.structs.replace(what, operation=_meaning(what.what, _OPERATIONS) or "")
         case ServiceSeen(service=Service(update_status=UpdateStatus() as status) as service):
             named = msgspec.structs.replace(status, failed_task=failed_task_in(status.message))

@@ -20,9 +20,9 @@ from stamplab.lab.faults.operator import (
     Remove,
     RollBack,
     SetLimit,
-    acted,
     edited,
     in_words,
+    operator_record,
 )
 from stamplab.lab.model import docker_json
 from stamplab.lab.model.history import Deployed, LimitSet, Note, Observation, Record, RecorderLost
@@ -274,5 +274,5 @@ class VirtualWorld:
             except SwarmRefused as refusal:
                 refused = str(refusal)
             self._is_stirred = True
-        self.record(acted(operation, refused))
+        self.record(operator_record(operation, refused))
         self._drain()

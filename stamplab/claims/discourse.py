@@ -13,7 +13,7 @@ from stamplab.harness.checks.attribution import explain
 from stamplab.harness.guard import Outcome
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.model.history import Finding, PolicyRead
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,10 +33,10 @@ class Found(msgspec.Struct, frozen=True):
     evidence: str
 
 
-Judge = Callable[[Played], Found]
+Judge = Callable[[PlayRecord], Found]
 
 
-def policy_is_armed(play: Played) -> Found:
+def policy_is_armed(play: PlayRecord) -> Found:
     """C1: the recipe at head says rollback, start-first, 5 s, and a health check of 20 minutes."""
     read = [record.what for record in play.history if isinstance(record.what, PolicyRead)]
     if not read:
@@ -50,7 +50,7 @@ def policy_is_armed(play: Played) -> Found:
     return Found(stated == ("rollback", "start-first", "5s", "20m"), text)
 
 
-def spec_was_applied_then_reverted(play: Played) -> Found:
+def spec_was_applied_then_reverted(play: PlayRecord) -> Found:
     """C3.
 
     Inspect shows updating with Spec head and PreviousSpec base, and later Spec base again.
@@ -78,7 +78,7 @@ def spec_was_applied_then_reverted(play: Played) -> Found:
     return Found(last == base and base != head, text)
 
 
-def mechanism(play: Played) -> Found:
+def mechanism(play: PlayRecord) -> Found:
     """C4: the whole signature, by the kernel's own record."""
     signature = play.signature
     holds = {Verdict.PASS: True, Verdict.FAIL: False, Verdict.UNKNOWN: None}[signature.verdict]
@@ -87,14 +87,14 @@ def mechanism(play: Played) -> Found:
     return Found(holds, str(signature))
 
 
-def masked(play: Played) -> Found:
+def masked(play: PlayRecord) -> Found:
     """C5.
 
     Healthy all the while; HC1 green before the rollback, and wrong in its reason after it.
     """
     healthy = play.findings("wait_healthy")
     reads = play.findings("hc1")
-    end, reason = play.upgrade_end()
+    end, reason = play.upgrade.end, play.upgrade.reason
     if len(healthy) < 2 or len(reads) < 2:
         return Found(None, f"HC1 was read {len(reads)} times, the upgrade ended as {end}: {reason}")
     early, late = reads[0], reads[-1]
@@ -110,14 +110,14 @@ def _two_faces(early: Finding, late: Finding, reason: str) -> str:
     return f"wait_healthy passed; {first}; {last}"
 
 
-def converged_at_head(play: Played, *, may_keep_version: bool = False) -> Found:
+def converged_at_head(play: PlayRecord, *, may_keep_version: bool = False) -> Found:
     """C7, and the control: the guard rules converged, and the swarm is at head.
 
     A recipe's version may stay where its image moves, if that is said to be so.
     """
     found = play.attribution
     _, head, last = play.stamps
-    end, reason = play.upgrade_end()
+    end, reason = play.upgrade.end, play.upgrade.reason
     ruled = play.findings("assert_upgrade_converged")
     if found is None or not ruled:
         return Found(None, f"the upgrade ended as {end}: {reason}")
@@ -135,9 +135,9 @@ def converged_at_head(play: Played, *, may_keep_version: bool = False) -> Found:
     return Found(completed and last == head and has_moved, text)
 
 
-def fix_is_honest(play: Played) -> Found:
+def fix_is_honest(play: PlayRecord) -> Found:
     """C8: the guard fails the upgrade with the true reason."""
-    end, reason = play.upgrade_end()
+    end, reason = play.upgrade.end, play.upgrade.reason
     ruled = play.findings("assert_upgrade_converged")
     if not ruled:
         return Found(None, f"the guard did not rule; the upgrade ended as {end}: {reason}")
@@ -166,7 +166,7 @@ PLAY_OF: Mapping[str, str] = {name: play for name, _, play, _ in CLAIMS}
 
 
 def judge(
-    plays: Mapping[str, Played | None],
+    plays: Mapping[str, PlayRecord | None],
     only: Collection[str] = PLAY_OF.keys(),
     claims: Sequence[Judged] = CLAIMS,
 ) -> tuple[Claim, ...]:
@@ -178,7 +178,7 @@ def judge(
     return tuple(_judge(claim, plays[claim[2]]) for claim in asked)
 
 
-def _judge(claim: Judged, play: Played | None) -> Claim:
+def _judge(claim: Judged, play: PlayRecord | None) -> Claim:
     name, text, which, judge_of = claim
     if play is None:
         found = Found(None, f"play ({which}) did not come to its end")
@@ -195,7 +195,7 @@ def _judge(claim: Judged, play: Played | None) -> Claim:
     )
 
 
-def _safely(judge_of: Judge, play: Played) -> Found:
+def _safely(judge_of: Judge, play: PlayRecord) -> Found:
     """A judge that crashes says unknown, never pass."""
     try:
         return judge_of(play)

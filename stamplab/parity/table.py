@@ -10,7 +10,7 @@ from stamplab.claims.discourse_plan import Choice, programme_of
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.errors import LabError
 from stamplab.parity.differences import DIFFERENCES
-from stamplab.parity.shape_reader import compared
+from stamplab.parity.shape_reader import compare_shapes
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.scenarios.discourse import concurrent_operator
@@ -86,7 +86,7 @@ def _compared(
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Play it; what cannot be played or read is unknown."""
     try:
-        found = compared(play_staged(scenario, stage, part, watch_s=watch_s))
+        found = compare_shapes(play_staged(scenario, stage, part, watch_s=watch_s))
     except LabError as error:
         return Verdict.UNKNOWN, (f"not played: {error}",)
     if found.found is None:

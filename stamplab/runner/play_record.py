@@ -1,4 +1,4 @@
-"""A scenario that was played: its history and what the harness made of it. Input of all judges."""
+"""Record of a play: its history, and what the harness concluded. Input of all judges."""
 
 from __future__ import annotations
 
@@ -19,17 +19,22 @@ from stamplab.lab.model.history_reader import read_history
 from stamplab.lab.model.schema import decode_document
 
 
-class Played:
-    """One play, read from its evidence; everything here is derived from the history."""
+class PlayRecord:
+    """Evidence of one play; every verdict on it is derived from the history."""
 
     def __init__(
-        self, app: App, results: Results, history: History, folder: Path, declared: Shape | None
+        self,
+        app: App,
+        results: Results,
+        history: History,
+        folder: Path,
+        declared_shape: Shape | None,
     ) -> None:
         self.app = app
         self.results = results
         self.history = history
         self.folder = folder
-        self.declared = declared
+        self.declared_shape = declared_shape
         """The shape that its scenario declares."""
 
     @cached_property
@@ -61,25 +66,20 @@ class Played:
         """How the upgrade stage ended."""
         unreached = "the upgrade stage was not reached"
         default = StageResult(stage="upgrade", end="unknown", reason=unreached)
-        return next((one for one in self.results.stages if one.stage == "upgrade"), default)
-
-    def upgrade_end(self) -> tuple[str, str]:
-        """How the upgrade stage ended, and why."""
-        return self.upgrade.end, self.upgrade.reason
+        return next((ended for ended in self.results.stages if ended.stage == "upgrade"), default)
 
     @cached_property
     def stamps(self) -> tuple[str | None, str | None, str | None]:
         """The stamps of base, of head, and at the end."""
-        found = self.attribution
-        if found is None:
+        upgrade, label = self.attribution, self.app.stamp_label
+        if upgrade is None:
             return None, None, None
-        label = self.app.stamp_label
-        head = found.head.labels.get(label) if found.head else None
-        return found.base.labels.get(label), head, found.last.service.spec.labels.get(label)
+        head = upgrade.head.labels.get(label) if upgrade.head else None
+        return upgrade.base.labels.get(label), head, upgrade.last.service.spec.labels.get(label)
 
 
 PULL_REQUEST = "2"
-"""The number of the pull request that every play is of: the app's domain is made with it."""
+"""Number of the pull request that every play belongs to: the app's domain is made with it."""
 
 
 class _Options(msgspec.Struct, frozen=True):
@@ -91,7 +91,7 @@ class _Manifest(msgspec.Struct, frozen=True):
     options: _Options
 
 
-def read_play(folder: Path) -> Played:
+def read_play(folder: Path) -> PlayRecord:
     """Read a play back from its evidence, of whichever schema, to be judged again.
 
     Raises LabError where a part of the evidence is missing, damaged, or of a newer schema.
@@ -106,8 +106,10 @@ def read_play(folder: Path) -> Played:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LabError(f"{folder} has a damaged document: {error}") from error
     history, _ = read_history(folder / "history.jsonl")
-    domain = app_domain(results.recipe, PULL_REQUEST, results.ref)
+    # Schema 1 did not keep the domain.
+    domain = results.domain or app_domain(results.recipe, PULL_REQUEST, results.ref)
     app = App(recipe=results.recipe, domain=domain, service_name=options.service)
-    if not any(isinstance(one.what, Deployed) and one.what.stack == app.stack for one in history):
+    stacks = {record.what.stack for record in history if isinstance(record.what, Deployed)}
+    if app.stack not in stacks:
         raise LabError(f"{folder} does not show the deploy of {app.stack}: it cannot be judged")
-    return Played(app, results, history, folder, options.shape)
+    return PlayRecord(app, results, history, folder, options.shape)

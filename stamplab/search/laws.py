@@ -9,7 +9,7 @@ import msgspec
 from stamplab.harness.guard import Outcome
 from stamplab.lab.errors import UsageError
 from stamplab.lab.faults.memory_pressure import Ample, Squeeze
-from stamplab.lab.model.history import Acted, RecorderLost
+from stamplab.lab.model.history import OperatorActed, RecorderLost
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.search.trial import GUARD, Trial
 
@@ -142,7 +142,7 @@ def untold(trial: Trial) -> Broken | None:
     return None if is_said else f"{first.what} at {min(came):.1f} s, and: {said}"
 
 
-def _is_by_hand(acted: Acted) -> bool:
+def _is_by_hand(acted: OperatorActed) -> bool:
     return acted.operation == "roll-back"
 
 
@@ -211,12 +211,12 @@ def meddled(trial: Trial, before_s: float | None = None) -> bool:
     return bool(acts_on(trial, trial.upgrade_s, trial.end_s if before_s is None else before_s))
 
 
-def acts_on(trial: Trial, from_s: float, until_s: float) -> dict[float, Acted]:
+def acts_on(trial: Trial, from_s: float, until_s: float) -> dict[float, OperatorActed]:
     """What a second operator did to the service that the swarm took, by its moment."""
     return {
         record.seen_s: record.what
         for record in trial.history
-        if isinstance(record.what, Acted) and not record.what.refused
+        if isinstance(record.what, OperatorActed) and not record.what.refused
         if from_s <= record.seen_s <= round(until_s, 6)
     }
 

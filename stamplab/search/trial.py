@@ -7,7 +7,7 @@ from functools import cached_property
 import msgspec
 
 from stamplab.harness.ci.app import App
-from stamplab.harness.ci.lifecycle import SightLost
+from stamplab.harness.ci.lifecycle import VerdictUnknown
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.harness.guard import Outcome
 from stamplab.lab.abra.deploy import WHOSE
@@ -176,7 +176,7 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     tree = RehearsedTree(rehearsal, schedule, world, truth)
     try:
         results = play(scenario, world, ground, tree)
-    except SightLost as error:
+    except VerdictUnknown as error:
         results = _unknown(scenario, ground, str(error))
     trial = Trial(schedule, ground.app, results, journal.records, truth, world.now_s())
     world.call_off()
@@ -198,6 +198,7 @@ def _unknown(scenario: Scenario, ground: Ground, reason: str) -> Results:
         ref=ground.head,
         stages=stages,
         abra=WHOSE,
+        domain=ground.app.domain,
     )
 
 

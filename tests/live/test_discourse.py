@@ -39,7 +39,7 @@ def test_the_sizes_are_not_what_does_it(
     pressed = play_staged(plays.honest(settings), stage, evidence.part("c"))
     assert pressed.signature.verdict is Verdict.PASS, str(pressed.signature)
     fixed = play_staged(plays.fixed(settings), stage, evidence.part("d"))
-    assert fixed.upgrade_end() == ("pass", "")
+    assert (fixed.upgrade.end, fixed.upgrade.reason) == ("pass", "")
 
 
 def test_without_pressure_nothing_is_reproduced(stage: Stage, evidence: EvidenceFolder) -> None:

@@ -17,9 +17,9 @@ from stamplab.lab.faults.operator import (
     Remove,
     RollBack,
     SetLimit,
-    acted,
     edited,
     in_words,
+    operator_record,
 )
 from stamplab.lab.live.api import fetch
 from stamplab.lab.live.recorders.recorder import Recorder
@@ -71,7 +71,7 @@ class Nemesis(Recorder):
                     self.history.append(self.source, lost)
                 case operation:
                     refused = operate(self._api, self._service, operation)
-                    self.history.append(self.source, acted(operation, refused))
+                    self.history.append(self.source, operator_record(operation, refused))
         self.stopping.wait()
 
 

@@ -26,6 +26,7 @@ def results(*stages: tuple[str, StageEnd]) -> Results:
             for name, end in stages
         ),
         abra="a stand-in",
+        domain="discourse.example",
     )
 
 
@@ -74,6 +75,7 @@ def test_the_json_has_the_fields_keys() -> None:
         "run_id": "dstamp-1",
         "recipe": "discourse",
         "ref": "7ae7b0f7",
+        "domain": "discourse.example",
         "level": 1,
         "capped_by": "upgrade: upgrade broke",
         "install": "pass",

@@ -17,13 +17,11 @@ import pytest
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.docker_json import parse_service, parse_tasks
 from stamplab.lab.model.history import (
-    Acted,
     ClientProbe,
     CommandRan,
     ContainerEnded,
     Deployed,
     EngineEvent,
-    FileLaid,
     Finding,
     HistoryWriter,
     LimitSet,
@@ -31,6 +29,8 @@ from stamplab.lab.model.history import (
     Note,
     Observation,
     OomKill,
+    OperatorActed,
+    OverlayWritten,
     PolicyRead,
     Record,
     RecorderLost,
@@ -77,7 +77,7 @@ SAMPLES: tuple[Observation, ...] = (
     ClientProbe(n=0, ok=False, took_ms=1.5, error="dns: no answer"),
     CommandRan(argv=("docker", "a b", ""), exit_code=1, took_s=0.5, output="\x1b[1m\r\n", by="us"),
     Deployed(stack="shop", exit_code=0, output="Creating service shop_web\n"),
-    FileLaid(commit="7ae7b0f7", name="compose.ccci.yml", text="services: {}\n"),
+    OverlayWritten(commit="7ae7b0f7", name="compose.ccci.yml", text="services: {}\n"),
     PolicyRead(
         commit="f" * 40,
         path="compose.yml",
@@ -95,7 +95,7 @@ SAMPLES: tuple[Observation, ...] = (
         failed_task="new",
         other_update="removal",
     ),
-    Acted(what="a second operator", operation="scale", refused="update out of sequence"),
+    OperatorActed(what="a second operator", operation="scale", refused="update out of sequence"),
     StageBegan(stage="upgrade"),
     StageEnded(stage="upgrade", end="fail", reason="HC1", failed_step="hc1"),
     Note(text="two\nlines"),
@@ -349,7 +349,7 @@ def test_a_history_of_a_real_run_can_be_read() -> None:
     records, torn = read_history(GOLDEN / "history.jsonl")
     assert not torn
     # Nobody else was at work in that run, and of its console it has one line, a stage's beginning.
-    missing = {Acted, Note, StageEnded}
+    missing = {OperatorActed, Note, StageEnded}
     assert {type(record.what) for record in records} == {*get_args(Observation)} - missing
 
 

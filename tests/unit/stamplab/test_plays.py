@@ -11,12 +11,12 @@ from stamplab.harness.ci.generic import HC1Read
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Squeeze
 from stamplab.lab.model.history import LimitSet, PolicyRead, StageBegan
 from stamplab.lab.recipe import checkout
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION, RECIPE
 from stamplab.scenarios.scenario import Scenario
-from tests.unit.harness.bench import Repositories, build_repositories
 from tests.unit.harness.fake_world import FakeWorld, is_refused
+from tests.unit.harness.run_context import Repositories, build_repositories
 from tests.unit.stamplab.playing import play_fake
 
 Play = Callable[[plays.Settings], Scenario]
@@ -123,7 +123,7 @@ def test_base_and_head_differ_in_version_and_image(repositories: Repositories) -
 
 @pytest.mark.parametrize("which", "abcd")
 def test_the_limit_is_set_once_after_the_install_and_before_the_upgrade(
-    played: dict[str, Played], which: str
+    played: dict[str, PlayRecord], which: str
 ) -> None:
     history = played[which].history
     limits = [r for r in history if isinstance(r.what, LimitSet)]
@@ -135,7 +135,9 @@ def test_the_limit_is_set_once_after_the_install_and_before_the_upgrade(
     assert (limit.limit_bytes is None) == (which == "a")
 
 
-def test_every_play_reads_the_policy_and_says_whose_abra_it_was(played: dict[str, Played]) -> None:
+def test_every_play_reads_the_policy_and_says_whose_abra_it_was(
+    played: dict[str, PlayRecord],
+) -> None:
     for which, play in played.items():
         assert any(isinstance(record.what, PolicyRead) for record in play.history)
         assert "stand-in" in play.results.abra
@@ -148,7 +150,7 @@ def test_when_the_install_fails_the_upgrade_is_skipped(tmp_path: Path) -> None:
     ends = [(stage.stage, stage.end) for stage in found.results.stages]
     assert ends == [("install", "fail"), ("upgrade", "skipped")]
     assert found.results.level == 0
-    assert found.upgrade_end() == (
+    assert (found.upgrade.end, found.upgrade.reason) == (
         "skipped",
         "install did not pass: the deploy was refused: invalid reference format",
     )

@@ -29,8 +29,8 @@ from stamplab.lab.model.history import (
 )
 from stamplab.lab.model.history_reader import read_history
 from stamplab.lab.model.schema import NewerSchema
-from stamplab.parity.shape_reader import compared
-from stamplab.runner.play_record import Played, read_play
+from stamplab.parity.shape_reader import compare_shapes
+from stamplab.runner.play_record import PlayRecord, read_play
 from stamplab.scenarios.discourse.plays import Settings
 from stamplab.search.explorable import REFERENCE
 from stamplab.search.ground_truth import truth_of
@@ -53,7 +53,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def read(stored: Path) -> dict[tuple[str, str], Played]:
+def read(stored: Path) -> dict[tuple[str, str], PlayRecord]:
     """Each play, read back."""
     return {(run, name): read_play(stored / run / name) for run, name in PLAYS}
 
@@ -67,20 +67,20 @@ def as_json(value: object) -> Any:
 
 @pytest.mark.parametrize("which", PLAYS, ids="-".join)
 def test_a_play_of_before_has_the_same_signature_shape_and_end(
-    read: dict[tuple[str, str], Played], which: tuple[str, str]
+    read: dict[tuple[str, str], PlayRecord], which: tuple[str, str]
 ) -> None:
     play, wanted = read[which], EXPECTED[which[0]]["plays"][which[1]]
     assert play.signature.verdict == wanted["verdict"]
     assert as_json(play.signature) == wanted["signature"]
-    assert as_json(compared(play)) == wanted["compared"]
-    assert play.upgrade_end() == tuple(wanted["upgrade_end"])
+    assert as_json(compare_shapes(play)) == wanted["compared"]
+    assert (play.upgrade.end, play.upgrade.reason) == tuple(wanted["upgrade_end"])
     assert (play.ended_s, list(play.stamps)) == (wanted["ended_s"], wanted["stamps"])
     assert (play.results.level, play.results.capped_by) == (wanted["level"], wanted["capped_by"])
 
 
 @pytest.mark.parametrize("which", PLAYS, ids="-".join)
 def test_a_play_of_before_has_the_same_cause(
-    read: dict[tuple[str, str], Played], which: tuple[str, str]
+    read: dict[tuple[str, str], PlayRecord], which: tuple[str, str]
 ) -> None:
     found, wanted = read[which].attribution, EXPECTED[which[0]]["plays"][which[1]]["attribution"]
     assert found is not None
@@ -115,7 +115,7 @@ def test_a_play_of_before_has_the_same_cause(
 
 @pytest.mark.parametrize("which", PLAYS, ids="-".join)
 def test_a_play_of_before_has_the_same_ground_truth(
-    read: dict[tuple[str, str], Played], which: tuple[str, str]
+    read: dict[tuple[str, str], PlayRecord], which: tuple[str, str]
 ) -> None:
     play = read[which]
     truth = truth_of(play.history, play.app.service)
@@ -131,13 +131,15 @@ def test_a_play_of_before_has_the_same_ground_truth(
 
 @pytest.mark.parametrize("run", ["live", "virtual"])
 def test_the_claims_of_before_are_judged_the_same(
-    read: dict[tuple[str, str], Played], run: str
+    read: dict[tuple[str, str], PlayRecord], run: str
 ) -> None:
     plays = {name[0]: play for (of, name), play in read.items() if of == run and name[1] == "-"}
     assert as_json(judge(plays)) == EXPECTED[run]["claims"]
 
 
-def test_what_had_to_fail_before_failed_as_it_should(read: dict[tuple[str, str], Played]) -> None:
+def test_what_had_to_fail_before_failed_as_it_should(
+    read: dict[tuple[str, str], PlayRecord],
+) -> None:
     teeth = Choice(settings=Settings(fast=True)).teeth
     bites = [bite(tooth, read["virtual", tooth.name]) for tooth in teeth]
     assert as_json(bites) == EXPECTED["virtual"]["teeth"]
@@ -192,7 +194,7 @@ def test_a_row_of_before_is_listed(stored: Path, tmp_path: Path) -> None:
 
 
 def test_no_stage_of_before_is_left_a_line_of_the_console(
-    read: dict[tuple[str, str], Played],
+    read: dict[tuple[str, str], PlayRecord],
 ) -> None:
     for play in read.values():
         told = [one.what for one in play.history]
@@ -202,7 +204,7 @@ def test_no_stage_of_before_is_left_a_line_of_the_console(
         assert not any(isinstance(one, Note) and " stage " in one.text for one in told)
 
 
-def test_who_failed_an_upgrade_of_before_is_known(read: dict[tuple[str, str], Played]) -> None:
+def test_who_failed_an_upgrade_of_before_is_known(read: dict[tuple[str, str], PlayRecord]) -> None:
     for play in read.values():
         failed = [
             one.what.step
@@ -212,7 +214,7 @@ def test_who_failed_an_upgrade_of_before_is_known(read: dict[tuple[str, str], Pl
         assert play.upgrade.failed_step == (failed[-1] if play.upgrade.end == "fail" else "")
 
 
-def test_how_an_update_of_before_ended_is_known(read: dict[tuple[str, str], Played]) -> None:
+def test_how_an_update_of_before_ended_is_known(read: dict[tuple[str, str], PlayRecord]) -> None:
     outcomes = {
         name: [one.outcome for one in play.findings("assert_upgrade_converged")]
         for (run, name), play in read.items()

@@ -256,7 +256,7 @@ def test_of_what_another_has_changed_no_true_reason_is_asked() -> None:
 
 # Another's update.
 
-LABELS, BY_HAND = acted(), operator.acted(RollBack(), refused="")
+LABELS, BY_HAND = acted(), operator.operator_record(RollBack(), refused="")
 OVERTAKEN = "another update came in between: new labels"
 UNDONE = "another update came in between: somebody rolled back by hand: it keeps no PreviousSpec"
 

@@ -12,7 +12,14 @@ from stamplab.harness.ci.results import Results, StageResult
 from stamplab.lab.faults import operator
 from stamplab.lab.faults.operator import Restamp
 from stamplab.lab.model import schema1
-from stamplab.lab.model.history import Acted, Finding, LimitSet, Observation, StageBegan, StageEnd
+from stamplab.lab.model.history import (
+    Finding,
+    LimitSet,
+    Observation,
+    OperatorActed,
+    StageBegan,
+    StageEnd,
+)
 from stamplab.lab.virtual.conditions import Conditions, Node
 from stamplab.search.explorable import REFERENCE
 from stamplab.search.ground_truth import truth_of
@@ -75,9 +82,9 @@ def rolled_back() -> Story:
     return story.at(BACK_S + 1, seen(service(BASE, None, "rollback_completed")))
 
 
-def acted(refused: str = "") -> Acted:
+def acted(refused: str = "") -> OperatorActed:
     """A second operator's act."""
-    return operator.acted(Restamp(labels={}), refused)
+    return operator.operator_record(Restamp(labels={}), refused)
 
 
 def limited(limit_bytes: int | None, usage_bytes: int) -> LimitSet:
