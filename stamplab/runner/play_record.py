@@ -15,7 +15,7 @@ from stamplab.harness.ci.naming import app_domain
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import Deployed, Finding, History, StageEnded
-from stamplab.lab.model.history_reader import read_history
+from stamplab.lab.model.history_file import read_history
 from stamplab.lab.model.schema import decode_document
 
 

@@ -12,7 +12,7 @@ from stamplab.harness.checks.attribution import explain
 from stamplab.lab.abra.deploy import WHOSE
 from stamplab.lab.abra.driver import Program
 from stamplab.lab.model.history import History, OverlayWritten, Record
-from stamplab.lab.model.history_reader import read_history
+from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.source import Acquired
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.world import World

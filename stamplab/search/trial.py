@@ -11,7 +11,8 @@ from stamplab.harness.ci.lifecycle import VerdictUnknown
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.harness.guard import Outcome
 from stamplab.lab.abra.deploy import WHOSE
-from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan, encode_history
+from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan
+from stamplab.lab.model.history_file import encode_history
 from stamplab.lab.recipe.resolver import Resolved
 from stamplab.lab.virtual.journal import Clock, Remembered
 from stamplab.lab.virtual.swarmsim import SwarmSim

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from stamplab.lab.live.recorders.program import ProgramRecorder
-from stamplab.lab.model.history import HistoryWriter, Note
+from stamplab.lab.model.history import Note
+from stamplab.lab.model.history_file import HistoryWriter
 
 _BEGUN = "the deploy may begin"
 _UNTIL_TOLD = ("import sys", f"print({_BEGUN!r}, file=sys.stderr, flush=True)", "sys.stdin.read()")

@@ -23,7 +23,8 @@ from stamplab.lab.faults.operator import (
 )
 from stamplab.lab.live.api import fetch
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.model.history import HistoryWriter, RecorderLost
+from stamplab.lab.model.history import RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter
 
 _OK = (200, 201)
 

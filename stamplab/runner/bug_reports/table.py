@@ -21,9 +21,8 @@ from stamplab.lab.model.history import (
     Record,
     ServiceSeen,
     TasksSeen,
-    encode_history,
 )
-from stamplab.lab.model.history_reader import read_history
+from stamplab.lab.model.history_file import encode_history, read_history
 from stamplab.lab.model.swarm import SERVICE_NAME_LABEL
 from stamplab.lab.world import World
 from stamplab.runner.bug_reports.deployer import operator_on

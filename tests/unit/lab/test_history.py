@@ -23,7 +23,6 @@ from stamplab.lab.model.history import (
     Deployed,
     EngineEvent,
     Finding,
-    HistoryWriter,
     LimitSet,
     MemorySample,
     Note,
@@ -38,9 +37,8 @@ from stamplab.lab.model.history import (
     StageBegan,
     StageEnded,
     TasksSeen,
-    encode_history,
 )
-from stamplab.lab.model.history_reader import read_history
+from stamplab.lab.model.history_file import HistoryWriter, encode_history, read_history
 from stamplab.lab.model.schema import NewerSchema
 from tests.unit.lab.golden import GOLDEN, swarm_json
 

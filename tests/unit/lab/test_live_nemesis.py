@@ -25,7 +25,8 @@ from stamplab.lab.faults.operator import (
     edited,
 )
 from stamplab.lab.live.recorders.operator import Nemesis, operate
-from stamplab.lab.model.history import HistoryWriter, LimitSet, OperatorActed, Record, RecorderLost
+from stamplab.lab.model.history import LimitSet, OperatorActed, Record, RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.virtual.recorder import spec_in
 from tests.unit.lab.golden import swarm_json
 

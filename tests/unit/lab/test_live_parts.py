@@ -16,8 +16,8 @@ from stamplab.lab.live.daemon import Daemon
 from stamplab.lab.live.engine import REQUIRED, Engine, find_engine, link_tools
 from stamplab.lab.live.lease import LabFolder, claim_folder, end_lease
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.model.history import HistoryWriter, Note, RecorderLost
-from stamplab.lab.model.history_reader import read_history
+from stamplab.lab.model.history import Note, RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter, read_history
 from stamplab.lab.support.clock import Clock
 from stamplab.lab.support.processes import ProcessId, boot_id
 from tests.unit.lab.fake_group import FakeGroup

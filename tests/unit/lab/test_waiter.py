@@ -12,7 +12,8 @@ import pytest
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.recorders.guard_process import Waiter
-from stamplab.lab.model.history import CommandRan, HistoryWriter, Note
+from stamplab.lab.model.history import CommandRan, Note
+from stamplab.lab.model.history_file import HistoryWriter
 
 GUARD = """
 import subprocess, sys

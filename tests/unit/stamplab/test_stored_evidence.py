@@ -27,7 +27,7 @@ from stamplab.lab.model.history import (
     StageBegan,
     StageEnded,
 )
-from stamplab.lab.model.history_reader import read_history
+from stamplab.lab.model.history_file import read_history
 from stamplab.lab.model.schema import NewerSchema
 from stamplab.parity.shape_reader import compare_shapes
 from stamplab.runner.play_record import PlayRecord, read_play

@@ -14,7 +14,7 @@ from stamplab.lab.errors import LabError, NeedsRoot, NotPossibleHere, UsageError
 from stamplab.lab.live.engine import Engine
 from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.model.history import Note
-from stamplab.lab.model.history_reader import read_history
+from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.resolver import Resolver
 from stamplab.lab.virtual.swarmsim import SWARMSIM
 from stamplab.runner import worlds

@@ -9,15 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stamplab.lab.model.history import (
-    HistoryWriter,
-    Note,
-    Observation,
-    Record,
-    ServiceSeen,
-    encode_history,
-)
-from stamplab.lab.model.history_reader import read_history
+from stamplab.lab.model.history import Note, Observation, Record, ServiceSeen
+from stamplab.lab.model.history_file import HistoryWriter, encode_history, read_history
 from stamplab.lab.virtual.journal import Clock, Remembered
 from tests.unit.lab.golden import service, swarm_json
 from tests.unit.lab.test_history import SAMPLES

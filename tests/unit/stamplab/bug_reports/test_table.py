@@ -12,7 +12,7 @@ from rich.console import Console
 from stamplab.harness.guard import Outcome
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.model.history import CommandRan, Deployed, EngineEvent, Note, Record
-from stamplab.lab.model.history_reader import read_history
+from stamplab.lab.model.history_file import read_history
 from stamplab.runner.bug_reports.table import Row, is_of, play_entries, table_of
 from stamplab.runner.bug_reports.text import (
     concluded,
