@@ -52,9 +52,9 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 def read_signature(attribution: Attribution | None, stamp_label: str) -> Signature:
     """Judge one explained upgrade against the incident's signature."""
     if attribution is None:
-        seen: dict[str, _Seen] = {"rolled back": (None, "the service was never seen")}
+        signs: dict[str, _Seen] = {"rolled back": (None, "the service was never seen")}
     else:
-        seen = {
+        signs = {
             "rolled back": _rolled_back(attribution),
             "the failed task is the new one": _new_task_failed(attribution),
             "it was OOM-killed": _oom_killed(attribution),
@@ -64,7 +64,7 @@ def read_signature(attribution: Attribution | None, stamp_label: str) -> Signatu
     return Signature(
         signs=tuple(
             IncidentSign(name=name, verdict=Verdict.of(holds), evidence=evidence)
-            for name, (holds, evidence) in seen.items()
+            for name, (holds, evidence) in signs.items()
         )
     )
 

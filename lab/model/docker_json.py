@@ -283,8 +283,8 @@ _TASK_IN_MESSAGE = re.compile(r"due to failure or early termination of task (\w+
 
 def failed_task_in(message: str) -> str | None:
     """Find the task that an update status's message blames; None where it names none."""
-    found = _TASK_IN_MESSAGE.search(message)
-    return found.group(1) if found else None
+    match = _TASK_IN_MESSAGE.search(message)
+    return match.group(1) if match else None
 
 
 def _task(api: _ApiTask) -> Task:

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from io import SEEK_END
 from pathlib import Path
 from typing import TextIO
 
@@ -46,7 +47,7 @@ class HistoryWriter:
         self._arrived = threading.Condition(self._lock)
         self._waiting: deque[Record] = deque()
         self._next_seq = 0
-        self._has_header = self._file.tell() > 0
+        self._has_header = self._file.seek(0, SEEK_END) > 0
         self._failure: LabError | None = None
 
     def append(self, source: str, what: Observation, happened_s: float | None = None) -> None:

@@ -122,8 +122,8 @@ def _stage_in(text: str) -> StageBegan | StageEnded | None:
 
 
 def _ruling_in(finding: Finding) -> Finding:
-    told = _RULING.fullmatch(finding.text)
-    reason = told["reason"] if told else finding.text
+    ruling = _RULING.fullmatch(finding.text)
+    reason = ruling["reason"] if ruling else finding.text
     task = _FAILED_TASK.fullmatch(reason)
     return msgspec.structs.replace(
         finding,

@@ -17,17 +17,18 @@ class ShapeComparison(msgspec.Struct, frozen=True, kw_only=True):
     """Shape of a play beside the one that its scenario declares; shape.json holds both."""
 
     declared: Shape | None
-    found: Shape | None
+    observed: Shape | None = msgspec.field(name="found")
     differences: tuple[str, ...]
 
 
 def compare_shapes(play: PlayRecord) -> ShapeComparison:
     """Compare the shape of a play with the one that its scenario declares."""
-    declared, found = play.declared_shape, shape_of(play)
+    declared, observed = play.declared_shape, shape_of(play)
     differences: tuple[str, ...] = ()
     if declared is not None:
-        differences = declared.differences(found) if found else ("the service was never seen",)
-    return ShapeComparison(declared=declared, found=found, differences=differences)
+        unseen = ("the service was never seen",)
+        differences = declared.differences(observed) if observed else unseen
+    return ShapeComparison(declared=declared, observed=observed, differences=differences)
 
 
 def shape_of(play: PlayRecord) -> Shape | None:

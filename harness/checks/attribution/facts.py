@@ -150,8 +150,8 @@ def attribute(history: History, service: str) -> Attribution | None:
 def _snapshots(history: History, service: str) -> Iterator[ServiceSnapshot]:
     for record in history:
         match record.what:
-            case ServiceSeen(name=name, service=Service() as seen) if name == service:
-                yield ServiceSnapshot(seq=record.seq, seen_s=record.seen_s, service=seen)
+            case ServiceSeen(name=name, service=Service() as service_then) if name == service:
+                yield ServiceSnapshot(seq=record.seq, seen_s=record.seen_s, service=service_then)
             case _:
                 continue
 
@@ -196,20 +196,20 @@ def _blamed(
 def _failure(
     history: History, tasks: list[tuple[float, tuple[Task, ...]]], blamed: str | None
 ) -> TaskFailure | None:
-    seen = [task for _, listed in tasks for task in listed if task.id == blamed]
-    if not seen:
+    listings = [task for _, listed in tasks for task in listed if task.id == blamed]
+    if not listings:
         return None
-    container = next((task.container_id for task in reversed(seen) if task.container_id), None)
+    container = next((task.container_id for task in reversed(listings) if task.container_id), None)
     oom_kill, oom_kill_s = _oom_kill(history, container)
     started = _container_event(history, container, "start")
     return TaskFailure(
-        task=seen[-1],
+        task=listings[-1],
         container_id=container,
         started_s=started.happened_s if started else None,
         ended=_ended(history, container),
         oom_kill=oom_kill,
         oom_kill_s=oom_kill_s,
-        was_running=any(task.state == RUNNING for task in seen)
+        was_running=any(task.state == RUNNING for task in listings)
         or _container_event(history, container, "health_status: healthy") is not None,
     )
 
@@ -285,8 +285,8 @@ def _probes_between(history: History, from_s: float | None, until_s: float | Non
 
 
 def _last(history: History, kind: type[LimitSet]) -> LimitSet | None:
-    found = [record.what for record in history if isinstance(record.what, kind)]
-    return found[-1] if found else None
+    of_kind = [record.what for record in history if isinstance(record.what, kind)]
+    return of_kind[-1] if of_kind else None
 
 
 def _sample_before(history: History, until_s: float | None) -> MemorySample | None:
