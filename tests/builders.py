@@ -260,11 +260,11 @@ class Story:
 
     def but(self, seq: int, *instead: Observation) -> Story:
         """The same story with one record left out, or others in its place."""
-        told = Story()
+        changed = Story()
         for record in self.records:
             what = instead if record.seq == seq else (record.what,)
-            told.at(record.seen_s, *what)
-        return told
+            changed.at(record.seen_s, *what)
+        return changed
 
     def without(self, *kinds: type[Observation]) -> Story:
         """The same story without observations of some kinds."""

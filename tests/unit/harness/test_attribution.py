@@ -28,9 +28,9 @@ from tests.unit.harness.incident import LIMIT, NEW_FAILED, OLD, incident
 
 
 def attributed(story: Story) -> Attribution:
-    found = attribute(story.records, NAME)
-    assert found is not None
-    return found
+    attribution = attribute(story.records, NAME)
+    assert attribution is not None
+    return attribution
 
 
 def test_the_incident_is_explained_in_one_sentence() -> None:
@@ -43,16 +43,16 @@ def test_the_incident_is_explained_in_one_sentence() -> None:
 
 
 def test_the_incidents_parts() -> None:
-    found = attributed(incident())
-    assert (found.base, found.head) == (BASE, HEAD)
-    assert found.applied_s == 10
-    assert found.rollback is not None
-    assert found.rollback.seen_s == 13
-    assert found.last.service.update_state == "rollback_completed"
-    assert (found.kept_tasks, found.lost_tasks) == (("old",), ())
-    assert found.limit is not None
-    assert found.limit.limit_bytes == LIMIT
-    failure = found.failure
+    attribution = attributed(incident())
+    assert (attribution.base, attribution.head) == (BASE, HEAD)
+    assert attribution.applied_s == 10
+    assert attribution.rollback is not None
+    assert attribution.rollback.seen_s == 13
+    assert attribution.last.service.update_state == "rollback_completed"
+    assert (attribution.kept_tasks, attribution.lost_tasks) == (("old",), ())
+    assert attribution.limit is not None
+    assert attribution.limit.limit_bytes == LIMIT
+    failure = attribution.failure
     assert failure is not None
     assert failure.task == NEW_FAILED
     assert failure.container_id == "container-new"
@@ -75,11 +75,16 @@ def test_a_service_seen_absent_only_shows_nothing() -> None:
 
 
 def test_without_an_upgrade_there_is_no_head() -> None:
-    found = attributed(Story((0, seen(service(BASE))), (0, listed(OLD)), (1, probe())))
-    assert (found.head, found.applied_s, found.rollback, found.failure) == (None, None, None, None)
-    assert (found.kept_tasks, found.lost_tasks) == ((), ())
-    assert found.probes.sent == 0
-    assert explain(found) == "no task of the head spec is known to have failed"
+    attribution = attributed(Story((0, seen(service(BASE))), (0, listed(OLD)), (1, probe())))
+    assert (attribution.head, attribution.applied_s, attribution.rollback, attribution.failure) == (
+        None,
+        None,
+        None,
+        None,
+    )
+    assert (attribution.kept_tasks, attribution.lost_tasks) == ((), ())
+    assert attribution.probes.sent == 0
+    assert explain(attribution) == "no task of the head spec is known to have failed"
 
 
 def test_clients_are_counted_from_head_applied_to_the_updates_end() -> None:
@@ -148,24 +153,26 @@ def test_no_oom_death_when(case: str) -> None:
 
 
 def test_a_sigkill_without_the_kernels_record_is_told_by_exit_code_and_error() -> None:
-    found = attributed(incident(oom=None))
-    assert explain(found).startswith(
+    attribution = attributed(incident(oom=None))
+    assert explain(attribution).startswith(
         "new task new failed with exit code 137 (task: non-zero exit (137)); 1.5 s after its start"
     )
-    assert memory_at_oom(found) is None
+    assert memory_at_oom(attribution) is None
 
 
 def test_where_the_containers_end_went_unseen_the_tasks_own_exit_code_is_told() -> None:
-    found = attributed(incident(new_ends=None, oom=None))
-    assert "failed with exit code 137" in explain(found)
-    assert "after its start" not in explain(found)
+    attribution = attributed(incident(new_ends=None, oom=None))
+    assert "failed with exit code 137" in explain(attribution)
+    assert "after its start" not in explain(attribution)
 
 
 def test_a_task_that_never_had_a_container_has_no_exit_code_to_be_told() -> None:
     rejected = task("new", HEAD, "rejected", error="No such image: x")
-    told = listed(OLD, rejected)
-    found = attributed(incident(new_failed=told, last_tasks=told, oom=None, new_ends=None))
-    assert "new task new failed (No such image: x); " in explain(found)
+    rejected_tasks = listed(OLD, rejected)
+    attribution = attributed(
+        incident(new_failed=rejected_tasks, last_tasks=rejected_tasks, oom=None, new_ends=None)
+    )
+    assert "new task new failed (No such image: x); " in explain(attribution)
 
 
 def test_a_rollback_that_ended_before_anyone_looked_is_blamed_on_the_task_listed_as_failed() -> (
@@ -177,8 +184,8 @@ def test_a_rollback_that_ended_before_anyone_looked_is_blamed_on_the_task_listed
 
 
 def test_of_several_failed_tasks_of_head_the_first_is_blamed() -> None:
-    again = listed(OLD, NEW_FAILED, task("new2", HEAD, "failed"))
-    failure = attributed(incident(rollback_starts=None, last_tasks=again)).failure
+    listed_again = listed(OLD, NEW_FAILED, task("new2", HEAD, "failed"))
+    failure = attributed(incident(rollback_starts=None, last_tasks=listed_again)).failure
     assert failure is not None
     assert failure.task.id == "new"
 
@@ -200,23 +207,23 @@ def test_a_blamed_task_that_was_never_listed_is_not_known() -> None:
 
 def test_a_paused_update_names_its_task_too() -> None:
     paused = seen(service(HEAD, BASE, "paused"))
-    found = attributed(incident(rollback_starts=paused, rollback_ends=None))
-    assert found.rollback is None
-    assert found.failure is not None
-    assert found.failure.task.id == "new"
+    attribution = attributed(incident(rollback_starts=paused, rollback_ends=None))
+    assert attribution.rollback is None
+    assert attribution.failure is not None
+    assert attribution.failure.task.id == "new"
 
 
 def test_old_tasks_that_are_gone_are_lost() -> None:
     late = task("old2", BASE)
-    found = attributed(incident(last_tasks=listed(task("old", BASE, "shutdown"), late)))
-    assert (found.kept_tasks, found.lost_tasks) == ((), ("old",))
-    assert "no old task was kept" in explain(found)
+    attribution = attributed(incident(last_tasks=listed(task("old", BASE, "shutdown"), late)))
+    assert (attribution.kept_tasks, attribution.lost_tasks) == ((), ("old",))
+    assert "no old task was kept" in explain(attribution)
 
 
 def test_of_several_old_tasks_each_is_kept_or_lost() -> None:
     both = listed(OLD, task("old2", BASE))
-    found = attributed(incident(base_tasks=both))
-    assert (found.kept_tasks, found.lost_tasks) == (("old",), ("old2",))
+    attribution = attributed(incident(base_tasks=both))
+    assert (attribution.kept_tasks, attribution.lost_tasks) == (("old",), ("old2",))
 
 
 def test_an_old_task_that_is_meant_to_stop_is_not_kept() -> None:
@@ -225,15 +232,15 @@ def test_an_old_task_that_is_meant_to_stop_is_not_kept() -> None:
 
 
 def test_without_a_task_list_before_head_nothing_is_kept_or_lost() -> None:
-    found = attributed(incident(base_tasks=None))
-    assert (found.kept_tasks, found.lost_tasks) == ((), ())
+    attribution = attributed(incident(base_tasks=None))
+    assert (attribution.kept_tasks, attribution.lost_tasks) == ((), ())
 
 
 def test_memory_at_the_kill_is_the_last_sample_before_it() -> None:
-    found = attributed(incident())
-    assert found.at_oom is not None
-    assert found.at_oom.containers["container-new"] == 240 * MIB
-    assert memory_at_oom(found) == "NEW's process 245.0 MiB, OLD 100.0 MiB, limit 350.0 MiB"
+    attribution = attributed(incident())
+    assert attribution.at_oom is not None
+    assert attribution.at_oom.containers["container-new"] == 240 * MIB
+    assert memory_at_oom(attribution) == "NEW's process 245.0 MiB, OLD 100.0 MiB, limit 350.0 MiB"
 
 
 @pytest.mark.parametrize(

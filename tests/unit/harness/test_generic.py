@@ -255,8 +255,10 @@ def test_stages_report_their_end_and_reason_on_the_console(
     assert (result.stage, result.end) == ("upgrade", "fail")
     assert result.reason.startswith("head spec applied then swarm-rolled-back")
     assert result.failed_step == "assert_upgrade_converged"
-    told = [what for one in world.history if isinstance(what := one.what, StageBegan | StageEnded)]
-    assert told == [
+    stage_records = [
+        what for record in world.history if isinstance(what := record.what, StageBegan | StageEnded)
+    ]
+    assert stage_records == [
         StageBegan(stage="install"),
         StageEnded(stage="install", end="pass"),
         StageBegan(stage="upgrade"),

@@ -152,8 +152,8 @@ def test_something_may_have_happened_at_the_worlds_very_beginning(tmp_path: Path
 def test_many_threads_append_and_none_of_their_records_is_lost_or_out_of_place(
     tmp_path: Path,
 ) -> None:
-    told: list[Record] = []
-    writer = HistoryWriter(tmp_path / "history.jsonl", time.monotonic, told.append)
+    shown: list[Record] = []
+    writer = HistoryWriter(tmp_path / "history.jsonl", time.monotonic, shown.append)
     threads, notes = 8, 100
 
     def append(thread: int) -> None:
@@ -170,7 +170,7 @@ def test_many_threads_append_and_none_of_their_records_is_lost_or_out_of_place(
     assert writer.take(0) is None
     written, torn = read_history(tmp_path / "history.jsonl")
     assert not torn
-    assert written == taken == told
+    assert written == taken == shown
     assert [record.seq for record in written] == list(range(threads * notes))
     assert all(before.seen_s <= after.seen_s for before, after in pairwise(written))
     for name in range(threads):
@@ -272,8 +272,8 @@ class FullFile(io.StringIO):
 def test_a_full_disk_is_reported_and_loses_no_earlier_line(tmp_path: Path) -> None:
     disk = SmallDisk(tmp_path / "history.jsonl")
     disk.room = 250 + len(encode_history([]))
-    told: list[Record] = []
-    writer = HistoryWriter(disk, lambda: 0.0, told.append)
+    shown: list[Record] = []
+    writer = HistoryWriter(disk, lambda: 0.0, shown.append)
     for n in range(10):
         writer.append("test", Note(text=str(n)))
     with pytest.raises(LabError, match=r"history could not be written .* No space left .* --runs"):
@@ -282,7 +282,7 @@ def test_a_full_disk_is_reported_and_loses_no_earlier_line(tmp_path: Path) -> No
     written, torn = read_history(tmp_path / "history.jsonl")
     assert (len(written), torn) == (2, False)
     assert [note(record) for record in written] == ["0", "1"]
-    assert told == written
+    assert shown == written
 
 
 def test_a_device_that_is_always_full_neither_raises_in_the_recorder_nor_on_close() -> None:

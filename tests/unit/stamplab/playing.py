@@ -26,36 +26,36 @@ def play_fake(scenario: Scenario, folder: Path, world: FakeWorld | None = None) 
 Change = Callable[[Observation], Observation | None]
 
 
-def tampered(found: PlayRecord, change: Change) -> PlayRecord:
+def tampered(play: PlayRecord, change: Change) -> PlayRecord:
     """The same play with records changed, or (None) taken away."""
     history: list[Record] = []
-    for record in found.history:
+    for record in play.history:
         what = change(record.what)
         if what is not None:
             history.append(msgspec.structs.replace(record, what=what))
-    return with_parts(found, history=history)
+    return with_parts(play, history=history)
 
 
 def with_parts(
-    found: PlayRecord, *, history: History | None = None, results: Results | None = None
+    play: PlayRecord, *, history: History | None = None, results: Results | None = None
 ) -> PlayRecord:
     """The same play with another history or other results."""
     return PlayRecord(
-        found.app,
-        found.results if results is None else results,
-        found.history if history is None else history,
-        found.folder,
-        found.declared_shape,
+        play.app,
+        play.results if results is None else results,
+        play.history if history is None else history,
+        play.folder,
+        play.declared_shape,
     )
 
 
 def with_upgrade(
-    found: PlayRecord, end: StageEnd, reason: str = "", failed_step: str = ""
+    play: PlayRecord, end: StageEnd, reason: str = "", failed_step: str = ""
 ) -> PlayRecord:
     """The same play whose upgrade stage ended otherwise."""
     upgrade = StageResult(stage="upgrade", end=end, reason=reason, failed_step=failed_step)
-    stages = (*(s for s in found.results.stages if s.stage != "upgrade"), upgrade)
-    return with_parts(found, results=msgspec.structs.replace(found.results, stages=stages))
+    stages = (*(s for s in play.results.stages if s.stage != "upgrade"), upgrade)
+    return with_parts(play, results=msgspec.structs.replace(play.results, stages=stages))
 
 
 def without(*kinds: type[Observation]) -> Change:

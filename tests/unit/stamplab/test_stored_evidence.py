@@ -82,31 +82,36 @@ def test_a_play_of_before_has_the_same_signature_shape_and_end(
 def test_a_play_of_before_has_the_same_cause(
     read: dict[tuple[str, str], PlayRecord], which: tuple[str, str]
 ) -> None:
-    found, wanted = read[which].attribution, EXPECTED[which[0]]["plays"][which[1]]["attribution"]
-    assert found is not None
-    failure = found.failure
-    statuses = [one.service.update_status for one in found.snapshots]
+    attribution, wanted = (
+        read[which].attribution,
+        EXPECTED[which[0]]["plays"][which[1]]["attribution"],
+    )
+    assert attribution is not None
+    failure = attribution.failure
+    statuses = [snapshot.service.update_status for snapshot in attribution.snapshots]
     assert (
         as_json(
             {
-                "explained": explain(found),
-                "memory_at_oom": memory_at_oom(found),
+                "explained": explain(attribution),
+                "memory_at_oom": memory_at_oom(attribution),
                 "failed_task": failure.task.id if failure else None,
                 "is_oom": failure.is_oom if failure else None,
                 "window": failure.window if failure else None,
-                "kept_tasks": found.kept_tasks,
-                "lost_tasks": found.lost_tasks,
-                "served_before": found.served_before,
+                "kept_tasks": attribution.kept_tasks,
+                "lost_tasks": attribution.lost_tasks,
+                "served_before": attribution.served_before,
                 "clients": {
-                    "asked": found.probes.sent,
-                    "failed": found.probes.failed,
-                    "versions": found.probes.versions,
+                    "asked": attribution.probes.sent,
+                    "failed": attribution.probes.failed,
+                    "versions": attribution.probes.versions,
                 },
-                "applied_s": found.applied_s,
-                "rollback_seq": found.rollback.seq if found.rollback else None,
-                "oom_kills": found.oom_kills,
-                "states": [one.state if one else None for one in statuses],
-                "failed_tasks_named": [one.failed_task if one else None for one in statuses],
+                "applied_s": attribution.applied_s,
+                "rollback_seq": attribution.rollback.seq if attribution.rollback else None,
+                "oom_kills": attribution.oom_kills,
+                "states": [status.state if status else None for status in statuses],
+                "failed_tasks_named": [
+                    status.failed_task if status else None for status in statuses
+                ],
             }
         )
         == wanted
@@ -152,39 +157,39 @@ def report_history(stored: Path) -> list[Record]:
 def test_the_guard_rules_the_same_on_a_history_of_before(stored: Path) -> None:
     history = report_history(stored)
     for wanted in EXPECTED["report"]["rulings"]:
-        deployed = next(n for n, one in enumerate(history) if one.seq == wanted["deploy_seq"])
+        deployed = next(n for n, record in enumerate(history) if record.seq == wanted["deploy_seq"])
         name = wanted["service"]
         before = [
-            one.what.service
-            for one in history[:deployed]
-            if isinstance(one.what, ServiceSeen) and one.what.name == name
+            record.what.service
+            for record in history[:deployed]
+            if isinstance(record.what, ServiceSeen) and record.what.name == name
         ]
         baseline = Baseline(name=name, service=before[-1])
         guard = Guard(baseline, Expectation(deadline_s=history[-1].seen_s))
         for record in history[deployed:]:
             guard.feed(record)
         guard.tick(history[-1].seen_s)
-        found = as_json(guard.ruling)
-        assert {key: found[key] for key in wanted["ruling"]} == wanted["ruling"]
+        ruling = as_json(guard.ruling)
+        assert {key: ruling[key] for key in wanted["ruling"]} == wanted["ruling"]
 
 
 def test_the_guards_document_of_before_is_read(stored: Path) -> None:
-    said = EXPECTED["report"]["rows"][0]["said"][0]["command"]
+    stated = EXPECTED["report"]["rows"][0]["said"][0]["command"]
     (output,) = [
-        one.what.output
-        for one in report_history(stored)
-        if isinstance(one.what, CommandRan) and "guard" in one.what.argv
+        record.what.output
+        for record in report_history(stored)
+        if isinstance(record.what, CommandRan) and "guard" in record.what.argv
     ]
     document = msgspec.json.decode(output, type=Report)
-    assert (document.outcome, document.reason) == (said["outcome"], said["reason"])
-    assert Outcome(document.outcome).exit_code == said["exit_code"] == document.exit_code
+    assert (document.outcome, document.reason) == (stated["outcome"], stated["reason"])
+    assert Outcome(document.outcome).exit_code == stated["exit_code"] == document.exit_code
 
 
 def test_a_row_of_before_is_listed(stored: Path, tmp_path: Path) -> None:
     runs = runs_with_a_row(stored, tmp_path)
     (row,) = EXPECTED["report"]["rows"]
     answer = CliRunner().invoke(stamplab, ["list", "--json", "--runs", str(runs)])
-    (listed,) = [one for one in msgspec.json.decode(answer.output) if one["name"] == REPORT]
+    (listed,) = [entry for entry in msgspec.json.decode(answer.output) if entry["name"] == REPORT]
     assert listed["last"] == {
         "live": {key: row[key] for key in ("verdict", "played_utc", "evidence")}
     }
@@ -197,30 +202,33 @@ def test_no_stage_of_before_is_left_a_line_of_the_console(
     read: dict[tuple[str, str], PlayRecord],
 ) -> None:
     for play in read.values():
-        told = [one.what for one in play.history]
-        ends = [(one.stage, one.end, one.reason) for one in told if isinstance(one, StageEnded)]
-        assert ends == [(one.stage, one.end, one.reason) for one in play.results.stages]
-        assert [one.stage for one in told if isinstance(one, StageBegan)] == ["install", "upgrade"]
-        assert not any(isinstance(one, Note) and " stage " in one.text for one in told)
+        observations = [record.what for record in play.history]
+        ends = [ended for ended in observations if isinstance(ended, StageEnded)]
+        stages = [(ended.stage, ended.end, ended.reason) for ended in ends]
+        assert stages == [(ended.stage, ended.end, ended.reason) for ended in play.results.stages]
+        begins = [began.stage for began in observations if isinstance(began, StageBegan)]
+        assert begins == ["install", "upgrade"]
+        notes = [note.text for note in observations if isinstance(note, Note)]
+        assert not any(" stage " in text for text in notes)
 
 
 def test_who_failed_an_upgrade_of_before_is_known(read: dict[tuple[str, str], PlayRecord]) -> None:
     for play in read.values():
         failed = [
-            one.what.step
-            for one in play.history
-            if isinstance(one.what, Finding) and not one.what.passed
+            record.what.step
+            for record in play.history
+            if isinstance(record.what, Finding) and not record.what.passed
         ]
         assert play.upgrade.failed_step == (failed[-1] if play.upgrade.end == "fail" else "")
 
 
 def test_how_an_update_of_before_ended_is_known(read: dict[tuple[str, str], PlayRecord]) -> None:
     outcomes = {
-        name: [one.outcome for one in play.findings("assert_upgrade_converged")]
+        name: [ruling.outcome for ruling in play.findings("assert_upgrade_converged")]
         for (run, name), play in read.items()
         if run == "virtual"
     }
-    planted = [name for name in outcomes if name.startswith("planted")]
+    wrong_stamps = [name for name in outcomes if name.startswith("planted")]
     crashed = [name for name in outcomes if name.startswith(("crashes", "absent"))]
     late = [name for name in outcomes if name.startswith("never-healthy")]
     assert outcomes == {
@@ -228,7 +236,7 @@ def test_how_an_update_of_before_ended_is_known(read: dict[tuple[str, str], Play
         "b-guard-off": [],
         "c-guard-on": ["rolled back"],
         "d-stop-first": ["converged"],
-        **{name: ["converged"] for name in planted},
+        **{name: ["converged"] for name in wrong_stamps},
         **{name: ["rolled back"] for name in crashed},
         **{name: ["timed out"] for name in late},
     }
