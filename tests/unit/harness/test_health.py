@@ -26,7 +26,7 @@ def test_all_tasks_and_an_answer_are_healthy_in_whatever_order_they_come(
 
 
 @pytest.mark.parametrize(
-    ("observations", "said"),
+    ("observations", "reason"),
     [
         ((), "no service of the stack was seen"),
         ((probe(),), "no service of the stack was seen"),
@@ -70,7 +70,7 @@ def test_a_rolled_back_service_is_healthy_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "foreign", [seen(service(BASE, name="shopping_app"), name="shopping_app"), deployed()]
+    "other_service", [seen(service(BASE, name="shopping_app"), name="shopping_app"), deployed()]
 )
 def test_other_stacks_and_other_records_are_ignored(other_service: Observation) -> None:
     assert missing(other_service, *UP) is None
