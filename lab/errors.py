@@ -25,6 +25,10 @@ class NeedsRoot(NotPossibleHere):
     """Only root can do this here; the same command, repeated as root, may go on."""
 
 
+class TakeDownFailed(LabError):
+    """Something of a lab resists its removal; its lease stays, for ``doctor --reap``."""
+
+
 class UsageError(LabError):
     """What was asked for makes no sense, whatever the machine. Exit code 64."""
 

@@ -31,6 +31,7 @@ SETTLED_STATES = frozenset({"completed", "paused", "rollback_completed", "rollba
 """Update states that the updater leaves only for another update's sake."""
 
 
+# One table has the spellings of these fields (ADR 0058).
 class UpdatePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How the swarm rolls a change out (or back), with SwarmKit's defaults filled in.
 

@@ -26,6 +26,7 @@ from stamplab.lab.model.schema import encode_document
 from stamplab.lab.recipe import git
 
 
+# Each document says its schema (ADR 0055).
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What ran, on what, and how to run it again."""
 

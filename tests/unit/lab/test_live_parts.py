@@ -13,12 +13,12 @@ import pytest
 
 from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 from stamplab.lab.live.daemon import Daemon
-from stamplab.lab.live.engine import REQUIRED, Engine, find_engine, link_tools
+from stamplab.lab.live.engine import REQUIRED, DockerEngine, find_engine, link_tools
 from stamplab.lab.live.lease import LabFolder, claim_folder, end_lease
 from stamplab.lab.live.recorders.recorder import Recorder
 from stamplab.lab.model.history import Note, RecorderLost
 from stamplab.lab.model.history_file import HistoryWriter, read_history
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import WorldClock
 from stamplab.lab.support.processes import ProcessId, boot_id
 from tests.unit.lab.fake_group import FakeGroup
 
@@ -221,7 +221,7 @@ def test_the_daemons_path_is_one_folder_of_links(bare: Path) -> None:
 
 
 def test_the_worlds_clock_maps_wall_and_kernel_time() -> None:
-    clock = Clock()
+    clock = WorldClock()
     now_s = clock.now_s()
     assert clock.of_unix(clock.began_unix_s) == 0.0
     assert clock.of_boot(time.monotonic()) >= now_s
@@ -267,7 +267,9 @@ def test_a_recorder_that_is_stopped_is_not_lost(tmp_path: Path) -> None:
 
 def test_an_apps_settings_reach_the_client_but_do_not_steer_it(tmp_path: Path) -> None:
     """They may come from a recipe, and the client runs as root outside the lab's namespaces."""
-    engine = Engine(tools={}, environment={"LD_LIBRARY_PATH": "/own"}, version="0", source="x")
+    engine = DockerEngine(
+        tools={}, environment={"LD_LIBRARY_PATH": "/own"}, version="0", source="x"
+    )
     daemon = Daemon(engine, LabFolder(tmp_path / "lab-0"))
     settings = {"DOMAIN": "a.org", "PATH": "/evil", "HOME": "/evil", "LD_PRELOAD": "/evil"}
     settings |= {"LD_LIBRARY_PATH": "/evil", "DOCKER_HOST": "tcp://evil", "DOCKER_CONTEXT": "evil"}
