@@ -13,7 +13,7 @@ class LabError(Exception):
 
 
 class NotPossibleHere(LabError):
-    """This machine cannot run the experiment (not root, no engine, no memory controller).
+    """The machine cannot run the experiment (not root, no engine, no memory controller).
 
     Exit code 77.
     """

@@ -267,7 +267,7 @@ class Daemon:
             if identity is not None:
                 return identity
             time.sleep(_POLL_S)
-        raise LabError("the lab's namespaces have no first process: unshare does not go on")
+        raise LabError("unshare has started no process in the lab's namespaces")
 
 
 def _first_of_namespace(pid: int) -> ProcessId | None:

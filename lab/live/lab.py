@@ -156,7 +156,7 @@ def end_lab(lab_id: str) -> None:
         )
     if not lease.kept and lease.owner.is_alive():
         raise UsageError(
-            f"lab {lab_id} is at work for process {lease.owner.pid}: stop that instead"
+            f"lab {lab_id} is at work for process {lease.owner.pid}: stop that process instead"
         )
     with deferred_signals():
         end_lease(folder, lease, read_cgroup_host().memory_group(lease.cgroup))

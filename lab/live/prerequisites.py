@@ -26,7 +26,7 @@ def provide(api: docker.APIClient, granted: Granted, image: str) -> tuple[str, .
     try:
         return tuple(_provide_each(api, granted, image))
     except _ERRORS as error:
-        raise LabError(f"what the stack takes for granted could not be made: {error}") from error
+        raise LabError(f"the stack's prerequisites could not be made: {error}") from error
 
 
 def _provide_each(api: docker.APIClient, granted: Granted, image: str) -> Iterator[str]:

@@ -92,7 +92,7 @@ def _judge(folder: Path) -> LabStatus:
     if folder.name.startswith(CLAIM_PREFIX):
         return _judge_claim(folder)
     if not folder.name.startswith(LAB_PREFIX):
-        return LabStatus(name=str(folder), standing=Standing.UNCLEAR, what="no lab's")
+        return LabStatus(name=str(folder), standing=Standing.UNCLEAR, what="not a lab's folder")
     try:
         lease = LabFolder(folder).read_lease()
     except LabError as error:
@@ -105,13 +105,13 @@ def _judge_claim(folder: Path) -> LabStatus:
     owner = ProcessId.from_token(token)
     if owner is None or owner.is_foreign:
         return LabStatus(
-            name=str(folder), standing=Standing.UNCLEAR, what="begun, by whom is unclear"
+            name=str(folder), standing=Standing.UNCLEAR, what="half made, by an unknown process"
         )
     if owner.is_alive():
-        what = f"process {owner.pid} begins it"
+        what = f"process {owner.pid} is making it"
         return LabStatus(name=lab_id, standing=Standing.AT_WORK, what=what)
     return LabStatus(
-        name=lab_id, standing=Standing.DEAD, what=f"begun by process {owner.pid}, gone"
+        name=lab_id, standing=Standing.DEAD, what=f"half made by process {owner.pid}, which is gone"
     )
 
 
@@ -121,12 +121,12 @@ def _judge_lease(lease: Lease) -> LabStatus:
         what = f"its owner, process {owner.pid}, is gone"
         return LabStatus(name=name, standing=Standing.DEAD, what=what)
     if owner.is_foreign:
-        what = f"it belongs to another pid namespace ({owner.namespace}): look from there"
+        what = f"it belongs to another pid namespace ({owner.namespace}): run doctor there"
         return LabStatus(name=name, standing=Standing.UNCLEAR, what=what)
     if owner.is_alive():
-        what = f"process {owner.pid} works with it"
+        what = f"process {owner.pid} uses it"
         return LabStatus(name=name, standing=Standing.AT_WORK, what=what)
-    what = f"left up on purpose; stamplab end {name} takes it down"
+    what = f"kept on purpose; stamplab end {name} takes it down"
     return LabStatus(name=name, standing=Standing.KEPT, what=what)
 
 

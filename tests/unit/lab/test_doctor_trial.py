@@ -15,40 +15,15 @@ from stamplab.lab.live.doctor import sandbox_trial
 from stamplab.lab.live.doctor.check import Check, CheckState
 from stamplab.lab.live.doctor.sandbox_trial import try_sandbox
 from stamplab.lab.live.lab import StartStep
-from stamplab.lab.model.history import ClientProbe, Observation, OomKill, TasksSeen
-from stamplab.lab.model.swarm import Task
+from stamplab.lab.model.history import Observation
 from stamplab.lab.world import Stack
+from tests.builders import listed, oom_kill, probe, task
 
 STEPS = ["prerequisites", *StartStep, "task", "OOM kill", "take-down"]
-ANSWER = ClientProbe(n=0, ok=True, took_ms=1.0)
-NO_ANSWER = ClientProbe(n=0, ok=False, took_ms=1.0, error="dns: no answer")
-KILL = OomKill(
-    container_id="c",
-    cgroup="/c",
-    limited_cgroup="/",
-    pid=1,
-    process="stampload",
-    anon_rss_bytes=1,
-    usage_bytes=None,
-    limit_bytes=None,
-    lines=(),
-)
 
 
-def tasks(state: str, error: str = "") -> TasksSeen:
-    task = Task(
-        id="t",
-        service_id="s",
-        slot=1,
-        desired_state="running",
-        state=state,
-        spec_digest="d",
-        image="i",
-        created_unix_s=0.0,
-        status_unix_s=0.0,
-        error=error,
-    )
-    return TasksSeen(service="try_app", tasks=(task,))
+def tasks(state: str, error: str = "") -> Observation:
+    return listed(task("t", state=state, error=error))
 
 
 class FakeLab:
@@ -56,7 +31,7 @@ class FakeLab:
 
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
-        self.shows: list[Observation] = [NO_ANSWER, ANSWER, tasks("failed"), KILL]
+        self.shows: list[Observation] = [probe(ok=False), probe(), tasks("failed"), oom_kill("t")]
         self.raises: dict[str, Exception] = {}
         self.exit_code = 0
 
@@ -148,9 +123,13 @@ def test_a_prerequisite_that_is_lacking_says_by_itself_what_to_do(lab: FakeLab) 
     ("shows", "step", "clause"),
     [
         ([], "task", "no answer of the task: no task yet"),
-        ([NO_ANSWER, tasks("rejected", "no such image")], "task", "task rejected no such image"),
+        (
+            [probe(ok=False), tasks("rejected", "no such image")],
+            "task",
+            "task rejected no such image",
+        ),
         ([tasks("running")], "task", "no answer of the task: task running"),
-        ([ANSWER, tasks("failed", "exit 1")], "OOM kill", "no OOM kill: task failed exit 1"),
+        ([probe(), tasks("failed", "exit 1")], "OOM kill", "no OOM kill: task failed exit 1"),
     ],
 )
 def test_a_task_that_fails_is_quoted(
