@@ -37,13 +37,14 @@ from tests.builders import (
     listed,
     seen,
     service,
+    status,
     task,
 )
 from tests.unit.harness.watching import BEFORE, NEW, OLD, rule, upgrade
 
-STARTED, COMPLETED = (
-    service(BASE, None, f"rollback_{state}") for state in ("started", "completed")
-)
+STARTED = service(BASE, None, "rollback_started")
+COMPLETED = service(BASE, None, "rollback_completed")
+BY_HAND = status("rollback_started", message="manually requested rollback")
 FAILED = task("new", HEAD, "failed", error="task: non-zero exit (1)")
 
 
