@@ -139,7 +139,8 @@ def test_a_play_of_before_has_the_same_ground_truth(
         "rolled_back_s": truth.rolled_back_s,
         "failed": sorted(truth.failed),
         "updates": len(truth.updates),
-        "states": len(truth.states),
+        "held_head": truth.held_head(play.ended_s, play.history[-1].seen_s),
+        "ran_throughout": truth.ran_throughout(play.ended_s, play.history[-1].seen_s),
     } == EXPECTED[which[0]]["plays"][which[1]]["truth"]
 
 
