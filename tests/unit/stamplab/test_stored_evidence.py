@@ -62,6 +62,15 @@ def as_json(value: object) -> Any:
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
+def of_before(value: Any, wanted: Any) -> Any:
+    """A document without the keys that the program of before did not write."""
+    if isinstance(wanted, dict):
+        return {key: of_before(value[key], part) for key, part in wanted.items()}
+    if isinstance(wanted, list):
+        return [of_before(*pair) for pair in zip(value, wanted, strict=True)]
+    return value
+
+
 # Schema 1, judged as before.
 
 
@@ -71,8 +80,8 @@ def test_a_play_of_before_has_the_same_signature_shape_and_end(
 ) -> None:
     play, wanted = read[which], EXPECTED[which[0]]["plays"][which[1]]
     assert play.signature.verdict == wanted["verdict"]
-    assert as_json(play.signature) == wanted["signature"]
-    assert as_json(compare_shapes(play)) == wanted["compared"]
+    assert of_before(as_json(play.signature), wanted["signature"]) == wanted["signature"]
+    assert of_before(as_json(compare_shapes(play)), wanted["compared"]) == wanted["compared"]
     assert (play.upgrade.end, play.upgrade.reason) == tuple(wanted["upgrade_end"])
     assert (play.ended_s, list(play.stamps)) == (wanted["ended_s"], wanted["stamps"])
     assert (play.results.level, play.results.capped_by) == (wanted["level"], wanted["capped_by"])
@@ -130,7 +139,8 @@ def test_a_play_of_before_has_the_same_ground_truth(
         "rolled_back_s": truth.rolled_back_s,
         "failed": sorted(truth.failed),
         "updates": len(truth.updates),
-        "states": len(truth.states),
+        "held_head": truth.held_head(play.ended_s, play.history[-1].seen_s),
+        "ran_throughout": truth.ran_throughout(play.ended_s, play.history[-1].seen_s),
     } == EXPECTED[which[0]]["plays"][which[1]]["truth"]
 
 
@@ -139,7 +149,8 @@ def test_the_claims_of_before_are_judged_the_same(
     read: dict[tuple[str, str], PlayRecord], run: str
 ) -> None:
     plays = {name[0]: play for (of, name), play in read.items() if of == run and name[1] == "-"}
-    assert as_json(judge(plays)) == EXPECTED[run]["claims"]
+    wanted = EXPECTED[run]["claims"]
+    assert of_before(as_json(judge(plays)), wanted) == wanted
 
 
 def test_what_had_to_fail_before_failed_as_it_should(
@@ -147,7 +158,8 @@ def test_what_had_to_fail_before_failed_as_it_should(
 ) -> None:
     teeth = Choice(settings=Settings(fast=True)).teeth
     bites = [bite(tooth, read["virtual", tooth.name]) for tooth in teeth]
-    assert as_json(bites) == EXPECTED["virtual"]["teeth"]
+    wanted = EXPECTED["virtual"]["teeth"]
+    assert of_before(as_json(bites), wanted) == wanted
 
 
 def report_history(stored: Path) -> list[Record]:
@@ -169,8 +181,7 @@ def test_the_guard_rules_the_same_on_a_history_of_before(stored: Path) -> None:
         for record in history[deployed:]:
             guard.feed(record)
         guard.tick(history[-1].seen_s)
-        ruling = as_json(guard.ruling)
-        assert {key: ruling[key] for key in wanted["ruling"]} == wanted["ruling"]
+        assert of_before(as_json(guard.ruling), wanted["ruling"]) == wanted["ruling"]
 
 
 def test_the_guards_document_of_before_is_read(stored: Path) -> None:
