@@ -6,14 +6,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from harness.guarding.attaching import attached
 from harness.guarding.expecting import Wanted
 from harness.guarding.following import follow
 from harness.guarding.verdict import Verdict
 from harness.guarding.watch import Plan, Watch
 from lab.background import Background
 from lab.errors import UsageError
-from lab.foreign.swarm import ForeignSwarm
+from lab.foreign.watcher import SwarmWatcher, watching
 from lab.history import Deployed
 
 
@@ -24,7 +23,7 @@ class NotConverged(AssertionError):
 class Guarding:
     """A deploy that is being followed."""
 
-    def __init__(self, swarm: ForeignSwarm, following: Background[Verdict]) -> None:
+    def __init__(self, swarm: SwarmWatcher, following: Background[Verdict]) -> None:
         self._swarm = swarm
         self._following = following
         self._is_deployed = False
@@ -67,7 +66,7 @@ def guarded(
     wanted = Wanted.of((f"{name}={value}" for name, value in (labels or {}).items()), image, commit)
     with ExitStack() as until_it_follows:
         swarm = until_it_follows.enter_context(
-            attached(context, os.environ if environment is None else environment, targets)
+            watching(context, os.environ if environment is None else environment, targets)
         )
         plan = Plan(
             targets=targets,

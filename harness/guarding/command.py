@@ -19,8 +19,8 @@ from lab.errors import LabError
 from lab.history import Deployed
 
 if TYPE_CHECKING:
-    from lab.foreign.deploying import DeployCommand
-    from lab.foreign.swarm import ForeignSwarm
+    from lab.foreign.deploy_command import DeployCommand
+    from lab.foreign.watcher import SwarmWatcher
 
 _AFTER_DASHES = "stamplab.deploy"
 
@@ -143,14 +143,14 @@ class _Run:
         self._as_json = as_json
         self._quiet = quiet
         self._told: dict[str, str] = {}
-        self._swarm: ForeignSwarm | None = None
+        self._swarm: SwarmWatcher | None = None
         self._command: DeployCommand | None = None
 
     def to_the_end(self, wanted: Wanted) -> int:
         """Take the baseline, deploy, follow, report; return the exit code."""
-        from harness.guarding.attaching import attached
+        from lab.foreign.watcher import watching
 
-        with attached(self._context, os.environ, self._targets) as swarm:
+        with watching(self._context, os.environ, self._targets) as swarm:
             self._swarm = swarm
             watch = Watch(self._plan(wanted), swarm.node)
             watch.begin(swarm.baseline())
@@ -188,9 +188,9 @@ class _Run:
             prunes="--prune" in self._argv,
         )
 
-    def _followed(self, swarm: ForeignSwarm, watch: Watch) -> Verdict:
+    def _followed(self, swarm: SwarmWatcher, watch: Watch) -> Verdict:
         """Run the deploy command, and follow what it brings about."""
-        from lab.foreign.deploying import DeployCommand
+        from lab.foreign.deploy_command import DeployCommand
         from lab.foreign.endpoint import for_children
 
         if not self._argv:

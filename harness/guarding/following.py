@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from harness.guarding.verdict import Verdict
 from harness.guarding.watch import Watch
-from lab.foreign.seen import Sight
+from lab.foreign import SwarmSource
 
 
 def follow(
-    sight: Sight, watch: Watch, look_on: Callable[[Watch], None] = lambda _: None
+    sight: SwarmSource, watch: Watch, look_on: Callable[[Watch], None] = lambda _: None
 ) -> Verdict:
     """Feed the watch until all is decided, at the latest at its deadline.
 

@@ -1,6 +1,6 @@
 """The guards of all services that one deploy is about, and what they come to. Pure.
 
-It is fed with what is seen (`lab.foreign.seen`) and keeps one `Guard` a service. The guards are
+It is fed with what is seen (`lab.foreign.Snapshot`) and keeps one `Guard` a service. The guards are
 made when the deploy has ended: only then it is known which services there are, and which labels
 each has to carry. What was seen until then is fed to them first, look by look.
 """
@@ -18,7 +18,7 @@ from harness.guarding.telling import Facts
 from harness.guarding.verdict import ServiceVerdict, Verdict, of_service, of_stack
 from harness.guarding.watched import Watched
 from lab.errors import UsageError
-from lab.foreign.seen import Seen
+from lab.foreign import Snapshot
 from lab.history import Deployed, Observation, Record, RecorderLost, ServiceSeen, TasksSeen, placed
 from lab.swarm import STACK_LABEL, Service
 
@@ -59,7 +59,7 @@ class Watch:
         self._deployed: Deployed | None = None
         self._blind = ""
 
-    def begin(self, seen: Seen) -> None:
+    def begin(self, seen: Snapshot) -> None:
         """Take the baseline; without a deploy to come, what stands before the last update is it."""
         for record in seen.records:
             match record.what:
@@ -70,13 +70,13 @@ class Watch:
                     pass
         if not self.plan.deploys:
             said = Deployed(stack=" ".join(self.plan.targets), exit_code=0, output="")
-            self.feed(Seen(records=(placed(0, "guard", said, 0.0, None),)))
+            self.feed(Snapshot(records=(placed(0, "guard", said, 0.0, None),)))
         self.feed(seen)
 
-    def feed(self, seen: Seen) -> None:
+    def feed(self, seen: Snapshot) -> None:
         """Take in what was seen, or that nothing could be."""
-        if seen.blind:
-            self._go_blind(seen.blind)
+        if seen.no_answer:
+            self._go_blind(seen.no_answer)
             return
         if not seen.records:
             return
@@ -201,7 +201,7 @@ class Watch:
                 case _:
                     pass
 
-    def _feed_looks(self, seen: Seen, now_s: float) -> None:
+    def _feed_looks(self, seen: Snapshot, now_s: float) -> None:
         for name, one in self._watched.items():
             own = [record for record in seen.records if _service_of(record.what) == name]
             lost = [

@@ -8,7 +8,7 @@ from itertools import count
 from harness.guarding.following import follow
 from harness.guarding.verdict import Verdict
 from harness.guarding.watch import Plan, Watch
-from lab.foreign.seen import Seen
+from lab.foreign import Snapshot
 from lab.history import Deployed, Observation, ServiceSeen, TasksSeen, placed
 from tests.builders import deployed as deploy_ended
 
@@ -16,13 +16,13 @@ NODE = "here"
 _numbers = count()
 
 
-def look(*what: Observation, at: float = 0.0, unwatched_s: float = 0.0) -> Seen:
+def look(*what: Observation, at: float = 0.0, unwatched_s: float = 0.0) -> Snapshot:
     """What one look has shown."""
     records = tuple(placed(next(_numbers), "swarm", one, at, None) for one in what)
-    return Seen(records=records, unwatched_s=unwatched_s)
+    return Snapshot(records=records, unwatched_s=unwatched_s)
 
 
-Moment = tuple[float, tuple[Observation, ...] | str | Seen]
+Moment = tuple[float, tuple[Observation, ...] | str | Snapshot]
 """When, and what was seen; a text says why nothing could be."""
 
 
@@ -42,10 +42,10 @@ class FakeSight:
     def now_s(self) -> float:
         return self._now_s
 
-    def baseline(self) -> Seen:
+    def baseline(self) -> Snapshot:
         return self._first
 
-    def next(self, until_s: float) -> Seen | None:
+    def next(self, until_s: float) -> Snapshot | None:
         if not self._coming or self._coming[0][0] > until_s:
             assert until_s < float("inf"), "it waits for ever"
             self._now_s = max(self._now_s, until_s)
@@ -54,16 +54,16 @@ class FakeSight:
         self._now_s = max(self._now_s, at_s)
         if isinstance(what, str):
             self._blind = what
-            return Seen(blind=what)
-        return self._shown(what if isinstance(what, Seen) else look(*what, at=at_s))
+            return Snapshot(no_answer=what)
+        return self._shown(what if isinstance(what, Snapshot) else look(*what, at=at_s))
 
-    def confirm(self) -> Seen:
+    def confirm(self) -> Snapshot:
         self.looks += 1
         if self._blind:
-            return Seen(blind=self._blind)
+            return Snapshot(no_answer=self._blind)
         return look(*self._stands.values(), at=self._now_s)
 
-    def _shown(self, seen: Seen) -> Seen:
+    def _shown(self, seen: Snapshot) -> Snapshot:
         for record in seen.records:
             match record.what:
                 case ServiceSeen(name=name) | TasksSeen(service=name):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.foreign import deploying
-from lab.foreign.deploying import DeployCommand
+from lab.foreign import deploy_command
+from lab.foreign.deploy_command import DeployCommand
 
 Ends = queue.SimpleQueue[DeployCommand]
 
@@ -43,7 +43,7 @@ def test_one_that_cannot_be_run_says_why() -> None:
 def test_one_that_hangs_is_killed_with_all_that_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deploying, "_END_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(deploy_command, "_END_TIMEOUT_S", 0.3)
     pids = tmp_path / "pids"
     script = (
         f"trap '' TERM; sleep 1000 & echo $! >>{pids}; echo $$ >>{pids}; wait; wait; sleep 1000"
@@ -93,7 +93,7 @@ def test_it_may_read_what_is_piped_to_us(tmp_path: Path) -> None:
     """A compose file, say: docker stack deploy --compose-file - NAME."""
     script = (
         "import os, queue\n"
-        "from lab.foreign.deploying import DeployCommand\n"
+        "from lab.foreign.deploy_command import DeployCommand\n"
         "ends = queue.SimpleQueue()\n"
         "DeployCommand(['cat'], os.environ, 60, ends.put)\n"
         "print(ends.get(timeout=20).exit_code)\n"
