@@ -25,10 +25,10 @@ from typing import Any
 import docker
 import msgspec
 
-from lab.errors import NotPossibleHere
-from lab.foreign.poll_schedule import CALLS_PER_S
-from lab.live.lab import prepare
-from lab.swarm import STACK_LABEL
+from stamplab.lab.errors import NotPossibleHere
+from stamplab.lab.live.lab import prepare
+from stamplab.lab.model.swarm import STACK_LABEL
+from stamplab.lab.remote.poll_schedule import CALLS_PER_S
 from tests.live.foreign import Foreign, somebodys_swarm
 from tests.live.guarding import Guarding
 from tests.live.proxy import proxied
