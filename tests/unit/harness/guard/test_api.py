@@ -15,7 +15,7 @@ from tests.unit.lab.remote.engine import Engine, container, task
 
 pytest_plugins = ["pytester"]
 APP = "shop_app"
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from stamplab.harness.guard import Outcome
 from stamplab.lab.errors import LabError
 from tests.unit.lab.remote.engine import Engine, container, task
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 APP = "shop_app"
 FIELDS = {
     "outcome",

@@ -21,7 +21,7 @@ from stamplab.harness.guard.failure import Failure
 from stamplab.harness.guard.report import Deploy, Report
 from stamplab.harness.guard.stack_verdict import ServiceVerdict
 
-TEXT = (Path(__file__).parents[3] / "docs" / "guard.md").read_text()
+TEXT = (Path(__file__).parents[4] / "docs" / "guard.md").read_text()
 
 
 def blocks(language: str) -> list[str]:

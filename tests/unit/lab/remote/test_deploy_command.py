@@ -106,6 +106,6 @@ def test_it_may_read_what_is_piped_to_us(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path(__file__).parents[3],
+        cwd=Path(__file__).parents[4],
     )
     assert done.stdout == "services:\n0\n", done.stderr
