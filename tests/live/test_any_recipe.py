@@ -1,6 +1,6 @@
 """Recipes in other people's style on a real engine: base, squeeze, head, as bare clones.
 
-tests/unit/scenarios/test_recipe.py plays all of them in virtual seconds.
+tests/unit/stamplab/test_recipe.py plays all of them in virtual seconds.
 """
 
 from __future__ import annotations

@@ -74,7 +74,9 @@ UNREACHED: Mapping[str, str] = {
     "rules.converged: and 2, operand 1": _LATER,
 }
 """Why the search cannot miss a clause, or a function's: the guard's own tests do."""
-GUARDS_TESTS = sorted((Path(__file__).parents[1] / "unit" / "harness").glob("test_guard_*.py"))
+GUARDS_TESTS = sorted(
+    (Path(__file__).parents[1] / "unit" / "harness" / "guard").glob("test_guard_*.py")
+)
 
 
 @pytest.fixture(scope="module")

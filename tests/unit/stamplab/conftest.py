@@ -5,7 +5,7 @@ import pytest
 from stamplab.lab.faults.memory_pressure import Ample
 from stamplab.runner.play_record import Played
 from stamplab.scenarios.discourse import plays
-from tests.unit.scenarios.playing import play_fake
+from tests.unit.stamplab.playing import play_fake
 
 SETTINGS = plays.Settings()
 

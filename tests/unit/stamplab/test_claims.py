@@ -23,7 +23,7 @@ from stamplab.lab.model.history import (
 )
 from stamplab.lab.model.swarm import Service
 from stamplab.runner.play_record import Played
-from tests.unit.scenarios.playing import (
+from tests.unit.stamplab.playing import (
     Change,
     tampered,
     with_parts,

@@ -17,7 +17,7 @@ from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION, RECIPE
 from stamplab.scenarios.scenario import Scenario
 from tests.unit.harness.bench import Repositories, build_repositories
 from tests.unit.harness.fake_world import FakeWorld, is_refused, texts
-from tests.unit.scenarios.playing import play_fake
+from tests.unit.stamplab.playing import play_fake
 
 Play = Callable[[plays.Settings], Scenario]
 ALL: tuple[Play, ...] = (plays.ample, plays.misattributed, plays.honest, plays.fixed)

@@ -23,7 +23,7 @@ from stamplab.scenarios.discourse.plays import Settings
 from tests import recipes
 from tests.recipes import bare_clone
 from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
-from tests.unit.scenarios.playing import play_fake, tampered, with_upgrade, without
+from tests.unit.stamplab.playing import play_fake, tampered, with_upgrade, without
 
 FAST = Settings(fast=True)
 ALL_GRANTS = frozenset(Grant)

@@ -23,7 +23,7 @@ from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
 from stamplab.scenarios.discourse.shapes import GUARD, HC1
 from tests.unit.harness.bench import Repositories, build_repositories
 from tests.unit.harness.fake_world import FakeWorld, comes_up, is_oom_killed, is_refused
-from tests.unit.scenarios.playing import play_fake, tampered, with_parts, with_upgrade, without
+from tests.unit.stamplab.playing import play_fake, tampered, with_parts, with_upgrade, without
 
 TEETH = {tooth.name: tooth for tooth in teeth(plays.Settings())}
 PLANTED = [name for name in TEETH if name.startswith("planted-")]

@@ -28,7 +28,7 @@ from stamplab.runner.worlds import Live
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import OWN_TIMING, RECIPE
 from stamplab.scenarios.scenario import Scenario
-from tests.unit.scenarios.playing import play_fake
+from tests.unit.stamplab.playing import play_fake
 
 APPARATUS = Apparatus(
     engine=Engine(tools={}, environment={}, version="20.10.24", source="a test"),

@@ -8,7 +8,7 @@ from stamplab.lab.model.history import ClientProbe
 from stamplab.lab.virtual.clients import Clients
 from stamplab.lab.virtual.mirror import Mirror
 from stamplab.lab.virtual.sim_events import Commit, ContainerDid
-from tests.unit.virtual.made import NAME, commit, did, service, spec, task
+from tests.unit.lab.virtual.made import NAME, commit, did, service, spec, task
 
 
 def clients_of(*happened: Commit | ContainerDid) -> Clients:

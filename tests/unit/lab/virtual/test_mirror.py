@@ -8,8 +8,8 @@ import pytest
 from stamplab.lab.errors import LabError
 from stamplab.lab.virtual.mirror import Mirror
 from stamplab.lab.virtual.sim_events import Commit
-from tests.unit.virtual import made
-from tests.unit.virtual.made import NAME, SERVICE_ID, commit, service, spec, task
+from tests.unit.lab.virtual import made
+from tests.unit.lab.virtual.made import NAME, SERVICE_ID, commit, service, spec, task
 
 
 def mirror_of(*commits: Commit) -> Mirror:

@@ -23,7 +23,7 @@ from stamplab.lab.virtual.journal import Clock, Remembered
 from stamplab.lab.virtual.mirror import Mirror
 from stamplab.lab.virtual.recorder import SwarmRecorder
 from stamplab.lab.virtual.sim_events import Commit, Happened
-from tests.unit.virtual.made import (
+from tests.unit.lab.virtual.made import (
     NAME,
     SERVICE_ID,
     STACK,

@@ -26,7 +26,7 @@ from stamplab.lab.virtual.swarmsim import SwarmSim
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Stack
 from stamplab.runner.worlds import Virtual
-from tests.unit.virtual.made import NAME, STACK
+from tests.unit.lab.virtual.made import NAME, STACK
 
 COMPOSE = """\
 version: "3.8"

@@ -47,8 +47,8 @@ from stamplab.lab.virtual.sim_events import Commit, Happened
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Deployer, Stack
 from tests.unit.lab.judging import in_service, write
-from tests.unit.virtual.fake_sim import FakeSim
-from tests.unit.virtual.made import NAME, SERVICE_ID, STACK, commit, did, service, spec, task
+from tests.unit.lab.virtual.fake_sim import FakeSim
+from tests.unit.lab.virtual.made import NAME, SERVICE_ID, STACK, commit, did, service, spec, task
 
 SPEC = msgspec.Raw(msgspec.json.encode(spec()))
 CREATED = commit(0, services=(service(),))

@@ -9,7 +9,7 @@ import pytest
 
 from stamplab.lab.errors import NotPossibleHere
 from stamplab.lab.workload import build
-from tests.unit.workload.running import Application, free_port
+from tests.unit.lab.workload.running import Application, free_port
 
 
 @pytest.fixture(scope="session")

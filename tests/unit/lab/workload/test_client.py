@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.workload.conftest import Serve
-from tests.unit.workload.running import (
+from tests.unit.lab.workload.conftest import Serve
+from tests.unit.lab.workload.running import (
     DEADLINE_S,
     Application,
     Nameserver,

@@ -14,7 +14,7 @@ import pytest
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.engine import tools_in
 from stamplab.lab.workload.image import image_tag, is_static, rootfs_tar
-from tests.unit.workload.running import free_port, wait_until
+from tests.unit.lab.workload.running import free_port, wait_until
 
 
 def test_the_same_programs_give_the_same_bytes(stampload: Path, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.workload.conftest import Serve
-from tests.unit.workload.running import DEADLINE_S, wait_until
+from tests.unit.lab.workload.conftest import Serve
+from tests.unit.lab.workload.running import DEADLINE_S, wait_until
 
 MIB = 1 << 20
 LONG = 3600

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stamplab.lab.errors import UsageError
 from stamplab.lab.workload.shape import MemoryShape
-from tests.unit.workload.running import DEADLINE_S
+from tests.unit.lab.workload.running import DEADLINE_S
 
 seconds = st.floats(0, 1e6)
 

@@ -14,7 +14,7 @@ from stamplab.scenarios.bug_reports import signs
 from stamplab.scenarios.bug_reports.report import Entry, Sign
 from stamplab.scenarios.bug_reports.step import Create
 from stamplab.scenarios.bug_reports.timeline import Client, Command
-from tests.unit.scenarios.record.made import (
+from tests.unit.stamplab.bug_reports.made import (
     BASE,
     HEAD,
     client,

@@ -12,7 +12,7 @@ from stamplab.harness.checks.deploy_ground_truth import STEADY_S, Fate, Observer
 from stamplab.lab.model.history import Observation
 from stamplab.lab.model.service_spec import Wanted, changed
 from stamplab.lab.model.swarm import Task
-from tests.unit.scenarios.record.made import BASE, HEAD, gone, observed, service, task, tasks
+from tests.unit.stamplab.bug_reports.made import BASE, HEAD, gone, observed, service, task, tasks
 
 BEFORE: tuple[tuple[float, Observation], ...] = ((0, service(BASE)), (1, tasks(task("old", BASE))))
 SINCE = len(BEFORE)

@@ -28,7 +28,7 @@ from stamplab.runner.worlds import Virtual
 from stamplab.scenarios.bug_reports.registry import ENTRIES, find
 from stamplab.scenarios.bug_reports.report import Entry
 from stamplab.scenarios.bug_reports.timeline import Client, Command
-from tests.unit.scenarios.record.made import BASE, gone, service
+from tests.unit.stamplab.bug_reports.made import BASE, gone, service
 
 JUDGED = Judged(
     verdict=Verdict.PASS,

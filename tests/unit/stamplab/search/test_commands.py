@@ -34,8 +34,8 @@ from stamplab.search.parallel import Quarry, Quest
 from stamplab.search.schedule import Kept, keep, read_kept
 from stamplab.search.search import Found
 from tests.unit.lab.test_answering import has_ended
-from tests.unit.scenarios.exploring import workers
-from tests.unit.scenarios.exploring.trials import but
+from tests.unit.stamplab.search import workers
+from tests.unit.stamplab.search.trials import but
 
 INCIDENT = but(REFERENCE, pressure=Squeeze(short_by=0.5), hc1_pause_s=60.0)
 FOUND = Found(

@@ -26,9 +26,9 @@ from stamplab.search.parallel import Quarry, Quest, search
 from stamplab.search.schedule import Kept, Schedule, keep
 from stamplab.search.search import Found
 from stamplab.search.trial import Trial
-from tests.unit.scenarios.exploring import dying, workers
-from tests.unit.scenarios.exploring.trials import but, trial
-from tests.unit.scenarios.exploring.workers import GREEN_S, RED_S, Play, converged, decoded, played
+from tests.unit.stamplab.search import dying, workers
+from tests.unit.stamplab.search.trials import but, trial
+from tests.unit.stamplab.search.workers import GREEN_S, RED_S, Play, converged, decoded, played
 
 QUEST = Quest(scenario="discourse", laws=tuple(LAWS), guard=True, examples=100)
 FOUND = Found(law="fix", broken="broken", schedule=REFERENCE, after_examples=1)

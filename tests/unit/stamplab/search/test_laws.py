@@ -18,7 +18,7 @@ from stamplab.search.laws import HC1, LATE, LAWS, MISSAID, ROLLED_BACK, meddled
 from stamplab.search.schedule import Meddling, Schedule
 from stamplab.search.trial import Trial
 from tests.builders import BASE, HEAD, THIRD, Story, listed, seen, service, task
-from tests.unit.scenarios.exploring.trials import (
+from tests.unit.stamplab.search.trials import (
     APPLIED_S,
     BACK_S,
     BEGINS_S,

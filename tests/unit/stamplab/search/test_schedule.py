@@ -28,7 +28,7 @@ from stamplab.search.explorable import EXPLORABLE, REFERENCE
 from stamplab.search.laws import LAWS
 from stamplab.search.schedule import Change, Kept, Meddling, Schedule, keep, read_kept
 from stamplab.search.strategies import schedules
-from tests.unit.scenarios.exploring.trials import but
+from tests.unit.stamplab.search.trials import but
 
 LABELS_ONLY = EXPLORABLE["discourse"].labels_only
 FULL = but(

@@ -19,7 +19,7 @@ from stamplab.search.search import QUICK, SLOW, Found, Search, Stopped, outcome
 from stamplab.search.strategies import schedules
 from stamplab.search.trial import Trial
 from tests.builders import BASE, HEAD, Story, seen, service
-from tests.unit.scenarios.exploring.trials import (
+from tests.unit.stamplab.search.trials import (
     acted,
     but,
     converged,

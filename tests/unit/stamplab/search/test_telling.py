@@ -14,7 +14,7 @@ from stamplab.search.explorable import REFERENCE
 from stamplab.search.schedule import Meddling, Schedule
 from stamplab.search.trial_text import Moment, describe, sentence, timeline
 from tests.builders import BASE, HEAD, MIB, Story, ended, oom_kill, seen, service
-from tests.unit.scenarios.exploring.trials import (
+from tests.unit.stamplab.search.trials import (
     APPLIED_S,
     acted,
     but,

@@ -25,7 +25,7 @@ from stamplab.search.laws import LAWS
 from stamplab.search.schedule import Change, Meddling, Schedule
 from stamplab.search.search import outcome
 from stamplab.search.trial import AFTERWARDS_S, Trial
-from tests.unit.scenarios.exploring.trials import but
+from tests.unit.stamplab.search.trials import but
 
 INCIDENT = but(REFERENCE, pressure=Squeeze(short_by=0.5), hc1_pause_s=60.0)
 STOP_FIRST = but(INCIDENT, policy=but(INCIDENT.policy, order="stop-first"))

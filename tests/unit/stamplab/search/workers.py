@@ -16,7 +16,7 @@ import msgspec
 from stamplab.search import parallel
 from stamplab.search.schedule import Schedule
 from stamplab.search.trial import Trial
-from tests.unit.scenarios.exploring.trials import plain, rolled_back, trial
+from tests.unit.stamplab.search.trials import plain, rolled_back, trial
 
 GREEN_S, RED_S = 12.3, 40.0
 """From which pause on an upgrade passes that was rolled back, and from which one it fails for
