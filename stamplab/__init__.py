@@ -17,14 +17,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stamplab.harness.guard.api import NotConverged
-    from stamplab.harness.guard.guarding import guarding
+    from stamplab.harness.guard.api import NotConverged, guarding
 
 __all__ = ["NotConverged", "guarding"]
 
 _HOME = {
     "NotConverged": "stamplab.harness.guard.api",
-    "guarding": "stamplab.harness.guard.guarding",
+    "guarding": "stamplab.harness.guard.api",
 }
 
 

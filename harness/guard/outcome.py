@@ -6,8 +6,6 @@ from enum import StrEnum
 
 import msgspec
 
-from stamplab.harness.verdict import Verdict
-
 
 class Outcome(StrEnum):
     """The end of one update of one service."""
@@ -29,13 +27,6 @@ class Outcome(StrEnum):
     def exit_code(self) -> int:
         """The guard's own exit code for this outcome."""
         return _EXIT_CODES[self]
-
-    @property
-    def verdict(self) -> Verdict:
-        """Pass for converged alone."""
-        if self is Outcome.UNKNOWN:
-            return Verdict.UNKNOWN
-        return Verdict.PASS if self is Outcome.CONVERGED else Verdict.FAIL
 
 
 _EXIT_CODES = {
@@ -63,8 +54,3 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     failed_task: str | None = None
     update_state: str | None = None
     decided_s: float = 0.0
-
-    @property
-    def verdict(self) -> Verdict:
-        """Pass, fail or unknown."""
-        return self.outcome.verdict

@@ -17,17 +17,17 @@ from types import ModuleType
 
 import msgspec
 
-import stamplab.harness.guard
-from stamplab.harness.guard import modes, rules, view
+from stamplab.harness import guard as guard_package
+from stamplab.harness.guard import rules, view
 
-MODULES: tuple[ModuleType, ...] = (modes, view, rules)
+MODULES: tuple[ModuleType, ...] = (view, rules)
 _SPEAKS_ONLY = frozenset(
     {
-        "_ending",
-        "_how_it_converged",
-        "_newest_task",
-        "_words_of",
-        "what_is_missing",
+        "_describe_rollback_end",
+        "_describe_success",
+        "_describe_newest_task",
+        "_error_of",
+        "describe_missing",
         "_is_stalled",
         "failed_task",
     }
@@ -71,19 +71,23 @@ def without(mutant: Mutant) -> Iterator[None]:
     """Take the clause away for a while."""
     module = next(one for one in MODULES if one.__name__ == mutant.module)
     (tree,) = (tree for found, tree in _mutated(module) if found == mutant)
-    before = dict(module.__dict__)
-    guard = vars(stamplab.harness.guard)
-    view_before, asked_before = guard["View"], stamplab.harness.guard.Guard.__init__.__defaults__
-    exec(compile(tree, str(module.__file__), "exec"), module.__dict__)  # noqa: S102 - our own source
+    importers = [guard_package, *(one for one in MODULES if one is not module)]
+    before = [(one, dict(vars(one))) for one in (module, *importers)]
+    own_before = before[0][1]
+    rules_before = guard_package.Guard.__init__.__defaults__
+    exec(compile(tree, str(module.__file__), "exec"), vars(module))  # noqa: S102 - our own source
     try:
-        guard["View"] = view.View
-        stamplab.harness.guard.Guard.__init__.__defaults__ = (rules.RULES,)
+        for importer, names in before[1:]:
+            for name, value in names.items():
+                if own_before.get(name) is value and not name.startswith("__"):
+                    setattr(importer, name, getattr(module, name))
+        guard_package.Guard.__init__.__defaults__ = (rules.RULES,)
         yield
     finally:
-        module.__dict__.clear()
-        module.__dict__.update(before)
-        guard["View"] = view_before
-        stamplab.harness.guard.Guard.__init__.__defaults__ = asked_before
+        for one, names in before:
+            vars(one).clear()
+            vars(one).update(names)
+        guard_package.Guard.__init__.__defaults__ = rules_before
 
 
 def _mutated(module: ModuleType) -> Iterator[tuple[Mutant, ast.Module]]:

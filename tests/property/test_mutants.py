@@ -38,40 +38,40 @@ _THERE = "every service is there before its upgrade"
 _LATER = "to be a little later than needed breaks no law"
 _WORDS = "it is about a task's own words, and the laws do not read them"
 UNREACHED: Mapping[str, str] = {
-    "rules.finished": "the search's service is none that finishes",
-    "view.View.is_reverted: and 2, operand 1": "every deploy of the search brings a new spec",
-    "view.View._see_service: if 1": "what has not changed is not seen again",
-    "view.View._foreign_status: if 3": _SEEN_WHOLE,
-    "view.View._foreign_spec: if 2": _SEEN_WHOLE,
-    "view.View._foreign_spec: if 3": _SEEN_WHOLE,
-    "view.View._foreign_spec: if 5": (_SEEN_WHOLE),
-    "view.View._see_failed": "no schedule has had a deploy of its head before",
-    "modes.serving: and 1, operand 2": _ONE_NODE,
-    "modes.serving: and 1, operand 3": (
+    "rules.rule_finished": "the search's service is none that finishes",
+    "view.View.spec_is_reverted: and 2, operand 1": "every deploy of the search brings a new spec",
+    "view.View._note_service: if 1": "what has not changed is not seen again",
+    "view.View._other_update_by_status: if 3": _SEEN_WHOLE,
+    "view.View._other_update_by_spec: if 2": _SEEN_WHOLE,
+    "view.View._other_update_by_spec: if 3": _SEEN_WHOLE,
+    "view.View._other_update_by_spec: if 5": _SEEN_WHOLE,
+    "view.View._note_failed": "no schedule has had a deploy of its head before",
+    "view.serving_tasks: and 1, operand 2": _ONE_NODE,
+    "view.serving_tasks: and 1, operand 3": (
         "once the swarm says that it is done, no task of the old spec is meant to run"
     ),
-    "modes.wanted": _REPLICATED,
-    "modes.serving: if 1": _REPLICATED,
-    "modes.done": _REPLICATED,
-    "modes._is_of_present": _REPLICATED,
-    "rules.terminal_state: if 2": _REPLICATED,
+    "view.wanted_count": _REPLICATED,
+    "view.serving_tasks: if 1": _REPLICATED,
+    "view.done_tasks": _REPLICATED,
+    "view._is_of_present_spec": _REPLICATED,
+    "rules.is_settled: if 2": _REPLICATED,
     "rules.hold_ends_s: if 1": _REPLICATED,
     "rules.hold_ends_s: or 1, operand 2": _REPLICATED,
-    "view.View._count_running: and 1, operand 3": (_ONE_NODE),
-    "view.View._count_running: or 1, operand 1": (
+    "view.View._note_running: and 1, operand 3": _ONE_NODE,
+    "view.View._note_running: or 1, operand 1": (
         "the swarm leaves no task of an old spec pending that it has started itself (moby#36699)"
     ),
-    "rules.removed: or 1, operand 2": _THERE,
-    "rules.rolled_back: and 1, operand 2": _NAMED,
-    "rules.rolled_back: or 2, operand 2": _NAMED,
-    "rules.rolled_back: or 2, operand 1": _LATER,
-    "rules.rolled_back: and 2, operand 2": ("a schedule's patience outlasts its rollback"),
-    "rules.paused: or 1, operand 1": _WORDS,
-    "rules.paused: if 2": _WORDS,
-    "rules.paused: and 1, operand 1": _WORDS,
-    "rules.paused: and 1, operand 2": _WORDS,
-    "rules.converged: or 1, operand 3": _NAMED,
-    "rules.converged: and 2, operand 1": _LATER,
+    "rules.rule_removed: or 1, operand 2": _THERE,
+    "rules.rule_rolled_back: and 1, operand 2": _NAMED,
+    "rules.rule_rolled_back: or 2, operand 2": _NAMED,
+    "rules.rule_rolled_back: or 2, operand 1": _LATER,
+    "rules.rule_rolled_back: and 2, operand 2": "a schedule's patience outlasts its rollback",
+    "rules.rule_paused: or 1, operand 1": _WORDS,
+    "rules.rule_paused: if 2": _WORDS,
+    "rules.rule_paused: and 1, operand 1": _WORDS,
+    "rules.rule_paused: and 1, operand 2": _WORDS,
+    "rules.rule_converged: or 1, operand 3": _NAMED,
+    "rules.rule_converged: and 2, operand 1": _LATER,
 }
 """Why the search cannot miss a clause, or a function's: the guard's own tests do."""
 GUARDS_TESTS = sorted(

@@ -399,7 +399,7 @@ def test_at_a_terminal_the_deploy_may_ask(up: Engine, keys: str, exit_code: int,
 def test_its_help_needs_nothing_of_the_lab() -> None:
     script = (
         "import sys, stamplab.entry\n"
-        "from stamplab.cli.guard_main import run\n"
+        "from stamplab.cli.guard import run\n"
         "run(['--help'])\n"
         "print(sorted({'git', 'hypothesis', 'docker', 'requests', 'psutil', 'yaml', 'rich', "
         "'stamplab.cli.main', 'stamplab.lab.live'} & set(sys.modules)), file=sys.stderr)"
@@ -413,7 +413,7 @@ def test_its_help_needs_nothing_of_the_lab() -> None:
 def test_its_work_needs_nothing_of_the_lab(up: Engine) -> None:
     script = (
         "import sys, stamplab.entry\n"
-        "from stamplab.cli.guard_main import run\n"
+        "from stamplab.cli.guard import run\n"
         f"print(run(['{APP}', '--quiet', '--', 'true']))\n"
         "unwanted = {'git', 'hypothesis', 'psutil', 'yaml', 'rich'}\n"
         "unwanted |= {'stamplab.cli.main', 'stamplab.lab.live'}\n"

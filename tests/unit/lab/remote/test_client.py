@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from stamplab.harness.guard import Outcome
-from stamplab.harness.guard.deploy_watch import Plan, Watch
-from stamplab.harness.guard.loop import follow
+from stamplab.harness.guard.deploy_watch import DeployWatch, follow
+from stamplab.harness.guard.expectations import WatchPlan
 from stamplab.lab.remote.client import Client, NoAnswer
 from stamplab.lab.remote.endpoint import Endpoint, Tls
 from stamplab.lab.remote.watcher import SwarmWatcher
@@ -133,8 +133,8 @@ def judged(engine: Engine, endpoint: Endpoint) -> Outcome:
     engine.tasks = [task("1", engine.put(APP))]
     engine.containers = {"container-1": container("1")}
     with closing(Client(endpoint)) as client, closing(SwarmWatcher(client, [APP])) as swarm:
-        watch = Watch(
-            Plan(targets=(APP,), deadline_s=swarm.now_s() + 20, deploys=False), swarm.node
+        watch = DeployWatch(
+            WatchPlan(targets=(APP,), deadline_s=swarm.now_s() + 20, deploys=False), swarm.node
         )
         watch.begin(swarm.baseline())
         return follow(swarm, watch).outcome
@@ -159,7 +159,7 @@ def test_a_step_of_the_engines_clock_changes_nothing(engine: Engine) -> None:
         closing(Client(Endpoint(host=engine.address, named_by="a test"))) as client,
         closing(SwarmWatcher(client, [APP])) as swarm,
     ):
-        watch = Watch(Plan(targets=(APP,), deadline_s=20.0, deploys=False), swarm.node)
+        watch = DeployWatch(WatchPlan(targets=(APP,), deadline_s=20.0, deploys=False), swarm.node)
         watch.begin(swarm.baseline())
         engine.say(
             b'{"Type":"service","Action":"update","timeNano":1,'

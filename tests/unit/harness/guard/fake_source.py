@@ -1,13 +1,13 @@
-"""A sight in virtual time: what is seen of a swarm, moment by moment, and what is not."""
+"""A source of snapshots in virtual time: what it shows, moment by moment, and when it is blind."""
 
 from __future__ import annotations
 
 from collections import deque
 from itertools import count
 
-from stamplab.harness.guard.deploy_watch import Plan, Watch
-from stamplab.harness.guard.loop import follow
-from stamplab.harness.guard.stack_verdict import Verdict
+from stamplab.harness.guard.deploy_watch import DeployWatch, follow
+from stamplab.harness.guard.expectations import WatchPlan
+from stamplab.harness.guard.report import StackVerdict
 from stamplab.lab.model.history import Deployed, Observation, ServiceSeen, TasksSeen, placed
 from stamplab.lab.remote import Snapshot
 from tests.builders import deployed as deploy_ended
@@ -26,8 +26,8 @@ Moment = tuple[float, tuple[Observation, ...] | str | Snapshot]
 """When, and what was seen; a text says why nothing could be."""
 
 
-class FakeSight:
-    """Plays moments. A fresh look shows what the last one did, unless sight is lost."""
+class FakeSource:
+    """Plays moments. A fresh look shows what the last one did, unless there is no answer."""
 
     node = NODE
 
@@ -74,13 +74,13 @@ class FakeSight:
         return seen
 
 
-def plan(*targets: str, deadline_s: float = 100.0, **more: object) -> Plan:
-    return Plan(targets=targets or ("shop_app",), deadline_s=deadline_s, **more)  # type: ignore[arg-type]
+def plan(*targets: str, deadline_s: float = 100.0, **more: object) -> WatchPlan:
+    return WatchPlan(targets=targets or ("shop_app",), deadline_s=deadline_s, **more)  # type: ignore[arg-type]
 
 
-def watched(the_plan: Plan, sight: FakeSight) -> tuple[Verdict, float]:
+def watched(the_plan: WatchPlan, sight: FakeSource) -> tuple[StackVerdict, float]:
     """The verdict, and when it was reached."""
-    watch = Watch(the_plan, sight.node)
+    watch = DeployWatch(the_plan, sight.node)
     watch.begin(sight.baseline())
     verdict = follow(sight, watch)
     return verdict, sight.now_s()
