@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from stamplab.lab.support.command_line import SIGNALLED
+from stamplab.lab.errors import SIGNALLED
 
 _END_TIMEOUT_S = 5.0
 _STDERR = 2

@@ -11,19 +11,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from stamplab.cli import Terminated, ending_orderly, exit_code_of, say
 from stamplab.harness.guard import Outcome
 from stamplab.harness.guard.deploy_watch import DeployWatch, follow
 from stamplab.harness.guard.expectations import DeployExpectations, WatchPlan
 from stamplab.harness.guard.report import DeployReport, GuardReport, StackVerdict
-from stamplab.lab.errors import LabError
+from stamplab.lab.errors import SIGNALLED, LabError
 from stamplab.lab.model.history import Deployed
-from stamplab.lab.support.command_line import (
-    SIGNALLED,
-    Terminated,
-    ending_orderly,
-    exit_code_of,
-    say,
-)
 
 if TYPE_CHECKING:
     from stamplab.lab.remote.deploy_command import DeployCommand
