@@ -29,9 +29,9 @@ from stamplab.lab.errors import NotPossibleHere
 from stamplab.lab.live.lab import prepare
 from stamplab.lab.model.swarm import STACK_LABEL
 from stamplab.lab.remote.poll_schedule import CALLS_PER_S
-from tests.live.foreign import Foreign, somebodys_swarm
-from tests.live.guarding import Guarding
 from tests.live.proxy import proxied
+from tests.live.remote_swarm import RemoteSwarm, remote_swarm
+from tests.live.running_guard import RunningGuard
 
 _ROUNDS = 5
 _LATE_GOAL_S = 0.1
@@ -105,7 +105,7 @@ class Measured(msgspec.Struct, frozen=True):
 class Observer:
     """Sees when the swarm said its last word, and since when the last new task runs."""
 
-    def __init__(self, swarm: Foreign, services: Sequence[str], ends: str) -> None:
+    def __init__(self, swarm: RemoteSwarm, services: Sequence[str], ends: str) -> None:
         self._services = services
         self._ends = ends
         self._stopping = threading.Event()
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str]) -> None:
     except NotPossibleHere as reason:
         print(f"not measured: {reason}")
         return
-    with somebodys_swarm(apparatus) as swarm:
+    with remote_swarm(apparatus) as swarm:
         met = [
             _print(case, [_measure(swarm, case, f"b{number}r{one}") for one in range(rounds)])
             for number, case in enumerate(CASES)
@@ -190,7 +190,7 @@ def _print(case: Case, measured: Sequence[Measured]) -> bool:
     return median_s < _LATE_GOAL_S and calls_per_s <= CALLS_PER_S
 
 
-def _measure(swarm: Foreign, case: Case, stack: str) -> Measured:
+def _measure(swarm: RemoteSwarm, case: Case, stack: str) -> Measured:
     services = [f"{stack}_{number}" for number in range(case.services)]
     for service in services:
         swarm.create(service, "--label", f"{STACK_LABEL}={stack}")
@@ -202,9 +202,9 @@ def _measure(swarm: Foreign, case: Case, stack: str) -> Measured:
         tempfile.TemporaryDirectory(prefix="stamplab-") as folder,
         proxied(swarm.url, Path(folder)) as proxy,
         closing(Observer(swarm, services, case.ends)) as observer,
-        Guarding(swarm, "--quiet", stack, "--", *past_the_proxy, host=proxy.address) as guarding,
+        RunningGuard(swarm, "--quiet", stack, "--", *past_the_proxy, host=proxy.address) as running,
     ):
-        report = guarding.end()
+        report = running.end()
         exited_s = time.monotonic()
         decided_s = max(observer.ended_s, observer.running_s + case.hold_s if case.hold_s else 0.0)
         calls = len(proxy.requests)
@@ -217,7 +217,7 @@ def _measure(swarm: Foreign, case: Case, stack: str) -> Measured:
     )
 
 
-def _wait_until_up(swarm: Foreign, service: str) -> None:
+def _wait_until_up(swarm: RemoteSwarm, service: str) -> None:
     while "1/1" not in swarm.docker(
         "service", "ls", "--filter", f"name={service}", "--format", "{{.Replicas}}"
     ):

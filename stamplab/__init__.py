@@ -1,4 +1,4 @@
-"""stamplab: was this upgrade really deployed, and if not, why?
+"""stamplab says whether an upgrade was really deployed, and if not, why.
 
 The public interface is what this module exports:
 

@@ -1,4 +1,4 @@
-"""The convergence guard: was this upgrade really deployed?
+"""The convergence guard, which judges whether an upgrade was really deployed.
 
 It is pure: observations go in, at most one ruling comes out. It never asks, waits or changes
 anything, so the same guard judges a live swarm, a virtual one, and a history read from disk.
