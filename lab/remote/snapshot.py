@@ -1,7 +1,7 @@
 """Reads a snapshot of a swarm: the watched services, all of their tasks, and failed containers.
 
-It takes two calls however many services a stack has (one more for each further stack that is
-named), and one for each task that failed since the snapshot before.
+It takes two calls however many services a stack has: one more for each further stack that is named,
+one more for each task that failed since the snapshot before, and one more after blindness.
 """
 
 from __future__ import annotations
@@ -143,6 +143,9 @@ class SnapshotReader:
         self._failed_before: frozenset[str] | None = None
         """Tasks that had failed at the baseline."""
         self._inspected: set[str] = set()
+        """Tasks whose container was inspected, or is gone."""
+        self._ends: list[ContainerEnded] = []
+        """Ends that no snapshot has shown yet."""
 
     def on_event(self, event: EngineEvent, unix_s: float, now_s: float) -> None:
         """Note what an event tells of a task before the task's own state is listed."""
@@ -159,12 +162,18 @@ class SnapshotReader:
                 break
         else:
             raise NoAnswer("services were removed again and again while their tasks were listed")
-        if after_blindness and not self._all_run(tasks):
+        try:
+            if after_blindness and not self._all_run(tasks):
+                raise NoAnswer(
+                    "the engine is back, but not all containers that it lists as running run"
+                )
+            self._inspect_failed(tasks)
+        except msgspec.MsgspecError as error:
             raise NoAnswer(
-                "the engine is back, but not all containers that it lists as running run"
-            )
-        ends = self._ends_of(tasks)
-        # Remembered only now: a removal is not lost where a call after the first had no answer.
+                f"the engine described a container in a way not understood: {error}"
+            ) from error
+        # Taken only now: no removal and no end is lost where a later call had no answer.
+        ends, self._ends = self._ends, []
         gone = (self.services.keys() | self.targets.service_names) - listed.keys()
         self.services = {name: service for name, (service, _) in listed.items()}
         return [
@@ -217,24 +226,22 @@ class SnapshotReader:
         }
         if not expected:
             return True
-        raw = self._client.get("containers/json", {"id": sorted(expected), "status": ["running"]})
+        raw = self._client.get("containers/json", {"id": sorted(expected)})  # lists running ones
         running = msgspec.json.decode(raw or b"[]", type=list[_ListedContainer])
         return expected <= {container.id for container in running}
 
-    def _ends_of(self, tasks: Sequence[Task]) -> list[ContainerEnded]:
-        """Return the ends of tasks that failed since the baseline, each once."""
+    def _inspect_failed(self, tasks: Sequence[Task]) -> None:
+        """Inspect the containers of tasks that failed since the baseline, each once."""
         failed = [task for task in tasks if task.has_failed and task.container_id]
         if self._failed_before is None:
             self._failed_before = frozenset(task.id for task in failed)
         done = self._failed_before | self._inspected
         due = [task for task in failed if task.id not in done and task.node_id == self._node]
-        ends: list[ContainerEnded] = []
         for task in due[: max(0, _MOST_INSPECTED - len(self._inspected))]:
-            self._inspected.add(task.id)
             raw = self._client.get(f"containers/{task.container_id}/json")
+            self._inspected.add(task.id)
             if raw is not None:
-                ends.append(read_container(raw).ended(self._clock))
-        return ends
+                self._ends.append(read_container(raw).ended(self._clock))
 
 
 class _ListedContainer(msgspec.Struct):

@@ -160,7 +160,7 @@ def test_a_removal_is_not_lost_where_the_engine_fails_between_two_calls(engine: 
         swarm.baseline()
         engine.refuses = "tasks"
         engine.remove(DB)
-        assert until(swarm, lambda seen: bool(seen.no_answer))
+        until(swarm, lambda seen: bool(seen.no_answer))
         engine.refuses = ""
         seen = until(swarm, lambda seen: bool(services_in(seen)))
         assert services_in(seen)[DB] is None
@@ -295,6 +295,22 @@ def test_the_end_of_a_task_that_failed_is_looked_into_once(engine: Engine) -> No
         assert end.finished_s - end.started_s == pytest.approx(2.5)
         swarm.confirm()
     assert engine.requests.count(("GET", "containers/container-1/json")) == 1
+
+
+def test_an_end_is_not_lost_where_the_engine_fails_at_the_next_one(engine: Engine) -> None:
+    app = engine.put(APP)
+    with watching(engine) as swarm:
+        swarm.baseline()
+        engine.tasks = [task(number, app, "failed") for number in ("1", "2")]
+        engine.containers = {
+            f"container-{number}": container(number, runs=False) for number in ("1", "2")
+        }
+        engine.refuses = "containers/container-2/json"
+        until(swarm, lambda seen: bool(seen.no_answer))
+        engine.refuses = ""
+        seen = until(swarm, lambda seen: bool(tasks_in(seen)))
+        ends = [one.what.task_id for one in seen.records if isinstance(one.what, ContainerEnded)]
+        assert ends == ["1", "2"]
 
 
 def test_ends_of_before_and_elsewhere_and_of_told_tasks_are_not_looked_into(engine: Engine) -> None:
