@@ -38,8 +38,8 @@ _LATE_GOAL_S = 0.1
 _OBSERVED_EVERY_S = 0.02
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """An update, and how long the swarm holds it; of so many services, which are a stack."""
+class UpdateCase(msgspec.Struct, frozen=True, kw_only=True):
+    """An update of a stack: its services, its options, and how the swarm ends it."""
 
     name: str
     options: tuple[str, ...]
@@ -50,14 +50,14 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CASES = (
-    Case(
+    UpdateCase(
         name="boot 5 s, monitor 5 s",
         options=("--update-monitor", "5s"),
         behaves={"ready_s": 5},
         ends="completed",
         hold_s=5.0,
     ),
-    Case(
+    UpdateCase(
         name="a stack of three, boot 5 s, monitor 5 s",
         options=("--update-monitor", "5s"),
         behaves={"ready_s": 5},
@@ -65,21 +65,21 @@ CASES = (
         hold_s=5.0,
         services=3,
     ),
-    Case(
+    UpdateCase(
         name="boot 20 s, monitor 5 s",
         options=("--update-monitor", "5s"),
         behaves={"ready_s": 20},
         ends="completed",
         hold_s=5.0,
     ),
-    Case(
+    UpdateCase(
         name="boot 60 s, monitor 5 s",
         options=("--update-monitor", "5s"),
         behaves={"ready_s": 60},
         ends="completed",
         hold_s=5.0,
     ),
-    Case(
+    UpdateCase(
         name="dies after 10 s of its boot, rolled back",
         options=(),
         behaves={"ready_s": 60, "exit_at_s": 10, "exit_code": 3},
@@ -88,8 +88,8 @@ CASES = (
 )
 
 
-class Measured(msgspec.Struct, frozen=True):
-    """One wait."""
+class MeasuredWait(msgspec.Struct, frozen=True):
+    """One run of the guard."""
 
     late_s: float
     waited_s: float
@@ -102,8 +102,8 @@ class Measured(msgspec.Struct, frozen=True):
         return self.calls / self.waited_s
 
 
-class Observer:
-    """Sees when the swarm said its last word, and since when the last new task runs."""
+class UpdateObserver:
+    """Notes when the swarm settled the update, and since when the last new task runs."""
 
     def __init__(self, swarm: RemoteSwarm, services: Sequence[str], ends: str) -> None:
         self._services = services
@@ -123,7 +123,7 @@ class Observer:
             thread.start()
 
     def close(self) -> None:
-        """Stop."""
+        """Stop observing."""
         self._stopping.set()
         self._stream.close()
         for thread in self._threads:
@@ -133,7 +133,7 @@ class Observer:
 
     @property
     def running_s(self) -> float:
-        """Since when all new tasks run that ever did."""
+        """When the last new task came to be RUNNING."""
         return max(self._running_s.values(), default=0.0)
 
     def _tasks(self) -> list[dict[str, Any]]:
@@ -170,7 +170,7 @@ def main(arguments: Sequence[str]) -> None:
     print(f"both goals met in {sum(met)} of {len(met)} cases")
 
 
-def _print(case: Case, measured: Sequence[Measured]) -> bool:
+def _print(case: UpdateCase, measured: Sequence[MeasuredWait]) -> bool:
     """Print a case's figures; return whether both goals are met."""
     late_s = sorted(one.late_s for one in measured)
     waited_s = statistics.median(one.waited_s for one in measured)
@@ -190,7 +190,7 @@ def _print(case: Case, measured: Sequence[Measured]) -> bool:
     return median_s < _LATE_GOAL_S and calls_per_s <= CALLS_PER_S
 
 
-def _measure(swarm: RemoteSwarm, case: Case, stack: str) -> Measured:
+def _measure(swarm: RemoteSwarm, case: UpdateCase, stack: str) -> MeasuredWait:
     services = [f"{stack}_{number}" for number in range(case.services)]
     for service in services:
         swarm.create(service, "--label", f"{STACK_LABEL}={stack}")
@@ -201,7 +201,7 @@ def _measure(swarm: RemoteSwarm, case: Case, stack: str) -> Measured:
     with (
         tempfile.TemporaryDirectory(prefix="stamplab-") as folder,
         proxied(swarm.url, Path(folder)) as proxy,
-        closing(Observer(swarm, services, case.ends)) as observer,
+        closing(UpdateObserver(swarm, services, case.ends)) as observer,
         RunningGuard(swarm, "--quiet", stack, "--", *past_the_proxy, host=proxy.address) as running,
     ):
         report = running.end()
@@ -209,7 +209,7 @@ def _measure(swarm: RemoteSwarm, case: Case, stack: str) -> Measured:
         decided_s = max(observer.ended_s, observer.running_s + case.hold_s if case.hold_s else 0.0)
         calls = len(proxy.requests)
     swarm.docker("service", "rm", *services)
-    return Measured(
+    return MeasuredWait(
         late_s=exited_s - decided_s,
         waited_s=report["waited_s"],
         calls=calls,
