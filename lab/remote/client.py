@@ -27,8 +27,10 @@ _ANY_VERSION = "1.41"
 _TIMEOUT_S = 20
 """No answer takes the engine long; without a bound a dead network would hold the guard."""
 
-_RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
-"""Waits between attempts to open the stream of events, as long as none brings an event."""
+_REOPEN_S = (0.05, 0.1, 0.25)
+"""Waits before a stream of events is opened again, as long as none brings an event."""
+_REFUSED_S = (*_REOPEN_S, 0.5, 1.0, 5.0)
+"""The same where the engine refuses the stream."""
 _END_TIMEOUT_S = 2.0
 
 Filters = Mapping[str, Sequence[str]]
@@ -247,10 +249,12 @@ class EventFollower:
                 return
             self._receive(Disconnected(reason))
             failures = 0 if self._last is not last_before else failures + 1
-            self._stopping.wait(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
+            waits_s = _REFUSED_S if self._stream is None else _REOPEN_S
+            self._stopping.wait(waits_s[min(failures, len(waits_s) - 1)])
 
     def _follow(self) -> str:
         """Follow one stream to its end; return why it ended."""
+        self._stream = None
         try:
             self._stream = self._source.stream(EVENT_FILTERS, _since(self._last))
         except NoAnswer as error:

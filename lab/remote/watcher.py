@@ -14,7 +14,7 @@ from stamplab.lab.model.swarm import SERVICE_NAME_LABEL, SETTLED_STATES, Service
 from stamplab.lab.remote import Snapshot
 from stamplab.lab.remote.client import Client, Connected, Disconnected, EventFollower
 from stamplab.lab.remote.endpoint import Endpoint, find_endpoint
-from stamplab.lab.remote.poll_schedule import PollSchedule
+from stamplab.lab.remote.poll_schedule import POLL_S, PollSchedule
 from stamplab.lab.remote.snapshot import SnapshotReader
 from stamplab.lab.support.clock import Clock
 
@@ -133,10 +133,11 @@ class SwarmWatcher:
                     self._on_event(event, message.unix_ns / _NANOSECONDS)
             case Connected():
                 self._schedule.has_events = True
-                self._schedule.request(now_s)
+                if self._was_cut:  # an engine that was restarted has forgotten its events
+                    self._schedule.request(max(now_s, self._polled_s + POLL_S))
             case Disconnected():
                 if self._schedule.has_events:  # from now on nothing tells of a change
-                    self._schedule.request(now_s)
+                    self._schedule.request(max(now_s, self._polled_s + POLL_S))
                 self._schedule.has_events = False
                 self._was_cut = True
             case Deployed():

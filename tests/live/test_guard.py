@@ -135,7 +135,7 @@ def test_a_stream_that_is_cut_twenty_times_hides_no_rollback(
     swarm: RemoteSwarm, proxy: Proxy
 ) -> None:
     swarm.create("cut")
-    words = swarm.update("cut", exit_at_s=7, exit_code=3, ready_s=20)
+    words = swarm.update("cut", exit_at_s=15, exit_code=3, ready_s=30)
     argv = ("cut", *past_the_proxy(words))
     with RunningGuard(swarm, *argv, host=proxy.address) as running:
         deadline_s = time.monotonic() + 60
