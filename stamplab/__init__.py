@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stamplab.harness.guard.api import NotConverged, guarding
 
+# stamplab is all that can be imported once it is installed (ADR 0054).
 __all__ = ["NotConverged", "guarding"]
 
 _HOME = {

@@ -255,8 +255,9 @@ class DeployWatch:
             if name in stacks and self._watches[name].baseline.service is None:
                 del self._watches[name]
 
+    # What ran may have ended with the engine (ADR 0041).
     def _go_blind(self, reason: str) -> None:
-        # What is not seen is not known to run: each hold begins anew when it is seen again.
+        # What ran may have ended with the engine: each hold begins anew (ADR 0041).
         if not self._no_answer:
             for name, watch in self._watches.items():
                 watch.feed((_record(TasksSeen(service=name, tasks=()), 0.0),))
@@ -281,8 +282,8 @@ def follow(
     """
     on_step(watch)
     while not watch.is_decided:
-        snapshot = source.next(watch.wake_s)
-        if snapshot is None:
+        snapshot = source.next(watch.wake_s)  # an event or a poll ends this wait early (ADR 0056)
+        if snapshot is None:  # time alone decides nothing (ADR 0040)
             watch.feed(source.confirm())
             watch.tick(source.now_s())
         else:

@@ -93,9 +93,9 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
         - Even that is told by the status where the start of this deploy's own update was seen
           before the gap: a later update has another start, or none yet.
 
-        There remains the gap in which this deploy's update began, and which ended with an update
-        over the baseline's spec. It must have been long enough for an update to be accepted, start
-        a task, fail and be undone, and for somebody to deploy again.
+        There remains (ADR 0042) the gap in which this deploy's update began, and which ended with
+        an update over the baseline's spec. It must have been long enough for an update to be
+        accepted, start a task, fail and be undone, and for somebody to deploy again.
         """
         if unwatched_s <= _GAP_S or before is None or after is None:
             return None

@@ -258,6 +258,7 @@ def judge_service(
     )
 
 
+# Unchanged services do not count beside others: ADR 0044.
 def judge_stack(services: Sequence[ServiceVerdict]) -> StackVerdict:
     """Join the verdicts on services.
 

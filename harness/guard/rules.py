@@ -1,7 +1,7 @@
 """The guard's rules, one function each, in the order in which they are asked.
 
-Every rule reads the view, and returns a ruling or passes on. Sources are in docs/ARCHITECTURE.md,
-"What counts as success"; line numbers are those of SwarmKit v2.0.0.
+Every rule reads the view, and returns a ruling or passes on. Sources are in ADR 0049 and ADR 0050;
+line numbers are those of SwarmKit v2.0.0.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def rule_superseded(view: View, _: Expectation) -> Ruling | None:
     return _ruling(view, Outcome.SUPERSEDED, f"another update came in between: {view.other_update}")
 
 
+# What counts as a rollback, and which task is blamed: ADR 0050.
 def rule_rolled_back(view: View, expectation: Expectation) -> Ruling | None:
     """Rule where the swarm put the spec from before the deploy back, labels and all.
 
@@ -138,6 +139,7 @@ def rule_stamp_mismatch(view: View, expectation: Expectation) -> Ruling | None:
     return _ruling(view, Outcome.STAMP_MISMATCH, f"the service's label {'; '.join(wrong)}")
 
 
+# All conditions of success, with their sources: ADR 0049.
 def rule_converged(view: View, expectation: Expectation) -> Ruling | None:
     """Rule where the intended spec stays: its tasks run, and the swarm cannot go back any more.
 
@@ -160,6 +162,7 @@ def rule_converged(view: View, expectation: Expectation) -> Ruling | None:
     return _ruling(view, Outcome.CONVERGED, _describe_success(view, expectation, service, wanted))
 
 
+# Exit code 0 is an end only where no health check can have caused it: ADR 0036.
 def rule_finished(view: View, _: Expectation) -> Ruling | None:
     """Rule where one-shot tasks have done their work, and the swarm starts none of them anew.
 

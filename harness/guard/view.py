@@ -189,6 +189,7 @@ class View:
         wanted = self.service.spec.task_digest if self.service else None
         running = serving_tasks(self.service, self.tasks) if self.service else frozenset()
         if running != self.running:
+            # By the tasks' own stamps: later polls do not make a verdict later (ADR 0047).
             came_s = [since_s.get(task_id, self.now_s) for task_id in running - self.running]
             self.running = running
             self.running_since_s = max([self.running_since_s, *came_s]) if came_s else self.now_s

@@ -60,6 +60,7 @@ class _Info(msgspec.Struct, rename="pascal"):
     swarm: _SwarmInfo = msgspec.field(default_factory=_SwarmInfo)
 
 
+# GET is the only verb (ADR 0037).
 class Client:
     """A connection to one engine. Close it."""
 

@@ -30,7 +30,7 @@ from stamplab.lab.model.swarm import (
     Task,
 )
 from stamplab.lab.remote.client import Client, Filters, NoAnswer
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import WorldClock
 
 Item = TypeVar("Item")
 
@@ -130,7 +130,9 @@ class StartTimes:
 class SnapshotReader:
     """Lists the services of the targets and their tasks, and inspects containers that failed."""
 
-    def __init__(self, client: Client, targets: Sequence[str], clock: Clock, node: str) -> None:
+    def __init__(
+        self, client: Client, targets: Sequence[str], clock: WorldClock, node: str
+    ) -> None:
         self._client = client
         self._clock = clock
         self._node = node

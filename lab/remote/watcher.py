@@ -16,7 +16,7 @@ from stamplab.lab.remote.client import Client, Connected, Disconnected, EventFol
 from stamplab.lab.remote.endpoint import Endpoint, find_endpoint
 from stamplab.lab.remote.poll_schedule import POLL_S, PollSchedule
 from stamplab.lab.remote.snapshot import SnapshotReader
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import WorldClock
 
 FRESH_S = 0.2
 """A snapshot that is no older than this need not be repeated before a ruling."""
@@ -40,7 +40,7 @@ class SwarmWatcher:
     def __init__(self, client: Client, targets: Sequence[str]) -> None:
         """Begin to watch. Raises NotAManager."""
         self._client = client
-        self._clock = Clock()
+        self._clock = WorldClock()
         self.node = client.node_id()
         self._reader = SnapshotReader(client, targets, self._clock, self.node)
         self._schedule = PollSchedule()

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # whoever read it has gone; the exit code says the same
             stream.flush()
-    os._exit(code)  # Python takes a tenth of a second to take itself down
+    os._exit(code)  # faster than Python's own end (ADR 0043)
 
 
 def run(arguments: Sequence[str]) -> int:
