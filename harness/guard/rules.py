@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stamplab.harness.guard.expectations import Expectation
-from stamplab.harness.guard.outcome import Outcome, Ruling
+from stamplab.harness.guard.outcome import OtherUpdateSign, Outcome, Ruling
 from stamplab.harness.guard.view import View, done_tasks, wanted_count
+from stamplab.lab.model.history import OtherUpdate
 from stamplab.lab.model.swarm import Service
 
 Rule = Callable[[View, Expectation], Ruling | None]
@@ -48,7 +49,9 @@ def rule_superseded(view: View, _: Expectation) -> Ruling | None:
     """Rule where somebody else's update came in between: this one cannot be judged any more."""
     if view.other_update is None or view.rolled_back_before_other_update:
         return None
-    return _ruling(view, Outcome.SUPERSEDED, f"another update came in between: {view.other_update}")
+    return _ruling(
+        view, Outcome.SUPERSEDED, f"another update came in between: {view.other_update.value}"
+    )
 
 
 # What counts as a rollback, and which task is blamed: ADR 0050.
@@ -84,7 +87,7 @@ def _describe_rollback_end(view: View, state: str) -> str:
     if view.service is None:
         return "; before its end was seen, the service was removed"
     if view.other_update is not None:
-        return f"; before its end was seen, another update came in: {view.other_update}"
+        return f"; before its end was seen, another update came in: {view.other_update.value}"
     if state == "rollback_paused":
         return "; the rollback itself is paused, for its task failed too"
     if state != "rollback_started":
@@ -316,5 +319,18 @@ def _ruling(view: View, outcome: Outcome, reason: str) -> Ruling:
         service=view.baseline.name,
         failed_task=view.failed_task,
         update_state=view.own_state,
+        other_update=_other_update(view, outcome),
         decided_s=view.now_s,
     )
+
+
+def _other_update(view: View, outcome: Outcome) -> OtherUpdate | None:
+    """Name the other update that a ruling's reason speaks of."""
+    if outcome is Outcome.DEPLOY_FAILED:
+        return None
+    if view.service is None and view.baseline.service is not None:
+        return "removal"
+    if view.other_update is None:
+        return None
+    by_hand = view.other_update is OtherUpdateSign.ROLLED_BACK_BY_HAND
+    return "rollback by hand" if by_hand else "another"

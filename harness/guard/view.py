@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stamplab.harness.guard.expectations import Baseline, update_status_started
+from stamplab.harness.guard.outcome import OtherUpdateSign
 from stamplab.lab.model.history import Deployed, Observation, RecorderLost, ServiceSeen, TasksSeen
 from stamplab.lab.model.swarm import RUNNING, WANTED_STATES, Service, ServiceSpec, Task
-
-_CAME_LATE = "a new spec came after the deploy had returned and brought none"
 
 
 class View:
@@ -27,7 +26,7 @@ class View:
         self.applied: ServiceSpec | None = None
         """The spec that this deploy brought: the first one that is not the baseline's."""
         self.update_started: str | None = None
-        self.other_update: str | None = None
+        self.other_update: OtherUpdateSign | None = None
         """What shows that an update other than this deploy's came in between."""
         self.rolled_back_before_other_update = False
         """Whether the swarm had begun to go back before any other update came in between."""
@@ -139,7 +138,9 @@ class View:
         is_new = self.applied is None and not self.spec_is_baseline
         self.applied = service.spec if is_new else self.applied
         came_late = is_new and was_inspected
-        self.other_update = _CAME_LATE if came_late else self._find_other_update(service)
+        self.other_update = (
+            OtherUpdateSign.CAME_LATE if came_late else self._find_other_update(service)
+        )
         self.rolled_back_before_other_update |= self.other_update is None and self.spec_is_reverted
         if self.own_state is not None and service.update_status is not None:
             self.update_started = service.update_status.started_at
@@ -147,43 +148,42 @@ class View:
             if service.update_status.state != "rollback_paused":
                 self._blamed_task = service.update_status.failed_task or self._blamed_task
 
-    def _find_other_update(self, now: Service) -> str | None:
-        """Say what shows that an update other than this deploy's came in between, if anything."""
+    def _find_other_update(self, now: Service) -> OtherUpdateSign | None:
         if self._service_id not in (None, now.id):
-            return "the service was removed and created anew"
+            return OtherUpdateSign.CREATED_ANEW
         self._service_id = now.id
         return self._other_update_by_status(now) or self._other_update_by_spec(now)
 
-    def _other_update_by_status(self, now: Service) -> str | None:
+    def _other_update_by_status(self, now: Service) -> OtherUpdateSign | None:
         status = now.update_status
         if status is None or self.own_state is None:
             return None
         if status.state.startswith("rollback") and now.previous_spec is not None:
-            return "somebody rolled back by hand: a swarm's own rollback keeps no PreviousSpec"
+            return OtherUpdateSign.ROLLED_BACK_BY_HAND
         if self.update_started not in (None, status.started_at):
-            return "another update was started meanwhile"
+            return OtherUpdateSign.STARTED_MEANWHILE
         return None
 
-    def _other_update_by_spec(self, now: Service) -> str | None:
+    def _other_update_by_spec(self, now: Service) -> OtherUpdateSign | None:
         if self.applied is None:
             return self._other_update_of_same_spec(now)
         base, previous = self.baseline.spec, now.previous_spec
         if now.spec.digest != self.applied.digest:
             if not self.spec_is_baseline:
-                return "the spec is neither the deploy's nor the one before it"
-            return "the spec from before the deploy was deployed again" if previous else None
+                return OtherUpdateSign.THIRD_SPEC
+            return OtherUpdateSign.DEPLOYED_BACK if previous else None
         if previous is not None and (base is None or previous.digest != base.digest):
-            return "PreviousSpec is not the spec from before the deploy"
+            return OtherUpdateSign.OTHER_PREVIOUS_SPEC
         if now.update_status is None and self.update_started is not None:
-            return "the update status was cleared: the service was updated again"
+            return OtherUpdateSign.STATUS_CLEARED
         return None
 
-    def _other_update_of_same_spec(self, now: Service) -> str | None:
-        """Say the same as long as the spec has always been the one from before the deploy."""
+    def _other_update_of_same_spec(self, now: Service) -> OtherUpdateSign | None:
+        """Find the same as long as the spec has always been the one from before the deploy."""
         before = self.baseline.service
         if before is None or now.previous_spec in (None, before.spec, before.previous_spec):
             return None
-        return "the spec from before the deploy was deployed again over another"
+        return OtherUpdateSign.DEPLOYED_OVER_ANOTHER
 
     def _note_running(self, since_s: Mapping[str, float]) -> None:
         wanted = self.service.spec.task_digest if self.service else None

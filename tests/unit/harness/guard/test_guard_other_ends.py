@@ -59,6 +59,7 @@ def test_a_service_that_is_not_there_after_the_deploy_is_removed(before: Service
     ruling = rule(before, story)
     assert (ruling.outcome, ruling.decided_s) == (Outcome.REMOVED, 1)
     assert ruling.reason == f"there is no service {NAME} (any more)"
+    assert ruling.other_update == (None if before is None else "removal")
 
 
 def test_a_service_removed_during_the_hold() -> None:
