@@ -5,6 +5,9 @@ is never a verdict about a deployment: a lab that fails knows nothing about the 
 verdict is *unknown*.
 """
 
+SIGNALLED = 128
+"""A program that a signal has ended has this plus the signal's number as its exit code."""
+
 
 class LabError(Exception):
     """The apparatus failed: nothing is known about the upgrade. Exit code 2 (unknown)."""

@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line and exit."""
     if sys.argv[1:2] == ["guard"]:
-        from stamplab.cli.guard_main import main as guard
+        from stamplab.cli.guard import main as guard
 
         guard(sys.argv[2:])
     else:

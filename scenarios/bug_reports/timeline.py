@@ -8,7 +8,8 @@ import msgspec
 
 from stamplab.harness.checks.deploy_ground_truth import Observer, Truth
 from stamplab.harness.guard import Outcome, Ruling
-from stamplab.harness.guard.report import Report
+from stamplab.harness.guard.report import GuardReport
+from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import CommandRan, Record
 from stamplab.lab.model.service_spec import Wanted
 from stamplab.lab.model.swarm import Service, Task
@@ -51,9 +52,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         assert isinstance(record.what, CommandRan)  # noqa: S101 - that is its end
         ran = record.what
         try:
-            said = msgspec.json.decode(ran.output, type=Report)
+            said = GuardReport.from_json(ran.output)
             outcome, reason, api_calls = Outcome(said.outcome), said.reason, said.api_calls
-        except (msgspec.MsgspecError, ValueError):
+        except (LabError, msgspec.MsgspecError, ValueError):
             outcome, reason, api_calls = Outcome.UNKNOWN, ran.output.strip(), 0
         return Command(
             outcome=outcome,

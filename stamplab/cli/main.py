@@ -15,6 +15,7 @@ import click
 from rich.text import Text
 
 from stamplab.claims.discourse_plan import CLAIMS, Choice
+from stamplab.cli import ending_orderly, exit_code_of, say
 from stamplab.cli.abra import abra as abra_command
 from stamplab.cli.bug_reports import list_, record
 from stamplab.cli.doctor import doctor
@@ -46,7 +47,6 @@ from stamplab.lab.faults.memory_pressure import Ample, Squeeze
 from stamplab.lab.live.inventory import inventory
 from stamplab.lab.live.lab import end_lab
 from stamplab.lab.recipe.trust import Grant
-from stamplab.lab.support.command_line import ending_orderly, exit_code_of, say
 from stamplab.render import Screen, print_report, show_inventory
 from stamplab.runner.evidence import stamplab_version
 from stamplab.runner.worlds import Which

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from stamplab.harness.guard import Outcome
-from stamplab.harness.guard.deploy_watch import Plan, Watch
-from stamplab.harness.guard.expectations import Wanted
-from stamplab.harness.guard.stack_verdict import Verdict
+from stamplab.harness.guard.deploy_watch import DeployWatch
+from stamplab.harness.guard.expectations import DeployExpectations, WatchPlan
+from stamplab.harness.guard.report import StackVerdict
 from stamplab.lab.model.history import Observation
 from stamplab.lab.model.swarm import STACK_LABEL, Service, ServiceSpec, Task
 from tests.builders import (
@@ -27,7 +27,7 @@ from tests.builders import (
     status,
     task,
 )
-from tests.unit.harness.guard.sights import FakeSight, Moment, ended, look, plan, watched
+from tests.unit.harness.guard.fake_source import FakeSource, Moment, ended, look, plan, watched
 
 OLD, NEW = task("old"), task("new", HEAD)
 BEFORE = (seen(service()), listed(OLD))
@@ -42,11 +42,11 @@ PLAN = plan()
 HOLD_S = 5.0
 
 
-def upgrade(*moments: Moment) -> FakeSight:
-    return FakeSight(BEFORE, (1.0, ended()), (1.1, BOOTING), *moments)
+def upgrade(*moments: Moment) -> FakeSource:
+    return FakeSource(BEFORE, (1.0, ended()), (1.1, BOOTING), *moments)
 
 
-def ruled(sight: FakeSight, the_plan: Plan = PLAN) -> tuple[Outcome, float]:
+def ruled(sight: FakeSource, the_plan: WatchPlan = PLAN) -> tuple[Outcome, float]:
     verdict, at_s = watched(the_plan, sight)
     return verdict.outcome, round(at_s, 3)
 
@@ -95,7 +95,7 @@ def test_a_rollback_is_told_with_the_failed_tasks_words() -> None:
 
 @pytest.mark.parametrize(("code", "said"), [(1, "no such network"), (137, "what stands above")])
 def test_a_deploy_that_fails_is_ruled_at_once(code: int, said: str) -> None:
-    sight = FakeSight(BEFORE, (1.0, ended(code, said)), (2.0, UP), (9.0, DONE))
+    sight = FakeSource(BEFORE, (1.0, ended(code, said)), (2.0, UP), (9.0, DONE))
     verdict, at_s = watched(PLAN, sight)
     assert (verdict.outcome, at_s) == (Outcome.DEPLOY_FAILED, 1.0)
     assert f"exit code {code} and said: {said}" in verdict.reason
@@ -103,32 +103,32 @@ def test_a_deploy_that_fails_is_ruled_at_once(code: int, said: str) -> None:
 
 def test_nothing_is_concluded_before_the_deploy_has_ended() -> None:
     """Not even at the deadline: whoever runs it kills it then, and says so."""
-    sight = FakeSight(BEFORE, (2.0, UP), (30.0, DONE), (120.0, ended(143, "nothing")))
+    sight = FakeSource(BEFORE, (2.0, UP), (30.0, DONE), (120.0, ended(143, "nothing")))
     assert ruled(sight) == (Outcome.DEPLOY_FAILED, 120.0)
 
 
 def test_what_was_seen_while_the_deploy_ran_counts() -> None:
     """It waits by itself until the swarm has rolled back, and then says that all is well."""
-    sight = FakeSight(BEFORE, (1.0, BOOTING), (4.0, BACK), (9.0, ended()), (9.0, BACK))
+    sight = FakeSource(BEFORE, (1.0, BOOTING), (4.0, BACK), (9.0, ended()), (9.0, BACK))
     assert ruled(sight) == (Outcome.ROLLED_BACK, 9.0)
-    sight = FakeSight(BEFORE, (1.0, UP), (6.5, DONE), (9.0, ended()), (9.0, DONE))
+    sight = FakeSource(BEFORE, (1.0, UP), (6.5, DONE), (9.0, ended()), (9.0, DONE))
     assert ruled(sight) == (Outcome.CONVERGED, 9.0)
 
 
 def test_another_deploy_that_came_first_is_seen_though_ours_still_ran() -> None:
     third = (seen(service(THIRD, BASE)), listed(OLD))
     ours = (seen(service(HEAD, THIRD, "updating")), listed(OLD))
-    sight = FakeSight(BEFORE, (1.0, third), (2.0, ours), (3.0, ended()), (3.0, ours))
+    sight = FakeSource(BEFORE, (1.0, third), (2.0, ours), (3.0, ended()), (3.0, ours))
     assert ruled(sight) == (Outcome.SUPERSEDED, 3.0)
 
 
 def test_unchanged_and_labels_only_and_scaled_to_zero_are_told_apart() -> None:
-    same = FakeSight(BEFORE, (6.0, ended()), (6.0, BEFORE))
+    same = FakeSource(BEFORE, (6.0, ended()), (6.0, BEFORE))
     labels = (seen(service(RELABELLED, BASE)), listed(OLD))
     none = spec("base", replicas=0)
     zero = (seen(service(none, BASE)), listed())
     for after, how in ((BEFORE, "unchanged"), (labels, "labels only"), (zero, "scaled to zero")):
-        same = FakeSight(BEFORE, (6.0, ended()), (6.0, after))
+        same = FakeSource(BEFORE, (6.0, ended()), (6.0, after))
         verdict, _ = watched(PLAN, same)
         assert verdict.is_success
         assert [one.how for one in verdict.services] == [how]
@@ -137,14 +137,14 @@ def test_unchanged_and_labels_only_and_scaled_to_zero_are_told_apart() -> None:
 def test_created_removed_and_never_there() -> None:
     nothing = (seen(None),)
     there = (seen(service(HEAD)), listed(NEW))
-    created, at_s = watched(PLAN, FakeSight(nothing, (1.0, ended()), (1.1, there)))
+    created, at_s = watched(PLAN, FakeSource(nothing, (1.0, ended()), (1.1, there)))
     assert (created.outcome, created.services[0].how, at_s) == (Outcome.CONVERGED, "created", 6.1)
     removed, _ = watched(PLAN, upgrade((3.0, nothing)))
     assert removed.outcome is Outcome.REMOVED
     assert "there is no service shop_app (any more)" in removed.reason
     never, _ = watched(
         plan("shop"),
-        FakeSight((seen(None, name="shop"),), (1.0, ended()), (1.1, (seen(None, name="shop"),))),
+        FakeSource((seen(None, name="shop"),), (1.0, ended()), (1.1, (seen(None, name="shop"),))),
     )
     assert never.outcome is Outcome.REMOVED
     assert never.reason == "shop: removed: there is no service and no stack shop"
@@ -169,7 +169,7 @@ def test_the_last_task_that_failed_before_the_deploy_is_not_to_blame() -> None:
         seen(service(BASE, None, "rollback_completed")),
         listed(OLD, old_failure, task("new", HEAD, "failed", error="a new error")),
     )
-    verdict, _ = watched(PLAN, FakeSight(before, (1.0, ended()), (1.2, BOOTING), (4.0, back)))
+    verdict, _ = watched(PLAN, FakeSource(before, (1.0, ended()), (1.2, BOOTING), (4.0, back)))
     assert verdict.services[0].failure is not None
     assert verdict.services[0].failure.task == "new"
 
@@ -189,7 +189,7 @@ def test_whoever_is_blind_at_the_deadline_knows_nothing_and_says_why() -> None:
 
 
 def test_blind_from_the_deploys_end_on() -> None:
-    verdict, at_s = watched(PLAN, FakeSight(BEFORE, (1.0, ended()), (1.0, "gone for good")))
+    verdict, at_s = watched(PLAN, FakeSource(BEFORE, (1.0, ended()), (1.0, "gone for good")))
     assert (verdict.outcome, at_s) == (Outcome.UNKNOWN, 100.0)
     assert "gone for good" in verdict.reason
 
@@ -222,7 +222,7 @@ def at_version(what: Service, version: int) -> Service:
 def test_a_gap_in_which_the_update_began_and_may_have_been_anothers_is_unknown() -> None:
     after = (seen(at_version(service(HEAD, BASE, "completed"), 9)), listed(NEW))
     gap = look(*after, at=20.0, unwatched_s=18.0)
-    verdict, at_s = watched(PLAN, FakeSight(BEFORE, (20.0, ended()), (20.0, gap)))
+    verdict, at_s = watched(PLAN, FakeSource(BEFORE, (20.0, ended()), (20.0, gap)))
     assert (verdict.outcome, at_s) == (Outcome.UNKNOWN, 20.0)
     assert "for 18.0 s nothing was seen" in verdict.reason
 
@@ -236,7 +236,7 @@ def test_a_gap_after_the_update_began_hides_nothing() -> None:
 def test_a_rollback_in_a_gap_is_a_rollback() -> None:
     after = (seen(at_version(service(BASE, None, "rollback_completed"), 9)), *BACK[1:])
     gap = look(*after, at=20.0, unwatched_s=18.0)
-    assert ruled(FakeSight(BEFORE, (20.0, ended()), (20.0, gap)))[0] is Outcome.ROLLED_BACK
+    assert ruled(FakeSource(BEFORE, (20.0, ended()), (20.0, gap)))[0] is Outcome.ROLLED_BACK
 
 
 # Without a deploy.
@@ -262,14 +262,14 @@ LAST = plan(deploys=False)
 def test_without_a_deploy_the_last_update_is_judged(
     now: Service | None, tasks: tuple[Task, ...], outcome: Outcome
 ) -> None:
-    verdict, _ = watched(LAST, FakeSight((seen(now), listed(*tasks))))
+    verdict, _ = watched(LAST, FakeSource((seen(now), listed(*tasks))))
     assert verdict.outcome is outcome
 
 
 def test_without_a_deploy_expectations_hold_all_the_same() -> None:
     now = (seen(service(HEAD, BASE, "completed")), listed(NEW))
-    wrong = plan(deploys=False, wanted=Wanted(labels={STAMP: "other"}))
-    assert watched(wrong, FakeSight(now))[0].outcome is Outcome.STAMP_MISMATCH
+    wrong = plan(deploys=False, expected=DeployExpectations(labels={STAMP: "other"}))
+    assert watched(wrong, FakeSource(now))[0].outcome is Outcome.STAMP_MISMATCH
 
 
 # Stacks.
@@ -311,8 +311,8 @@ APP_DONE = app(S_HEAD, S_BASE, "completed", NEW)
 APP_BACK = app(S_BASE, None, "rollback_completed", OLD, task("new", HEAD, "failed"))
 
 
-def of_both(*moments: Moment) -> Verdict:
-    return watched(WHOLE, FakeSight(STACK_BEFORE, (1.0, ended()), *moments))[0]
+def of_both(*moments: Moment) -> StackVerdict:
+    return watched(WHOLE, FakeSource(STACK_BEFORE, (1.0, ended()), *moments))[0]
 
 
 def test_a_stack_that_converged_says_how_each_service_did() -> None:
@@ -343,10 +343,10 @@ def test_the_same_failure_of_all_is_that_failure() -> None:
 def test_a_service_that_the_deploy_brings_is_watched_and_a_later_one_is_not() -> None:
     before = app(S_BASE, None, None, OLD)
     with_db = both(APP_DONE, db(S_HEAD), NEW)
-    sight = FakeSight(before, (1.0, ended()), (2.0, with_db))
+    sight = FakeSource(before, (1.0, ended()), (2.0, with_db))
     verdict, _ = watched(WHOLE, sight)
     assert {one.name: one.how for one in verdict.services} == {NAME: "updated", DB: "created"}
-    sight = FakeSight(before, (1.0, ended()), (2.0, APP_DONE), (3.0, with_db))
+    sight = FakeSource(before, (1.0, ended()), (2.0, APP_DONE), (3.0, with_db))
     verdict, _ = watched(WHOLE, sight)
     assert [one.name for one in verdict.services] == [NAME]
 
@@ -354,7 +354,7 @@ def test_a_service_that_the_deploy_brings_is_watched_and_a_later_one_is_not() ->
 def test_a_service_that_comes_while_the_deploy_runs_is_watched() -> None:
     before = app(S_BASE, None, None, OLD)
     with_db = both(APP_DONE, db(S_HEAD), NEW)
-    sight = FakeSight(before, (1.0, with_db), (2.0, ended()), (2.0, with_db))
+    sight = FakeSource(before, (1.0, with_db), (2.0, ended()), (2.0, with_db))
     assert {one.name for one in watched(WHOLE, sight)[0].services} == {NAME, DB}
 
 
@@ -362,20 +362,20 @@ def test_a_service_that_comes_while_the_deploy_runs_is_watched() -> None:
 def test_a_sibling_that_goes_is_pruned_only_where_the_deploy_prunes(
     *, prunes: bool, outcome: Outcome
 ) -> None:
-    sight = FakeSight(STACK_BEFORE, (1.0, ended()), (2.0, both(APP_DONE, None)))
+    sight = FakeSource(STACK_BEFORE, (1.0, ended()), (2.0, both(APP_DONE, None)))
     verdict, _ = watched(plan(STACK, prunes=prunes), sight)
     assert verdict.outcome is outcome
 
 
 def test_a_named_service_that_goes_is_removed_whatever_is_pruned() -> None:
-    sight = FakeSight(BEFORE, (1.0, ended()), (2.0, (seen(None),)))
+    sight = FakeSource(BEFORE, (1.0, ended()), (2.0, (seen(None),)))
     assert watched(plan(prunes=True), sight)[0].outcome is Outcome.REMOVED
 
 
 def test_a_stack_that_was_not_there_is_found_by_its_services() -> None:
     nothing = (seen(None, name=STACK),)
     there = (*app(S_HEAD, None, None, NEW),)
-    verdict, _ = watched(WHOLE, FakeSight(nothing, (1.0, ended()), (1.5, there)))
+    verdict, _ = watched(WHOLE, FakeSource(nothing, (1.0, ended()), (1.5, there)))
     assert verdict.is_success
     assert [one.name for one in verdict.services] == [NAME]
 
@@ -385,12 +385,12 @@ def test_a_label_counts_for_the_services_that_carry_it() -> None:
     before = both(app(S_BASE, None, None, OLD), db(unstamped), OLD)
     after = both(APP_DONE, db(unstamped), OLD)
     for value, outcome in (("head", Outcome.CONVERGED), ("other", Outcome.MIXED)):
-        the_plan = plan(STACK, wanted=Wanted(labels={STAMP: value}))
-        verdict, _ = watched(the_plan, FakeSight(before, (1.0, ended()), (2.0, after)))
+        the_plan = plan(STACK, expected=DeployExpectations(labels={STAMP: value}))
+        verdict, _ = watched(the_plan, FakeSource(before, (1.0, ended()), (2.0, after)))
         expected = Outcome.STAMP_MISMATCH if value == "other" else outcome
         assert verdict.outcome is expected
-    the_plan = plan(STACK, wanted=Wanted(labels={"nowhere": "x"}))
-    verdict, _ = watched(the_plan, FakeSight(before, (1.0, ended()), (2.0, after)))
+    the_plan = plan(STACK, expected=DeployExpectations(labels={"nowhere": "x"}))
+    verdict, _ = watched(the_plan, FakeSource(before, (1.0, ended()), (2.0, after)))
     assert verdict.outcome is Outcome.STAMP_MISMATCH
     assert verdict.reason == "no service carries the label nowhere"
 
@@ -398,7 +398,7 @@ def test_a_label_counts_for_the_services_that_carry_it() -> None:
 def test_one_that_is_unknown_makes_all_unknown() -> None:
     later = at_version(db(S_HEAD, S_BASE, "completed"), 9)
     gap = look(*both(APP_BACK, later, NEW), at=4.5, unwatched_s=3.5)
-    verdict, _ = watched(WHOLE, FakeSight(STACK_BEFORE, (1.0, ended()), (4.5, gap)))
+    verdict, _ = watched(WHOLE, FakeSource(STACK_BEFORE, (1.0, ended()), (4.5, gap)))
     assert verdict.outcome is Outcome.UNKNOWN
     assert f"{DB}: unknown" in verdict.reason
     assert f"{NAME}: rolled back" in verdict.reason
@@ -408,7 +408,7 @@ def test_one_that_is_unknown_makes_all_unknown() -> None:
 
 
 def test_it_says_what_it_waits_for() -> None:
-    watch = Watch(PLAN, "here")
+    watch = DeployWatch(PLAN, "here")
     watch.begin(look(*BEFORE))
     assert watch.waiting_for == {NAME: "the deploy command has not returned"}
     assert watch.services == [NAME]

@@ -11,10 +11,10 @@ import pytest
 from stamplab.lab.errors import UsageError
 from stamplab.lab.model.history import ContainerEnded, Deployed, EngineEvent, ServiceSeen, TasksSeen
 from stamplab.lab.model.swarm import Service
-from stamplab.lab.remote.client import Client, NotAManager, Silent
+from stamplab.lab.remote import Snapshot, watcher
+from stamplab.lab.remote.client import Client, NoAnswer, NotAManager
 from stamplab.lab.remote.endpoint import Endpoint
-from stamplab.lab.remote.snapshot import Seen
-from stamplab.lab.remote.watcher import ForeignSwarm
+from stamplab.lab.remote.watcher import SwarmWatcher
 from tests.unit.lab.remote.engine import Engine, container, task
 
 APP, DB = "shop_app", "shop_db"
@@ -23,16 +23,16 @@ PATIENCE_S = 30.0
 
 
 @contextmanager
-def watching(engine: Engine, *targets: str) -> Iterator[ForeignSwarm]:
+def watching(engine: Engine, *targets: str) -> Iterator[SwarmWatcher]:
     with closing(Client(Endpoint(host=engine.address, named_by="a test"))) as client:
-        swarm = ForeignSwarm(client, targets or (APP,))
+        swarm = SwarmWatcher(client, targets or (APP,))
         try:
             yield swarm
         finally:
             swarm.close()
 
 
-def services_in(seen: Seen) -> dict[str, Service | None]:
+def services_in(seen: Snapshot) -> dict[str, Service | None]:
     return {
         record.what.name: record.what.service
         for record in seen.records
@@ -40,7 +40,7 @@ def services_in(seen: Seen) -> dict[str, Service | None]:
     }
 
 
-def tasks_in(seen: Seen) -> dict[str, tuple[str, ...]]:
+def tasks_in(seen: Snapshot) -> dict[str, tuple[str, ...]]:
     return {
         record.what.service: tuple(one.state for one in record.what.tasks)
         for record in seen.records
@@ -48,7 +48,7 @@ def tasks_in(seen: Seen) -> dict[str, tuple[str, ...]]:
     }
 
 
-def until(swarm: ForeignSwarm, holds: Callable[[Seen], bool]) -> Seen:
+def until(swarm: SwarmWatcher, holds: Callable[[Snapshot], bool]) -> Snapshot:
     """Wait until something is seen for which it holds."""
     deadline_s = swarm.now_s() + PATIENCE_S
     while (seen := swarm.next(deadline_s)) is not None:
@@ -126,10 +126,10 @@ def test_events_of_others_are_none_of_ours(engine: Engine) -> None:
             engine.put(name)
         engine.happen("start", "x", "other")
         engine.happen("start", "1", APP)
-        seen = until(swarm, lambda _: True)
-        (record,) = seen.records
-        assert isinstance(record.what, EngineEvent)
-        assert record.what.attributes["com.docker.swarm.service.name"] == APP
+        seen = until(swarm, lambda seen: bool(seen.records))
+        events = [one.what for one in seen.records if isinstance(one.what, EngineEvent)]
+        (event,) = events
+        assert event.attributes["com.docker.swarm.service.name"] == APP
 
 
 def test_a_removed_service_is_seen_to_be_gone(engine: Engine) -> None:
@@ -153,6 +153,19 @@ def test_the_deploys_end_is_handed_on_and_has_all_looked_at(engine: Engine) -> N
         assert services_in(until(swarm, lambda _: True)).keys() == {APP}
 
 
+def test_a_removal_is_not_lost_where_the_engine_fails_between_two_calls(engine: Engine) -> None:
+    for name in (APP, DB):
+        engine.put(name, labels=OF_STACK)
+    with watching(engine, "shop") as swarm:
+        swarm.baseline()
+        engine.refuses = "tasks"
+        engine.remove(DB)
+        until(swarm, lambda seen: bool(seen.no_answer))
+        engine.refuses = ""
+        seen = until(swarm, lambda seen: bool(services_in(seen)))
+        assert services_in(seen)[DB] is None
+
+
 def test_a_task_that_has_died_does_not_run_though_it_is_listed_so(engine: Engine) -> None:
     """Its agent has not reported yet: a hold that ends just then must not end well."""
     app = engine.put(APP)
@@ -160,8 +173,8 @@ def test_a_task_that_has_died_does_not_run_though_it_is_listed_so(engine: Engine
     with watching(engine) as swarm:
         assert tasks_in(swarm.baseline()) == {APP: ("running",)}
         engine.happen("die", "1")
-        until(swarm, lambda seen: bool(seen.records))
-        assert tasks_in(swarm.confirm()) == {APP: ()}
+        seen = until(swarm, lambda seen: bool(tasks_in(seen)))
+        assert tasks_in(seen) == {APP: ()}
         engine.tasks = [task("1", app, "failed")]
         seen = until(swarm, lambda seen: tasks_in(seen) == {APP: ("failed",)})
         assert seen.records
@@ -191,7 +204,7 @@ def test_what_runs_after_blindness_has_to_be_seen_to_run(engine: Engine) -> None
         until(swarm, lambda seen: bool(tasks_in(seen)))
         engine.is_down = True
         time.sleep(0.25)
-        assert swarm.confirm().blind
+        assert swarm.confirm().no_answer
         engine.is_down = False
         seen = until(swarm, lambda seen: bool(tasks_in(seen)))
         sinces = [
@@ -200,69 +213,71 @@ def test_what_runs_after_blindness_has_to_be_seen_to_run(engine: Engine) -> None
         assert sinces == [{}]
 
 
-def test_while_an_update_is_in_course_its_tasks_are_not_asked_for(engine: Engine) -> None:
+def test_a_snapshot_shows_the_tasks_too_whatever_is_written(engine: Engine) -> None:
     before = engine.put(APP)
     with watching(engine) as swarm:
         swarm.baseline()
-        engine.put(APP, task="head", previous=before, state="updating")
-        swarm.deployed(Deployed(stack="shop", exit_code=0, output=""))
-        seen = until(swarm, lambda seen: bool(services_in(seen)))
-        assert tasks_in(seen) == {}
-        engine.put(APP, task="head", previous=before, state="completed")
-        seen = until(swarm, lambda seen: bool(services_in(seen)))
-        assert tasks_in(seen) == {APP: ()}
+        for state in (None, "updating", "completed"):
+            engine.put(APP, task="head", previous=before, state=state)
+            seen = until(swarm, lambda seen: bool(services_in(seen)))
+            assert tasks_in(seen) == {APP: ()}
 
 
-def test_a_deploy_that_changes_no_task_has_the_tasks_looked_at(engine: Engine) -> None:
-    before = engine.put(APP)
+def test_tasks_elsewhere_are_seen_though_no_event_tells_of_them(engine: Engine) -> None:
+    app = engine.put(APP)
     with watching(engine) as swarm:
         swarm.baseline()
-        engine.put(APP, labels={"stamp": "head"}, previous=before)
-        seen = until(swarm, lambda seen: bool(services_in(seen)))
-        assert tasks_in(seen) == {APP: ()}
+        engine.tasks = [task("1", app, "failed", node="elsewhere")]
+        until(swarm, lambda seen: tasks_in(seen) == {APP: ("failed",)})
 
 
-def test_where_tasks_may_run_elsewhere_they_are_asked_for(engine: Engine) -> None:
-    """Nothing would tell of them there, nor that they have to be asked for now and then."""
-    engine.info["Swarm"]["Nodes"] = 2
-    before = engine.put(APP)
-    with watching(engine) as swarm:
-        swarm.baseline()
-        engine.put(APP, task="head", previous=before, state="updating")
-        seen = until(swarm, lambda seen: bool(services_in(seen)))
-        assert tasks_in(seen) == {APP: ()}
-
-
-def test_of_a_stack_nothing_is_asked_for_before_the_last_service_is_completed(
-    engine: Engine,
+@pytest.mark.parametrize("services", [1, 40])
+def test_a_snapshot_takes_two_calls_whatever_the_size_of_a_stack(
+    engine: Engine, services: int
 ) -> None:
+    made = [engine.put(f"shop_{number}", labels=OF_STACK) for number in range(services)]
+    engine.tasks = [task(f"of-{one['ID']}", one) for one in made]
+    with watching(engine, "shop") as swarm:
+        swarm.baseline()
+        engine.happen("start", "x", "shop_0")
+        calls = swarm.calls
+        seen = until(swarm, lambda seen: bool(services_in(seen)))
+        assert len(tasks_in(seen)) == services
+        assert swarm.calls == calls + 2
+
+
+def test_the_last_update_of_a_stack_that_settles_is_seen_at_once(engine: Engine) -> None:
+    """The others need no snapshot of their own: nothing is ruled without the last."""
     for name in (APP, DB):
         engine.put(name, labels=OF_STACK)
     with watching(engine, "shop") as swarm:
         swarm.baseline()
         for name in (APP, DB):
             engine.put(name, labels=OF_STACK, task="head", state="updating")
-        until(swarm, lambda seen: len(services_in(seen)) == 2)
+        until(
+            swarm, lambda seen: all(one and one.is_in_update for one in services_in(seen).values())
+        )
         calls = swarm.calls
-        engine.put(APP, labels=OF_STACK, task="head", state="completed")
-        until_s = swarm.now_s() + 0.5
-        while (seen := swarm.next(until_s)) is not None:
-            assert services_in(seen) == {}
-        assert swarm.calls == calls
-        engine.put(DB, labels=OF_STACK, task="head", state="completed")
+        for name in (APP, DB):
+            engine.put(name, labels=OF_STACK, task="head", state="completed")
         seen = until(swarm, lambda seen: bool(services_in(seen)))
         states = {name: one.update_state for name, one in services_in(seen).items() if one}
         assert states == {APP: "completed", DB: "completed"}
-        assert tasks_in(seen).keys() == {APP, DB}
+        assert swarm.calls == calls + 2
 
 
-def test_a_look_is_not_fresh_when_something_was_announced_since(engine: Engine) -> None:
-    engine.put(APP)
+def test_a_snapshot_is_not_fresh_once_an_event_has_come(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "FRESH_S", PATIENCE_S)
+    engine.put(APP, state="updating")  # an update says its own end: a start is no cause to look
     with watching(engine) as swarm:
         swarm.baseline()
-        engine.happen("start", "1")
-        until(swarm, lambda seen: bool(seen.records))
-        assert services_in(swarm.confirm()).keys() == {APP}
+        assert swarm.confirm() == Snapshot()
+        while not services_in(swarm.confirm()):
+            assert swarm.now_s() < PATIENCE_S
+            engine.happen("start", "1")
+            swarm.next(swarm.now_s() + 0.01)
 
 
 def test_the_end_of_a_task_that_failed_is_looked_into_once(engine: Engine) -> None:
@@ -280,6 +295,22 @@ def test_the_end_of_a_task_that_failed_is_looked_into_once(engine: Engine) -> No
         assert end.finished_s - end.started_s == pytest.approx(2.5)
         swarm.confirm()
     assert engine.requests.count(("GET", "containers/container-1/json")) == 1
+
+
+def test_an_end_is_not_lost_where_the_engine_fails_at_the_next_one(engine: Engine) -> None:
+    app = engine.put(APP)
+    with watching(engine) as swarm:
+        swarm.baseline()
+        engine.tasks = [task(number, app, "failed") for number in ("1", "2")]
+        engine.containers = {
+            f"container-{number}": container(number, runs=False) for number in ("1", "2")
+        }
+        engine.refuses = "containers/container-2/json"
+        until(swarm, lambda seen: bool(seen.no_answer))
+        engine.refuses = ""
+        seen = until(swarm, lambda seen: bool(tasks_in(seen)))
+        ends = [one.what.task_id for one in seen.records if isinstance(one.what, ContainerEnded)]
+        assert ends == ["1", "2"]
 
 
 def test_ends_of_before_and_elsewhere_and_of_told_tasks_are_not_looked_into(engine: Engine) -> None:
@@ -309,7 +340,7 @@ def test_a_fresh_look_is_not_had_twice(engine: Engine) -> None:
     with watching(engine) as swarm:
         swarm.baseline()
         calls = swarm.calls
-        assert swarm.confirm() == Seen()
+        assert swarm.confirm() == Snapshot()
         assert swarm.calls == calls
         time.sleep(0.25)
         assert services_in(swarm.confirm()).keys() == {APP}
@@ -397,10 +428,10 @@ def test_an_engine_that_goes_down_is_said_to_be_away_and_seen_again(engine: Engi
         swarm.baseline()
         engine.is_down = True
         engine.cut()
-        seen = until(swarm, lambda seen: bool(seen.blind))
-        assert "not a swarm manager" in seen.blind
+        seen = until(swarm, lambda seen: bool(seen.no_answer))
+        assert "not a swarm manager" in seen.no_answer
         assert swarm.is_blind
-        assert swarm.confirm().blind
+        assert swarm.confirm().no_answer
         engine.is_down = False
         seen = until(swarm, lambda seen: bool(services_in(seen)))
         assert seen.unwatched_s > 0
@@ -418,10 +449,10 @@ def test_what_a_manager_says_when_it_is_back_is_believed_of_containers_that_run(
         swarm.baseline()
         engine.is_down = True
         engine.cut()
-        until(swarm, lambda seen: bool(seen.blind))
+        until(swarm, lambda seen: bool(seen.no_answer))
         engine.containers = {"container-1": container("1", runs=False)}
         engine.is_down = False
-        seen = until(swarm, lambda seen: "not all containers" in seen.blind)
+        seen = until(swarm, lambda seen: "not all containers" in seen.no_answer)
         assert not seen.records
         engine.tasks = [task("1", app, "failed"), task("2", app)]
         engine.containers["container-2"] = container("2")
@@ -430,7 +461,7 @@ def test_what_a_manager_says_when_it_is_back_is_believed_of_containers_that_run(
 
 
 def test_an_engine_that_is_not_there_at_first_is_an_error() -> None:
-    with pytest.raises(Silent, match=r"the engine at unix:///no/such\.sock \(a test\) cannot be r"):
+    with pytest.raises(NoAnswer, match=r"unix:///no/such\.sock \(a test\) cannot be r"):
         Client(Endpoint(host="unix:///no/such.sock", named_by="a test"))
 
 
@@ -438,7 +469,7 @@ def test_a_baseline_that_cannot_be_had_is_an_error(engine: Engine) -> None:
     engine.put(APP)
     with watching(engine) as swarm:
         engine.is_down = True
-        with pytest.raises(Silent, match="not a swarm manager"):
+        with pytest.raises(NoAnswer, match="not a swarm manager"):
             swarm.baseline()
 
 
@@ -478,13 +509,18 @@ def test_it_counts_what_it_asks(engine: Engine) -> None:
         assert swarm.calls == len(engine.requests)
 
 
-def test_in_the_quiet_it_asks_nothing(engine: Engine) -> None:
-    engine.put(APP)
-    with watching(engine) as swarm:
+def test_it_asks_at_most_twice_a_second_once_the_deploy_is_paid_for(engine: Engine) -> None:
+    """A stack of services whose containers die all the time: each dies, and none waits long."""
+    names = [f"shop_{number}" for number in range(20)]
+    for name in names:
+        engine.put(name, labels=OF_STACK)
+    with watching(engine, "shop") as swarm:
         swarm.baseline()
-        until_s = swarm.now_s() + 1.5
-        while swarm.next(until_s) is not None:
-            pass
-        calls = swarm.calls
-        assert swarm.next(swarm.now_s() + 1.0) is None
-        assert swarm.calls == calls
+        snapshots, began_s = 0, swarm.now_s()
+        for name in names * 2:
+            engine.happen("die", f"of-{name}", name)
+            while (seen := swarm.next(swarm.now_s() + 0.1)) is not None:
+                snapshots += bool(services_in(seen))
+        waited_s = swarm.now_s() - began_s
+        assert snapshots >= 2
+        assert 2 * snapshots / waited_s <= 2

@@ -1,4 +1,4 @@
-"""A swarm that is somebody's, for the guard to look at: a lab's daemon, which can be restarted."""
+"""A remote swarm for the guard to watch: the daemon of a lab, which can be restarted."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ HEALTH = ("--health-interval", "100ms", "--health-retries", "600", "--health-tim
 FIRST_PORT = 9000
 
 
-class Foreign:
-    """Its address, and what its owner does to it by the docker command line."""
+class RemoteSwarm:
+    """The address of a swarm, and what its owner does to it by the docker command line."""
 
     def __init__(self, url: str, docker: Path, image: str, folder: LabFolder) -> None:
         self.url = url
@@ -95,7 +95,7 @@ def daemons_in(folder: LabFolder) -> list[psutil.Process]:
     return found
 
 
-def wait_until_running(swarm: Foreign, name: str) -> None:
+def wait_until_running(swarm: RemoteSwarm, name: str) -> None:
     """Until a task of the new version runs: its label is written with its spec."""
     deadline_s = time.monotonic() + 60
     wanted = "{{.CurrentState}}"
@@ -113,8 +113,8 @@ def wait_until_running(swarm: Foreign, name: str) -> None:
 
 
 @contextmanager
-def somebodys_swarm(apparatus: Apparatus) -> Iterator[Foreign]:
-    """A private daemon that comes back when it is killed; none of the lab's recorders watches."""
+def remote_swarm(apparatus: Apparatus) -> Iterator[RemoteSwarm]:
+    """Run a private daemon that comes back when it is killed; no recorder of the lab watches it."""
     start = sandbox.start
 
     def restarting(tools: Path, lab: Path, command: Sequence[str], *rest: Any, **more: Any) -> Any:
@@ -126,4 +126,4 @@ def somebodys_swarm(apparatus: Apparatus) -> Iterator[Foreign]:
             world.close()
             docker = apparatus.engine.tools["docker"]
             folder = LabFolder(world.scratch.parent)
-            yield Foreign(world.daemon.url, Path(docker), apparatus.image, folder)
+            yield RemoteSwarm(world.daemon.url, Path(docker), apparatus.image, folder)

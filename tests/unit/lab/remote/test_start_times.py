@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stamplab.lab.model.history import EngineEvent
 from stamplab.lab.model.swarm import TASK_LABEL, Task
-from stamplab.lab.remote.start_times import MOST_S, Starts
+from stamplab.lab.remote.snapshot import LONGEST_START_S, StartTimes
 from tests.builders import HEAD, task
 
 HEALTHY = "health_status: healthy"
@@ -26,10 +26,10 @@ def stamped(unix_s: float, state: str = "running", task_id: str = "new") -> Task
     return msgspec.structs.replace(task(task_id, HEAD, state), status_unix_s=unix_s)
 
 
-def starts(*actions: str) -> Starts:
-    told = Starts()
+def starts(*actions: str) -> StartTimes:
+    told = StartTimes()
     for number, action in enumerate(actions):
-        told.see(of_container(action), AT_UNIX_S + number, SEEN_S + number)
+        told.on_event(of_container(action), AT_UNIX_S + number, SEEN_S + number)
     return told
 
 
@@ -54,7 +54,7 @@ def test_a_task_that_does_not_run_has_no_since(state: str) -> None:
     assert starts("start").running_since_s([stamped(AT_UNIX_S, state)]) == {}
 
 
-@pytest.mark.parametrize("delta_s", [-3600.0, -0.001, MOST_S + 0.001, 3600.0])
+@pytest.mark.parametrize("delta_s", [-3600.0, -0.001, LONGEST_START_S + 0.001, 3600.0])
 def test_where_the_clock_was_stepped_in_between_nothing_is_known(delta_s: float) -> None:
     assert starts("start").running_since_s([stamped(AT_UNIX_S + delta_s)]) == {}
 
@@ -71,13 +71,13 @@ def test_in_the_blind_all_is_forgotten() -> None:
 
 
 @given(
-    delta_s=st.floats(min_value=0, max_value=MOST_S),
+    delta_s=st.floats(min_value=0, max_value=LONGEST_START_S),
     lag_s=st.floats(min_value=0, max_value=60),
     step_s=st.floats(min_value=-1e6, max_value=1e6),
 )
 def test_it_never_runs_for_longer_than_it_did(delta_s: float, lag_s: float, step_s: float) -> None:
     """However late the event came, and however the clock was stepped before it or since."""
-    told = Starts()
-    told.see(of_container("start"), AT_UNIX_S + step_s, SEEN_S + lag_s)
+    told = StartTimes()
+    told.on_event(of_container("start"), AT_UNIX_S + step_s, SEEN_S + lag_s)
     since_s = told.running_since_s([stamped(AT_UNIX_S + step_s + delta_s)])
     assert since_s.get("new", float("inf")) >= SEEN_S + delta_s - 1e-6

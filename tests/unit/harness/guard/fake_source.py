@@ -1,33 +1,33 @@
-"""A sight in virtual time: what is seen of a swarm, moment by moment, and what is not."""
+"""A source of snapshots in virtual time: what it shows, moment by moment, and when it is blind."""
 
 from __future__ import annotations
 
 from collections import deque
 from itertools import count
 
-from stamplab.harness.guard.deploy_watch import Plan, Watch
-from stamplab.harness.guard.loop import follow
-from stamplab.harness.guard.stack_verdict import Verdict
+from stamplab.harness.guard.deploy_watch import DeployWatch, follow
+from stamplab.harness.guard.expectations import WatchPlan
+from stamplab.harness.guard.report import StackVerdict
 from stamplab.lab.model.history import Deployed, Observation, ServiceSeen, TasksSeen, placed
-from stamplab.lab.remote.snapshot import Seen
+from stamplab.lab.remote import Snapshot
 from tests.builders import deployed as deploy_ended
 
 NODE = "here"
 _numbers = count()
 
 
-def look(*what: Observation, at: float = 0.0, unwatched_s: float = 0.0) -> Seen:
+def look(*what: Observation, at: float = 0.0, unwatched_s: float = 0.0) -> Snapshot:
     """What one look has shown."""
     records = tuple(placed(next(_numbers), "swarm", one, at, None) for one in what)
-    return Seen(records=records, unwatched_s=unwatched_s)
+    return Snapshot(records=records, unwatched_s=unwatched_s)
 
 
-Moment = tuple[float, tuple[Observation, ...] | str | Seen]
+Moment = tuple[float, tuple[Observation, ...] | str | Snapshot]
 """When, and what was seen; a text says why nothing could be."""
 
 
-class FakeSight:
-    """Plays moments. A fresh look shows what the last one did, unless sight is lost."""
+class FakeSource:
+    """Plays moments. A fresh look shows what the last one did, unless there is no answer."""
 
     node = NODE
 
@@ -42,10 +42,10 @@ class FakeSight:
     def now_s(self) -> float:
         return self._now_s
 
-    def baseline(self) -> Seen:
+    def baseline(self) -> Snapshot:
         return self._first
 
-    def next(self, until_s: float) -> Seen | None:
+    def next(self, until_s: float) -> Snapshot | None:
         if not self._coming or self._coming[0][0] > until_s:
             assert until_s < float("inf"), "it waits for ever"
             self._now_s = max(self._now_s, until_s)
@@ -54,16 +54,16 @@ class FakeSight:
         self._now_s = max(self._now_s, at_s)
         if isinstance(what, str):
             self._blind = what
-            return Seen(blind=what)
-        return self._shown(what if isinstance(what, Seen) else look(*what, at=at_s))
+            return Snapshot(no_answer=what)
+        return self._shown(what if isinstance(what, Snapshot) else look(*what, at=at_s))
 
-    def confirm(self) -> Seen:
+    def confirm(self) -> Snapshot:
         self.looks += 1
         if self._blind:
-            return Seen(blind=self._blind)
+            return Snapshot(no_answer=self._blind)
         return look(*self._stands.values(), at=self._now_s)
 
-    def _shown(self, seen: Seen) -> Seen:
+    def _shown(self, seen: Snapshot) -> Snapshot:
         for record in seen.records:
             match record.what:
                 case ServiceSeen(name=name) | TasksSeen(service=name):
@@ -74,13 +74,13 @@ class FakeSight:
         return seen
 
 
-def plan(*targets: str, deadline_s: float = 100.0, **more: object) -> Plan:
-    return Plan(targets=targets or ("shop_app",), deadline_s=deadline_s, **more)  # type: ignore[arg-type]
+def plan(*targets: str, deadline_s: float = 100.0, **more: object) -> WatchPlan:
+    return WatchPlan(targets=targets or ("shop_app",), deadline_s=deadline_s, **more)  # type: ignore[arg-type]
 
 
-def watched(the_plan: Plan, sight: FakeSight) -> tuple[Verdict, float]:
+def watched(the_plan: WatchPlan, sight: FakeSource) -> tuple[StackVerdict, float]:
     """The verdict, and when it was reached."""
-    watch = Watch(the_plan, sight.node)
+    watch = DeployWatch(the_plan, sight.node)
     watch.begin(sight.baseline())
     verdict = follow(sight, watch)
     return verdict, sight.now_s()

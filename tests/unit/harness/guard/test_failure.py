@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from stamplab.harness.guard.failure import Facts, Failure, in_words
+from stamplab.harness.guard.report import Failure, TaskFacts
 from stamplab.lab.model.history import ContainerEnded, Observation, placed
 from stamplab.lab.model.swarm import Task
 from tests.builders import HEAD, container_event, listed, task
@@ -37,11 +37,15 @@ def end(*, oom: bool = False, code: int = 137, health: bool | None = True) -> Co
     )
 
 
-def known(*observations: Observation) -> Failure:
-    facts = Facts(HERE)
+def facts_of(*observations: Observation) -> TaskFacts:
+    facts = TaskFacts(HERE)
     for number, what in enumerate(observations):
         facts.feed(placed(number, "test", what, float(number), None))
-    return facts.failure("new")
+    return facts
+
+
+def known(*observations: Observation) -> Failure:
+    return facts_of(*observations).failure("new")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +134,7 @@ def test_the_whole_of_what_is_known() -> None:
     ],
 )
 def test_it_is_said_in_one_clause(observations: tuple[Observation, ...], said: str) -> None:
-    assert in_words(known(*observations)) == said
+    assert facts_of(*observations).describe_failure("new") == said
 
 
 def test_another_tasks_end_is_not_its_own() -> None:

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from stamplab.harness.guard import Baseline
-from stamplab.harness.guard.unobserved_gap import RESOLUTION_S, hidden
 from stamplab.lab.model.swarm import Service
 from tests.builders import BASE, HEAD, NAME, RELABELLED, THIRD, service, status
 
 LONG_S = 30.0
+SHORT_S = 2.0
 STALE = status("completed", "t0")
 
 
@@ -51,7 +51,7 @@ BEGUN = at(2, service(HEAD, BASE, "updating"))
     ],
 )
 def test_what_tells_itself_is_not_hidden(after: Service | None) -> None:
-    assert hidden(BASELINE, BEFORE, after, LONG_S) is None
+    assert BASELINE.hidden_by_gap(BEFORE, after, LONG_S) is None
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_what_tells_itself_is_not_hidden(after: Service | None) -> None:
     ],
 )
 def test_an_update_over_the_baseline_that_began_unseen_may_be_anothers(after: Service) -> None:
-    words = hidden(BASELINE, BEFORE, at(5, after), LONG_S)
+    words = BASELINE.hidden_by_gap(BEFORE, at(5, after), LONG_S)
     assert words is not None
     assert words.startswith("for 30.0 s nothing was seen of shop_app")
-    assert hidden(BASELINE, BEFORE, at(5, after), RESOLUTION_S) is None
+    assert BASELINE.hidden_by_gap(BEFORE, at(5, after), SHORT_S) is None
 
 
 @pytest.mark.parametrize(
@@ -84,16 +84,16 @@ def test_an_update_over_the_baseline_that_began_unseen_may_be_anothers(after: Se
     ],
 )
 def test_once_its_beginning_was_seen_an_update_is_told_by_it(after: Service) -> None:
-    assert hidden(BASELINE, BEGUN, at(5, after), LONG_S) is None
+    assert BASELINE.hidden_by_gap(BEGUN, at(5, after), LONG_S) is None
 
 
 def test_a_service_that_was_created_tells_all_by_itself() -> None:
     created = Baseline(name=NAME, service=None)
-    assert hidden(created, None, service(HEAD), LONG_S) is None
-    assert hidden(created, None, service(THIRD, HEAD, "completed"), LONG_S) is None
+    assert created.hidden_by_gap(None, service(HEAD), LONG_S) is None
+    assert created.hidden_by_gap(None, service(THIRD, HEAD, "completed"), LONG_S) is None
 
 
 def test_an_update_of_a_created_service_has_a_previous_spec_and_is_foreign_by_it() -> None:
     created = Baseline(name=NAME, service=None)
     before = at(1, service(HEAD))
-    assert hidden(created, before, at(5, service(THIRD, HEAD, "completed")), LONG_S) is None
+    assert created.hidden_by_gap(before, at(5, service(THIRD, HEAD, "completed")), LONG_S) is None

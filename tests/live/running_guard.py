@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from tests import PYTHON_PATH
-from tests.live.foreign import Foreign
+from tests.live.remote_swarm import RemoteSwarm
 
 
-class Guarding:
-    """It runs until the ``with`` block ends, and looks at ``host``: the swarm, unless told else."""
+class RunningGuard:
+    """The guard runs until the ``with`` block ends, and watches ``host``, by default the swarm."""
 
     def __init__(
         self,
-        swarm: Foreign,
+        swarm: RemoteSwarm,
         *words: str,
         host: str | None = None,
         env: Mapping[str, str] | None = None,
