@@ -14,9 +14,8 @@ from harness.naming import app_domain
 from harness.results import Results, StageResult
 from harness.tree import Denying, GitTree, Tree
 from lab import pressure
-from lab.abra.deploy import WHOSE
 from lab.abra.folder import AbraFolder
-from lab.abra.program import Program
+from lab.abra.program import Program, stand_in_name
 from lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
 from lab.history import Acted, Note, PolicyRead, ServiceSeen
 from lab.nemesis import Act
@@ -77,9 +76,9 @@ def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
 
 
 def play(
-    scenario: Scenario, world: World, ground: Ground, tree: Tree, whose: str = WHOSE
+    scenario: Scenario, world: World, ground: Ground, tree: Tree, whose: str | None = None
 ) -> Results:
-    """Play the scenario to its end; ``whose`` abra it is that deploys the tree.
+    """Play the scenario to its end; ``whose`` abra it is that deploys the tree, or the stand-in.
 
     Raises LabError when the apparatus fails.
     """
@@ -104,7 +103,7 @@ def play(
         recipe=scenario.recipe.name,
         ref=ground.head,
         stages=tuple(done),
-        abra=whose,
+        abra=whose or stand_in_name(),
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from harness.checks.wilson import Proportion
 from harness.evidence import EvidenceFolder
 from harness.verdict import Verdict, merge
+from lab.abra import go_git
 from lab.abra.program import find
 from lab.errors import LabError, RecipeRefused
 from lab.recipe.trust import Grant
@@ -77,6 +78,8 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     """
     programme = programme_of(request.choice)
     program = find(request.abra)
+    if request.abra is None:
+        go_git.prepare(tell)
     stage = Stage(
         means=means_of(request, tell),
         argv=request.argv,

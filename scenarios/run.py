@@ -9,7 +9,8 @@ import click
 import msgspec
 
 from harness.evidence import EvidenceFolder
-from lab.abra.program import Program, find
+from lab.abra.go_git import VERSION_VARIABLE, chosen_version, prepare
+from lab.abra.program import Program, find, stand_in
 from lab.errors import UsageError
 from lab.recipe import checkout
 from lab.recipe.source import RecipeSource, acquire
@@ -18,7 +19,9 @@ from scenarios.discourse.cold import discourse_ground
 from scenarios.options import (
     abra_option,
     engine_option,
+    go_git_option,
     json_option,
+    require_stand_in,
     runs_option,
     world_option,
 )
@@ -47,6 +50,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
 @world_option
 @engine_option
 @abra_option
+@go_git_option
 @source_options(required=False)
 @runs_option
 @json_option
@@ -56,6 +60,7 @@ def run(
     world: Which,
     engine: Path | None,
     abra: Path | None,
+    go_git: str | None,
     recipe: str | None,
     upstream: str | None,
     base: str | None,
@@ -72,13 +77,18 @@ def run(
     stamp, and the commands that are printed do the same by hand.
     """
     if name not in EXPERIMENTS:
-        if recipe is not None:
-            raise UsageError("--recipe is of the stamping experiments; a report needs no recipe")
+        if recipe is not None or go_git is not None:
+            raise UsageError(
+                "--recipe and --go-git are of the stamping experiments; a report is not stamped"
+            )
         return _run_report(find_report(name), world, engine, runs, as_json=as_json)
     if world != "auto" or engine is not None:
         raise UsageError(f"{name} needs no world: leave --world and --engine out")
     source = _source(recipe, upstream, base, head)
-    program, experiment = find(abra), EXPERIMENTS[name]
+    require_stand_in(go_git, abra)
+    program, experiment = stand_in() if go_git else find(abra), EXPERIMENTS[name]
+    if not program.is_real:
+        prepare(lambda line: click.echo(line, err=True))
     folder = EvidenceFolder.create(runs.absolute(), name)
     ground = _ground(folder.path / "ground", source)
     (stamped,) = play_all((experiment,), ground, program, folder.path)
@@ -140,7 +150,8 @@ def _ground(folder: Path, source: RecipeSource | None) -> Ground:
 def by_hand(experiment: Experiment, ground: Ground, program: Program) -> str:
     """The commands of an experiment for a POSIX shell, from making the ABRA_DIR to removing it."""
     real = f'HOME="$ABRA_DIR/home" {shlex.join(program.argv)}'
-    abra = real if program.is_real else shlex.join((ourselves(), "abra"))
+    ours = f"{VERSION_VARIABLE}={chosen_version()} {shlex.join((ourselves(), 'abra'))}"
+    abra = real if program.is_real else ours
     lines = [
         "export ABRA_DIR=$(mktemp -d)",
         'mkdir -p "$ABRA_DIR/servers/default" "$ABRA_DIR/recipes" "$ABRA_DIR/home"',

@@ -14,18 +14,16 @@ from lab.abra.folder import AbraFolder
 from lab.abra.program import (
     CHAOS_FLAGS,
     CHAOS_VERSION,
-    STAND_IN,
     Program,
     command,
     environment,
     stamp_in,
+    stand_in_name,
 )
 from lab.abra.stamp import chaos_version
 from lab.errors import LabError
 from lab.history import CommandRan, Deployed, Note
 from lab.world import Deployer, World
-
-WHOSE = STAND_IN
 
 
 class ChaosDeploy(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +50,7 @@ def chaos_deploy(
     began_s = world.now_s()
     planted = folder.planted_stamp()
     stamp = planted or chaos_version(app.checkout)
-    whose = f"{WHOSE}, the stamp is planted" if planted else WHOSE
+    whose = f"{stand_in_name()}, the stamp is planted" if planted else stand_in_name()
     debug = f"DEBU {CHAOS_VERSION}{stamp}"
     world.record(Note(text=f"{debug} ({whose})"))
     labels = app.labels(stamp, chaos=True)

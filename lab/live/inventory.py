@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from lab import programs
+from lab.abra.go_git import GOGIT
 from lab.cache import cache_folder
 from lab.errors import LabError
 from lab.gobuild import GoProgram, existing
@@ -29,8 +30,8 @@ _ASKED_BY: Mapping[str, tuple[str, ...]] = {
 """How a program is asked for its version, where that is not ``--version``."""
 _BESIDES = ("git", "abra", "cp", "ln", "printf", "true")
 """What is run besides the engine's tools."""
-IN_GO = (STACKSPEC, SWARMSIM)
-"""The virtual world's."""
+IN_GO = (GOGIT, STACKSPEC, SWARMSIM)
+"""What reads recipes as abra does, and the virtual world's."""
 _TIMEOUT_S = 30.0
 _VERSION = re.compile(r"\d+\.\d[\w.+~-]*|\b[0-9a-f]{12}\b")
 """A number with a dot in it, or the workload's digest of its sources."""

@@ -13,6 +13,7 @@ import msgspec
 from rich.text import Text
 
 from harness.evidence import EvidenceFolder
+from lab.abra import go_git
 from scenarios.calling import again, ourselves
 from scenarios.exploring.fleet import Quarry, Quest, search
 from scenarios.exploring.ground import EXPLORABLE, Ground, explorable_named, ground_of
@@ -120,6 +121,7 @@ def explore(
     folder = EvidenceFolder.create(runs.absolute(), f"explore-{scenario}")
     with screen.status("starting") as status:
         means = virtual(status.update)  # before the workers need it, which say nothing
+        go_git.prepare(status.update)
         stage = Stage(means=means, argv=again(), tell=status.update)
         name = f"explore-{scenario}"
         folder.write_json("manifest.json", manifest(name, stage, _options(quest)))

@@ -9,7 +9,7 @@ import msgspec
 from harness.app import App
 from harness.lifecycle import SightLost
 from harness.results import Results, StageResult
-from lab.abra.deploy import WHOSE
+from lab.abra.program import stand_in_name
 from lab.history import Finding, History, LimitSet, Note, line_of
 from lab.recipe.resolver import Resolved
 from lab.virtual.journal import Clock, Remembered
@@ -183,7 +183,7 @@ def _unknown(scenario: Scenario, ground: Ground, reason: str) -> Results:
         recipe=scenario.recipe.name,
         ref=ground.head,
         stages=stages,
-        abra=WHOSE,
+        abra=stand_in_name(),
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from lab.abra import go_git
 from lab.abra.app import AbraApp, read_app
 from lab.abra.ensure import (
     Context,
@@ -23,7 +24,7 @@ from lab.abra.ensure import (
 )
 from lab.abra.folder import SERVER, AbraFolder
 from lab.abra.program import CHAOS_VERSION
-from lab.abra.stamp import chaos_version
+from lab.abra.stamp import stamp_of
 from lab.abra.standin.converge import progress
 from lab.abra.standin.swarm import Swarm
 from lab.errors import LabError
@@ -95,7 +96,7 @@ def deploy(folder: AbraFolder, request: DeployRequest, flags: Flags) -> None:
 def _version(folder: AbraFolder, app: AbraApp, request: DeployRequest, flags: Flags) -> str:
     """The version to be deployed (abra@06a57de cli/app/deploy.go:365-373 for the first case)."""
     if request.chaos:
-        version = folder.planted_stamp() or chaos_version(app.checkout)
+        version = folder.planted_stamp() or _stamp(app, flags)
         flags.debug(f"{CHAOS_VERSION}{version}")
         return version
     if request.version:
@@ -107,6 +108,12 @@ def _version(folder: AbraFolder, app: AbraApp, request: DeployRequest, flags: Fl
     version = latest_version(app.checkout)
     flags.debug(f"version: taking new recipe version: {version}")
     return version
+
+
+def _stamp(app: AbraApp, flags: Flags) -> str:
+    reading = go_git.read(app.checkout)
+    flags.debug(f"the stand-in stamps as go-git {reading.go_git}: {reading.in_words}")
+    return stamp_of(reading)
 
 
 def _lint(app: AbraApp, version: str) -> None:

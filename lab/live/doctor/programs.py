@@ -89,9 +89,9 @@ def workload(cache: Path) -> Check:
 
 
 def in_go(wanted: GoProgram, cache: Path) -> Check:
-    """Whether a program of the virtual world is built, or can be; nothing is built here.
+    """Whether one of the programs in Go is built, or can be; nothing is built here.
 
-    It is no lack where it cannot be: the live world does without.
+    It is no lack where it cannot be: a lab and the guard do without, and `./run` brings a Go.
     """
     try:
         found = existing(wanted, cache)
