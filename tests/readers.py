@@ -6,7 +6,7 @@ import subprocess
 
 import msgspec
 
-from lab.abra.go_git import Answer
+from stamplab.lab.abra.go_git import Answer
 from tests.property.repositories import Built, environment_of
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from lab.abra.refusal import refusal
-from lab.answering import AnsweringProgram
-from lab.cache import cache_folder
-from lab.errors import LabError, UsageError
-from lab.gobuild import GoProgram, get_program
+from stamplab.lab.abra.refusal import refusal
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.support.cache import cache_folder
+from stamplab.lab.support.go_build import GoProgram, get_program
+from stamplab.lab.support.jsonl_process import AnsweringProgram
 
 _SOURCES = Path(__file__).parent / "gogit"
 _PURPOSE = "reading a recipe as abra does"
@@ -141,7 +141,7 @@ def read(checkout: Path, home: Path | None = None) -> Reading:
 def prepare(tell: Callable[[str], None] = lambda _: None) -> Path:
     """Return the program of the chosen version; it may be built now, and ``tell`` hears of that.
 
-    Raises NotPossibleHere, UsageError, LabError: see `lab.gobuild.get_program`.
+    Raises NotPossibleHere, UsageError, LabError: see `stamplab.lab.support.go_build.get_program`.
     """
     version = chosen_version()
     with _asking:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from lab.errors import LabError
-from lab.recipe import git
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe import git
 
 _CHECKSUM_BYTES = 20
 _REMEDIES = {

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from lab.pressure import Ample, Pressure
-from lab.recipe.standin import Fault
-from scenarios.planted import Planted
-from scenarios.shape import Shape
+from stamplab.harness.checks.shape import Shape
+from stamplab.lab.faults.memory_pressure import Ample, Pressure
+from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.recipe.workload_overlay import Fault
 
 GUARD = "assert_upgrade_converged"
 HC1 = "hc1"

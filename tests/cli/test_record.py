@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.record.registry import ENTRIES
-from scenarios.worlds import Virtual
+from stamplab.runner.worlds import Virtual
+from stamplab.scenarios.bug_reports.registry import ENTRIES
 
 
 def stamplab(*arguments: str, runs: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-P", "-m", "scenarios", *arguments, "--runs", str(runs)],
+        [sys.executable, "-P", "-m", "stamplab", *arguments, "--runs", str(runs)],
         capture_output=True,
         text=True,
         check=False,

@@ -13,18 +13,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.evidence import EvidenceFolder
-from harness.verdict import Verdict
-from lab.live.lab import Apparatus, live_lab
-from lab.swarm import STACK_LABEL
-from scenarios.record.entry import Entry
-from scenarios.record.operator import LiveOperator
-from scenarios.record.registry import ENTRIES, find
-from scenarios.record.step import Create
-from scenarios.record.table import Row, play_entries
-from scenarios.record.telling import concluded
-from scenarios.record.wanted import Wanted, spec_of
-from scenarios.worlds import Live, Means, Virtual
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.live.lab import Apparatus, live_lab
+from stamplab.lab.model.service_spec import Wanted, spec_of
+from stamplab.lab.model.swarm import STACK_LABEL
+from stamplab.runner.bug_reports.deployer import LiveOperator
+from stamplab.runner.bug_reports.table import Row, play_entries
+from stamplab.runner.bug_reports.text import concluded
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.worlds import Live, Means, Virtual
+from stamplab.scenarios.bug_reports.registry import ENTRIES, find
+from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.scenarios.bug_reports.step import Create
 
 AT_ONCE = 9
 QUICK = ("label-only", "healthy-task-is-gone", "paused-and-serving")

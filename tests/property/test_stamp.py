@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from lab.abra.go_git import Answer, GoGit
+from stamplab.lab.abra.go_git import Answer, GoGit
 from tests import readers
 from tests.property.repositories import FEATURES, Builder, Built, State, states
 from tests.property.tally import Tally

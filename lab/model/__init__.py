@@ -1,0 +1,1 @@
+"""The swarm's nouns and what was observed of them, as values."""
