@@ -78,19 +78,28 @@ def _lack(checkout: Path) -> str:
 
 
 def _leads_out(dot: Path) -> Cause | None:
-    root = dot.parent.resolve()
+    root = os.path.realpath(dot.parent)
     files = (dot, dot / "HEAD", dot / "config", dot / "index")
-    if all(file.resolve().is_relative_to(root) for file in files):
+    # A Path's resolve() raises where links lead in a circle.
+    if all(os.path.commonpath((root, os.path.realpath(file))) == root for file in files):
         return None
     return Cause(why="its .git, or a file in it, is a link that leads out of it", remedy=None)
 
 
-def _extensions(dot: Path) -> Cause | None:
+def _object_format(dot: Path) -> Cause | None:
+    return _extensions(dot) if "objectformat" in _extension_names(dot) else None
+
+
+def _extension_names(dot: Path) -> list[str]:
     if not _is_regular(dot / "config"):
-        return None
+        return []
     with git.told(f"{dot} cannot be read"):
         settings = git.settings_in(dot / "config")
-    names = sorted({key.partition(".")[2] for key, _ in settings if key.startswith("extensions.")})
+    return sorted({key.partition(".")[2] for key, _ in settings if key.startswith("extensions.")})
+
+
+def _extensions(dot: Path) -> Cause | None:
+    names = _extension_names(dot)
     if not names:
         return None
     known = [_REMEDIES.get(name) for name in names]
@@ -179,10 +188,10 @@ _CAUSES: dict[str, tuple[Callable[[Path], Cause | None], ...]] = {
         _leads_out,
         _linked,
         _borrowed,
+        _object_format,
         _bad_checksum,
         _split_index,
         _sparse_index,
-        _extensions,
     ),
 }
 """What may be the cause, by the step in which go-git failed; the likeliest first."""
