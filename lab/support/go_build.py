@@ -29,6 +29,7 @@ _BUILD_TIMEOUT_S = (
     1800.0  # from nothing: all modules, and two minutes of compiling where it is fast
 )
 _ANSWER_TIMEOUT_S = 60.0
+_MODULE_FILE = "go.mod"
 
 
 class GoProgram(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ class GoProgram(msgspec.Struct, frozen=True, kw_only=True):
     """What needs it, for a person: the beginning of a sentence."""
     runtime: str | None = None
     """A package of the module's that writes a changed runtime of Go's, for the tag ``seeded``."""
-    module_file: str = "go.mod"
+    module_file: str = _MODULE_FILE
     """Which modules it is made of; its checksums are in the file of that name that ends in .sum."""
     tags: tuple[str, ...] = ()
     """What chooses among sources that go with one module file and not with another."""
@@ -170,7 +171,8 @@ def build_flags(wanted: GoProgram, go: Go, scratch: Path, timeout_s: float) -> l
     Raises LabError where Go fails.
     """
     if not wanted.runtime:
-        return [*FLAGS, "-modfile", wanted.module_file, "-tags", ",".join(wanted.tags)]
+        chosen = [] if wanted.module_file == _MODULE_FILE else ["-modfile", wanted.module_file]
+        return [*FLAGS, *chosen, *(["-tags", ",".join(wanted.tags)] if wanted.tags else [])]
     _run(wanted, go, ["run", "-mod=readonly", wanted.runtime, str(scratch)], timeout_s)
     return [*FLAGS, "-overlay", str(scratch / "overlay.json"), "-tags", "seeded"]
 
