@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from stamplab.lab.abra import deploy, stamp
-from stamplab.lab.abra.go_git import DEFAULT_VERSION
 from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.abra.go_git import DEFAULT_VERSION
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.faults.operator import Act
 from stamplab.lab.model.history import CommandRan, Deployed, Note, Observation
