@@ -2,7 +2,7 @@
 
 abra reads recipes by go-git, which differs from git and from one version to the next (docs/abra.md,
 "How go-git reads a repository"). So go-git itself is asked: the program `gogit` beside this module
-holds one version, does what abra does, and writes nothing.
+holds one version, does what abra does, and writes nothing (ADR 0057).
 """
 
 from __future__ import annotations
