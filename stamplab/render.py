@@ -129,7 +129,7 @@ def show_stamped(stamped: Sequence[Stamped], console: Console) -> None:
         table.add_row(
             Text.assemble((one.name, "bold"), "\n", one.title),
             Text(one.stamp or "none"),
-            Text.assemble(f"{one.whose}; {one.bailed}\n", is_right),
+            Text.assemble(f"{one.whose}; {one.bailed}; by {one.by or 'nobody'}\n", is_right),
         )
     console.print(table)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from stamplab.lab.abra.go_git import GOGIT, GoGit
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.lab import Apparatus, prepare
 from stamplab.lab.recipe.resolver import STACKSPEC
@@ -17,8 +18,6 @@ from stamplab.lab.support.go_build import GoProgram, get_program
 from stamplab.runner import worlds
 from stamplab.runner.worlds import Virtual
 from tests import cannot_run
-from tests.gogit.asking import GoGit
-from tests.gogit.building import GOGIT
 
 BUILD_TIMEOUT_S = 280
 """Less than a test may take: what was compiled by then stays, and the next one goes on."""
@@ -68,9 +67,9 @@ def virtual() -> Virtual:
 
 
 @pytest.fixture(scope="session")
-def gogit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoGit]:
-    """go-git itself."""
-    running = GoGit(built(GOGIT), home=tmp_path_factory.mktemp("gogit"))
+def gogit() -> Iterator[GoGit]:
+    """go-git itself, in the default version."""
+    running = GoGit(built(GOGIT))
     yield running
     running.end()
 

@@ -12,11 +12,11 @@ from stamplab.lab.abra.app import AbraApp, read_app
 from stamplab.lab.abra.driver import (
     CHAOS_FLAGS,
     CHAOS_VERSION,
-    STAND_IN,
     Program,
     command,
     environment,
     stamp_in,
+    stand_in_name,
 )
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.stamp import chaos_version
@@ -24,8 +24,6 @@ from stamplab.lab.abra.version_checkout import Context, ensure
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import CommandRan, Deployed, Note
 from stamplab.lab.world import Deployer, World
-
-WHOSE = STAND_IN
 
 
 class ChaosDeploy(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +51,7 @@ def chaos_deploy(
     planted = folder.planted_stamp()
     # The stamp is what go-git reads (ADR 0057).
     stamp = planted or chaos_version(app.checkout)
-    whose = f"{WHOSE}, the stamp is planted" if planted else WHOSE
+    whose = f"{stand_in_name()}, the stamp is planted" if planted else stand_in_name()
     debug = f"DEBU {CHAOS_VERSION}{stamp}"
     world.record(Note(text=f"{debug} ({whose})"))
     labels = app.labels(stamp, chaos=True)

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import msgspec
 
+from stamplab.lab.abra import go_git
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 from stamplab.lab.support import programs
 
-STAND_IN = "abra stand-in of stamplab"
 CHAOS_VERSION = "app/deploy.go:372 version: taking chaos version: "
 """What the debug line says before the stamp; in the report it has this place of abra@06a57de."""
 DEPLOY_FLAGS = ("-o", "-n", "-c", "--debug")
@@ -70,11 +70,16 @@ def stamp_in(output: str) -> str | None:
     return found[-1] if found else None
 
 
+def stand_in_name() -> str:
+    """Name the stand-in, with the go-git that its stamps speak for. Raises UsageError."""
+    return f"abra stand-in of stamplab (go-git {go_git.chosen_version()})"
+
+
 def stand_in() -> Program:
-    """The stand-in, by our own Python."""
+    """The stand-in, by our own Python. Raises UsageError for a go-git that is not here."""
     return Program(
         argv=(sys.executable, "-P", "-m", "stamplab.lab.abra.standin"),
-        whose=STAND_IN,
+        whose=stand_in_name(),
         is_real=False,
     )
 
@@ -112,11 +117,12 @@ class Abra:
 
     def run(self, *arguments: str, timeout_s: float = _TIMEOUT_S) -> Ran:
         """Run it. Raises LabError when it cannot be started, or does not end in time."""
+        own = {} if self.program.is_real else go_git.handed_on()
         began_s = time.monotonic()
         try:
             done = subprocess.run(
                 [*command(self.program, self.engine), *arguments],
-                env={**environment(self.folder, self.engine), **self.mark},
+                env={**environment(self.folder, self.engine), **own, **self.mark},
                 cwd=self.folder.path,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

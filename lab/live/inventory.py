@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from stamplab.lab.abra.go_git import GOGIT
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.engine import OPTIONAL, REQUIRED, find_engine, tools_in
 from stamplab.lab.recipe.resolver import STACKSPEC
@@ -29,8 +30,8 @@ _VERSION_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 """Arguments that make a program print its version, where they are not ``--version``."""
 _OTHER_PROGRAMS = ("git", "abra", "cp", "ln", "printf", "true")
 """Programs that are run besides the engine's tools."""
-GO_PROGRAMS = (STACKSPEC, SWARMSIM)
-"""Programs of the virtual world."""
+GO_PROGRAMS = (GOGIT, STACKSPEC, SWARMSIM)
+"""What reads recipes as abra does, and the programs of the virtual world."""
 _TIMEOUT_S = 30.0
 _VERSION = re.compile(r"\d+\.\d[\w.+~-]*|\b[0-9a-f]{12}\b")
 """A number with a dot in it, or the workload's digest of its sources."""

@@ -29,6 +29,7 @@ _BUILD_TIMEOUT_S = (
     1800.0  # from nothing: all modules, and two minutes of compiling where it is fast
 )
 _ANSWER_TIMEOUT_S = 60.0
+_MODULE_FILE = "go.mod"
 
 
 class GoProgram(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,11 +42,21 @@ class GoProgram(msgspec.Struct, frozen=True, kw_only=True):
     """What needs it, for a person: the beginning of a sentence."""
     runtime: str | None = None
     """A package of the module's that writes a changed runtime of Go's, for the tag ``seeded``."""
+    module_file: str = _MODULE_FILE
+    """Which modules it is made of; its checksums are in the file of that name that ends in .sum."""
+    tags: tuple[str, ...] = ()
+    """What chooses among sources that go with one module file and not with another."""
 
     @property
     def variable(self) -> str:
         """The environment variable that names one that is ready made."""
-        return f"STAMPLAB_{self.name.upper()}"
+        return f"STAMPLAB_{re.sub('[^A-Z0-9]', '_', self.name.upper())}"
+
+    @property
+    def module_files(self) -> tuple[Path, Path]:
+        """The file that lists its modules, and the one with their checksums."""
+        listed = self.sources / self.module_file
+        return listed, listed.with_suffix(".sum")
 
 
 class Go(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +144,8 @@ def _shelf(cache_dir: Path) -> Path:
 
 
 def _place(wanted: GoProgram, go: Go, cache_dir: Path) -> Path:
-    digest = hashlib.sha256(" ".join((go.version, *FLAGS, wanted.runtime or "")).encode())
+    parts = (go.version, *FLAGS, wanted.runtime or "", *wanted.tags)
+    digest = hashlib.sha256(" ".join(parts).encode())
     for source in _sources(wanted):
         name = str(source.relative_to(wanted.sources))
         digest.update(f"\0{name}\0".encode() + source.read_bytes())
@@ -142,7 +154,7 @@ def _place(wanted: GoProgram, go: Go, cache_dir: Path) -> Path:
 
 def _sources(wanted: GoProgram) -> list[Path]:
     """All that goes into the program, in one order."""
-    found = [wanted.sources / "go.mod", wanted.sources / "go.sum"]
+    found = list(wanted.module_files)
     found += [file for ending in ("go", "s") for file in wanted.sources.rglob(f"*.{ending}")]
     return sorted(file for file in found if not file.name.endswith("_test.go"))
 
@@ -160,7 +172,8 @@ def build_flags(wanted: GoProgram, go: Go, scratch: Path, timeout_s: float) -> l
     Raises LabError where Go fails.
     """
     if not wanted.runtime:
-        return list(FLAGS)
+        chosen = [] if wanted.module_file == _MODULE_FILE else ["-modfile", wanted.module_file]
+        return [*FLAGS, *chosen, *(["-tags", ",".join(wanted.tags)] if wanted.tags else [])]
     _run(wanted, go, ["run", "-mod=readonly", wanted.runtime, str(scratch)], timeout_s)
     return [*FLAGS, "-overlay", str(scratch / "overlay.json"), "-tags", "seeded"]
 
@@ -173,7 +186,7 @@ def _run(wanted: GoProgram, go: Go, arguments: list[str], timeout_s: float) -> N
 
 
 def _least_version(wanted: GoProgram) -> tuple[int, ...]:
-    stated = re.search(r"^go (\S+)$", (wanted.sources / "go.mod").read_text(), re.MULTILINE)
+    stated = re.search(r"^go (\S+)$", wanted.module_files[0].read_text(), re.MULTILINE)
     return _numbers(stated[1]) if stated else ()
 
 

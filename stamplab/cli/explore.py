@@ -14,6 +14,7 @@ from rich.text import Text
 
 from stamplab.cli.options import json_option, quiet_option, runs_option
 from stamplab.invocation import again, ourselves
+from stamplab.lab.abra import go_git
 from stamplab.lab.model.schema import encode_document
 from stamplab.render import Screen
 from stamplab.runner.evidence import EvidenceFolder
@@ -121,6 +122,7 @@ def explore(
     folder = EvidenceFolder.create(runs.absolute(), f"explore-{scenario}")
     with screen.status("starting") as status:
         means = virtual(status.update)  # before the workers need it, which say nothing
+        go_git.prepare(status.update)
         stage = Stage(means=means, argv=again(), tell=status.update)
         name = f"explore-{scenario}"
         folder.write_json("manifest.json", manifest(name, stage, _options(quest)))

@@ -26,10 +26,12 @@ from stamplab.cli.options import (
     abra_option,
     engine_option,
     fast_option,
+    go_git_option,
     json_option,
     keep_option,
     memory_scale_option,
     quiet_option,
+    require_stand_in,
     runs_option,
     said_of_times,
     time_scale_option,
@@ -104,6 +106,7 @@ def repro() -> None:
 @engine_option
 @trust_option
 @abra_option
+@go_git_option
 @keep_option
 @runs_option
 @json_option
@@ -121,6 +124,7 @@ def discourse(
     engine: Path | None,
     trust: frozenset[Grant],
     abra: Path | None,
+    go_git: str | None,
     keep: bool,
     runs: Path,
     as_json: bool,
@@ -133,6 +137,7 @@ def discourse(
     convergence guard, (d) with the fixed overlay (stop-first); then with wrong stamps planted and
     with broken heads, which must still fail; and judges the report's claims.
     """
+    require_stand_in(go_git, abra)
     progress = Screen(stderr=True, quiet=quiet, highlight=False)
     for line in said_of_times(fast=fast, time_scale=time_scale):
         progress.print(line)

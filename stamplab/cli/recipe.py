@@ -13,6 +13,7 @@ from rich.text import Text
 from stamplab.cli.options import (
     engine_option,
     fast_option,
+    go_git_option,
     json_option,
     keep_option,
     memory_scale_option,
@@ -82,6 +83,7 @@ def source_options(*, required: bool) -> Callable[[FC], FC]:
 @world_option
 @engine_option
 @trust_option
+@go_git_option
 @keep_option
 @runs_option
 @json_option
@@ -100,6 +102,7 @@ def recipe(
     world: Which,
     engine: Path | None,
     trust: frozenset[Grant],
+    go_git: str | None,
     keep: bool,
     runs: Path,
     as_json: bool,
@@ -112,6 +115,7 @@ def recipe(
     that is armed (rollback and start-first) is put through the incident's four plays; of another
     it is shown that nothing is rolled back unsaid.
     """
+    del go_git  # chosen as it was read
     if images == "real":
         raise NotPossibleHere(
             "--images real is not possible: a lab's engine has no network to pull by, and what an "

@@ -15,6 +15,7 @@ from stamplab.claims.negative_controls import claim as claim_of
 from stamplab.claims.offline_claims import judge_cold, require_possible
 from stamplab.harness.checks.wilson import Proportion
 from stamplab.harness.verdict import Verdict, merge
+from stamplab.lab.abra import go_git
 from stamplab.lab.abra.driver import find
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.recipe.trust import Grant
@@ -78,6 +79,8 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     programme = programme_of(request.choice)
     require_possible(request.choice.claims)
     program = find(request.abra)
+    if request.abra is None:
+        go_git.prepare(tell)
     stage = Stage(
         means=means_of(request, tell),
         argv=request.argv,

@@ -11,10 +11,19 @@ import msgspec
 from stamplab.claims.offline_claims import discourse_ground
 from stamplab.claims.stamping import play_all
 from stamplab.cli.bug_reports import played
-from stamplab.cli.options import abra_option, engine_option, json_option, runs_option, world_option
+from stamplab.cli.options import (
+    abra_option,
+    engine_option,
+    go_git_option,
+    json_option,
+    require_stand_in,
+    runs_option,
+    world_option,
+)
 from stamplab.cli.recipe import source_options
 from stamplab.invocation import ourselves
-from stamplab.lab.abra.driver import Program, find
+from stamplab.lab.abra.driver import Program, find, stand_in
+from stamplab.lab.abra.go_git import VERSION_VARIABLE, chosen_version, prepare
 from stamplab.lab.errors import UsageError
 from stamplab.lab.model.schema import encode_document
 from stamplab.lab.recipe import checkout
@@ -42,6 +51,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
 @world_option
 @engine_option
 @abra_option
+@go_git_option
 @source_options(required=False)
 @runs_option
 @json_option
@@ -51,6 +61,7 @@ def run(
     world: Which,
     engine: Path | None,
     abra: Path | None,
+    go_git: str | None,
     recipe: str | None,
     upstream: str | None,
     base: str | None,
@@ -67,13 +78,18 @@ def run(
     stamp, and the commands that are printed do the same by hand.
     """
     if name not in EXPERIMENTS:
-        if recipe is not None:
-            raise UsageError("--recipe is of the stamping experiments; a report needs no recipe")
+        if recipe is not None or go_git is not None:
+            raise UsageError(
+                "--recipe and --go-git are of the stamping experiments; a report is not stamped"
+            )
         return _run_report(find_report(name), world, engine, runs, as_json=as_json)
     if world != "auto" or engine is not None:
         raise UsageError(f"{name} needs no world: leave --world and --engine out")
     source = _source(recipe, upstream, base, head)
-    program, experiment = find(abra), EXPERIMENTS[name]
+    require_stand_in(go_git, abra)
+    program, experiment = stand_in() if go_git else find(abra), EXPERIMENTS[name]
+    if not program.is_real:
+        prepare(lambda line: click.echo(line, err=True))
     folder = EvidenceFolder.create(runs.absolute(), name)
     ground = _ground(folder.path / "ground", source)
     (stamped,) = play_all((experiment,), ground, program, folder.path)
@@ -135,7 +151,8 @@ def _ground(folder: Path, source: RecipeSource | None) -> Ground:
 def by_hand(experiment: Experiment, ground: Ground, program: Program) -> str:
     """The commands of an experiment for a POSIX shell, from making the ABRA_DIR to removing it."""
     real = f'HOME="$ABRA_DIR/home" {shlex.join(program.argv)}'
-    abra = real if program.is_real else shlex.join((ourselves(), "abra"))
+    ours = f"{VERSION_VARIABLE}={chosen_version()} {shlex.join((ourselves(), 'abra'))}"
+    abra = real if program.is_real else ours
     lines = [
         "export ABRA_DIR=$(mktemp -d)",
         'mkdir -p "$ABRA_DIR/servers/default" "$ABRA_DIR/recipes" "$ABRA_DIR/home"',

@@ -13,8 +13,7 @@ from stamplab.harness.ci.naming import app_domain
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.harness.ci.run_context import RunContext
 from stamplab.harness.ci.tree import GitTree, MisreportingTree, Tree
-from stamplab.lab.abra.deploy import WHOSE
-from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra.driver import Program, stand_in_name
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
 from stamplab.lab.faults import memory_pressure
@@ -76,9 +75,9 @@ def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
 
 
 def play(
-    scenario: Scenario, world: World, ground: Ground, tree: Tree, whose: str = WHOSE
+    scenario: Scenario, world: World, ground: Ground, tree: Tree, whose: str | None = None
 ) -> Results:
-    """Play the scenario to its end; ``whose`` abra it is that deploys the tree.
+    """Play the scenario to its end; ``whose`` abra it is that deploys the tree, or the stand-in.
 
     Raises LabError when the apparatus fails.
     """
@@ -103,7 +102,7 @@ def play(
         recipe=scenario.recipe.name,
         ref=ground.head,
         stages=tuple(done),
-        abra=whose,
+        abra=whose or stand_in_name(),
         domain=ground.app.domain,
     )
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from stamplab.harness.checks.attribution import explain
-from stamplab.lab.abra.deploy import WHOSE
-from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra import go_git
+from stamplab.lab.abra.driver import Program, stand_in_name
 from stamplab.lab.model.history import History, OverlayWritten, Record
 from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.source import Acquired
@@ -56,6 +56,8 @@ def play_staged(
 
     The world is watched for ``watch_s`` more, in which nobody does anything.
     """
+    if stage.abra is None:
+        go_git.prepare(stage.tell)
     folder.write_json("manifest.json", manifest(scenario.name, stage, _options(scenario)))
     stage.tell(f"({scenario.name}) {scenario.title}")
     console = folder.path / "console.log"
@@ -79,8 +81,7 @@ def play_staged(
         with stage.means.open(folder.path, opening) as (world, scratch):
             ground = prepare_ground(scenario, scratch)
             tree = tree_of(scenario, world, ground, scratch, stage.abra)
-            whose = stage.abra.whose if stage.abra else WHOSE
-            results = play(scenario, world, ground, tree, whose)
+            results = play(scenario, world, ground, tree, deployer(stage))
             _watch_on(world, watch_s)
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
@@ -91,6 +92,11 @@ def play_staged(
             log.write(line + "\n")
             stage.tell(line)
     return played
+
+
+def deployer(stage: Stage) -> str:
+    """Name whose abra deploys."""
+    return stage.abra.whose if stage.abra else stand_in_name()
 
 
 def _watch_on(world: World, watch_s: float) -> None:
@@ -118,7 +124,7 @@ def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
         cgroup_version=engine.cgroup_version,
         engine=engine.version,
         engine_source=engine.source,
-        abra=stage.abra.whose if stage.abra else WHOSE,
+        abra=deployer(stage),
         options={**options, "trust": sorted(stage.trust)},
     )
 

@@ -10,7 +10,7 @@ from stamplab.harness.ci.app import App
 from stamplab.harness.ci.lifecycle import VerdictUnknown
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.harness.guard import Outcome
-from stamplab.lab.abra.deploy import WHOSE
+from stamplab.lab.abra.driver import stand_in_name
 from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan
 from stamplab.lab.model.history_file import encode_history
 from stamplab.lab.recipe.resolver import Resolved
@@ -198,7 +198,7 @@ def _unknown(scenario: Scenario, ground: Ground, reason: str) -> Results:
         recipe=scenario.recipe.name,
         ref=ground.head,
         stages=stages,
-        abra=WHOSE,
+        abra=stand_in_name(),
         domain=ground.app.domain,
     )
 

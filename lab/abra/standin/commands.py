@@ -12,10 +12,11 @@ from pathlib import Path
 import click
 import msgspec
 
+from stamplab.lab.abra import go_git
 from stamplab.lab.abra.app import AbraApp, read_app
 from stamplab.lab.abra.driver import CHAOS_VERSION
 from stamplab.lab.abra.folder import SERVER, AbraFolder
-from stamplab.lab.abra.stamp import chaos_version
+from stamplab.lab.abra.stamp import stamp_of
 from stamplab.lab.abra.standin.converge import progress
 from stamplab.lab.abra.standin.swarm import Swarm
 from stamplab.lab.abra.version_checkout import (
@@ -95,7 +96,7 @@ def deploy(folder: AbraFolder, request: DeployRequest, flags: Flags) -> None:
 def _version(folder: AbraFolder, app: AbraApp, request: DeployRequest, flags: Flags) -> str:
     """The version to be deployed (abra@06a57de cli/app/deploy.go:365-373 for the first case)."""
     if request.chaos:
-        version = folder.planted_stamp() or chaos_version(app.checkout)
+        version = folder.planted_stamp() or _stamp(app, flags)
         flags.debug(f"{CHAOS_VERSION}{version}")
         return version
     if request.version:
@@ -107,6 +108,12 @@ def _version(folder: AbraFolder, app: AbraApp, request: DeployRequest, flags: Fl
     version = latest_version(app.checkout)
     flags.debug(f"version: taking new recipe version: {version}")
     return version
+
+
+def _stamp(app: AbraApp, flags: Flags) -> str:
+    reading = go_git.read(app.checkout)
+    flags.debug(f"the stand-in stamps as go-git {reading.go_git}: {reading.in_words}")
+    return stamp_of(reading)
 
 
 def _lint(app: AbraApp, version: str) -> None:

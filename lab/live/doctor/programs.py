@@ -89,9 +89,9 @@ def check_workload(cache: Path) -> Check:
 
 
 def check_go_program(wanted: GoProgram, cache: Path) -> Check:
-    """Check that a program of the virtual world is built or can be; build nothing.
+    """Check that one of the programs in Go is built or can be; build nothing.
 
-    A missing one is a note and no lack: the live world does without it.
+    A missing one is a note and no lack: a lab and the guard do without, and `./run` brings a Go.
     """
     try:
         program = existing(wanted, cache)

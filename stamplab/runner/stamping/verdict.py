@@ -27,6 +27,8 @@ class Stamped(msgspec.Struct, frozen=True, kw_only=True):
     bailed: str
     """With which words the chaos deploy ended, and its exit code."""
     took_s: float
+    by: str = ""
+    """Which abra stamped, a stand-in with the go-git that it speaks for."""
     wrong: str = ""
     """What is not as it must be."""
 
@@ -68,6 +70,7 @@ def judge_stamping(experiment: Experiment, ground: Ground, run: StampRun | str) 
         if deploy
         else "no chaos deploy",
         took_s=run.took_s,
+        by=deploy.by if deploy else "",
         wrong=wrong,
     )
 

@@ -10,6 +10,7 @@ import yaml
 
 from stamplab.lab.abra import deploy, stamp
 from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.abra.go_git import DEFAULT_VERSION
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.faults.operator import Act
 from stamplab.lab.model.history import CommandRan, Deployed, Note, Observation
@@ -101,7 +102,9 @@ def test_the_stamp_follows_the_checkout_and_nothing_else(folder: AbraFolder) -> 
 
 def test_a_repository_without_a_commit_has_no_stamp(tmp_path: Path) -> None:
     git.create(tmp_path / "empty")
-    with pytest.raises(LabError, match=r"the HEAD of .*empty cannot be read"):
+    with pytest.raises(
+        LabError, match=r"empty has no stamp: .*its HEAD names a branch that has no commit"
+    ):
         stamp.chaos_version(tmp_path / "empty")
 
 
@@ -163,9 +166,10 @@ def test_everything_says_whose_abra_it_was(folder: AbraFolder, exit_code: int) -
     done = deploy.chaos_deploy(world, folder, DOMAIN)
     note, ran = world.recorded
     debug = f"DEBU app/deploy.go:372 version: taking chaos version: {done.stamp}"
-    assert note == Note(text=f"{debug} (abra stand-in of stamplab)")
+    whose = f"abra stand-in of stamplab (go-git {DEFAULT_VERSION})"
+    assert note == Note(text=f"{debug} ({whose})")
     assert isinstance(ran, CommandRan)
-    assert ran.by == deploy.WHOSE
+    assert ran.by == whose
     assert ran.exit_code == exit_code
     assert ran.argv[:4] == ("abra", "app", "deploy", "-C")
     assert ran.output == f"{debug}\nthe client's words"

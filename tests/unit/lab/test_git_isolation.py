@@ -209,7 +209,9 @@ def test_a_branch_without_a_commit_has_no_policy_and_no_stamp(tmp_path: Path) ->
     git.create(tmp_path / "unborn")
     with pytest.raises(LabError, match=r"compose\.yml cannot be read at HEAD of .*unborn"):
         checkout.read_policy(tmp_path / "unborn", "app")
-    with pytest.raises(LabError, match=r"the HEAD of .*unborn cannot be read"):
+    with pytest.raises(
+        LabError, match=r"unborn has no stamp: .*its HEAD names a branch that has no commit"
+    ):
         chaos_version(tmp_path / "unborn")
 
 

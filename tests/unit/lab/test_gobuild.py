@@ -95,6 +95,25 @@ def test_a_changed_runtime_is_written_first_and_built_over(
     assert not Path(folder).exists()
 
 
+def test_another_module_file_makes_another_program(
+    greeter: GoProgram, calls: Path, tmp_path: Path
+) -> None:
+    for ending in ("mod", "sum"):
+        text = (greeter.sources / f"go.{ending}").read_text()
+        (greeter.sources / f"go-2.0-beta.{ending}").write_text(text.replace("1.25.0", "1.99.0"))
+    other = msgspec.structs.replace(
+        greeter, name="greeter-2.0-beta", module_file="go-2.0-beta.mod", tags=("two", "new")
+    )
+    assert other.variable == "STAMPLAB_GREETER_2_0_BETA"
+    with pytest.raises(NotPossibleHere, match=r"built by Go 1\.99\.0 or newer"):
+        go_build.get_program(other, tmp_path / "cache")
+    (greeter.sources / "go-2.0-beta.mod").write_text("go 1.25.0\n")
+    program = go_build.get_program(other, tmp_path / "cache")
+    assert " -modfile go-2.0-beta.mod -tags two,new -o " in calls.read_text()
+    (greeter.sources / "go-2.0-beta.sum").write_text("more\n")
+    assert go_build.get_program(other, tmp_path / "cache") != program
+
+
 def test_two_at_once_build_it_once(greeter: GoProgram, calls: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(go_build.get_program, [greeter] * 2, [tmp_path / "cache"] * 2)
