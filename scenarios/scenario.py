@@ -15,8 +15,8 @@ from stamplab.harness.ci.policy import Policy
 from stamplab.lab.faults.memory_pressure import Pressure
 from stamplab.lab.faults.operator import Act, Operation
 from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.recipe.repository import RecipeHistory
 from stamplab.lab.recipe.source import Acquired
-from stamplab.lab.recipe.upstream import RecipeHistory
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
 from stamplab.lab.support.time_scale import stretched
 from stamplab.lab.workload.shape import MemoryShape

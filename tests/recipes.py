@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from stamplab.lab.recipe import git, upstream
+from stamplab.lab.recipe import git
+from stamplab.lab.recipe.repository import Commit, RecipeHistory, build_repository
 from stamplab.lab.recipe.source import RecipeSource
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
 
 _ENV = """\
 TYPE={name}
@@ -312,7 +312,7 @@ class Cloned(msgspec.Struct, frozen=True):
 
 def bare_clone(history: RecipeHistory, folder: Path) -> Cloned:
     """Build a recipe and clone it, bare, as ``<name>.git`` in a folder."""
-    shas = upstream.build(history, folder / "built" / history.name)
+    shas = build_repository(history, folder / "built" / history.name)
     target = folder / f"{history.name}.git"
     git.mirror(str(folder / "built" / history.name), target)
     return Cloned(target, shas)

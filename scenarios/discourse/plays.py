@@ -11,8 +11,8 @@ from stamplab.harness.ci.generic import HC1Read
 from stamplab.harness.ci.policy import Policy
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Squeeze
 from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.recipe.repository import RecipeHistory
 from stamplab.lab.recipe.source import Acquired
-from stamplab.lab.recipe.upstream import RecipeHistory
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
 from stamplab.lab.workload.shape import MemoryShape
 from stamplab.scenarios.discourse import shapes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe.repository import Commit, RecipeHistory
 from stamplab.lab.recipe.workload_overlay import Timing
 
 BASE_TAG = "0.7.0+3.3.1"

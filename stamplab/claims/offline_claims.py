@@ -9,7 +9,7 @@ from stamplab.claims import stamping as stamping
 from stamplab.claims.abra_unchanged import constant
 from stamplab.claims.discourse import Claim
 from stamplab.lab.abra.driver import Program
-from stamplab.lab.recipe import upstream
+from stamplab.lab.recipe.repository import build_repository
 from stamplab.runner.stamping.repositories import make_ground
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
 from stamplab.scenarios.stamping.experiment import Ground
@@ -21,7 +21,7 @@ COLD = (STAMPING, CONSTANT)
 def discourse_ground(folder: Path) -> Ground:
     """The stamping experiments' ground for our own recipe. Raises LabError."""
     folder.mkdir(parents=True, exist_ok=True)
-    upstream.build(asking_for_a_secret(RECIPE), folder / "recipe")
+    build_repository(asking_for_a_secret(RECIPE), folder / "recipe")
     return make_ground(RECIPE.name, folder / "recipe", BASE_TAG, "HEAD", folder)
 
 

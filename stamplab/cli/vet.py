@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from stamplab.lab.recipe.layout import stack_at, stray_sample
+from stamplab.lab.recipe.folder_stack import stack_at, stray_sample
 from stamplab.lab.recipe.trust import MEANING, Demand, Grant, demands_of
 from stamplab.render import Screen, show_demands
 

@@ -22,9 +22,9 @@ from stamplab.lab.faults.operator import Act
 from stamplab.lab.faults.stamp import stamp_of
 from stamplab.lab.model.history import Acted, Note, PolicyRead, ServiceSeen
 from stamplab.lab.model.swarm import Service
-from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.repository import RecipeHistory, build_repository
 from stamplab.lab.recipe.source import Acquired, policy_at_head
-from stamplab.lab.recipe.upstream import RecipeHistory
 from stamplab.lab.recipe.workload_overlay import StandIn
 from stamplab.lab.world import World
 from stamplab.scenarios.scenario import Scenario
@@ -56,7 +56,7 @@ def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
             policy = policy_at_head(scenario.recipe, scenario.service, scratch / "at-head")
         case RecipeHistory():
             origin, mirror = scratch / "upstream", scratch / "mirror"
-            tip = head = upstream.build(scenario.recipe, origin)[-1]
+            tip = head = build_repository(scenario.recipe, origin)[-1]
             git.clone(origin, mirror)
             if scenario.head is not None:
                 head = checkout.resolve(mirror, scenario.head)

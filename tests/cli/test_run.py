@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stamplab.lab.live.inventory import inventory
-from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.recipe.repository import RecipeHistory
 from stamplab.scenarios.stamping.variants import EXPERIMENTS
 from tests import PYTHON_PATH, recipes
 

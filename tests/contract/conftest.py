@@ -11,7 +11,8 @@ import pytest
 from stamplab.lab.abra.driver import Abra, Program, find
 from stamplab.lab.abra.empty_swarm import EmptySwarm, empty_swarm
 from stamplab.lab.abra.folder import AbraFolder
-from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.repository import build_repository
 from stamplab.scenarios.discourse.recipe import RECIPE, asking_for_a_secret
 
 DOMAIN = "app.example.org"
@@ -27,7 +28,7 @@ def program(pytestconfig: pytest.Config) -> Program:
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The upstream of the recipe that is deployed."""
     path = tmp_path_factory.mktemp("recipes") / RECIPE.name
-    upstream.build(asking_for_a_secret(RECIPE), path)
+    build_repository(asking_for_a_secret(RECIPE), path)
     return path
 
 

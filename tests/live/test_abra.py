@@ -14,8 +14,8 @@ from stamplab.lab.abra.driver import Abra, find, stand_in
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.live.lab import Apparatus, live_lab
 from stamplab.lab.model.history import CommandRan
-from stamplab.lab.recipe import checkout, git, upstream
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.repository import Commit, RecipeHistory, build_repository
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.scenarios.discourse import plays
@@ -67,7 +67,7 @@ def test_an_app_lives_from_its_env_file_to_its_undeploy(
     with live_lab(apparatus, tmp_path, "app", 8080) as world:
         folder = AbraFolder(world.scratch / "abra")
         folder.create()
-        upstream.build(light_recipe(apparatus.image), world.scratch / "light")
+        build_repository(light_recipe(apparatus.image), world.scratch / "light")
         git.clone(world.scratch / "light", folder.recipe("light"))
         abra = Abra(stand_in(), folder, world.daemon.url)
         api: Any = world.daemon.api

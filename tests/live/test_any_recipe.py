@@ -16,8 +16,8 @@ from stamplab.cli.repro_recipe import Prepared, Request, look_at
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.model.history import Note
+from stamplab.lab.recipe.repository import RecipeHistory
 from stamplab.lab.recipe.trust import Grant
-from stamplab.lab.recipe.upstream import RecipeHistory
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.scenarios.discourse import plays

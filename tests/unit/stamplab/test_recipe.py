@@ -13,10 +13,9 @@ from stamplab.cli.repro_recipe import Prepared, Request, look_at, report_on
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError, RecipeRefused, UsageError
 from stamplab.lab.model.history import FileLaid, PolicyRead
-from stamplab.lab.recipe import upstream
+from stamplab.lab.recipe.repository import Commit, RecipeHistory, build_repository
 from stamplab.lab.recipe.source import RecipeSource
 from stamplab.lab.recipe.trust import Grant
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.play_record import Played
 from stamplab.scenarios.discourse.plays import Settings
@@ -180,7 +179,7 @@ def test_a_recipe_of_one_file_without_any_sample_is_one(tmp_path: Path) -> None:
             Commit(message=str(n), files={"compose.yml": compose.format(n)}) for n in (1, 2)
         ),
     )
-    shas = upstream.build(history, tmp_path / "bare")
+    shas = build_repository(history, tmp_path / "bare")
     (tmp_path / "scratch").mkdir()
     source = RecipeSource(recipe=str(tmp_path / "bare"), base=shas[0], head=shas[1])
     prepared = look_at(request_of(source), tmp_path / "scratch")

@@ -17,7 +17,8 @@ from stamplab.harness.verdict import Verdict
 from stamplab.lab.abra.driver import Program, stand_in
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.model.history import CommandRan
-from stamplab.lab.recipe import git, upstream
+from stamplab.lab.recipe import git
+from stamplab.lab.recipe.repository import build_repository
 from stamplab.runner.stamping.play import StampRun
 from stamplab.runner.stamping.repositories import make_ground
 from stamplab.runner.stamping.verdict import Stamped, judge_stamping, tell
@@ -36,7 +37,7 @@ from tests import PYTHON_PATH
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     folder = tmp_path_factory.mktemp("ground")
-    upstream.build(asking_for_a_secret(RECIPE), folder / "recipe")
+    build_repository(asking_for_a_secret(RECIPE), folder / "recipe")
     return make_ground("discourse", folder / "recipe", BASE_TAG, "main", folder)
 
 

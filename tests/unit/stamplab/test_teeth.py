@@ -14,8 +14,7 @@ from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError
 from stamplab.lab.faults.stamp import Planted, stamp_of
 from stamplab.lab.model.history import Finding, Note, Observation, OomKill, ServiceSeen
-from stamplab.lab.recipe import upstream
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe.repository import Commit, RecipeHistory, build_repository
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.runner.play_record import Played
 from stamplab.scenarios.discourse import plays
@@ -90,7 +89,7 @@ def test_every_planted_stamp_is_wrong_in_its_own_way(
 
 
 def test_a_recipe_with_no_release_besides_the_base_has_no_tags_stamp(tmp_path: Path) -> None:
-    (sha,) = upstream.build(
+    (sha,) = build_repository(
         RecipeHistory(name="x", commits=(Commit(message="x", files={"x": ""}, tag="1.0.0"),)),
         tmp_path,
     )

@@ -13,7 +13,7 @@ from stamplab.cli.repro_discourse import Report, Request, repro_discourse
 from stamplab.lab.errors import RecipeRefused
 from stamplab.lab.live.engine import Engine
 from stamplab.lab.live.lab import Apparatus
-from stamplab.lab.recipe.layout import stack_at
+from stamplab.lab.recipe.folder_stack import stack_at
 from stamplab.lab.recipe.trust import Grant
 from stamplab.runner import worlds
 from stamplab.scenarios.discourse.plays import Settings

@@ -10,7 +10,7 @@ from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.recipe import compose
 from stamplab.lab.recipe.compose import parse
 from stamplab.lab.recipe.durations import seconds_of
-from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.recipe.repository import RecipeHistory
 from tests import recipes
 
 

@@ -10,10 +10,9 @@ import msgspec
 import pytest
 
 from stamplab.lab.errors import LabError, RecipeRefused
-from stamplab.lab.recipe import upstream
 from stamplab.lab.recipe.recipe_files import read_recipe
+from stamplab.lab.recipe.repository import RecipeHistory, build_repository
 from stamplab.lab.recipe.resolver import ComposeRefused, Resolved, Resolver
-from stamplab.lab.recipe.upstream import RecipeHistory
 from stamplab.lab.world import Stack
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests import recipes
@@ -75,7 +74,7 @@ def resolving(resolver: Resolver, tmp_path: Path) -> Resolving:
 
 @pytest.mark.parametrize("history", [RECIPE, *recipes.ALL], ids=lambda one: one.name)
 def test_a_whole_recipe(history: RecipeHistory, resolver: Resolver, tmp_path: Path) -> None:
-    upstream.build(history, tmp_path / history.name)
+    build_repository(history, tmp_path / history.name)
     reading = read_recipe(tmp_path / history.name, "shop")
     resolved = resolver.resolve(reading.stack)
     found = specs(resolved)
@@ -96,7 +95,7 @@ def test_a_whole_recipe(history: RecipeHistory, resolver: Resolver, tmp_path: Pa
 
 
 def test_the_policy_that_arms_our_recipe(resolver: Resolver, tmp_path: Path) -> None:
-    upstream.build(RECIPE, tmp_path / "discourse")
+    build_repository(RECIPE, tmp_path / "discourse")
     resolved = resolver.resolve(read_recipe(tmp_path / "discourse", "shop").stack)
     app = specs(resolved)["shop_app"]
     assert app["UpdateConfig"] == {

@@ -14,7 +14,8 @@ from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.faults.operator import Act
 from stamplab.lab.model.history import CommandRan, Deployed, Note, Observation
 from stamplab.lab.model.swarm import Service
-from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.repository import build_repository
 from stamplab.lab.world import Deployer, Stack
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
 
@@ -64,7 +65,7 @@ class RecordingWorld:
 def folder(tmp_path: Path) -> AbraFolder:
     """An ABRA_DIR with the recipe at head."""
     origin = tmp_path / "upstream"
-    upstream.build(RECIPE, origin)
+    build_repository(RECIPE, origin)
     folder = AbraFolder(tmp_path / "abra")
     folder.create()
     checkout.fetch(origin, origin, folder.recipe("discourse"), "main")

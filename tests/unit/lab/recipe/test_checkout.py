@@ -12,9 +12,9 @@ import yaml
 from git import Repo
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.compose import Compose, ComposeService
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe.repository import Commit, RecipeHistory, build_repository
 from stamplab.lab.recipe.workload_overlay import StandIn, Timing
 from stamplab.lab.workload.shape import MemoryShape
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
@@ -25,7 +25,7 @@ BASE, HEAD = "1e6dc4e54ace", "f5dbee3b86d1"
 
 @pytest.fixture
 def origin(tmp_path: Path) -> Path:
-    upstream.build(RECIPE, tmp_path / "upstream")
+    build_repository(RECIPE, tmp_path / "upstream")
     return tmp_path / "upstream"
 
 
@@ -37,8 +37,8 @@ def tree(origin: Path, tmp_path: Path) -> Path:
 
 
 def test_the_same_recipe_gives_the_same_commits(tmp_path: Path) -> None:
-    first = upstream.build(RECIPE, tmp_path / "one")
-    assert upstream.build(RECIPE, tmp_path / "two") == first
+    first = build_repository(RECIPE, tmp_path / "one")
+    assert build_repository(RECIPE, tmp_path / "two") == first
     assert first[1].startswith(BASE)
     assert first[-1].startswith(HEAD)
 
@@ -57,7 +57,7 @@ def test_the_users_git_is_neither_asked_nor_changed(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Somebody Else")
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2001-01-01T00:00:00Z")
-    shas = upstream.build(RECIPE, tmp_path / "upstream")
+    shas = build_repository(RECIPE, tmp_path / "upstream")
     assert shas[-1].startswith(HEAD)
     assert [path.name for path in home.iterdir()] == [".gitconfig"]
 
@@ -116,7 +116,7 @@ def recipe_of(compose: str, folder: Path) -> Path:
     history = RecipeHistory(
         name="x", commits=(Commit(message="x", files={"compose.yml": compose}),)
     )
-    upstream.build(history, folder)
+    build_repository(history, folder)
     return folder
 
 

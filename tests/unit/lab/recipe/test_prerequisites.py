@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from stamplab.lab.recipe.prerequisites import Granted, granted_to
+from stamplab.lab.recipe.repository import RecipeHistory
 from stamplab.lab.recipe.source import acquire, read_at
-from stamplab.lab.recipe.upstream import RecipeHistory
 from tests import recipes
 
 

@@ -19,7 +19,7 @@ from stamplab.lab.support import programs
 from tests import PYTHON_PATH
 
 PLAIN = ("git", "abra", "cp", "ln", "printf", "true")
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def put(folder: Path, *names: str, says: str) -> Path:

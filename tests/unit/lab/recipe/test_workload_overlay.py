@@ -11,8 +11,8 @@ import yaml
 
 from stamplab.lab.recipe import workload_overlay
 from stamplab.lab.recipe.compose import Compose, ComposeService, Healthcheck
+from stamplab.lab.recipe.repository import RecipeHistory
 from stamplab.lab.recipe.source import acquire, read_at
-from stamplab.lab.recipe.upstream import RecipeHistory
 from stamplab.lab.recipe.workload_overlay import StandIn, Timing, image_in_place_of
 from stamplab.lab.workload.shape import MemoryShape
 from tests import recipes

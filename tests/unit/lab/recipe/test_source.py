@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from stamplab.lab.errors import LabError, UsageError
-from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.repository import Commit, RecipeHistory, build_repository
 from stamplab.lab.recipe.source import Acquired, RecipeSource, acquire, read_at
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
 from tests.recipes import KEYCLOAK, Cloned, bare_clone
 
 BASE = "1.0.0+25.0.1"
@@ -194,7 +194,7 @@ def test_a_recipe_without_a_compose_file(tmp_path: Path, scratch: Path) -> None:
             Commit(message="b", files={".env.sample": "COMPOSE_FILE=a.yml:b.yml\n"}),
         ),
     )
-    shas = upstream.build(history, tmp_path / "none")
+    shas = build_repository(history, tmp_path / "none")
     source = RecipeSource(recipe=str(tmp_path / "none"), base=shas[0], head="main")
     acquired = acquire(source, scratch)
     with pytest.raises(UsageError, match=r"there is no compose\.yml in it"):

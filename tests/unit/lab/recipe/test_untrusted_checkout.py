@@ -10,9 +10,9 @@ import pytest
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.stamp import chaos_version
 from stamplab.lab.errors import LabError, RecipeRefused, UsageError
-from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.containment import way_out
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe.repository import Commit, RecipeHistory, build_repository
 
 OVERLAY = {"compose.ccci.yml": "services: {}\n"}
 
@@ -183,7 +183,7 @@ def test_a_recipe_is_not_built_out_of_its_folder(tmp_path: Path, name: str) -> N
     name = str(tmp_path / "up") if name == "absolute" else name
     history = RecipeHistory(name="x", commits=(Commit(message="m", files={name: "text"}),))
     with pytest.raises(RecipeRefused, match="the recipe is refused"):
-        upstream.build(history, tmp_path / "origin")
+        build_repository(history, tmp_path / "origin")
     assert not (tmp_path / "up").exists()
     assert not (tmp_path / "origin" / name).is_file()
 

@@ -31,7 +31,7 @@ class RecipeHistory(msgspec.Struct, frozen=True, kw_only=True):
     commits: tuple[Commit, ...]
 
 
-def build(history: RecipeHistory, path: Path) -> tuple[str, ...]:
+def build_repository(history: RecipeHistory, path: Path) -> tuple[str, ...]:
     """Build the repository at ``path``; return the commits' SHAs, oldest first.
 
     Raises LabError.
