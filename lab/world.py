@@ -101,7 +101,7 @@ class World(Protocol):
         """
         ...
 
-    def call_off(self) -> None:
+    def cancel_scheduled(self) -> None:
         """What was scheduled and has not been done is not done any more."""
         ...
 

@@ -11,7 +11,7 @@ VARIABLE = "STAMPLAB_COMMAND"
 """A package names its program here, for what runs is then some file behind it."""
 
 
-def ourselves() -> str:
+def program_path() -> str:
     """The program, by a path that holds in whatever folder one is then."""
     script = Path(__file__).parents[1] / "run"
     if script.exists():
@@ -19,11 +19,11 @@ def ourselves() -> str:
     return os.environ.get(VARIABLE) or str(Path(sys.argv[0]).absolute())
 
 
-def again() -> tuple[str, ...]:
+def command_line() -> tuple[str, ...]:
     """The whole command that was given."""
-    return (ourselves(), *sys.argv[1:])
+    return (program_path(), *sys.argv[1:])
 
 
-def as_root() -> str:
+def sudo_command_line() -> str:
     """The same as root, as one would type it."""
-    return shlex.join(("sudo", *again()))
+    return shlex.join(("sudo", *command_line()))

@@ -76,7 +76,7 @@ def of_git(built: Built) -> Verdict:
 def of_gitpython(built: Built) -> Verdict:
     """What the lab's stamp was: GitPython, deaf to the user's configuration."""
     try:
-        with git.told("GitPython"), git.open_at(built.repository) as repository:
+        with git.errors_as("GitPython"), git.open_at(built.repository) as repository:
             repository.git.update_environment(GIT_OPTIONAL_LOCKS="0")
             head = repository.head.commit.hexsha
             return _said(head, not repository.is_dirty(untracked_files=True))

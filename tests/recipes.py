@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from stamplab.lab.recipe import git
-from stamplab.lab.recipe.repository import Commit, RecipeHistory, build_repository
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.lab.recipe.source import RecipeSource
 
 _ENV = """\
@@ -30,8 +30,8 @@ def _history(name: str, base: dict[str, str], head: dict[str, str], version: str
     return RecipeHistory(
         name=name,
         commits=(
-            Commit(message="chore: publish the first release", files=base, tag=version),
-            Commit(message="feat: upgrade", files=head),
+            RecipeCommit(message="chore: publish the first release", files=base, tag=version),
+            RecipeCommit(message="feat: upgrade", files=head),
         ),
     )
 

@@ -14,7 +14,7 @@ from stamplab.harness.guard.stack_verdict import Verdict
 from stamplab.lab.errors import UsageError
 from stamplab.lab.model.history import Deployed
 from stamplab.lab.remote.watcher import ForeignSwarm
-from stamplab.lab.support.background_work import Background
+from stamplab.lab.support.background_work import BackgroundWork
 
 
 class NotConverged(AssertionError):
@@ -24,7 +24,7 @@ class NotConverged(AssertionError):
 class Guarding:
     """A deploy that is being followed."""
 
-    def __init__(self, swarm: ForeignSwarm, following: Background[Verdict]) -> None:
+    def __init__(self, swarm: ForeignSwarm, following: BackgroundWork[Verdict]) -> None:
         self._swarm = swarm
         self._following = following
         self._is_deployed = False
@@ -79,7 +79,7 @@ def guarded(
         watch = Watch(plan, swarm.node)
         watch.begin(swarm.baseline())
         attachment = until_it_follows.pop_all()
-    following = Background(lambda: follow(swarm, watch), "guard", at_end=attachment.close)
+    following = BackgroundWork(lambda: follow(swarm, watch), "guard", at_end=attachment.close)
     guard = Guarding(swarm, following)
     try:
         yield guard

@@ -10,9 +10,9 @@ import msgspec
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.stamp import label, stack_name
 from stamplab.lab.errors import LabError
-from stamplab.lab.recipe.compose import DEFAULT_FILE, overlay_text, read_texts, stated_version
+from stamplab.lab.recipe.compose import DEFAULT_FILE, compose_version, overlay_text, read_texts
 from stamplab.lab.recipe.env_file import Setting
-from stamplab.lab.recipe.recipe_files import exports_of
+from stamplab.lab.recipe.recipe_files import script_exports
 from stamplab.lab.recipe.secrets import Secret, secrets_of
 from stamplab.lab.world import Stack
 
@@ -25,7 +25,7 @@ class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
 
     domain: str
     recipe: str
-    pinned: str | None
+    pinned_version: str | None
     """The version that ``TYPE=<recipe>:<version>`` names."""
     checkout: Path
     settings: tuple[Setting, ...]
@@ -43,20 +43,20 @@ class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def compose_files(self) -> tuple[Path, ...]:
         """The compose files that the app has chosen; the last one wins."""
-        return tuple(self.checkout / name for name in self._chosen)
+        return tuple(self.checkout / name for name in self._compose_file_names)
 
     @property
-    def _chosen(self) -> tuple[str, ...]:
+    def _compose_file_names(self) -> tuple[str, ...]:
         chosen = (self.values.get("COMPOSE_FILE") or DEFAULT_FILE).split(":")
         return tuple(name for name in chosen if name)
 
     def environment(self) -> dict[str, str]:
         """What the compose files are read with. Raises LabError for an abra.sh that is no text."""
-        return {**self.values, **exports_of(self.checkout), "STACK_NAME": self.stack}
+        return {**self.values, **script_exports(self.checkout), "STACK_NAME": self.stack}
 
     def secrets(self) -> tuple[Secret, ...]:
         """What must be on the swarm before the app is deployed. Raises LabError."""
-        texts = read_texts(self.checkout, self._chosen)
+        texts = read_texts(self.checkout, self._compose_file_names)
         return secrets_of(texts, self.settings, self.stack)
 
     def labels(self, version: str, *, chaos: bool) -> dict[str, str]:
@@ -65,7 +65,7 @@ class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
         labels |= {"chaos-version": version} if chaos else {"version": version}
         return {label(self.stack, name): value for name, value in labels.items()}
 
-    def unlabelled(self) -> Stack:
+    def recipe_stack(self) -> Stack:
         """The stack as the recipe and the settings have it, without labels of abra's."""
         return Stack(
             name=self.stack,
@@ -74,14 +74,14 @@ class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
             environment=self.environment(),
         )
 
-    def stack_with(self, labels: Mapping[str, str], file: Path) -> Stack:
+    def labelled_stack(self, labels: Mapping[str, str], file: Path) -> Stack:
         """The stack to be deployed, with abra's labels, written to ``file``, as its last file.
 
         Raises LabError.
         """
-        ((name, text),) = read_texts(self.checkout, self._chosen[:1]).items()
-        _write_labels(file, labels, stated_version(name, text))
-        plain = self.unlabelled()
+        ((name, text),) = read_texts(self.checkout, self._compose_file_names[:1]).items()
+        _write_labels(file, labels, compose_version(name, text))
+        plain = self.recipe_stack()
         files = (*plain.compose_files, file)
         return msgspec.structs.replace(plain, compose_files=files, own_files=(file,))
 
@@ -96,7 +96,7 @@ def read_app(folder: AbraFolder, domain: str) -> AbraApp:
     return AbraApp(
         domain=domain,
         recipe=recipe,
-        pinned=pinned or None,
+        pinned_version=pinned or None,
         checkout=folder.recipe(recipe),
         settings=settings,
     )

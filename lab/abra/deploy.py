@@ -13,14 +13,14 @@ from stamplab.lab.abra.driver import (
     CHAOS_FLAGS,
     CHAOS_VERSION,
     STAND_IN,
-    Program,
-    command,
-    environment,
+    AbraProgram,
+    abra_environment,
+    confined_command,
     stamp_in,
 )
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.stamp import chaos_version
-from stamplab.lab.abra.version_checkout import Context, ensure
+from stamplab.lab.abra.version_checkout import CheckoutFlags, ensure
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import CommandRan, Deployed, Note
 from stamplab.lab.world import Deployer, World
@@ -37,7 +37,7 @@ class ChaosDeploy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def chaos_deploy(
-    world: World, folder: AbraFolder, domain: str, program: Program | None = None
+    world: World, folder: AbraFolder, domain: str, program: AbraProgram | None = None
 ) -> ChaosDeploy:
     """Deploy the checkout as it is and stamp it, like ``abra app deploy -C -o -n -c --debug``.
 
@@ -46,17 +46,19 @@ def chaos_deploy(
     such app or no usable checkout.
     """
     app = read_app(folder, domain)
-    ensure(app.checkout, app.pinned, Context(chaos=True, offline=True), lambda _: None)
+    ensure(
+        app.checkout, app.pinned_version, CheckoutFlags(chaos=True, offline=True), lambda _: None
+    )
     if program is not None:
         return _by_program(world, folder, app, program)
     began_s = world.now_s()
-    planted = folder.planted_stamp()
+    planted = folder.stamp_override()
     stamp = planted or chaos_version(app.checkout)
     whose = f"{WHOSE}, the stamp is planted" if planted else WHOSE
     debug = f"DEBU {CHAOS_VERSION}{stamp}"
     world.record(Note(text=f"{debug} ({whose})"))
     labels = app.labels(stamp, chaos=True)
-    deployed = world.apply(app.stack_with(labels, folder.labels_file(app.stack)))
+    deployed = world.apply(app.labelled_stack(labels, folder.labels_file(app.stack)))
     world.record(
         CommandRan(
             argv=("abra", "app", "deploy", *CHAOS_FLAGS, domain),
@@ -69,16 +71,18 @@ def chaos_deploy(
     return ChaosDeploy(stamp=stamp, stack=app.stack, deployed=deployed)
 
 
-def _by_program(world: World, folder: AbraFolder, app: AbraApp, program: Program) -> ChaosDeploy:
+def _by_program(
+    world: World, folder: AbraFolder, app: AbraApp, program: AbraProgram
+) -> ChaosDeploy:
     """Let a real abra deploy; the world judges beforehand what it is about to deploy."""
 
     def argv(engine: str) -> tuple[str, ...]:
-        return (*command(program, engine), "app", "deploy", *CHAOS_FLAGS, app.domain)
+        return (*confined_command(program, engine), "app", "deploy", *CHAOS_FLAGS, app.domain)
 
     deployer = Deployer(
-        argv=argv, environment=lambda engine: environment(folder, engine), by=program.whose
+        argv=argv, environment=lambda engine: abra_environment(folder, engine), by=program.whose
     )
-    deployed = world.apply(app.unlabelled(), deployer)
+    deployed = world.apply(app.recipe_stack(), deployer)
     stamp = stamp_in(deployed.output)
     if stamp is None:
         raise LabError(

@@ -32,7 +32,7 @@ _TIMEOUT_S = 120.0
 _STAMP = re.compile(r"version: taking chaos version: (\S+)")
 
 
-class Program(msgspec.Struct, frozen=True, kw_only=True):
+class AbraProgram(msgspec.Struct, frozen=True, kw_only=True):
     """A program that understands abra's command line."""
 
     argv: tuple[str, ...]
@@ -40,7 +40,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     is_real: bool
 
 
-class Ran(msgspec.Struct, frozen=True, kw_only=True):
+class AbraRun(msgspec.Struct, frozen=True, kw_only=True):
     """One run of abra."""
 
     arguments: tuple[str, ...]
@@ -70,16 +70,16 @@ def stamp_in(output: str) -> str | None:
     return found[-1] if found else None
 
 
-def stand_in() -> Program:
+def stand_in_program() -> AbraProgram:
     """The stand-in, by our own Python."""
-    return Program(
+    return AbraProgram(
         argv=(sys.executable, "-P", "-m", "stamplab.lab.abra.standin"),
         whose=STAND_IN,
         is_real=False,
     )
 
 
-def find(path: Path | None = None) -> Program:
+def find_abra(path: Path | None = None) -> AbraProgram:
     """The abra at this path; without one the abra among the tools; else the stand-in.
 
     Raises UsageError where the path leads to no program.
@@ -88,8 +88,8 @@ def find(path: Path | None = None) -> Program:
     if found is None and path is not None:
         raise UsageError(f"{path} is no program that can be run")
     if found is None:
-        return stand_in()
-    return Program(argv=(str(Path(found).absolute()),), whose=f"abra at {found}", is_real=True)
+        return stand_in_program()
+    return AbraProgram(argv=(str(Path(found).absolute()),), whose=f"abra at {found}", is_real=True)
 
 
 class Abra:
@@ -97,7 +97,7 @@ class Abra:
 
     def __init__(
         self,
-        program: Program,
+        program: AbraProgram,
         folder: AbraFolder,
         engine: str,
         mark: Mapping[str, str] | None = None,
@@ -109,13 +109,13 @@ class Abra:
         self.mark = mark or {}
         """Variables by which its processes can be told from others."""
 
-    def run(self, *arguments: str, timeout_s: float = _TIMEOUT_S) -> Ran:
+    def run(self, *arguments: str, timeout_s: float = _TIMEOUT_S) -> AbraRun:
         """Run it. Raises LabError when it cannot be started, or does not end in time."""
         began_s = time.monotonic()
         try:
             done = subprocess.run(
-                [*command(self.program, self.engine), *arguments],
-                env={**environment(self.folder, self.engine), **self.mark},
+                [*confined_command(self.program, self.engine), *arguments],
+                env={**abra_environment(self.folder, self.engine), **self.mark},
                 cwd=self.folder.path,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -130,27 +130,27 @@ class Abra:
             ) from error
         except OSError as error:
             raise LabError(f"{self.program.whose} cannot be run: {error.strerror}") from error
-        return Ran(
+        return AbraRun(
             arguments=arguments,
             exit_code=done.returncode,
             output=done.stdout.decode(errors="replace"),
             took_s=round(time.monotonic() - began_s, 6),
         )
 
-    def chaos_deploy(self, domain: str) -> Ran:
+    def chaos_deploy(self, domain: str) -> AbraRun:
         """Deploy the checkout as it is: ``abra app deploy -C -o -n --debug``."""
         return self.run("app", "deploy", *CHAOS_FLAGS, domain)
 
-    def deploy(self, domain: str, *flags: str) -> Ran:
+    def deploy(self, domain: str, *flags: str) -> AbraRun:
         """Deploy the version that the app names: ``abra app deploy -o -n --debug``."""
         return self.run("app", "deploy", *DEPLOY_FLAGS, *flags, domain)
 
 
-_OF_THE_TOOLS = ("GIT_EXEC_PATH", "LD_LIBRARY_PATH")
+_TOOL_VARIABLES = ("GIT_EXEC_PATH", "LD_LIBRARY_PATH")
 """Where programs that were unpacked, not installed, find their own parts."""
 
 
-def environment(folder: AbraFolder, engine: str) -> dict[str, str]:
+def abra_environment(folder: AbraFolder, engine: str) -> dict[str, str]:
     """All that abra gets to see: nothing of the user's home, settings or credentials."""
     return {
         "ABRA_DIR": str(folder.path),
@@ -162,11 +162,11 @@ def environment(folder: AbraFolder, engine: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TERM": "dumb",
         "NO_COLOR": "1",
-        **{name: os.environ[name] for name in _OF_THE_TOOLS if name in os.environ},
+        **{name: os.environ[name] for name in _TOOL_VARIABLES if name in os.environ},
     }
 
 
-def command(program: Program, engine: str) -> tuple[str, ...]:
+def confined_command(program: AbraProgram, engine: str) -> tuple[str, ...]:
     """The program's words; a real abra behind a wall. Raises NotPossibleHere without one."""
     if not program.is_real:
         return program.argv

@@ -59,17 +59,17 @@ class _Handler(BaseHTTPRequestHandler):
         name = found[1] if found else self.path
         self.server.swarm.requests.append(f"{self.command} /{name}")
         if name == "_ping":
-            self._say(200, b"OK", "text/plain")
+            self._respond(200, b"OK", "text/plain")
         elif self.command in ("GET", "HEAD") and name in _ANSWERS:
-            self._say(200, json.dumps(_ANSWERS[name]).encode())
+            self._respond(200, json.dumps(_ANSWERS[name]).encode())
         elif self.command in ("GET", "HEAD"):
-            self._say(404, b'{"message": "nothing is deployed here"}')
+            self._respond(404, b'{"message": "nothing is deployed here"}')
         else:
-            self._say(403, b'{"message": "nothing can be deployed here"}')
+            self._respond(403, b'{"message": "nothing can be deployed here"}')
 
     do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - http.server's names
 
-    def _say(self, status: int, body: bytes, kind: str = "application/json") -> None:
+    def _respond(self, status: int, body: bytes, kind: str = "application/json") -> None:
         self.send_response(status)
         self.send_header("Api-Version", _API)
         self.send_header("Content-Type", kind)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stamplab.lab.errors import LabError, UsageError
-from stamplab.lab.recipe.env_file import Setting, parse_settings, with_values, written
+from stamplab.lab.recipe.env_file import Setting, env_line, parse_settings, with_values
 
 SERVER = "default"
 
@@ -36,7 +36,7 @@ class AbraFolder:
 
     def recipe(self, name: str) -> Path:
         """Where a recipe is checked out. Raises UsageError for a name that is a path."""
-        return self.path / "recipes" / _checked(name)
+        return self.path / "recipes" / _require_file_name(name)
 
     def labels_file(self, stack: str) -> Path:
         """Where the stand-in writes the labels that the real abra adds in memory. Raises LabError.
@@ -50,19 +50,19 @@ class AbraFolder:
             raise LabError(f"{folder} cannot be made: {error.strerror}") from error
         return folder / f"{stack}.yml"
 
-    def plant_stamp(self, stamp: str) -> None:
+    def override_stamp(self, stamp: str) -> None:
         """Make the stand-in lie from now on: it takes this stamp, whatever is checked out.
 
         It shows that the harness notices. The real abra has nothing of the kind.
         """
-        self._planted_stamp.write_text(stamp)
+        self._stamp_override_file.write_text(stamp)
 
-    def planted_stamp(self) -> str | None:
+    def stamp_override(self) -> str | None:
         """The stamp that was planted, if any."""
-        return self._planted_stamp.read_text() if self._planted_stamp.exists() else None
+        return self._stamp_override_file.read_text() if self._stamp_override_file.exists() else None
 
     @property
-    def _planted_stamp(self) -> Path:
+    def _stamp_override_file(self) -> Path:
         return self.path / "planted-stamp"
 
     def write_env(self, domain: str, variables: Mapping[str, str]) -> None:
@@ -70,7 +70,7 @@ class AbraFolder:
         for name, value in variables.items():
             if len(f"{name}={value}|".splitlines()) > 1:
                 raise UsageError(f"the variable {name} of {domain} holds a line break")
-        self.write_env_text(domain, "".join(f"{written(*one)}\n" for one in variables.items()))
+        self.write_env_text(domain, "".join(f"{env_line(*one)}\n" for one in variables.items()))
 
     def write_env_text(self, domain: str, text: str) -> None:
         """Write an app's env file as it is given, whole or not at all."""
@@ -108,10 +108,10 @@ class AbraFolder:
 
     def env_file(self, domain: str) -> Path:
         """Where an app's settings are. Raises UsageError for a name that is a path."""
-        return self.path / "servers" / SERVER / f"{_checked(domain)}.env"
+        return self.path / "servers" / SERVER / f"{_require_file_name(domain)}.env"
 
 
-def _checked(name: str) -> str:
+def _require_file_name(name: str) -> str:
     """A name that stays in its folder, on one line. Raises UsageError for any other."""
     is_path = name in ("", ".") or ".." in name or "/" in name
     if is_path or not name.isprintable():

@@ -22,7 +22,7 @@ _RELEASE = re.compile(r"[vV]?(\d+)\.(\d+)\.(\d+)\+.+")
 Debug = Callable[[str], None]
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True):
+class CheckoutFlags(msgspec.Struct, frozen=True, kw_only=True):
     """The flags of a command that decide what becomes of the checkout."""
 
     chaos: bool = False
@@ -30,7 +30,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     ignore_env_version: bool = False
 
 
-def ensure(checkout: Path, pinned: str | None, context: Context, debug: Debug) -> None:
+def ensure(checkout: Path, pinned: str | None, context: CheckoutFlags, debug: Debug) -> None:
     """Bring a checkout to the version that its app names; in chaos mode leave it as it is.
 
     Raises LabError where there is no checkout, where it has changes, or no such version.
@@ -72,9 +72,9 @@ def ensure_version(checkout: Path, version: str, debug: Debug) -> None:
     if not is_tag:
         debug(f"attempting to checkout '{version}' as chaos commit")
     revision = f"refs/tags/{version}^{{commit}}" if is_tag else f"{version}^{{commit}}"
-    with git.told(f"unable to resolve '{version}' in {checkout}"):
+    with git.errors_as(f"unable to resolve '{version}' in {checkout}"):
         commit = repo.git.rev_parse("--verify", "--quiet", "--end-of-options", revision)
-    with git.told(f"{version} cannot be checked out in {checkout}"):
+    with git.errors_as(f"{version} cannot be checked out in {checkout}"):
         repo.git.checkout("--quiet", "--force", "--detach", commit)
     debug(f"successfully checked {checkout.name} out to {version} in {checkout}")
 
@@ -86,7 +86,7 @@ def ensure_latest(checkout: Path) -> None:
     name = next((name for name in ("main", "master") if name in branches), None)
     if name is None:
         raise LabError(f"{checkout} has neither a branch main nor master")
-    with git.told(f"{name} cannot be checked out in {checkout}"):
+    with git.errors_as(f"{name} cannot be checked out in {checkout}"):
         repo.git.checkout("--quiet", "--force", name, "--")
 
 
@@ -95,32 +95,32 @@ def update(checkout: Path) -> None:
     repo = git.open_at(checkout)
     if "origin" not in {remote.name for remote in repo.remotes}:
         raise LabError(f"{checkout} has no remote origin to be updated from; --offline leaves it")
-    with git.told(f"{checkout} cannot be updated"):
+    with git.errors_as(f"{checkout} cannot be updated"):
         repo.git.fetch("--quiet", "--tags", "--force", "origin")
 
 
-def releases(checkout: Path) -> tuple[str, ...]:
+def list_releases(checkout: Path) -> tuple[str, ...]:
     """All released versions (tags ``1.2.3+4.5.6``), oldest first. Raises LabError."""
-    return tuple(sorted(filter(_RELEASE.fullmatch, tags(checkout)), key=_order))
+    return tuple(sorted(filter(_RELEASE.fullmatch, tags(checkout)), key=_version_order))
 
 
 def latest_version(checkout: Path) -> str:
     """The latest release, else the small SHA of the commit that is checked out. Raises LabError."""
-    released = releases(checkout)
+    released = list_releases(checkout)
     if released:
         return released[-1]
     repo = git.open_at(checkout)
-    with git.told(f"the HEAD of {checkout} cannot be read"):
+    with git.errors_as(f"the HEAD of {checkout} cannot be read"):
         return repo.head.commit.hexsha[:SMALL_SHA_DIGITS]
 
 
 def is_lightweight(checkout: Path, version: str) -> bool:
     """Whether a version is a tag without an object of its own, which abra's lint refuses."""
     repo = git.open_at(checkout)
-    with git.told(f"the tags of {checkout} cannot be read"):
+    with git.errors_as(f"the tags of {checkout} cannot be read"):
         return any(tag.name == version and tag.tag is None for tag in repo.tags)
 
 
-def _order(version: str) -> tuple[tuple[int, ...], str]:
+def _version_order(version: str) -> tuple[tuple[int, ...], str]:
     """By the recipe's own version first, then by the upstream's, numbers as numbers."""
     return tuple(int(number) for number in re.findall(r"\d+", version)), version

@@ -27,8 +27,8 @@ from stamplab.lab.model.history import HistoryWriter, Record
 from stamplab.lab.recipe import git
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.support.cache import cache_folder
-from stamplab.lab.support.clock import Clock
-from stamplab.lab.support.time_scale import stretched
+from stamplab.lab.support.clock import SwarmClock
+from stamplab.lab.support.time_scale import scale_durations
 from stamplab.lab.workload.build import build_program
 from stamplab.lab.workload.image import COMMANDS, image_tag, rootfs_tar
 
@@ -93,7 +93,7 @@ def live_lab(
     times. A recipe gets what ``trust`` allows beyond what all get. Raises LabError whenever the
     apparatus fails; evidence is kept in any case.
     """
-    clock = Clock()
+    clock = SwarmClock()
     with ExitStack() as teardown:
         with undisturbed():
             host = read_cgroup_host()
@@ -111,7 +111,7 @@ def live_lab(
         history = HistoryWriter(evidence / "history.jsonl", clock.now_s, on_record)
         teardown.callback(history.close)
         clients = ClientPlan(service=service, port=port, image=apparatus.image)
-        clients = stretched(clients, patience)
+        clients = scale_durations(clients, patience)
         world = LiveWorld(daemon, group, history, clock, clients, folder.scratch, trust)
         teardown.callback(world.close)
         yield world
@@ -124,7 +124,7 @@ def end_lab(lab_id: str) -> None:
         lease = folder.read_lease()
     except LabError as error:
         raise UsageError(f"there is no lab {lab_id!r} in {labs_root()}") from error
-    if lease.owner.is_foreign:
+    if lease.owner.in_other_pid_namespace:
         raise UsageError(
             f"lab {lab_id} belongs to another pid namespace ({lease.owner.namespace}): end it there"
         )

@@ -20,7 +20,7 @@ import msgspec
 
 from stamplab.lab.cgroup.group import MemoryGroup
 from stamplab.lab.errors import LabError, UsageError
-from stamplab.lab.support.processes import ProcessId, marked
+from stamplab.lab.support.processes import ProcessId, processes_with_variable
 
 MARK = "STAMPLAB_LAB"
 """The variable that all processes of a lab are started with; its value is the lab's id."""
@@ -53,7 +53,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
         Its owner is gone, and it was not left up on purpose, or what was left up is gone as well.
         What cannot be seen from here is never taken for dead.
         """
-        if self.owner.is_foreign or self.owner.is_alive():
+        if self.owner.in_other_pid_namespace or self.owner.is_alive():
             return False
         return not self.kept or self.init is None or not self.init.is_alive()
 
@@ -251,4 +251,4 @@ def end_processes(lease: Lease) -> None:
 def _processes_of(lease: Lease) -> list[ProcessId]:
     """The first process of the namespaces, which takes most of the others with it, is the first."""
     init = [lease.init] if lease.init is not None and lease.init.is_alive() else []
-    return [*init, *marked(MARK, lease.lab_id)]
+    return [*init, *processes_with_variable(MARK, lease.lab_id)]

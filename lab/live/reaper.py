@@ -103,7 +103,7 @@ def _judge(folder: Path) -> Found:
 def _judge_claim(folder: Path) -> Found:
     lab_id, _, token = folder.name.removeprefix(CLAIM_PREFIX).partition(".")
     owner = ProcessId.from_token(token)
-    if owner is None or owner.is_foreign:
+    if owner is None or owner.in_other_pid_namespace:
         return Found(name=str(folder), standing=Standing.UNCLEAR, what="begun, by whom is unclear")
     if owner.is_alive():
         what = f"process {owner.pid} begins it"
@@ -116,7 +116,7 @@ def _judge_lease(lease: Lease) -> Found:
     if lease.is_dead:
         what = f"its owner, process {owner.pid}, is gone"
         return Found(name=name, standing=Standing.DEAD, what=what)
-    if owner.is_foreign:
+    if owner.in_other_pid_namespace:
         what = f"it belongs to another pid namespace ({owner.namespace}): look from there"
         return Found(name=name, standing=Standing.UNCLEAR, what=what)
     if owner.is_alive():

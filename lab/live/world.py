@@ -24,10 +24,10 @@ from stamplab.lab.live.recorders.recorder import Recorder
 from stamplab.lab.live.recorders.swarm import SwarmRecorder
 from stamplab.lab.model.history import Deployed, HistoryWriter, LimitSet, Note, Observation, Record
 from stamplab.lab.model.swarm import Service
-from stamplab.lab.recipe.prerequisites import granted_to
-from stamplab.lab.recipe.trust import Gate, Grant
+from stamplab.lab.recipe.prerequisites import prerequisites_of
+from stamplab.lab.recipe.trust import Grant, TrustGate
 from stamplab.lab.support import programs
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import SwarmClock
 from stamplab.lab.world import Deployer, Stack
 
 _CHECK_DAEMON_EVERY_S = 0.5
@@ -42,7 +42,7 @@ class LiveWorld:
         daemon: Daemon,
         group: MemoryGroup,
         history: HistoryWriter,
-        clock: Clock,
+        clock: SwarmClock,
         clients: ClientPlan,
         scratch: Path,
         trust: frozenset[Grant] = frozenset(),
@@ -55,7 +55,7 @@ class LiveWorld:
         self._clock = clock
         self._clients = clients
         self._clients_started = False
-        self._gate = Gate(trust, self.record)
+        self._gate = TrustGate(trust, self.record)
         self._swarm = SwarmRecorder(daemon.client(), history)
         events = EventRecorder(
             daemon.client(), daemon.client(), history, clock, on_event=self._swarm.wake
@@ -91,7 +91,7 @@ class LiveWorld:
         """Make what a stack takes for granted; see `stamplab.lab.world.World.provide`."""
         self._require_trusted(stack)
         environment = self.daemon.client_environment(stack.environment)
-        wanted = granted_to(msgspec.structs.replace(stack, environment=environment))
+        wanted = prerequisites_of(msgspec.structs.replace(stack, environment=environment))
         with self._naming_the_daemons_end():
             for made in provide(self.daemon.api, wanted, self._clients.image):
                 self.record(Note(text=f"provided: {made}"))
@@ -185,14 +185,14 @@ class LiveWorld:
         nemesis.start()
         self._nemeses.append(nemesis)
 
-    def call_off(self) -> None:
+    def cancel_scheduled(self) -> None:
         """End the threads that perform acts."""
         while self._nemeses:
             self._nemeses.pop().stop()
 
     def close(self) -> None:
         """Stop all recorders."""
-        self.call_off()
+        self.cancel_scheduled()
         for recorder in reversed(self._recorders):
             recorder.stop()
 

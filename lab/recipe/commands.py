@@ -13,15 +13,15 @@ from pathlib import PurePosixPath
 
 from stamplab.lab.recipe.compose import ComposeService
 
-_FIRST_OF_TEST = ("CMD", "CMD-SHELL", "NONE")
+_TEST_KINDS = ("CMD", "CMD-SHELL", "NONE")
 _SEPARATORS = re.compile(r"[;&|()`{}\n]+")
 _BETWEEN_WORDS = re.compile(r"[\s<>\"'$=]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.+-]{0,63}")
 _PATH = re.compile(r"(?:\.{0,2}/)?[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_.+-]+)*")
 _PATH_CHARACTERS_MAX = 90
 """What a tar's oldest header holds, and more than any program's path has."""
-_FOUND_ON_PATH = "/bin"
-_NOT_OF_IMAGES = ("/proc", "/sys", "/dev", "/etc", "/tmp")  # noqa: S108 - no file is made there
+_COMMAND_FOLDER = "/bin"
+_FOLDERS_OUTSIDE_IMAGES = ("/proc", "/sys", "/dev", "/etc", "/tmp")  # noqa: S108 - no file is made there
 
 
 def commands_of(service: ComposeService) -> frozenset[str]:
@@ -30,20 +30,20 @@ def commands_of(service: ComposeService) -> frozenset[str]:
     Of a shell's text every word may be a command, be it behind ``timeout 5`` or ``exec``: a program
     too many does no harm. A path counts only where a command stands, for others are files.
     """
-    called = [*service.programs, *_called_by(service.healthcheck.test)]
+    called = [*service.programs, *_called_words(service.healthcheck.test)]
     paths = {_absolute(word, service.working_dir) for word in called}
     return frozenset(path for path in paths if path is not None)
 
 
-def without_folders(paths: Iterable[str]) -> frozenset[str]:
+def drop_parent_folders(paths: Iterable[str]) -> frozenset[str]:
     """The same without those that would have to be a folder for others of them."""
     found = frozenset(paths)
     folders = {str(parent) for path in found for parent in PurePosixPath(path).parents}
     return found - folders
 
 
-def _called_by(test: Iterable[str]) -> Iterator[str]:
-    words = [word for word in test if word not in _FIRST_OF_TEST]
+def _called_words(test: Iterable[str]) -> Iterator[str]:
+    words = [word for word in test if word not in _TEST_KINDS]
     if not words:
         return
     yield words[0]
@@ -59,8 +59,8 @@ def _absolute(word: str, working_dir: str) -> str | None:
     if "/" in word:
         path = PurePosixPath("/", working_dir, word)
     else:
-        path = PurePosixPath(_FOUND_ON_PATH, word if _NAME.fullmatch(word) else "..")
+        path = PurePosixPath(_COMMAND_FOLDER, word if _NAME.fullmatch(word) else "..")
     if ".." in path.parts or not _PATH.fullmatch(str(path)) or len(path.parts) < 2:
         return None
-    is_elsewhere = any(path.is_relative_to(root) for root in _NOT_OF_IMAGES)
+    is_elsewhere = any(path.is_relative_to(root) for root in _FOLDERS_OUTSIDE_IMAGES)
     return None if is_elsewhere or len(str(path)) > _PATH_CHARACTERS_MAX else str(path)

@@ -19,7 +19,7 @@ from stamplab.lab.recipe.trust.template import InvalidTemplate, substitute
 
 DEFAULT_FILE = "compose.yml"
 
-Tree = dict[str, object]
+YamlMapping = dict[str, object]
 """A mapping of YAML. What is in it is looked at field by field: nothing of it can be relied on."""
 
 
@@ -58,7 +58,7 @@ class Compose(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None = None
     """Which all files of a stack must state alike; None where the first one states none."""
     services: Mapping[str, ComposeService] = {}
-    own_configs: Mapping[str, str] = {}
+    internal_configs: Mapping[str, str] = {}
     """The names of the configs that are not external, by their keys, not interpolated."""
     external_networks: tuple[str, ...] = ()
 
@@ -80,22 +80,22 @@ def read_texts(folder: Path, files: tuple[str, ...]) -> dict[str, str]:
     return texts
 
 
-def parse(texts: Mapping[str, str], variables: Mapping[str, str]) -> Compose:
+def parse_compose(texts: Mapping[str, str], variables: Mapping[str, str]) -> Compose:
     """Read the texts of compose files by their names, the last one winning. Raises LabError."""
-    trees = {name: _tree(name, text) for name, text in texts.items()}
-    merged: Tree = {}
+    trees = {name: _load_mapping(name, text) for name, text in texts.items()}
+    merged: YamlMapping = {}
     for name, tree in trees.items():
-        merged = _merged_trees(merged, _with_lists(tree, name))
+        merged = _merge_mappings(merged, _normalize_lists(tree, name))
     first = next(iter(trees.values()), {})
     try:
-        return _compose(_Reader(merged, variables), _Reader(first, {}).text("version"))
+        return _compose(_Section(merged, variables), _Section(first, {}).text("version"))
     except InvalidTemplate as error:
         raise LabError(f"{' and '.join(texts)} cannot be read: {error}") from error
 
 
-def stated_version(name: str, text: str) -> str | None:
+def compose_version(name: str, text: str) -> str | None:
     """The version that a compose file states. Raises LabError."""
-    return _Reader(_tree(name, text), {}).text("version")
+    return _Section(_load_mapping(name, text), {}).text("version")
 
 
 def overlay_text(version: str | None, content: Mapping[str, object]) -> str:
@@ -104,7 +104,7 @@ def overlay_text(version: str | None, content: Mapping[str, object]) -> str:
     return yaml.safe_dump({**stated, **content}, sort_keys=False)
 
 
-def policy(compose: Compose, service: str, *, commit: str, path: str) -> PolicyRead:
+def policy_of(compose: Compose, service: str, *, commit: str, path: str) -> PolicyRead:
     """The rollout policy that is stated for a service. Raises LabError where there is none."""
     found = compose.services.get(service)
     if found is None:
@@ -120,7 +120,7 @@ def policy(compose: Compose, service: str, *, commit: str, path: str) -> PolicyR
     )
 
 
-def _tree(name: str, text: str) -> Tree:
+def _load_mapping(name: str, text: str) -> YamlMapping:
     try:
         tree = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -131,18 +131,18 @@ def _tree(name: str, text: str) -> Tree:
     return tree
 
 
-def _with_lists(tree: Tree, name: str) -> Tree:
+def _normalize_lists(tree: YamlMapping, name: str) -> YamlMapping:
     """Write as lists what may be a text, so that nothing is lost where files are merged."""
     services = tree.get("services") or {}
     if not isinstance(services, dict) or not all(
         isinstance(one, dict | None) for one in services.values()
     ):
         raise LabError(f"{name} is no compose file that can be read: its services are no mappings")
-    listed = {key: _service_with_lists(one or {}) for key, one in services.items()}
+    listed = {key: _normalize_service(one or {}) for key, one in services.items()}
     return {**tree, "services": listed}
 
 
-def _service_with_lists(service: Tree) -> Tree:
+def _normalize_service(service: YamlMapping) -> YamlMapping:
     check = service.get("healthcheck")
     if isinstance(check, dict) and isinstance(check.get("test"), str):
         service = {**service, "healthcheck": {**check, "test": ["CMD-SHELL", check["test"]]}}
@@ -161,49 +161,49 @@ def _first_word(entrypoint: object) -> object:
         return None
 
 
-def _merged_trees(below: Tree, above: Tree) -> Tree:
+def _merge_mappings(below: YamlMapping, above: YamlMapping) -> YamlMapping:
     """Merge as the docker client does: mappings by key, lists by appending, texts by replacing."""
     both = below.keys() & above.keys()
-    return {**below, **above, **{key: _merged(below[key], above[key]) for key in both}}
+    return {**below, **above, **{key: _merge(below[key], above[key]) for key in both}}
 
 
-def _merged(below: object, above: object) -> object:
+def _merge(below: object, above: object) -> object:
     if isinstance(below, dict) and isinstance(above, dict):
-        return _merged_trees(below, above)
+        return _merge_mappings(below, above)
     if isinstance(below, list) and isinstance(above, list):
         return [*below, *above]
     return below if above is None else above
 
 
-class _Reader:
+class _Section:
     """A mapping of unknown content, read with the variables that the client would have."""
 
     def __init__(self, tree: object, variables: Mapping[str, str]) -> None:
-        self._tree: Tree = tree if isinstance(tree, dict) else {}
+        self._tree: YamlMapping = tree if isinstance(tree, dict) else {}
         self._variables = variables
 
     def text(self, key: str) -> str | None:
         """A scalar, interpolated; None where there is none."""
         value = self._tree.get(key)
-        return None if value is None or isinstance(value, dict | list) else self._said(value)
+        return None if value is None or isinstance(value, dict | list) else self._interpolate(value)
 
-    def part(self, key: str) -> _Reader:
+    def section(self, key: str) -> _Section:
         """A mapping below."""
-        return _Reader(self._tree.get(key), self._variables)
+        return _Section(self._tree.get(key), self._variables)
 
-    def parts(self) -> Iterator[tuple[str, _Reader]]:
+    def sections(self) -> Iterator[tuple[str, _Section]]:
         """All that is below, by keys."""
         for key in self._tree:
-            yield str(key), self.part(key)
+            yield str(key), self.section(key)
 
-    def items(self, key: str) -> Iterator[_Reader | str]:
+    def items(self, key: str) -> Iterator[_Section | str]:
         """A list: its mappings as they are, its texts interpolated."""
         value = self._tree.get(key)
         for item in value if isinstance(value, list) else ():
             if isinstance(item, dict):
-                yield _Reader(item, self._variables)
+                yield _Section(item, self._variables)
             elif item is not None and not isinstance(item, list):
-                yield self._said(item)
+                yield self._interpolate(item)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """The texts of a list."""
@@ -226,30 +226,30 @@ class _Reader:
         value = self._tree.get(key)
         return value if isinstance(value, str) else None
 
-    def _said(self, value: object) -> str:
+    def _interpolate(self, value: object) -> str:
         return substitute(str(value), self._variables)
 
 
-def _compose(whole: _Reader, version: str | None) -> Compose:
+def _compose(whole: _Section, version: str | None) -> Compose:
     return Compose(
         version=version,
-        services={name: _service(part) for name, part in whole.part("services").parts()},
-        own_configs={
+        services={name: _service(part) for name, part in whole.section("services").sections()},
+        internal_configs={
             key: config.raw("name") or ""
-            for key, config in whole.part("configs").parts()
+            for key, config in whole.section("configs").sections()
             if not config.is_true("external")
         },
         external_networks=tuple(
-            network.text("name") or network.part("external").text("name") or key
-            for key, network in whole.part("networks").parts()
+            network.text("name") or network.section("external").text("name") or key
+            for key, network in whole.section("networks").sections()
             if network.is_true("external")
         ),
     )
 
 
-def _service(part: _Reader) -> ComposeService:
-    check, deploy = part.part("healthcheck"), part.part("deploy")
-    resources = deploy.part("resources")
+def _service(part: _Section) -> ComposeService:
+    check, deploy = part.section("healthcheck"), part.section("deploy")
+    resources = deploy.section("resources")
     return ComposeService(
         image=part.text("image") or "",
         programs=tuple(word for word in part.texts("entrypoint") if word),
@@ -262,10 +262,10 @@ def _service(part: _Reader) -> ComposeService:
             start_period=check.text("start_period"),
         ),
         stop_grace_period=part.text("stop_grace_period"),
-        update_config=deploy.part("update_config").scalars(),
-        limits=frozenset(resources.part("limits").scalars()),
-        reservations=frozenset(resources.part("reservations").scalars()),
-        constraints=deploy.part("placement").texts("constraints"),
+        update_config=deploy.section("update_config").scalars(),
+        limits=frozenset(resources.section("limits").scalars()),
+        reservations=frozenset(resources.section("reservations").scalars()),
+        constraints=deploy.section("placement").texts("constraints"),
         config_targets=dict(_config_targets(part)),
         bind_sources=tuple(_bind_sources(part)),
         has_ingress_ports=any(
@@ -274,7 +274,7 @@ def _service(part: _Reader) -> ComposeService:
     )
 
 
-def _config_targets(service: _Reader) -> Iterator[tuple[str, str]]:
+def _config_targets(service: _Section) -> Iterator[tuple[str, str]]:
     for config in service.items("configs"):
         if isinstance(config, str):
             yield config, f"/{config}"
@@ -283,7 +283,7 @@ def _config_targets(service: _Reader) -> Iterator[tuple[str, str]]:
             yield source, config.text("target") or f"/{source}"
 
 
-def _bind_sources(service: _Reader) -> Iterator[str]:
+def _bind_sources(service: _Section) -> Iterator[str]:
     """Absolute paths alone: where relative ones begin is the client's to say."""
     for mount in service.items("volumes"):
         if isinstance(mount, str):

@@ -10,7 +10,7 @@ from stamplab.lab.errors import RecipeRefused
 _GIT = ".git"
 
 
-def way_out(root: Path, path: Path) -> str | None:
+def escape_target(root: Path, path: Path) -> str | None:
     """Say where a path really leads, links followed, if that is not a file of the folder ``root``.
 
     None where it is. What git keeps in the folder is not the recipe's: it may hold a mirror's
@@ -39,6 +39,6 @@ def _is_loop(path: Path) -> bool:
 
 def require_inside(root: Path, path: Path) -> None:
     """Raise RecipeRefused where a path leads out of ``root``."""
-    out = way_out(root, path)
+    out = escape_target(root, path)
     if out is not None:
         raise RecipeRefused(f"the recipe is refused: {path} {out}")

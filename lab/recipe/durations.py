@@ -8,7 +8,7 @@ _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0
 _PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)")
 
 
-def seconds_of(text: str | None, otherwise_s: float) -> float:
+def parse_seconds(text: str | None, otherwise_s: float) -> float:
     """A duration in seconds; ``otherwise_s`` where there is none, or none that can be read."""
     parts = _PART.findall(text or "")
     if not parts or "".join(map("".join, parts)) != text:
@@ -16,6 +16,6 @@ def seconds_of(text: str | None, otherwise_s: float) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
-def in_milliseconds(seconds: float) -> str:
+def format_milliseconds(seconds: float) -> str:
     """A duration as compose files and docker's flags take it, in whole milliseconds."""
     return f"{round(seconds * 1000)}ms"

@@ -61,15 +61,15 @@ def _value(line: re.Match[str], above: Mapping[str, str]) -> str:
     if line["literal"] is not None:
         return line["literal"].replace("\\'", "'")
     if line["text"] is not None:
-        return _expanded(_ESCAPE.sub(_unescaped, line["text"]), above)
-    return _expanded(line["bare"] if line["bare"] is not None else line["unclosed"], above)
+        return _expand(_ESCAPE.sub(_unescape, line["text"]), above)
+    return _expand(line["bare"] if line["bare"] is not None else line["unclosed"], above)
 
 
-def _unescaped(escape: re.Match[str]) -> str:
+def _unescape(escape: re.Match[str]) -> str:
     return {"n": "\n", "r": "\r"}.get(escape[1], escape[1])
 
 
-def _expanded(value: str, above: Mapping[str, str]) -> str:
+def _expand(value: str, above: Mapping[str, str]) -> str:
     def replaced(variable: re.Match[str]) -> str:
         if variable["escape"] or variable["call"]:
             return variable[0].removeprefix("\\")
@@ -78,7 +78,7 @@ def _expanded(value: str, above: Mapping[str, str]) -> str:
     return _VARIABLE.sub(replaced, value)
 
 
-def written(name: str, value: str) -> str:
+def env_line(name: str, value: str) -> str:
     """Give the line of an env file that sets this value."""
     if _SAFE.fullmatch(value):
         return f"{name}={value}"
@@ -93,9 +93,9 @@ def with_value(text: str, name: str, value: str) -> str:
     lines = text.splitlines()
     places = [number for number, line in enumerate(lines) if _sets(line, name)]
     if not places:
-        return "".join(f"{line}\n" for line in [*lines, written(name, value)])
+        return "".join(f"{line}\n" for line in [*lines, env_line(name, value)])
     for number in places:
-        lines[number] = written(name, value) + _comment_of(lines[number])
+        lines[number] = env_line(name, value) + _comment_of(lines[number])
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -115,7 +115,7 @@ def _comment_of(line: str) -> str:
     return "" if match is None or match["comment"] is None else f" #{match['comment']}"
 
 
-def exported(script: str) -> dict[str, str]:
+def exported_variables(script: str) -> dict[str, str]:
     """The variables that an ``abra.sh`` exports: the versions of the recipe's configs.
 
     abra reads the script, it does not run it: lines ``export NAME=value`` (unverified). Neither do

@@ -13,8 +13,8 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 from stamplab.lab.support import programs
 
-if programs.are_given():
-    # It is read then, too. Without a git there nothing is run at all: see `_prepare`.
+if programs.has_tools_folders():
+    # It is read then, too. Without a git there nothing is run at all: see `_drop_inherited_variables`.
     os.environ["GIT_PYTHON_GIT_EXECUTABLE"] = str(programs.find("git") or "")
 
 from git import Actor, Git, GitCommandError, Repo
@@ -63,15 +63,15 @@ def require_git() -> Path:
     program = programs.find("git")
     if program is None:
         raise NotPossibleHere(
-            f"git is not {programs.places()}: recipes are git repositories; install git"
+            f"git is not {programs.search_description()}: recipes are git repositories; install git"
         )
     return program
 
 
 def create(path: Path) -> Repo:
     """Make an empty repository. Raises LabError."""
-    _prepare()
-    with told(f"the repository {path} cannot be made"):
+    _drop_inherited_variables()
+    with errors_as(f"the repository {path} cannot be made"):
         path.mkdir(parents=True, exist_ok=True)
         git = Git(path)
         git.update_environment(**ISOLATED)
@@ -81,8 +81,8 @@ def create(path: Path) -> Repo:
 
 def open_at(path: Path) -> Repo:
     """Open a work tree. Raises LabError where there is none."""
-    _prepare()
-    with told(f"{path} is no git work tree"):
+    _drop_inherited_variables()
+    with errors_as(f"{path} is no git work tree"):
         repo = Repo(path)
         repo.git.update_environment(**ISOLATED)
         return repo
@@ -90,8 +90,8 @@ def open_at(path: Path) -> Repo:
 
 def clone(source: Path, target: Path) -> Repo:
     """Clone a repository. Raises LabError."""
-    _prepare()
-    with told(f"{source} cannot be cloned"):
+    _drop_inherited_variables()
+    with errors_as(f"{source} cannot be cloned"):
         repo = Repo.clone_from(str(source), target, env=ISOLATED)
         repo.git.update_environment(**ISOLATED)
         return repo
@@ -103,16 +103,16 @@ def mirror(address: str, target: Path) -> None:
     Over git's own transport even from a folder: nothing of that folder is linked or copied as it
     lies there.
     """
-    _prepare()
-    with told(f"{address} cannot be cloned"):
+    _drop_inherited_variables()
+    with errors_as(f"{address} cannot be cloned"):
         Repo.clone_from(address, target, env=ISOLATED, mirror=True, no_local=True, quiet=True)
 
 
-def commit_of(path: Path, revision: str) -> str | None:
+def find_commit(path: Path, revision: str) -> str | None:
     """The commit that a revision of a bare repository names, or None."""
     wanted = f"{revision}^{{commit}}"
     try:
-        return str(_in_bare(path).rev_parse("--verify", "--quiet", "--end-of-options", wanted))
+        return str(_bare_git(path).rev_parse("--verify", "--quiet", "--end-of-options", wanted))
     except GitCommandError:
         return None
 
@@ -120,25 +120,25 @@ def commit_of(path: Path, revision: str) -> str | None:
 def fetch_commit(path: Path, address: str, commit: str) -> bool:
     """Fetch one commit that is on no ref into a bare repository; whether it was there."""
     try:
-        _in_bare(path).fetch("--quiet", "--no-tags", "--", address, commit)
+        _bare_git(path).fetch("--quiet", "--no-tags", "--", address, commit)
     except GitCommandError:
         return False
-    return commit_of(path, commit) is not None
+    return find_commit(path, commit) is not None
 
 
 def set_branch(path: Path, branch: str, commit: str) -> None:
     """Set a branch of a bare repository. Raises LabError."""
-    with told(f"the branch {branch} of {path} cannot be set"):
-        _in_bare(path).update_ref(f"refs/heads/{branch}", commit)
+    with errors_as(f"the branch {branch} of {path} cannot be set"):
+        _bare_git(path).update_ref(f"refs/heads/{branch}", commit)
 
 
-def differs(path: Path, work_tree: Path) -> bool:
+def has_uncommitted_changes(path: Path, work_tree: Path) -> bool:
     """Whether a work tree is not as the HEAD of a bare repository.
 
     It is looked at through our own repository and an index that goes with it: the configuration of
     the work tree's own, whose filters are programs, is not read.
     """
-    command = _in_bare(path)
+    command = _bare_git(path)
     command.update_environment(
         GIT_DIR=str(path), GIT_WORK_TREE=str(work_tree.absolute()), GIT_INDEX_FILE=str(path / "i")
     )
@@ -151,8 +151,8 @@ def differs(path: Path, work_tree: Path) -> bool:
     return said != ""
 
 
-def _in_bare(path: Path) -> Git:
-    _prepare()
+def _bare_git(path: Path) -> Git:
+    _drop_inherited_variables()
     git = Git(path)
     git.update_environment(**ISOLATED)
     return git
@@ -164,7 +164,7 @@ def describe(path: Path) -> str | None:
     None where there is none.
     """
     try:
-        _prepare()
+        _drop_inherited_variables()
         with Repo(path, search_parent_directories=True) as repo:
             return repo.head.commit.hexsha + ("+" if repo.is_dirty() else "")
     except (NotPossibleHere, GitError, OSError, ValueError):
@@ -185,7 +185,7 @@ def settings_in(file: Path) -> tuple[tuple[str, str], ...]:
 
 def plumbing(folder: Path, environment: Mapping[str, str], *arguments: str) -> bytes:
     """What a command prints, byte by byte. Raises git's own errors: see `told`."""
-    _prepare()
+    _drop_inherited_variables()
     git = Git(folder)
     git.update_environment(**ISOLATED, **environment)
     command, *rest = arguments
@@ -196,7 +196,7 @@ def plumbing(folder: Path, environment: Mapping[str, str], *arguments: str) -> b
     return said
 
 
-def _prepare() -> None:
+def _drop_inherited_variables() -> None:
     """Drop what another git exported to us, as to its hooks: GIT_DIR outranks any path of ours.
 
     Raises NotPossibleHere where there is no git.
@@ -209,18 +209,20 @@ def _prepare() -> None:
 
 
 @contextmanager
-def told(failure: str) -> Iterator[None]:
+def errors_as(failure: str) -> Iterator[None]:
     """Turn git's errors into one sentence that begins with ``failure``."""
     try:
         yield
     except GitCommandError as error:
-        said = one_line(str(error.stderr or "").strip().removeprefix("stderr: ").strip("'\n "))
+        said = summarize_stderr(
+            str(error.stderr or "").strip().removeprefix("stderr: ").strip("'\n ")
+        )
         raise LabError(f"{failure}: git said: {said or error.status}") from error
     except (GitError, OSError, ValueError) as error:
         raise LabError(f"{failure}: {type(error).__name__}: {error}") from error
 
 
-def one_line(said: str) -> str:
+def summarize_stderr(said: str) -> str:
     """What git said, as one sentence; its advice of several lines put in our own words."""
     found = _DUBIOUS.search(said)
     if found:

@@ -46,7 +46,7 @@ def files_of_commit(dot: Path, sha: str) -> list[Listed]:
     folder's object is missing, the listing of the folder that it is in ends before it, silently,
     as go-git's does (plumbing/object/tree.go:581). Raises LabError.
     """
-    with git.told("git cannot list it"), _own_objects(dot) as objects:
+    with git.errors_as("git cannot list it"), _own_objects(dot) as objects:
         store = _Store(dot, objects)
         try:
             found = store.listed(sha, "-r", "-t")

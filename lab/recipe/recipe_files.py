@@ -9,15 +9,15 @@ import msgspec
 
 from stamplab.lab.errors import UsageError
 from stamplab.lab.recipe import checkout
-from stamplab.lab.recipe.commands import commands_of, without_folders
+from stamplab.lab.recipe.commands import commands_of, drop_parent_folders
 from stamplab.lab.recipe.compose import DEFAULT_FILE, Compose, read_texts
-from stamplab.lab.recipe.env_file import exported, parse_env
+from stamplab.lab.recipe.env_file import exported_variables, parse_env
 from stamplab.lab.world import Stack
 
 SCRIPT = "abra.sh"
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class RecipeContents(msgspec.Struct, frozen=True, kw_only=True):
     """What a recipe deploys with the settings of its sample."""
 
     stack: Stack
@@ -27,17 +27,19 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     def commands(self) -> frozenset[str]:
         """Programs that its containers are started, and their health is asked, by."""
         found = (commands_of(service) for service in self.compose.services.values())
-        return without_folders(frozenset().union(*found))
+        return drop_parent_folders(frozenset().union(*found))
 
 
-def read_recipe(tree: Path, name: str, judge: Callable[[Stack], None] = lambda _: None) -> Reading:
+def read_recipe(
+    tree: Path, name: str, judge: Callable[[Stack], None] = lambda _: None
+) -> RecipeContents:
     """Read the recipe of that name; ``judge`` may refuse it before its compose files are read.
 
     Raises LabError, RecipeRefused, UsageError.
     """
-    settings = parse_env(checkout.read_sample(tree))
+    settings = parse_env(checkout.read_env_sample(tree))
     files = tuple((settings.get("COMPOSE_FILE") or DEFAULT_FILE).split(":"))
-    environment = {**settings, **exports_of(tree), "STACK_NAME": name}
+    environment = {**settings, **script_exports(tree), "STACK_NAME": name}
     missing = [file for file in files if not (tree / file).exists()]
     if missing:
         lacks = " and no ".join(missing)
@@ -49,12 +51,12 @@ def read_recipe(tree: Path, name: str, judge: Callable[[Stack], None] = lambda _
         environment=environment,
     )
     judge(stack)
-    return Reading(stack=stack, compose=checkout.read_compose(tree, files, environment))
+    return RecipeContents(stack=stack, compose=checkout.read_compose(tree, files, environment))
 
 
-def exports_of(tree: Path) -> dict[str, str]:
+def script_exports(tree: Path) -> dict[str, str]:
     """What a recipe's ``abra.sh`` exports, mostly the versions of its configs."""
     script = tree / SCRIPT
     if not script.exists() and not script.is_symlink():
         return {}
-    return exported(read_texts(tree, (SCRIPT,))[SCRIPT])
+    return exported_variables(read_texts(tree, (SCRIPT,))[SCRIPT])

@@ -19,7 +19,7 @@ import msgspec
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.support import go_build
 from stamplab.lab.support.cache import cache_folder
-from stamplab.lab.support.jsonl_process import AnsweringProgram
+from stamplab.lab.support.jsonl_process import JsonlProcess
 from stamplab.lab.world import Stack
 
 STACKSPEC = go_build.GoProgram(
@@ -35,7 +35,7 @@ class ComposeRefused(RecipeRefused):
 
     def __init__(self, stack: str, words: str) -> None:
         super().__init__(f"docker stack deploy refuses the stack {stack}: {words}")
-        self.words = words
+        self.client_output = words
 
 
 class SwarmObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class SwarmObject(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the stack takes it for granted."""
 
 
-class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+class ResolvedStack(msgspec.Struct, frozen=True, kw_only=True):
     """What ``docker stack deploy --resolve-image never`` would send for a stack."""
 
     services: tuple[msgspec.Raw, ...]
@@ -62,16 +62,16 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     """Absolute paths of the files that it was made of, besides the compose files."""
 
 
-class _Otherwise(msgspec.Struct, frozen=True):
+class _Failure(msgspec.Struct, frozen=True):
     """The other two kinds of answers."""
 
     refused: str | None = None
     error: str | None = None
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _CacheEntry(msgspec.Struct, frozen=True):
     reads_digest: bytes
-    resolved: Resolved
+    resolved: ResolvedStack
 
 
 class Resolver:
@@ -83,8 +83,8 @@ class Resolver:
     def __init__(self, program: Path | None = None) -> None:
         """``program`` is a ready-made stackspec; without one it is found or built."""
         self._program = program
-        self._running: AnsweringProgram | None = None
-        self._kept: dict[bytes, _Kept] = {}
+        self._process: JsonlProcess | None = None
+        self._cache: dict[bytes, _CacheEntry] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -98,7 +98,7 @@ class Resolver:
     ) -> None:
         self.close()
 
-    def resolve(self, stack: Stack) -> Resolved:
+    def resolve(self, stack: Stack) -> ResolvedStack:
         """Say what a stack comes to, read with its environment and no other.
 
         Raises ComposeRefused where the docker client would not deploy it, NotPossibleHere where
@@ -106,42 +106,42 @@ class Resolver:
         """
         with self._lock:
             key = _key(stack)
-            kept = self._kept.get(key) if key else None
+            kept = self._cache.get(key) if key else None
             if kept and _digest(kept.resolved.reads) == kept.reads_digest:
                 return kept.resolved
             resolved = self._ask(stack)
             reads_digest = _digest(resolved.reads)
             if key and reads_digest:
-                self._kept.pop(key, None)
-                self._kept[key] = _Kept(reads_digest, resolved)
-            if len(self._kept) > _KEPT_MAX:
-                del self._kept[next(iter(self._kept))]
+                self._cache.pop(key, None)
+                self._cache[key] = _CacheEntry(reads_digest, resolved)
+            if len(self._cache) > _KEPT_MAX:
+                del self._cache[next(iter(self._cache))]
             return resolved
 
     def close(self) -> None:
         """End the program; a stack that is resolved later starts it again."""
         with self._lock:
-            if self._running:
-                self._running.end()
+            if self._process:
+                self._process.end()
 
-    def _ask(self, stack: Stack) -> Resolved:
-        if self._running is None:
+    def _ask(self, stack: Stack) -> ResolvedStack:
+        if self._process is None:
             program = self._program or go_build.get_program(STACKSPEC, cache_folder())
-            self._running = AnsweringProgram(program)
+            self._process = JsonlProcess(program)
         question = {
             "stack": stack.name,
             "directory": str(stack.directory.absolute()),
             "files": [str(file) for file in stack.compose_files],
             "environment": stack.environment,
         }
-        answer = self._running.ask(msgspec.json.encode(question))
+        answer = self._process.ask(msgspec.json.encode(question))
         try:
-            otherwise = msgspec.json.decode(answer, type=_Otherwise)
+            otherwise = msgspec.json.decode(answer, type=_Failure)
             if otherwise.error is not None:
                 raise LabError(f"the stack {stack.name} was not resolved: {otherwise.error}")
             if otherwise.refused is not None:
                 raise ComposeRefused(stack.name, otherwise.refused)
-            return msgspec.json.decode(answer, type=Resolved)
+            return msgspec.json.decode(answer, type=ResolvedStack)
         except msgspec.MsgspecError as error:
             raise LabError(f"stackspec answered in a way not understood: {error}") from error
 

@@ -28,22 +28,22 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
     """False where the env file's line says ``# generate=false``: a person inserts it."""
 
 
-class _Declared(msgspec.Struct):
+class _SecretDeclaration(msgspec.Struct):
     external: object = False
     name: str | None = None
 
 
-class _Use(msgspec.Struct):
+class _SecretUse(msgspec.Struct):
     source: str | None = None
 
 
-class _Service(msgspec.Struct):
-    secrets: list[str | _Use] | None = None
+class _ServiceSecrets(msgspec.Struct):
+    secrets: list[str | _SecretUse] | None = None
 
 
-class _Compose(msgspec.Struct):
-    services: dict[str, _Service | None] | None = None
-    secrets: dict[str, _Declared | None] | None = None
+class _SecretsFile(msgspec.Struct):
+    services: dict[str, _ServiceSecrets | None] | None = None
+    secrets: dict[str, _SecretDeclaration | None] | None = None
 
 
 def secrets_of(
@@ -54,11 +54,13 @@ def secrets_of(
     ``files`` are the texts of the compose files by their names, the last one wins. Only external
     secrets that a service uses count. Raises LabError for a file that cannot be read.
     """
-    declared: dict[str, _Declared] = {}
+    declared: dict[str, _SecretDeclaration] = {}
     used: set[str] = set()
     for name, text in files.items():
         compose = _parse(text, name)
-        declared |= {key: one or _Declared() for key, one in (compose.secrets or {}).items()}
+        declared |= {
+            key: one or _SecretDeclaration() for key, one in (compose.secrets or {}).items()
+        }
         for service in (compose.services or {}).values():
             used |= set(_sources(service.secrets or [] if service else []))
     values = {**{one.name: one.value for one in settings}, "STACK_NAME": stack}
@@ -70,13 +72,13 @@ def secrets_of(
     )
 
 
-def _sources(uses: Iterable[str | _Use]) -> Iterable[str]:
+def _sources(uses: Iterable[str | _SecretUse]) -> Iterable[str]:
     return (use if isinstance(use, str) else use.source or "" for use in uses)
 
 
 def _secret(
     name: str,
-    declared: _Declared,
+    declared: _SecretDeclaration,
     values: Mapping[str, str],
     settings: Mapping[str, Setting],
     stack: str,
@@ -98,9 +100,9 @@ def _secret(
     )
 
 
-def _parse(text: str, name: str) -> _Compose:
+def _parse(text: str, name: str) -> _SecretsFile:
     try:
-        return msgspec.convert(yaml.safe_load(text) or {}, _Compose)
+        return msgspec.convert(yaml.safe_load(text) or {}, _SecretsFile)
     except (yaml.YAMLError, msgspec.ValidationError, ValueError) as error:
         said = " ".join(str(error).split())
         raise LabError(f"{name} is no compose file that can be read: {said}") from error

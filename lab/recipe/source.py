@@ -16,14 +16,14 @@ import msgspec
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.model.history import PolicyRead
 from stamplab.lab.recipe import checkout, git
-from stamplab.lab.recipe.compose import policy
-from stamplab.lab.recipe.recipe_files import Reading, read_recipe
+from stamplab.lab.recipe.compose import policy_of
+from stamplab.lab.recipe.recipe_files import RecipeContents, read_recipe
 from stamplab.lab.world import Stack
 
 _SCHEMES = ("file", "git", "http", "https")
-_BY_A_PROGRAM = re.compile(r"[A-Za-z0-9+.-]+::")
-_BY_SSH = re.compile(r"(ssh|git\+ssh|ssh\+git)://|[^/]+@[^/]+:")
-_NO_REF = re.compile(r"[~^:?*\[\\\s]|@\{|\.\.")
+_REMOTE_HELPER = re.compile(r"[A-Za-z0-9+.-]+::")
+_SSH_ADDRESS = re.compile(r"(ssh|git\+ssh|ssh\+git)://|[^/]+@[^/]+:")
+_FORBIDDEN_IN_REFS = re.compile(r"[~^:?*\[\\\s]|@\{|\.\.")
 """What no ref's name holds: with it one would name another commit than the ref's own."""
 _SHA = re.compile(r"[0-9a-f]{40}")
 _HEAD, _BASE = "stamplab-head", "stamplab-base"
@@ -55,7 +55,7 @@ class RecipeSource(msgspec.Struct, frozen=True, kw_only=True):
         return name
 
 
-class Acquired(msgspec.Struct, frozen=True, kw_only=True):
+class AcquiredRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """Copies of a recipe's repositories on this machine, and which commits are meant."""
 
     name: str
@@ -70,38 +70,41 @@ class Acquired(msgspec.Struct, frozen=True, kw_only=True):
     """What the user should know of it, a sentence each."""
 
 
-def acquire(source: RecipeSource, scratch: Path) -> Acquired:
+def acquire(source: RecipeSource, scratch: Path) -> AcquiredRecipe:
     """Copy a recipe's repositories into an empty folder, and find base and head.
 
     Raises UsageError for a source, or a ref, that there is not; LabError where git fails.
     """
-    _checked(source.recipe)
-    _checked(source.recipe if source.upstream is None else source.upstream)
+    _require_address(source.recipe)
+    _require_address(source.recipe if source.upstream is None else source.upstream)
     name = source.name
     mirror, upstream = scratch / "mirror.git", scratch / "upstream.git"
-    notes = [*_copy(source.recipe, mirror)]
+    notes = [*_mirror(source.recipe, mirror)]
     if source.upstream is None:
         upstream = mirror
     else:
-        notes += _copy(source.upstream, upstream)
-    base = _find(
+        notes += _mirror(source.upstream, upstream)
+    base = _find_ref(
         source.base, ((upstream, source.upstream or source.recipe), (mirror, source.recipe))
     )
-    head = _find(source.head, ((mirror, source.recipe),))
+    head = _find_ref(source.head, ((mirror, source.recipe),))
     if base == head:
         raise UsageError(
             f"base {source.base} and head {source.head} are the same commit {base[:12]}: "
             "there is nothing to upgrade"
         )
-    _pin(mirror, upstream, {_BASE: base, _HEAD: head})
-    return Acquired(
+    _set_branches(mirror, upstream, {_BASE: base, _HEAD: head})
+    return AcquiredRecipe(
         name=name, mirror=mirror, upstream=upstream, base=base, head=head, notes=tuple(notes)
     )
 
 
-def read_at(
-    acquired: Acquired, commit: str, tree: Path, judge: Callable[[Stack], None] = lambda _: None
-) -> Reading:
+def read_at_commit(
+    acquired: AcquiredRecipe,
+    commit: str,
+    tree: Path,
+    judge: Callable[[Stack], None] = lambda _: None,
+) -> RecipeContents:
     """Check a commit out into a new folder, and read the recipe there, if ``judge`` lets it be.
 
     Raises LabError, RecipeRefused, UsageError.
@@ -110,39 +113,43 @@ def read_at(
     return read_recipe(tree, acquired.name, judge)
 
 
-def policy_at_head(acquired: Acquired, service: str, tree: Path) -> PolicyRead:
-    """Read the rollout policy that the recipe states for a service at head. Raises as `read_at`."""
-    reading = read_at(acquired, acquired.head, tree)
+def policy_at_head(acquired: AcquiredRecipe, service: str, tree: Path) -> PolicyRead:
+    """Read the rollout policy that the recipe states for a service at head. Raises as `read_at_commit`."""
+    reading = read_at_commit(acquired, acquired.head, tree)
     files = (str(file.relative_to(tree)) for file in reading.stack.compose_files)
-    return policy(reading.compose, service, commit=acquired.head, path=":".join(files))
+    return policy_of(reading.compose, service, commit=acquired.head, path=":".join(files))
 
 
 def _is_address(text: str) -> bool:
-    return "://" in text or _BY_A_PROGRAM.match(text) is not None
+    return "://" in text or _REMOTE_HELPER.match(text) is not None
 
 
-def _copy(place: str, target: Path) -> list[str]:
+def _mirror(place: str, target: Path) -> list[str]:
     """Copy a repository whole; say what of a work tree is not in the copy."""
-    address = _checked(place)
+    address = _require_address(place)
     try:
         git.mirror(address, target)
     except LabError as error:
         raise UsageError(f"{error} (is {place!r} a git repository?)") from error
     folder = Path(place)
-    if _is_address(place) or not (folder / ".git").exists() or not git.differs(target, folder):
+    if (
+        _is_address(place)
+        or not (folder / ".git").exists()
+        or not git.has_uncommitted_changes(target, folder)
+    ):
         return []
     return [f"{place} has changes that are not committed: only commits are played"]
 
 
-def _checked(place: str) -> str:
+def _require_address(place: str) -> str:
     """What git may be given. Raises UsageError."""
     if not place.isprintable() or not place or place.startswith("-"):
         raise UsageError(f"{place!r} is no address of a repository")
     if not _is_address(place) and Path(place).is_dir():
         return str(Path(place).absolute())
-    if _BY_A_PROGRAM.match(place):
+    if _REMOTE_HELPER.match(place):
         raise UsageError(f"{place!r} would have git run a program: give a URL or a path")
-    if _BY_SSH.match(place):
+    if _SSH_ADDRESS.match(place):
         raise UsageError(
             f"{place!r} would need a key of yours, and the lab reads none: clone it yourself, and "
             "give the clone's path"
@@ -160,17 +167,17 @@ def _checked(place: str) -> str:
     return place
 
 
-def _find(ref: str, places: tuple[tuple[Path, str], ...]) -> str:
+def _find_ref(ref: str, places: tuple[tuple[Path, str], ...]) -> str:
     """The commit that a ref names in the first of the repositories that has it."""
-    if not ref.isprintable() or not ref or ref.startswith("-") or _NO_REF.search(ref):
+    if not ref.isprintable() or not ref or ref.startswith("-") or _FORBIDDEN_IN_REFS.search(ref):
         raise UsageError(f"{ref!r} is no tag, branch or commit")
-    spellings = [f"refs/tags/{ref}", f"refs/heads/{ref}", *([ref] if _is_whole(ref) else [])]
+    spellings = [f"refs/tags/{ref}", f"refs/heads/{ref}", *([ref] if _is_full_name(ref) else [])]
     for repository, address in places:
         for spelling in spellings:
-            found = git.commit_of(repository, spelling)
+            found = git.find_commit(repository, spelling)
             if found is not None:
                 return found
-        if _SHA.fullmatch(ref) and git.fetch_commit(repository, _checked(address), ref):
+        if _SHA.fullmatch(ref) and git.fetch_commit(repository, _require_address(address), ref):
             return ref
     said = " or ".join(dict.fromkeys(repr(address) for _, address in places))
     raise UsageError(
@@ -178,12 +185,12 @@ def _find(ref: str, places: tuple[tuple[Path, str], ...]) -> str:
     )
 
 
-def _is_whole(ref: str) -> bool:
+def _is_full_name(ref: str) -> bool:
     return ref.startswith("refs/") or _SHA.fullmatch(ref) is not None
 
 
-def _pin(mirror: Path, upstream: Path, branches: dict[str, str]) -> None:
+def _set_branches(mirror: Path, upstream: Path, branches: dict[str, str]) -> None:
     for branch, commit in branches.items():
-        if git.commit_of(mirror, commit) is None:
+        if git.find_commit(mirror, commit) is None:
             git.fetch_commit(mirror, str(upstream), commit)
         git.set_branch(mirror, branch, commit)

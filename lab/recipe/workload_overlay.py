@@ -13,25 +13,25 @@ import msgspec
 
 from stamplab.lab.recipe.commands import commands_of
 from stamplab.lab.recipe.compose import Compose, ComposeService, Healthcheck, overlay_text
-from stamplab.lab.recipe.durations import in_milliseconds, seconds_of
-from stamplab.lab.workload.image import STAND_IN, START
+from stamplab.lab.recipe.durations import format_milliseconds, parse_seconds
+from stamplab.lab.workload.image import COMMAND_SCRIPT, ENTRYPOINT
 from stamplab.lab.workload.shape import MemoryShape
 
 OVERLAY_NAME = "compose.standin.yml"
-PROGRAM_NAME = "compose.standin.sh"
-PROGRAM = STAND_IN
+CONFIG_SCRIPT_NAME = "compose.standin.sh"
+CONFIG_SCRIPT = COMMAND_SCRIPT
 """What is put in the place of a config that is mounted where a program of the recipe's is."""
-IMAGES = "stand-in/"
+IMAGE_PREFIX = "stand-in/"
 """What the names of its images begin with."""
 PORT = 8080
 _MIB = 1024 * 1024
 _OVERHEAD_BYTES = 64 * _MIB
 """Of a container beside its workload: its shell, its health checks."""
-_LEAST = {"memory": str(4 * _MIB), "cpus": "0.01"}
+_RESERVATIONS = {"memory": str(4 * _MIB), "cpus": "0.01"}
 _DIGEST_DIGITS = 12
-_USUAL_INTERVAL_S = 30.0
-_RETRIES = 3
-_LIGHT = MemoryShape(steady_bytes=_MIB, peak_bytes=_MIB, boot_s=0.0)
+_DEFAULT_INTERVAL_S = 30.0
+_DEFAULT_RETRIES = 3
+_LIGHT_SHAPE = MemoryShape(steady_bytes=_MIB, peak_bytes=_MIB, boot_s=0.0)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     retries: int | None = None
     """How many may fail in a row; None is as patient as the recipe, though asked more often."""
 
-    def spelled_out(self, own: Timing) -> Timing:
+    def with_defaults(self, own: Timing) -> Timing:
         """The same times with the recipe's ``own`` written out where they were left to it."""
         return msgspec.structs.replace(
             self,
@@ -77,20 +77,20 @@ _CRASH_AFTER_S = 0.2
 _CRASH_LATER_AFTER_S = 20.0
 
 
-def _exiting(after_s: float) -> Mapping[str, str]:
+def _exit_variables(after_s: float) -> Mapping[str, str]:
     return {"STAMPLOAD_EXIT_AT_S": str(after_s), "STAMPLOAD_EXIT_CODE": "1"}
 
 
-FAULTY: Mapping[Fault, Mapping[str, str]] = {
-    Fault.CRASHES: _exiting(_CRASH_AFTER_S),
-    Fault.CRASHES_LATER: _exiting(_CRASH_LATER_AFTER_S),
+FAULT_VARIABLES: Mapping[Fault, Mapping[str, str]] = {
+    Fault.CRASHES: _exit_variables(_CRASH_AFTER_S),
+    Fault.CRASHES_LATER: _exit_variables(_CRASH_LATER_AFTER_S),
     Fault.ABSENT: {},
     Fault.NEVER_HEALTHY: {"STAMPLOAD_NEVER_READY": "1"},
 }
 """The variables that make the workload behave so."""
 
 
-class StandIn(msgspec.Struct, frozen=True, kw_only=True):
+class WorkloadOverlay(msgspec.Struct, frozen=True, kw_only=True):
     """Who plays the recipe's images: one service heavy, the others light."""
 
     heavy: str
@@ -105,26 +105,26 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
         Each answers clients with its image's tag, so that one can tell who answered.
         """
         services = {name: self._service(name, one) for name, one in compose.services.items()}
-        return overlay_text(compose.version, {"services": services, **programs(compose)})
+        return overlay_text(compose.version, {"services": services, **script_configs(compose)})
 
     def _service(self, name: str, own: ComposeService) -> dict[str, object]:
         is_heavy = name == self.heavy
-        memory = self.memory if is_heavy else _LIGHT
+        memory = self.memory if is_heavy else _LIGHT_SHAPE
         fault = self.faults.get(own.image)
         return {
-            "image": own.image if fault is Fault.ABSENT else image_in_place_of(own.image),
-            "entrypoint": [START],
+            "image": own.image if fault is Fault.ABSENT else workload_image(own.image),
+            "entrypoint": [ENTRYPOINT],
             # Its name is one of the recipe's own image.
             **({"user": "0:0"} if own.has_user else {}),
             "environment": {
                 "STAMPLOAD_VERSION": _tag(own.image) or "unknown",
                 "STAMPLOAD_PORT": str(PORT),
                 **memory.environment(),
-                **(FAULTY[fault] if fault else {}),
+                **(FAULT_VARIABLES[fault] if fault else {}),
             },
             "healthcheck": {
-                "interval": in_milliseconds(self.timing.health_interval_s),
-                "timeout": in_milliseconds(self.timing.health_timeout_s),
+                "interval": format_milliseconds(self.timing.health_interval_s),
+                "timeout": format_milliseconds(self.timing.health_timeout_s),
                 "retries": self._retries(own.healthcheck),
                 **self._start_period(),
             },
@@ -145,29 +145,29 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.timing.retries is not None:
             return self.timing.retries
-        interval_s = seconds_of(own.interval, _USUAL_INTERVAL_S)
+        interval_s = parse_seconds(own.interval, _DEFAULT_INTERVAL_S)
         stated = own.retries or ""
-        retries = int(stated) if stated.isdecimal() else _RETRIES
-        return max(_RETRIES, round(interval_s * retries / self.timing.health_interval_s))
+        retries = int(stated) if stated.isdecimal() else _DEFAULT_RETRIES
+        return max(_DEFAULT_RETRIES, round(interval_s * retries / self.timing.health_interval_s))
 
     def _start_period(self) -> dict[str, object]:
         if self.timing.start_period_s is None:
             return {}
-        return {"start_period": in_milliseconds(self.timing.start_period_s)}
+        return {"start_period": format_milliseconds(self.timing.start_period_s)}
 
     def _stop_grace(self) -> dict[str, object]:
         if self.timing.stop_grace_s is None:
             return {}
-        return {"stop_grace_period": in_milliseconds(self.timing.stop_grace_s)}
+        return {"stop_grace_period": format_milliseconds(self.timing.stop_grace_s)}
 
     def _monitors(self) -> dict[str, object]:
         if self.timing.monitor_s is None:
             return {}
-        monitor = in_milliseconds(self.timing.monitor_s)
+        monitor = format_milliseconds(self.timing.monitor_s)
         return {"update_config": {"monitor": monitor}, "rollback_config": {"monitor": monitor}}
 
 
-def programs(compose: Compose) -> dict[str, object]:
+def script_configs(compose: Compose) -> dict[str, object]:
     """Put `PROGRAM` in the place of configs that are mounted where a program is called."""
     called = {
         key
@@ -176,8 +176,8 @@ def programs(compose: Compose) -> dict[str, object]:
         if target in commands_of(service)
     }
     configs = {
-        key: {**({"name": name} if name else {}), "file": f"./{PROGRAM_NAME}"}
-        for key, name in compose.own_configs.items()
+        key: {**({"name": name} if name else {}), "file": f"./{CONFIG_SCRIPT_NAME}"}
+        for key, name in compose.internal_configs.items()
         if key in called
     }
     return {"configs": configs} if configs else {}
@@ -187,13 +187,15 @@ def _resources(own: ComposeService, memory: MemoryShape) -> dict[str, object]:
     """Limits and reservations, where the recipe has some, to the measure of the workload."""
     room = {"memory": str(memory.peak_bytes * 2 + _OVERHEAD_BYTES), "cpus": "1"}
     limits = {name: room[name] for name in sorted(own.limits & room.keys())}
-    reservations = {name: _LEAST[name] for name in sorted(own.reservations & _LEAST.keys())}
+    reservations = {
+        name: _RESERVATIONS[name] for name in sorted(own.reservations & _RESERVATIONS.keys())
+    }
     both = {"limits": limits, "reservations": reservations}
     stated = {kind: values for kind, values in both.items() if values}
     return {"resources": stated} if stated else {}
 
 
-def image_in_place_of(image: str) -> str:
+def workload_image(image: str) -> str:
     """The name that the stand-in's image goes by for one of the recipe's own.
 
     So a change of image is one to the swarm, too, and everybody sees whose image it is.
@@ -202,7 +204,7 @@ def image_in_place_of(image: str) -> str:
     tag = _tag(image)
     repository = name.removesuffix(f":{tag}") if tag else name
     version = "-".join(filter(None, (tag, digest.rpartition(":")[2][:_DIGEST_DIGITS])))
-    return f"{IMAGES}{repository.lower().replace(':', '-') or 'none'}:{version or 'latest'}"
+    return f"{IMAGE_PREFIX}{repository.lower().replace(':', '-') or 'none'}:{version or 'latest'}"
 
 
 def _tag(image: str) -> str:

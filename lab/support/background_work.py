@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 
-class Background(Generic[Result]):
+class BackgroundWork(Generic[Result]):
     """Does its work in a thread from the start on; the program's end does not wait for it."""
 
     def __init__(

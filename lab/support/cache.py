@@ -24,7 +24,7 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def only_builder(shelf: Path) -> Iterator[Path]:
+def exclusive_build(shelf: Path) -> Iterator[Path]:
     """Give a scratch folder to one build at a time; what a killed one left goes first.
 
     It lies on the shelf itself, so that what was built can be renamed to its place: nobody ever
@@ -38,7 +38,7 @@ def only_builder(shelf: Path) -> Iterator[Path]:
             "STAMPLAB_CACHE"
         ) from error
     scratch = shelf / _SCRATCH
-    with _locked(shelf, fcntl.LOCK_EX):
+    with _lock(shelf, fcntl.LOCK_EX):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         try:
@@ -47,17 +47,17 @@ def only_builder(shelf: Path) -> Iterator[Path]:
             shutil.rmtree(scratch)
 
 
-def remove_half_built(cache_dir: Path) -> bool:
+def remove_unfinished_builds(cache_dir: Path) -> bool:
     """Remove what killed builds left on the shelves; say whether there was something.
 
     Touches nothing where a build is at work.
     """
     left = cache_dir.absolute().glob(f"*/{_SCRATCH}")
-    return True in {_removed(scratch) for scratch in left}
+    return True in {_remove_scratch(scratch) for scratch in left}
 
 
-def _removed(scratch: Path) -> bool:
-    with _locked(scratch.parent, fcntl.LOCK_EX | fcntl.LOCK_NB) as is_ours:
+def _remove_scratch(scratch: Path) -> bool:
+    with _lock(scratch.parent, fcntl.LOCK_EX | fcntl.LOCK_NB) as is_ours:
         if not is_ours or not scratch.exists():  # a build is at work, or has just ended
             return False
         shutil.rmtree(scratch)
@@ -65,7 +65,7 @@ def _removed(scratch: Path) -> bool:
 
 
 @contextmanager
-def _locked(shelf: Path, how: int) -> Iterator[bool]:
+def _lock(shelf: Path, how: int) -> Iterator[bool]:
     """Hold the shelf's lock, which goes with its holder; False where it cannot be had at once."""
     folder = os.open(shelf, os.O_RDONLY | os.O_DIRECTORY)
     try:

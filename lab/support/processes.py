@@ -47,7 +47,7 @@ class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
         return ProcessId(pid=int(pid), started_ticks=int(ticks), boot_id=boot, namespace=namespace)
 
     @property
-    def is_foreign(self) -> bool:
+    def in_other_pid_namespace(self) -> bool:
         """Whether it runs, if it does, where we cannot see it: in another pid namespace, now."""
         return self.boot_id == boot_id() and self.namespace != pid_namespace()
 
@@ -75,7 +75,7 @@ class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
         return True
 
 
-def marked(variable: str, value: str) -> list[ProcessId]:
+def processes_with_variable(variable: str, value: str) -> list[ProcessId]:
     """Find all processes that were started with a variable in their environment.
 
     It is inherited, so it finds what its parent has lost. Processes of other users stay unseen.

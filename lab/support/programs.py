@@ -17,10 +17,10 @@ from pathlib import Path
 import stamplab
 
 VARIABLE = "STAMPLAB_TOOLS"
-_OF_THE_SYSTEM = "/run/current-system/sw/bin:/usr/bin:/bin"
+_SYSTEM_PATH = "/run/current-system/sw/bin:/usr/bin:/bin"
 
 
-def are_given() -> bool:
+def has_tools_folders() -> bool:
     """Whether all programs come from folders that were named, and none from PATH."""
     return bool(os.environ.get(VARIABLE))
 
@@ -30,22 +30,22 @@ def search_path() -> str:
     return os.environ.get(VARIABLE) or os.environ.get("PATH") or os.defpath
 
 
-def places() -> str:
+def search_description() -> str:
     """The same for a person."""
-    return f"in ${VARIABLE} ({search_path()})" if are_given() else "on PATH"
+    return f"in ${VARIABLE} ({search_path()})" if has_tools_folders() else "on PATH"
 
 
-def origin(program: Path) -> Path:
+def link_target(program: Path) -> Path:
     """What a program that was found is: a package's folder may be one of links to what it holds.
 
     Followed no further, for several programs may be one file.
     """
-    return program.readlink() if are_given() and program.is_symlink() else program
+    return program.readlink() if has_tools_folders() and program.is_symlink() else program
 
 
-def find_systemds(name: str) -> Path | None:
+def find_systemd_client(name: str) -> Path | None:
     """A client of the systemd that runs this machine; None where there is none."""
-    return find(name, _OF_THE_SYSTEM if are_given() else None)
+    return find(name, _SYSTEM_PATH if has_tools_folders() else None)
 
 
 def find(name: str, path: str | None = None) -> Path | None:

@@ -12,7 +12,7 @@ from stamplab.lab.errors import UsageError
 Value = TypeVar("Value", bound=msgspec.Struct)
 
 
-def stretched(value: Value, factor: float) -> Value:
+def scale_durations(value: Value, factor: float) -> Value:
     """Return the same value with every duration in it, however deep, times ``factor``.
 
     A duration is a number whose field's name ends in ``_s``, as all of them do here: so one that is
@@ -22,16 +22,16 @@ def stretched(value: Value, factor: float) -> Value:
         raise UsageError(f"times are stretched by a factor of 1 or more, not by {factor}")
     parts = {name: getattr(value, name) for name in value.__struct_fields__}
     return msgspec.structs.replace(
-        value, **{name: _part(name, part, factor) for name, part in parts.items()}
+        value, **{name: _scale_value(name, part, factor) for name, part in parts.items()}
     )
 
 
-def _part(name: str, part: object, factor: float) -> object:
+def _scale_value(name: str, part: object, factor: float) -> object:
     match part:
         case msgspec.Struct():
-            return stretched(part, factor)
+            return scale_durations(part, factor)
         case tuple():
-            return tuple(_part(name, item, factor) for item in part)
+            return tuple(_scale_value(name, item, factor) for item in part)
         case int() | float() if name.endswith("_s"):
             return part * factor
         case _:

@@ -18,7 +18,7 @@ import msgspec
 
 from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 from stamplab.lab.support import programs
-from stamplab.lab.support.cache import only_builder
+from stamplab.lab.support.cache import exclusive_build
 
 SOURCE_DIR = Path(__file__).parent
 SOURCES = ("stampload.c", "serve.c", "client.c")
@@ -61,25 +61,25 @@ def build_program(cache_dir: Path) -> Path:
     Raises `NotPossibleHere` when nothing here can build it, `UsageError` when the ready-made
     program does not answer, `LabError` when a compiler fails on the sources.
     """
-    given = ready_made()
+    given = provided_program()
     if given:
         return given
     build = find_build(cache_dir)
     if build.program.exists():
         return build.program
-    with only_builder(build.program.parent.parent) as scratch:
+    with exclusive_build(build.program.parent.parent) as scratch:
         if build.program.exists():  # another process was at it before us
             return build.program
         return _compile(build, scratch)
 
 
-def ready_made() -> Path | None:
+def provided_program() -> Path | None:
     """Return the program that `STAMPLOAD` names, if it does. Raises `UsageError` as above."""
     given = os.environ.get("STAMPLOAD")
     if not given:
         return None
     program = Path(given).absolute()
-    if not _answers(program):
+    if not _is_stampload(program):
         raise UsageError(
             f"STAMPLOAD names {program}, which does not answer to --version as stampload does"
         )
@@ -139,7 +139,7 @@ def _links_static_programs(
     compiler: Sequence[str], environment: Mapping[str, str], shelf: Path
 ) -> bool:
     """Try it: a compiler may be there and its static C library not."""
-    with only_builder(shelf) as scratch:
+    with exclusive_build(shelf) as scratch:
         source, program = scratch / "try.c", scratch / "try"
         source.write_text('#include <stdio.h>\nint main(void) { return puts("linked") < 0; }\n')
         command = [*compiler, *FLAGS, str(source), "-o", str(program)]
@@ -160,12 +160,12 @@ def _compile(build: Build, scratch: Path) -> Path:
     if built.returncode != 0:
         last_lines = "\n".join(built.stderr.strip().splitlines()[-15:])
         raise LabError(f"{build.compiler_name} cannot compile the workload:\n{last_lines}")
-    if not _answers(program):
+    if not _is_stampload(program):
         raise LabError(f"what {build.compiler_name} made of the workload does not run here")
     output.rename(build.program.parent)
     return build.program
 
 
-def _answers(program: Path) -> bool:
+def _is_stampload(program: Path) -> bool:
     answer = programs.run([str(program), "--version"], _ANSWER_TIMEOUT_S)
     return answer.returncode == 0 and answer.stdout.startswith("stampload ")

@@ -20,7 +20,7 @@ COMMANDS = frozenset({"/bin/curl"})
 A recipe's other ones are added to them; see `stamplab.lab.recipe.commands`.
 """
 
-START = "/bin/stand-in"
+ENTRYPOINT = "/bin/stand-in"
 """What every stand-in is started by, whatever arguments the recipe has for its own program."""
 
 APPLETS = ("cat", "ls", "nslookup", "sleep")
@@ -29,7 +29,7 @@ PASSWD = b"root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
 # The container's first process, or the only child of the engine's own small init.
 _IS_FIRST = '[ "$$" = 1 ] || [ "$PPID" = 1 ]'
 
-STAND_IN = f"""\
+COMMAND_SCRIPT = f"""\
 #!/bin/busybox sh
 # The first process of a container serves; any other asks whether it does.
 if {_IS_FIRST}; then exec /bin/stampload serve; fi
@@ -77,14 +77,14 @@ def rootfs_tar(stampload: Path, busybox: Path, commands: Iterable[str] = COMMAND
     own = {
         "bin/busybox": _program(busybox),
         "bin/stampload": _program(stampload),
-        START[1:]: _script(STAND_IN),
+        ENTRYPOINT[1:]: _script(COMMAND_SCRIPT),
         "etc/passwd": _entry(tarfile.REGTYPE, 0o644, PASSWD),
         "tmp": _entry(tarfile.DIRTYPE, 0o1777),
         **{f"bin/{name}": _entry(tarfile.SYMTYPE, 0o777, linkname="busybox") for name in APPLETS},
     }
     called = sorted({path[1:] for path in commands} - own.keys() - {"bin/sh", "bin"})
     entries = {
-        **{path: _entry(tarfile.SYMTYPE, 0o777, linkname=START) for path in called},
+        **{path: _entry(tarfile.SYMTYPE, 0o777, linkname=ENTRYPOINT) for path in called},
         "bin/sh": _script(_SHELL % "\n".join(_functions(called))),
         **own,
     }

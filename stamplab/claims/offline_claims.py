@@ -8,7 +8,7 @@ from pathlib import Path
 from stamplab.claims import stamping as stamping
 from stamplab.claims.abra_unchanged import constant
 from stamplab.claims.discourse import Claim
-from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra.driver import AbraProgram
 from stamplab.lab.recipe.repository import build_repository
 from stamplab.runner.stamping.repositories import make_ground
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
@@ -25,7 +25,7 @@ def discourse_ground(folder: Path) -> Ground:
     return make_ground(RECIPE.name, folder / "recipe", BASE_TAG, "HEAD", folder)
 
 
-def judge_cold(asked: Collection[str], program: Program, folder: Path) -> tuple[Claim, ...]:
+def judge_cold(asked: Collection[str], program: AbraProgram, folder: Path) -> tuple[Claim, ...]:
     """Play and judge those of `COLD` that were asked for. Raises LabError."""
     claims = []
     if STAMPING in asked:

@@ -14,7 +14,7 @@ from stamplab.lab.live.doctor import Check, State, examine
 from stamplab.lab.live.lab import undisturbed
 from stamplab.lab.live.reaper import Found, Reaped, Standing
 from stamplab.lab.live.reaper import reap as reap_labs
-from stamplab.lab.support.cache import cache_folder, remove_half_built
+from stamplab.lab.support.cache import cache_folder, remove_unfinished_builds
 from stamplab.render import Screen, show_checks, show_reaped
 
 Possible = Literal["possible", "not possible", "unknown"]
@@ -65,7 +65,7 @@ def remove_what_is_left() -> tuple[Reaped, ...]:
     """Reap dead labs, and what a killed build left in the cache."""
     with undisturbed():
         reaped = reap_labs()
-        if remove_half_built(cache_folder()):
+        if remove_unfinished_builds(cache_folder()):
             build = Found(name="workload", standing=Standing.DEAD, what="a build that was killed")
             reaped = (*reaped, Reaped(found=build))
     return reaped

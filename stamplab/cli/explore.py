@@ -13,7 +13,7 @@ import msgspec
 from rich.text import Text
 
 from stamplab.cli.options import json_option, quiet_option, runs_option
-from stamplab.invocation import again, ourselves
+from stamplab.invocation import command_line, program_path
 from stamplab.render import Screen
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, manifest
@@ -120,7 +120,7 @@ def explore(
     folder = EvidenceFolder.create(runs.absolute(), f"explore-{scenario}")
     with screen.status("starting") as status:
         means = virtual(status.update)  # before the workers need it, which say nothing
-        stage = Stage(means=means, argv=again(), tell=status.update)
+        stage = Stage(means=means, argv=command_line(), tell=status.update)
         name = f"explore-{scenario}"
         folder.write_json("manifest.json", manifest(name, stage, _options(quest)))
         quarry = search(
@@ -188,8 +188,8 @@ def _counterexample(
     )
     keep(kept, runs.absolute() / SCHEDULES)
     folder.part(found.law).write("history.jsonl", trial.as_jsonl())
-    again = (ourselves(), "replay", "--runs", str(runs.absolute()), found.schedule.id)
-    replay = shlex.join(again)
+    command_line = (program_path(), "replay", "--runs", str(runs.absolute()), found.schedule.id)
+    replay = shlex.join(command_line)
     return Counterexample(
         found=found,
         sentence=said,

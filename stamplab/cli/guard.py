@@ -16,7 +16,7 @@ from stamplab.harness.guard.report import Deploy, Report, document
 from stamplab.harness.guard.stack_verdict import Verdict
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import Deployed
-from stamplab.lab.support.command_line import SIGNALLED, Terminated, say
+from stamplab.lab.support.command_line import SIGNAL_EXIT_BASE, Terminated, print_error
 
 if TYPE_CHECKING:
     from stamplab.lab.remote.deploy_command import DeployCommand
@@ -166,11 +166,11 @@ class _Run:
 
     def interrupted(self, number: int) -> int:
         """Say that nothing is claimed; return the exit code."""
-        code = SIGNALLED + number
+        code = SIGNAL_EXIT_BASE + number
         name = "SIGINT" if number == signal.SIGINT else f"signal {number}"
         reason = f"interrupted by {name} before the swarm had made up its mind: nothing is claimed"
         self.print_no_verdict(reason, code)
-        return say(reason, code)
+        return print_error(reason, code)
 
     def print_no_verdict(self, reason: str, code: int) -> None:
         """Where a document was asked for, there is one, whatever happened."""

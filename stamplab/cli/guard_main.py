@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from stamplab.cli.guard import guard
-from stamplab.lab.support.command_line import ending_orderly, exit_code_of
+from stamplab.lab.support.command_line import run_to_exit_code, unwind_on_signals
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
@@ -23,8 +23,8 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    with ending_orderly():
-        return exit_code_of(
+    with unwind_on_signals():
+        return run_to_exit_code(
             lambda: guard.main(list(arguments), prog_name="stamplab guard", standalone_mode=False),
             interrupted="interrupted: nothing is claimed",
             terminated="terminated: nothing is claimed",

@@ -30,7 +30,7 @@ from stamplab.cli.options import (
     memory_scale_option,
     quiet_option,
     runs_option,
-    said_of_times,
+    time_notes,
     time_scale_option,
     world_option,
 )
@@ -40,13 +40,13 @@ from stamplab.cli.replay import replay
 from stamplab.cli.repro_discourse import Request, repro_discourse
 from stamplab.cli.run import run
 from stamplab.cli.vet import trust_option, vet
-from stamplab.invocation import again, as_root
+from stamplab.invocation import command_line, sudo_command_line
 from stamplab.lab.errors import NeedsRoot
 from stamplab.lab.faults.memory_pressure import Ample, Squeeze
 from stamplab.lab.live.inventory import inventory
 from stamplab.lab.live.lab import end_lab
 from stamplab.lab.recipe.trust import Grant
-from stamplab.lab.support.command_line import ending_orderly, exit_code_of, say
+from stamplab.lab.support.command_line import print_error, run_to_exit_code, unwind_on_signals
 from stamplab.render import Screen, print_report, show_inventory
 from stamplab.runner.evidence import stamplab_version
 from stamplab.runner.worlds import Which
@@ -134,7 +134,7 @@ def discourse(
     with broken heads, which must still fail; and judges the report's claims.
     """
     progress = Screen(stderr=True, quiet=quiet, highlight=False)
-    for line in said_of_times(fast=fast, time_scale=time_scale):
+    for line in time_notes(fast=fast, time_scale=time_scale):
         progress.print(line)
     settings = Settings(
         memory_scale=memory_scale,
@@ -145,7 +145,7 @@ def discourse(
     request = Request(
         choice=Choice(settings=settings, trials=trials, guard=guard, claims=claim or CLAIMS),
         runs=runs.absolute(),
-        argv=again(),
+        argv=command_line(),
         engine=engine,
         keep=keep,
         trust=trust,
@@ -180,12 +180,12 @@ stamplab.add_command(vet)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
-    with ending_orderly():
+    with unwind_on_signals():
         sys.exit(_run(arguments))
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    return exit_code_of(
+    return run_to_exit_code(
         lambda: _as_whoever(arguments),
         interrupted="interrupted: the lab was torn down, the evidence is kept",
         terminated="terminated: the lab was torn down",
@@ -196,4 +196,4 @@ def _as_whoever(arguments: Sequence[str] | None) -> object:
     try:
         return stamplab.main(arguments, prog_name="stamplab", standalone_mode=False)
     except NeedsRoot as error:
-        return say(f"{error}. As root it is:\n  {as_root()}", error.exit_code)
+        return print_error(f"{error}. As root it is:\n  {sudo_command_line()}", error.exit_code)

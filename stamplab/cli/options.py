@@ -62,7 +62,7 @@ json_option = click.option(
 quiet_option = click.option("--quiet", is_flag=True, help="No progress on stderr.")
 
 
-def said_of_times(*, fast: bool, time_scale: float) -> Iterator[str]:
+def time_notes(*, fast: bool, time_scale: float) -> Iterator[str]:
     """What the output says of times that are not the recipe's own."""
     if fast:
         yield "--fast: both monitors are 1 s instead of the recipe's own, boots are short"

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stamplab.cli.options import fast_option, json_option, quiet_option, runs_option
-from stamplab.invocation import again
+from stamplab.invocation import command_line
 from stamplab.lab.errors import NotPossibleHere, UsageError
 from stamplab.lab.live.lab import prepare
 from stamplab.parity.table import Cell, Parity, compare, declared, parity_of
@@ -54,7 +54,7 @@ def parity(
     screen = Screen(stderr=True, quiet=quiet, highlight=False)
     scenarios = _chosen(names, fast=fast)
     means, not_played = _means(engines, live=not no_live)
-    stages = [Stage(means=one, argv=again(), tell=lambda _: None) for one in means]
+    stages = [Stage(means=one, argv=command_line(), tell=lambda _: None) for one in means]
     folder = EvidenceFolder.create(runs.absolute(), "parity")
 
     def told(cell: Cell) -> None:

@@ -18,13 +18,13 @@ from stamplab.cli.options import (
     memory_scale_option,
     quiet_option,
     runs_option,
-    said_of_times,
+    time_notes,
     time_scale_option,
     world_option,
 )
-from stamplab.cli.repro_recipe import Request, repro_recipe
+from stamplab.cli.repro_recipe import RecipeRequest, repro_recipe
 from stamplab.cli.vet import trust_option
-from stamplab.invocation import again
+from stamplab.invocation import command_line
 from stamplab.lab.errors import NotPossibleHere
 from stamplab.lab.recipe.source import RecipeSource
 from stamplab.lab.recipe.trust import Grant
@@ -118,14 +118,14 @@ def recipe(
             "image needs at boot is not known, so no squeeze could be measured; use stand-in"
         )
     progress = Screen(stderr=True, quiet=quiet, highlight=False)
-    for line in said_of_times(fast=fast, time_scale=time_scale):
+    for line in time_notes(fast=fast, time_scale=time_scale):
         progress.print(line)
-    request = Request(
+    request = RecipeRequest(
         source=RecipeSource(recipe=recipe, upstream=upstream, base=base, head=head),
         service=service,
         settings=Settings(memory_scale=memory_scale, fast=fast, time_scale=time_scale),
         runs=runs.absolute(),
-        argv=again(),
+        argv=command_line(),
         engine=engine,
         keep=keep,
         trust=trust,

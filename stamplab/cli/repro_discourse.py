@@ -15,7 +15,7 @@ from stamplab.claims.negative_controls import claim as claim_of
 from stamplab.claims.offline_claims import judge_cold
 from stamplab.harness.checks.wilson import Proportion
 from stamplab.harness.verdict import Verdict, merge
-from stamplab.lab.abra.driver import find
+from stamplab.lab.abra.driver import find_abra
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.recipe.trust import Grant
 from stamplab.parity.shape_reader import compared
@@ -76,7 +76,7 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     unknown, and says why.
     """
     programme = programme_of(request.choice)
-    program = find(request.abra)
+    program = find_abra(request.abra)
     stage = Stage(
         means=means_of(request, tell),
         argv=request.argv,

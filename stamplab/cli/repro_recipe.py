@@ -16,7 +16,13 @@ from stamplab.lab.abra.app import STAMPED_SERVICE
 from stamplab.lab.errors import UsageError
 from stamplab.lab.live.lease import leased_scratch
 from stamplab.lab.model.history import PolicyRead
-from stamplab.lab.recipe.source import Acquired, RecipeSource, acquire, policy_at_head, read_at
+from stamplab.lab.recipe.source import (
+    AcquiredRecipe,
+    RecipeSource,
+    acquire,
+    policy_at_head,
+    read_at_commit,
+)
 from stamplab.lab.recipe.trust import Grant, demands_of, require_trusted
 from stamplab.lab.world import Stack
 from stamplab.runner.evidence import EvidenceFolder
@@ -25,7 +31,7 @@ from stamplab.runner.worlds import Which, choose
 from stamplab.scenarios.discourse.plays import Settings, Subject
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class RecipeRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line asked for."""
 
     source: RecipeSource
@@ -39,16 +45,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     world: Which = "live"
 
 
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+class PreparedRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """A recipe that was looked at, at base and at head, before any lab."""
 
-    acquired: Acquired
+    acquired: AcquiredRecipe
     subject: Subject
     policy: PolicyRead
     commands: frozenset[str]
 
 
-def repro_recipe(request: Request, tell: Tell) -> Report:
+def repro_recipe(request: RecipeRequest, tell: Tell) -> Report:
     """Play the recipe's upgrade, judge the claims, and write the verdict down, whatever fails.
 
     Raises UsageError or RecipeRefused, with nothing written, where there is nothing to play;
@@ -56,7 +62,7 @@ def repro_recipe(request: Request, tell: Tell) -> Report:
     """
     means = choose(request.world, request.engine, tell, ["--keep"] if request.keep else [])
     with leased_scratch() as place:
-        prepared = look_at(request, place.scratch)
+        prepared = prepare(request, place.scratch)
         for note in (*prepared.acquired.notes, in_words(prepared.policy)):
             tell(note)
         stage = Stage(
@@ -76,7 +82,7 @@ def repro_recipe(request: Request, tell: Tell) -> Report:
         return play_all(programme, stage, folder, judged, keep=request.keep)
 
 
-def look_at(request: Request, scratch: Path) -> Prepared:
+def prepare(request: RecipeRequest, scratch: Path) -> PreparedRecipe:
     """Acquire the recipe, judge what it asks for, and see that there is what is to be upgraded.
 
     Raises UsageError, RecipeRefused, LabError.
@@ -88,7 +94,7 @@ def look_at(request: Request, scratch: Path) -> Prepared:
         require_trusted(demands_of(stack, stack.environment, trust), trust)
 
     readings = {
-        name: read_at(acquired, commit, scratch / f"at-{name}", judge_it)
+        name: read_at_commit(acquired, commit, scratch / f"at-{name}", judge_it)
         for name, commit in (("base", acquired.base), ("head", acquired.head))
     }
     for name, reading in readings.items():
@@ -99,7 +105,7 @@ def look_at(request: Request, scratch: Path) -> Prepared:
             )
     _require_stamped(request.service)
     policy = policy_at_head(acquired, request.service, scratch / "policy")
-    return Prepared(
+    return PreparedRecipe(
         acquired=acquired,
         subject=subject_of(acquired, readings["head"].compose, policy),
         policy=policy,
@@ -116,7 +122,11 @@ def _require_stamped(service: str) -> None:
 
 
 def report_on(
-    request: Request, prepared: Prepared, played: Plays, folder: EvidenceFolder, note: str
+    request: RecipeRequest,
+    prepared: PreparedRecipe,
+    played: Plays,
+    folder: EvidenceFolder,
+    note: str,
 ) -> Report:
     """Judge what was played; ``note`` says why the run did not come to its end, if it did not."""
     first = {key: next(iter(trials), None) for key, trials in played.items()}
@@ -144,11 +154,11 @@ def _reproduced(*, armed: bool, signature: str | None) -> str:
     return signature or "not played"
 
 
-def _title(acquired: Acquired) -> str:
+def _title(acquired: AcquiredRecipe) -> str:
     return f"{acquired.name}: from {acquired.base[:12]} to {acquired.head[:12]}"
 
 
-def _options(request: Request, prepared: Prepared) -> dict[str, object]:
+def _options(request: RecipeRequest, prepared: PreparedRecipe) -> dict[str, object]:
     options: dict[str, object] = msgspec.to_builtins(request.settings)
     acquired = prepared.acquired
     return {

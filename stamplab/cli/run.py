@@ -13,8 +13,8 @@ from stamplab.claims.stamping import play_all
 from stamplab.cli.bug_reports import played
 from stamplab.cli.options import abra_option, engine_option, json_option, runs_option, world_option
 from stamplab.cli.recipe import source_options
-from stamplab.invocation import ourselves
-from stamplab.lab.abra.driver import Program, find
+from stamplab.invocation import program_path
+from stamplab.lab.abra.driver import AbraProgram, find_abra
 from stamplab.lab.errors import UsageError
 from stamplab.lab.recipe import checkout
 from stamplab.lab.recipe.source import RecipeSource, acquire
@@ -72,7 +72,7 @@ def run(
     if world != "auto" or engine is not None:
         raise UsageError(f"{name} needs no world: leave --world and --engine out")
     source = _source(recipe, upstream, base, head)
-    program, experiment = find(abra), EXPERIMENTS[name]
+    program, experiment = find_abra(abra), EXPERIMENTS[name]
     folder = EvidenceFolder.create(runs.absolute(), name)
     ground = _ground(folder.path / "ground", source)
     (stamped,) = play_all((experiment,), ground, program, folder.path)
@@ -131,10 +131,10 @@ def _ground(folder: Path, source: RecipeSource | None) -> Ground:
     return make_ground(acquired.name, recipe, source.base, acquired.head, folder)
 
 
-def by_hand(experiment: Experiment, ground: Ground, program: Program) -> str:
+def by_hand(experiment: Experiment, ground: Ground, program: AbraProgram) -> str:
     """The commands of an experiment for a POSIX shell, from making the ABRA_DIR to removing it."""
     real = f'HOME="$ABRA_DIR/home" {shlex.join(program.argv)}'
-    abra = real if program.is_real else shlex.join((ourselves(), "abra"))
+    abra = real if program.is_real else shlex.join((program_path(), "abra"))
     lines = [
         "export ABRA_DIR=$(mktemp -d)",
         'mkdir -p "$ABRA_DIR/servers/default" "$ABRA_DIR/recipes" "$ABRA_DIR/home"',

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from stamplab.lab.recipe.folder_stack import stack_at, stray_sample
-from stamplab.lab.recipe.trust import MEANING, Demand, Grant, demands_of
+from stamplab.lab.recipe.folder_stack import env_sample_demand, stack_of_folder
+from stamplab.lab.recipe.trust import GRANT_MEANINGS, Demand, Grant, demands_of
 from stamplab.render import Screen, show_demands
 
 
@@ -26,7 +26,7 @@ trust_option = click.option(
 )
 
 
-class Vetted(msgspec.Struct, frozen=True, kw_only=True):
+class VetResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was found in one recipe; printed with --json as it is."""
 
     path: str
@@ -35,7 +35,7 @@ class Vetted(msgspec.Struct, frozen=True, kw_only=True):
 
 # \b keeps click from filling the list up into one paragraph.
 _HELP = "\b\nWhat --trust can allow:\n" + "\n".join(
-    f"  {grant}: {meaning}" for grant, meaning in MEANING.items()
+    f"  {grant}: {meaning}" for grant, meaning in GRANT_MEANINGS.items()
 )
 
 
@@ -49,7 +49,7 @@ def vet(*, trust: frozenset[Grant], as_json: bool, paths: tuple[Path, ...]) -> i
     Of a folder every compose file is judged, with the settings of its .env.sample. Exit codes: 0
     nothing is refused, 1 something is, 64 there is no recipe.
     """
-    found = [Vetted(path=str(path), refused=_refused(path, trust)) for path in paths]
+    found = [VetResult(path=str(path), refused=_refused_demands(path, trust)) for path in paths]
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
     else:
@@ -58,9 +58,9 @@ def vet(*, trust: frozenset[Grant], as_json: bool, paths: tuple[Path, ...]) -> i
     return 1 if any(recipe.refused for recipe in found) else 0
 
 
-def _refused(path: Path, trust: frozenset[Grant]) -> tuple[Demand, ...]:
-    stack = stack_at(path)
-    stray = stray_sample(stack.directory)
+def _refused_demands(path: Path, trust: frozenset[Grant]) -> tuple[Demand, ...]:
+    stack = stack_of_folder(path)
+    stray = env_sample_demand(stack.directory)
     demands = demands_of(stack, stack.environment, trust)
     return (
         *([] if stray is None else [stray]),

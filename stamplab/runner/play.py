@@ -14,7 +14,7 @@ from stamplab.harness.ci.results import Results, StageResult
 from stamplab.harness.ci.run_context import Bench
 from stamplab.harness.ci.tree import Denying, GitTree, Tree
 from stamplab.lab.abra.deploy import WHOSE
-from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra.driver import AbraProgram
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
 from stamplab.lab.faults import memory_pressure
@@ -24,8 +24,8 @@ from stamplab.lab.model.history import Acted, Note, PolicyRead, ServiceSeen
 from stamplab.lab.model.swarm import Service
 from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.repository import RecipeHistory, build_repository
-from stamplab.lab.recipe.source import Acquired, policy_at_head
-from stamplab.lab.recipe.workload_overlay import StandIn
+from stamplab.lab.recipe.source import AcquiredRecipe, policy_at_head
+from stamplab.lab.recipe.workload_overlay import WorkloadOverlay
 from stamplab.lab.world import World
 from stamplab.scenarios.scenario import Scenario
 
@@ -51,7 +51,7 @@ def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
     Raises LabError.
     """
     match scenario.recipe:
-        case Acquired(head=head, mirror=mirror, upstream=origin):
+        case AcquiredRecipe(head=head, mirror=mirror, upstream=origin):
             tip = head
             policy = policy_at_head(scenario.recipe, scenario.service, scratch / "at-head")
         case RecipeHistory():
@@ -109,7 +109,7 @@ def play(
 
 
 def tree_of(
-    scenario: Scenario, world: World, ground: Ground, scratch: Path, abra: Program | None = None
+    scenario: Scenario, world: World, ground: Ground, scratch: Path, abra: AbraProgram | None = None
 ) -> GitTree:
     """The scenario's tree of git repositories and files; by a real ``abra``, or the stand-in.
 
@@ -125,7 +125,7 @@ def tree_of(
         upstream=ground.upstream,
         abra=abra,
         overlays=(*ci_overlays(scenario.service, scenario.policy), *_of_head(scenario, ground)),
-        standin=StandIn(
+        standin=WorkloadOverlay(
             heavy=scenario.service,
             memory=scenario.memory,
             timing=scenario.timing,
@@ -184,7 +184,7 @@ def _plant(scenario: Scenario, world: World, tree: Tree, ground: Ground) -> None
     """Make the deployer lie in the upgrade, if the scenario has it so."""
     if ground.planted is None:
         return
-    tree.plant_stamp(ground.planted)
+    tree.override_stamp(ground.planted)
     world.record(Note(text=f"planted stamp: {scenario.planted}: {ground.planted}"))
 
 

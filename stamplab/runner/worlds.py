@@ -14,7 +14,7 @@ from typing import Literal, Protocol, Self
 
 import msgspec
 
-from stamplab.invocation import as_root
+from stamplab.invocation import sudo_command_line
 from stamplab.lab.errors import NeedsRoot, NotPossibleHere, UsageError
 from stamplab.lab.live.lab import Apparatus, live_lab, prepare
 from stamplab.lab.live.lease import leased_scratch
@@ -191,7 +191,9 @@ def choose(
         means = _instead(reason, tell)
         tell(f"NOT LIVE: {reason}.")
         tell("The scenarios are played by the real SwarmKit in virtual time: no engine, no kernel.")
-        tell(f"For the live world: {as_root()}" if isinstance(reason, NeedsRoot) else _LIVE)
+        tell(
+            f"For the live world: {sudo_command_line()}" if isinstance(reason, NeedsRoot) else _LIVE
+        )
         return means
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stamplab.lab.abra.driver import Abra, Program, find
+from stamplab.lab.abra.driver import Abra, AbraProgram, find_abra
 from stamplab.lab.abra.empty_swarm import EmptySwarm, empty_swarm
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.recipe import checkout, git
@@ -19,9 +19,9 @@ DOMAIN = "app.example.org"
 
 
 @pytest.fixture(scope="session")
-def program(pytestconfig: pytest.Config) -> Program:
+def program(pytestconfig: pytest.Config) -> AbraProgram:
     path = pytestconfig.getoption("--abra")
-    return find(Path(path) if path else None)
+    return find_abra(Path(path) if path else None)
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def swarm(scratch: Path) -> Iterator[EmptySwarm]:
 
 
 @pytest.fixture
-def abra(program: Program, scratch: Path, recipe: Path, swarm: EmptySwarm) -> Abra:
+def abra(program: AbraProgram, scratch: Path, recipe: Path, swarm: EmptySwarm) -> Abra:
     """abra with an ABRA_DIR in which the recipe is checked out at head, and an app of it."""
     folder = AbraFolder(scratch / "abra")
     folder.create()

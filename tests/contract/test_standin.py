@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stamplab.lab.abra.driver import Abra, Program, Ran, environment, stand_in
+from stamplab.lab.abra.driver import Abra, AbraProgram, AbraRun, abra_environment, stand_in_program
 from stamplab.lab.recipe import git
 from tests.contract.conftest import DOMAIN
 
@@ -17,16 +17,16 @@ _IN_A_NAMESPACE = ("unshare", "--mount", "--propagation", "private", "sh", "-c")
 
 
 @pytest.fixture(scope="session")
-def program() -> Program:
+def program() -> AbraProgram:
     """The stand-in, whatever ``--abra`` says."""
-    return stand_in()
+    return stand_in_program()
 
 
 def everything(folder: Path) -> dict[str, bytes]:
     return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def refused(done: Ran) -> str:
+def refused(done: AbraRun) -> str:
     """What it said: one sentence, and exit code 1."""
     assert done.exit_code == 1
     lines = [line for line in done.output.splitlines() if not line.startswith("DEBU")]
@@ -76,7 +76,7 @@ def test_an_abra_dir_that_is_read_only_is_said(abra: Abra) -> None:
     new = ("app", "new", "-o", "-n", "-C", "-D", "new.example.org", "discourse")
     done = subprocess.run(
         [*_IN_A_NAMESPACE, script, "sh", *abra.program.argv, *new],
-        env=environment(abra.folder, abra.engine),
+        env=abra_environment(abra.folder, abra.engine),
         capture_output=True,
         text=True,
         check=False,
@@ -103,7 +103,7 @@ def test_a_recipe_is_fetched_whole_or_not_at_all(abra: Abra, recipe: Path) -> No
     shutil.rmtree(abra.folder.recipe("discourse"))
     fetch = ("recipe", "fetch", "-o", "-n", "discourse")
     assert "STAMPLAB_RECIPES is not set" in refused(abra.run(*fetch))
-    ours = {**environment(abra.folder, abra.engine), "STAMPLAB_RECIPES": str(recipe.parent)}
+    ours = {**abra_environment(abra.folder, abra.engine), "STAMPLAB_RECIPES": str(recipe.parent)}
     done = subprocess.run([*abra.program.argv, *fetch], env=ours, capture_output=True, check=False)
     assert done.returncode == 0
     assert (abra.folder.recipe("discourse") / "compose.yml").is_file()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from stamplab.lab.support.jsonl_process import AnsweringProgram
+from stamplab.lab.support.jsonl_process import JsonlProcess
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -24,7 +24,7 @@ class GoGit:
     """The program, kept running."""
 
     def __init__(self, program: Path, home: Path) -> None:
-        self._program = AnsweringProgram(program, os.environ | {"HOME": str(home)})
+        self._program = JsonlProcess(program, os.environ | {"HOME": str(home)})
 
     def ask(self, repository: Path, home: Path | None = None) -> Answer:
         """What go-git says; with the global excludes of ``home`` where one is given."""

@@ -50,7 +50,7 @@ def read_settings(file: Path) -> Settings:
     """Read one configuration file, without what it includes. Raises LabError."""
     if not file.exists():
         return Settings(())
-    with git.told(f"{file} cannot be read"):
+    with git.errors_as(f"{file} cannot be read"):
         settings = Settings(git.settings_in(file))
     if outside := [key for key, _ in settings.entries if "." not in key]:
         raise LabError(f"{file} cannot be read: {outside[0]!r} stands in no section")

@@ -17,9 +17,9 @@ from stamplab.lab.abra.driver import CHAOS_VERSION
 from stamplab.lab.abra.folder import SERVER, AbraFolder
 from stamplab.lab.abra.stamp import chaos_version
 from stamplab.lab.abra.standin.converge import progress
-from stamplab.lab.abra.standin.swarm import Swarm
+from stamplab.lab.abra.standin.swarm import StandInSwarm
 from stamplab.lab.abra.version_checkout import (
-    Context,
+    CheckoutFlags,
     ensure,
     ensure_version,
     is_lightweight,
@@ -69,11 +69,11 @@ class DeployRequest(msgspec.Struct, frozen=True, kw_only=True):
 def deploy(folder: AbraFolder, request: DeployRequest, flags: Flags) -> None:
     """Deploy an app, in abra's order of steps. Raises LabError."""
     app = read_app(folder, request.domain)
-    context = Context(
+    context = CheckoutFlags(
         chaos=request.chaos, offline=flags.offline, ignore_env_version=request.ignore_env_version
     )
-    ensure(app.checkout, app.pinned, context, flags.debug)
-    swarm = Swarm.from_environment()
+    ensure(app.checkout, app.pinned_version, context, flags.debug)
+    swarm = StandInSwarm.from_environment()
     flags.debug(f"checking whether {app.stack} is already deployed")
     if swarm.services(app.stack) and not (request.force or request.chaos):
         raise LabError(f"{app.domain} is already deployed")
@@ -85,7 +85,7 @@ def deploy(folder: AbraFolder, request: DeployRequest, flags: Flags) -> None:
     if not flags.no_input:
         click.confirm("proceed?", abort=True)
     labels = app.labels(version, chaos=request.chaos)
-    _deploy(app.stack_with(labels, folder.labels_file(app.stack)), swarm)
+    _deploy(app.labelled_stack(labels, folder.labels_file(app.stack)), swarm)
     if request.converge:
         _converge(app, swarm)
     if not request.chaos:
@@ -95,15 +95,15 @@ def deploy(folder: AbraFolder, request: DeployRequest, flags: Flags) -> None:
 def _version(folder: AbraFolder, app: AbraApp, request: DeployRequest, flags: Flags) -> str:
     """The version to be deployed (abra@06a57de cli/app/deploy.go:365-373 for the first case)."""
     if request.chaos:
-        version = folder.planted_stamp() or chaos_version(app.checkout)
+        version = folder.stamp_override() or chaos_version(app.checkout)
         flags.debug(f"{CHAOS_VERSION}{version}")
         return version
     if request.version:
         flags.debug(f"version: taking version from cli arg: {request.version}")
         return request.version
-    if app.pinned and not request.ignore_env_version:
-        flags.debug(f"version: taking version from .env file: {app.pinned}")
-        return app.pinned
+    if app.pinned_version and not request.ignore_env_version:
+        flags.debug(f"version: taking version from .env file: {app.pinned_version}")
+        return app.pinned_version
     version = latest_version(app.checkout)
     flags.debug(f"version: taking new recipe version: {version}")
     return version
@@ -117,7 +117,7 @@ def _lint(app: AbraApp, version: str) -> None:
         )
 
 
-def _require_secrets(app: AbraApp, swarm: Swarm) -> None:
+def _require_secrets(app: AbraApp, swarm: StandInSwarm) -> None:
     there = swarm.secrets()
     for secret in app.secrets():
         if secret.remote_name in there:
@@ -127,12 +127,12 @@ def _require_secrets(app: AbraApp, swarm: Swarm) -> None:
         raise LabError(f"secret not inserted (#generate=false): {secret.name}")
 
 
-def _deploy(stack: Stack, swarm: Swarm) -> None:
+def _deploy(stack: Stack, swarm: StandInSwarm) -> None:
     require_trusted(demands_of(stack, stack.environment, frozenset()), frozenset())
     click.echo(swarm.deploy(stack), nl=False)
 
 
-def _converge(app: AbraApp, swarm: Swarm) -> None:
+def _converge(app: AbraApp, swarm: StandInSwarm) -> None:
     """Wait until the stack has converged. Raises LabError when it fails, or does not in time."""
     stated = app.values.get("TIMEOUT", "")
     limit_s = int(stated) if stated.isdecimal() else _TIMEOUT_S
@@ -140,19 +140,19 @@ def _converge(app: AbraApp, swarm: Swarm) -> None:
     while True:
         now = progress(swarm.services(app.stack), swarm.tasks(app.stack))
         if now.failed:
-            raise LabError(f"deploy failed: {now.said}")
-        if now.is_over:
+            raise LabError(f"deploy failed: {now.message}")
+        if now.has_ended:
             click.echo("deploy succeeded")
             return
         if time.monotonic() > deadline_s:
-            raise LabError(f"deploy timed out after {limit_s} s: {now.said}")
+            raise LabError(f"deploy timed out after {limit_s} s: {now.message}")
         time.sleep(_POLL_S)
 
 
 def undeploy(folder: AbraFolder, domain: str, flags: Flags) -> None:
     """Remove an app's stack. Raises LabError where it is not deployed."""
     app = read_app(folder, domain)
-    swarm = Swarm.from_environment()
+    swarm = StandInSwarm.from_environment()
     if not swarm.services(app.stack):
         raise LabError(f"{domain} is not deployed?")
     if not flags.no_input:
@@ -176,7 +176,7 @@ def new(
     checkout = folder.recipe(recipe)
     if folder.env_file(domain).exists():
         raise LabError(f"{domain} already exists?")
-    ensure(checkout, None, Context(chaos=chaos, offline=flags.offline), flags.debug)
+    ensure(checkout, None, CheckoutFlags(chaos=chaos, offline=flags.offline), flags.debug)
     if not chaos:
         version = version or latest_version(checkout)
         ensure_version(checkout, version, flags.debug)
@@ -195,7 +195,7 @@ def generate(folder: AbraFolder, domain: str, name: str | None, flags: Flags) ->
     """Generate one secret of an app, or all that are missing. Raises LabError."""
     app = read_app(folder, domain)
     require_checkout(app.checkout)
-    swarm = Swarm.from_environment()
+    swarm = StandInSwarm.from_environment()
     there = swarm.secrets()
     wanted = [secret for secret in app.secrets() if name in (None, secret.name)]
     if name is not None and not wanted:
@@ -216,7 +216,7 @@ def insert(
     """Put a secret on the swarm: ``<stack>_<name>_<version>``. Raises LabError."""
     app = read_app(folder, domain)
     remote_name = f"{app.stack}_{name}_{version}"
-    Swarm.from_environment().create_secret(remote_name, value, app.stack)
+    StandInSwarm.from_environment().create_secret(remote_name, value, app.stack)
     flags.debug(f"{remote_name} inserted")
     click.echo(f"{remote_name} successfully stored on server")
 
@@ -228,7 +228,7 @@ def fetch(folder: AbraFolder, recipe: str, *, force: bool, flags: Flags) -> None
         click.echo(f"WARN {recipe} is already fetched", err=True)
         return
     if target.exists():
-        ensure(target, None, Context(), flags.debug)
+        ensure(target, None, CheckoutFlags(), flags.debug)
         return
     sources = os.environ.get(RECIPES)
     if not sources:

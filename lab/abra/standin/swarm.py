@@ -21,24 +21,24 @@ from stamplab.lab.world import Stack
 _TIMEOUT_S = 60
 
 
-class _Spec(msgspec.Struct, rename="pascal"):
+class _SecretSpecJson(msgspec.Struct, rename="pascal"):
     name: str = ""
 
 
-class _Named(msgspec.Struct, rename="pascal"):
-    spec: _Spec
+class _SecretJson(msgspec.Struct, rename="pascal"):
+    spec: _SecretSpecJson
 
 
-class Swarm:
+class StandInSwarm:
     """What the stand-in asks of an engine, and has it do."""
 
     def __init__(self, address: str) -> None:
         self.address = address
-        with self._told("reached"):
+        with self._errors_as("reached"):
             self._api = docker.APIClient(base_url=address, version="auto", timeout=_TIMEOUT_S)
 
     @classmethod
-    def from_environment(cls) -> Swarm:
+    def from_environment(cls) -> StandInSwarm:
         """The swarm at DOCKER_HOST. Raises LabError where it is not set: we do not guess."""
         address = os.environ.get("DOCKER_HOST")
         if not address:
@@ -47,25 +47,25 @@ class Swarm:
 
     def services(self, stack: str) -> list[Service]:
         """The services of a stack as they are now. Raises LabError."""
-        with self._told("asked for its services"):
+        with self._errors_as("asked for its services"):
             raw = self._api.services(filters={"label": f"{STACK_LABEL}={stack}"})
         return [service for service, _ in parse_services(msgspec.json.encode(raw))]
 
     def tasks(self, stack: str) -> list[Task]:
         """The tasks of a stack, oldest first. Raises LabError."""
-        with self._told("asked for its tasks"):
+        with self._errors_as("asked for its tasks"):
             raw = self._api.tasks(filters={"label": f"{STACK_LABEL}={stack}"})
         return parse_tasks(msgspec.json.encode(raw))
 
     def secrets(self) -> set[str]:
         """The names of all secrets. Raises LabError."""
-        with self._told("asked for its secrets"):
+        with self._errors_as("asked for its secrets"):
             raw = self._api.secrets()
-        return {one.spec.name for one in msgspec.convert(raw, list[_Named])}
+        return {one.spec.name for one in msgspec.convert(raw, list[_SecretJson])}
 
     def create_secret(self, name: str, value: bytes, stack: str) -> None:
         """Create a secret. Raises LabError, where there is one of that name as well."""
-        with self._told(f"given the secret {name}"):
+        with self._errors_as(f"given the secret {name}"):
             self._api.create_secret(name, value, labels={STACK_LABEL: stack})
 
     def deploy(self, stack: Stack) -> str:
@@ -103,7 +103,7 @@ class Swarm:
             )
         except FileNotFoundError as error:
             raise LabError(
-                f"docker (the client) is not {programs.places()}: nothing can be deployed"
+                f"docker (the client) is not {programs.search_description()}: nothing can be deployed"
             ) from error
         except subprocess.TimeoutExpired as error:
             raise LabError(f"docker {' '.join(arguments[:2])} did not return") from error
@@ -113,7 +113,7 @@ class Swarm:
         return done.stdout
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _errors_as(self, what: str) -> Iterator[None]:
         try:
             yield
         except (DockerException, requests.RequestException, ValueError) as error:

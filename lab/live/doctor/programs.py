@@ -10,8 +10,8 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.live.doctor.check import Check, lack, note, ok, sentence
 from stamplab.lab.live.engine import OPTIONAL, Engine, find_engine
 from stamplab.lab.recipe import git
-from stamplab.lab.support.go_build import GoProgram, existing, find_go
-from stamplab.lab.workload.build import find_build, ready_made
+from stamplab.lab.support.go_build import GoProgram, available_program, find_go
+from stamplab.lab.workload.build import find_build, provided_program
 from stamplab.lab.workload.image import is_static
 
 
@@ -75,7 +75,7 @@ def git_program() -> Check:
 def workload(cache: Path) -> Check:
     """Whether the application's stand-in is built, or can be; nothing is built here."""
     try:
-        given = ready_made()
+        given = provided_program()
         if given:
             return ok("workload", f"{given} ($STAMPLOAD)")
         build = find_build(cache)
@@ -94,7 +94,7 @@ def in_go(wanted: GoProgram, cache: Path) -> Check:
     It is no lack where it cannot be: the live world does without.
     """
     try:
-        found = existing(wanted, cache)
+        found = available_program(wanted, cache)
         if found:
             return ok(wanted.name, f"ready: {found}")
         go = find_go(wanted)

@@ -14,7 +14,7 @@ from stamplab.lab.live.api import fetch
 from stamplab.lab.live.recorders.recorder import Recorder
 from stamplab.lab.model import docker_json, swarm
 from stamplab.lab.model.history import ClientProbe, HistoryWriter
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import SwarmClock
 
 _POLL_S = 0.05
 _NANOSECONDS = 1e9
@@ -54,7 +54,7 @@ class ClientRecorder(Recorder):
         self,
         api: docker.APIClient,
         history: HistoryWriter,
-        clock: Clock,
+        clock: SwarmClock,
         stack: str,
         plan: ClientPlan,
     ) -> None:

@@ -10,7 +10,7 @@ from stamplab.lab.live.api import fetch
 from stamplab.lab.live.recorders.recorder import Recorder
 from stamplab.lab.model.engine_json import Happened, read_container, read_event
 from stamplab.lab.model.history import HistoryWriter
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import SwarmClock
 
 _KINDS = ["service", "container", "node"]
 _NANOSECONDS = 1e9
@@ -24,7 +24,7 @@ class EventRecorder(Recorder):
         api: docker.APIClient,
         inspector: docker.APIClient,
         history: HistoryWriter,
-        clock: Clock,
+        clock: SwarmClock,
         on_event: Callable[[], None],
     ) -> None:
         self._stream = api.events(decode=True, filters={"type": _KINDS})

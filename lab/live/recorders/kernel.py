@@ -10,7 +10,7 @@ from stamplab.lab.cgroup.kernel_log import OomReader, parse_kmsg
 from stamplab.lab.errors import NotPossibleHere
 from stamplab.lab.live.recorders.recorder import Recorder
 from stamplab.lab.model.history import HistoryWriter, RecorderLost
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import SwarmClock
 
 _KMSG = Path("/dev/kmsg")
 _KMSG_DEVICE = os.makedev(1, 11)
@@ -41,7 +41,7 @@ def open_kernel_log() -> int:
 class KernelRecorder(Recorder):
     """Records each OOM kill whose victim is one of the lab's containers."""
 
-    def __init__(self, group: str, history: HistoryWriter, clock: Clock) -> None:
+    def __init__(self, group: str, history: HistoryWriter, clock: SwarmClock) -> None:
         super().__init__("kernel log", history, lambda: None)
         self._reader = OomReader(group)
         self._clock = clock

@@ -25,7 +25,7 @@ class Grant(StrEnum):
     OUTSIDE_FILES = "outside-files"
 
 
-MEANING: Mapping[Grant, str] = {
+GRANT_MEANINGS: Mapping[Grant, str] = {
     Grant.HOST_PATHS: "mounts of the host's paths, or volumes made of them, of devices or shares",
     Grant.PRIVILEGES: "privileged containers, and being spared by the kernel's OOM killer",
     Grant.CAPABILITIES: "capabilities beyond the engine's own set (cap_add)",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from stamplab.lab.recipe.containment import way_out
+from stamplab.lab.recipe.containment import escape_target
 
 
-class Folder:
+class RecipeFolder:
     """A recipe's folder: relative references begin in ``base`` and may not leave ``root``."""
 
     def __init__(self, root: Path, base: Path) -> None:
@@ -20,4 +20,4 @@ class Folder:
             return "is an absolute path"
         if ".." in PurePosixPath(reference.replace("\\", "/")).parts:
             return "goes up by .."
-        return way_out(self._root, self._base / reference)
+        return escape_target(self._root, self._base / reference)

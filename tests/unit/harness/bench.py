@@ -14,7 +14,7 @@ from stamplab.harness.ci.tree import GitTree
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.recipe import git
 from stamplab.lab.recipe.repository import build_repository
-from stamplab.lab.recipe.workload_overlay import StandIn, Timing
+from stamplab.lab.recipe.workload_overlay import Timing, WorkloadOverlay
 from stamplab.lab.workload.shape import MemoryShape
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests.unit.harness.fake_world import FakeWorld
@@ -62,7 +62,7 @@ def make_bench(
         mirror=repositories.mirror,
         upstream=repositories.origin,
         overlays=ci_overlays("app", Policy(order=order)),
-        standin=StandIn(heavy="app", memory=SHAPE, timing=Timing()),
+        standin=WorkloadOverlay(heavy="app", memory=SHAPE, timing=Timing()),
     )
     return Bench(world=world, app=app, tree=tree)
 

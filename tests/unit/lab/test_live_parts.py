@@ -17,7 +17,7 @@ from stamplab.lab.live.engine import REQUIRED, Engine, find_engine, link_tools
 from stamplab.lab.live.lease import LabFolder, claim_folder, end_lease
 from stamplab.lab.live.recorders.recorder import Recorder
 from stamplab.lab.model.history import HistoryWriter, Note, RecorderLost, read_history
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import SwarmClock
 from stamplab.lab.support.processes import ProcessId, boot_id
 from tests.unit.lab.fake_group import FakeGroup
 
@@ -220,7 +220,7 @@ def test_the_daemons_path_is_one_folder_of_links(bare: Path) -> None:
 
 
 def test_the_worlds_clock_maps_wall_and_kernel_time() -> None:
-    clock = Clock()
+    clock = SwarmClock()
     now_s = clock.now_s()
     assert clock.of_unix(clock.began_unix_s) == 0.0
     assert clock.of_boot(time.monotonic()) >= now_s

@@ -15,8 +15,8 @@ from stamplab.lab.live.engine import Engine
 from stamplab.lab.live.lease import LabFolder
 from stamplab.lab.live.recorders.clients import ClientPlan, ClientRecorder
 from stamplab.lab.model.history import HistoryWriter
-from stamplab.lab.support.clock import Clock
-from stamplab.lab.support.time_scale import stretched
+from stamplab.lab.support.clock import SwarmClock
+from stamplab.lab.support.time_scale import scale_durations
 
 ENGINE = Engine(tools={}, environment={}, version="20.10.24", source="a test")
 PLAN = ClientPlan(service="app", port=8080, image="stampload:1")
@@ -49,7 +49,7 @@ def prober(plan: ClientPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     api = Api()
     history = HistoryWriter(tmp_path / "history.jsonl", lambda: 0.0)
     with pytest.raises(LabError) as refused:
-        ClientRecorder(cast(docker.APIClient, api), history, Clock(), "shop", plan)
+        ClientRecorder(cast(docker.APIClient, api), history, SwarmClock(), "shop", plan)
     history.close()
     (template,) = api.created
     return " ".join(template["ContainerSpec"]["Command"]), str(refused.value)
@@ -65,7 +65,7 @@ def prober(plan: ClientPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_clients_ask_as_often_and_wait_as_long_as_planned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: float, timing: str, said: str
 ) -> None:
-    command, refusal = prober(stretched(PLAN, patience), tmp_path, monkeypatch)
+    command, refusal = prober(scale_durations(PLAN, patience), tmp_path, monkeypatch)
     assert command == f"/bin/stampload client --host shop_app --port 8080 {timing}"
     assert said in refusal
 

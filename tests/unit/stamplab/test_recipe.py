@@ -9,11 +9,11 @@ import pytest
 
 from stamplab.claims.recipe import in_words, is_armed
 from stamplab.claims.recipe_plan import programme_of
-from stamplab.cli.repro_recipe import Prepared, Request, look_at, report_on
+from stamplab.cli.repro_recipe import PreparedRecipe, RecipeRequest, prepare, report_on
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError, RecipeRefused, UsageError
 from stamplab.lab.model.history import FileLaid, PolicyRead
-from stamplab.lab.recipe.repository import Commit, RecipeHistory, build_repository
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.lab.recipe.source import RecipeSource
 from stamplab.lab.recipe.trust import Grant
 from stamplab.runner.evidence import EvidenceFolder
@@ -28,18 +28,22 @@ FAST = Settings(fast=True)
 ALL_GRANTS = frozenset(Grant)
 
 
-def request_of(source: RecipeSource, service: str = "app", **more: object) -> Request:
-    request = Request(source=source, service=service, settings=FAST, runs=Path("runs"), argv=("x",))
+def request_of(source: RecipeSource, service: str = "app", **more: object) -> RecipeRequest:
+    request = RecipeRequest(
+        source=source, service=service, settings=FAST, runs=Path("runs"), argv=("x",)
+    )
     return msgspec.structs.replace(request, **more)
 
 
-def looked_at(history: RecipeHistory, folder: Path) -> tuple[Request, Prepared]:
+def looked_at(history: RecipeHistory, folder: Path) -> tuple[RecipeRequest, PreparedRecipe]:
     request = request_of(bare_clone(history, folder).source(), trust=ALL_GRANTS)
     (folder / "scratch").mkdir()
-    return request, look_at(request, folder / "scratch")
+    return request, prepare(request, folder / "scratch")
 
 
-def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dict[str, Played]:
+def play_all(
+    prepared: PreparedRecipe, folder: Path, settings: Settings = FAST
+) -> dict[str, Played]:
     played = {}
     for entry in programme_of(prepared.subject, prepared.policy, settings):
         (folder / entry.folder).mkdir()
@@ -49,7 +53,7 @@ def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dic
 
 
 def verdicts(
-    request: Request, prepared: Prepared, played: dict[str, Played]
+    request: RecipeRequest, prepared: PreparedRecipe, played: dict[str, Played]
 ) -> dict[str, tuple[Verdict, str]]:
     plays = {key: [one] for key, one in played.items()}
     report = report_on(request, prepared, plays, EvidenceFolder(Path("runs")), "")
@@ -133,7 +137,7 @@ def test_a_policy_in_words_names_the_defaults() -> None:
 
 def changed(history: RecipeHistory, **files: str) -> RecipeHistory:
     """The same recipe with another head."""
-    head = Commit(message="another", files={"compose.yml": files["compose"]})
+    head = RecipeCommit(message="another", files={"compose.yml": files["compose"]})
     return msgspec.structs.replace(history, commits=(*history.commits, head))
 
 
@@ -153,7 +157,7 @@ def test_a_head_that_cannot_be_played_is_said_before_any_lab(
     clone = bare_clone(changed(recipes.KEYCLOAK, compose=compose), tmp_path)
     (tmp_path / "scratch").mkdir()
     with pytest.raises(error, match=said) as caught:
-        look_at(request_of(clone.source()), tmp_path / "scratch")
+        prepare(request_of(clone.source()), tmp_path / "scratch")
     assert "\n" not in str(caught.value)
 
 
@@ -161,14 +165,14 @@ def test_a_service_without_a_stamp_cannot_be_judged(tmp_path: Path) -> None:
     request = request_of(bare_clone(recipes.KEYCLOAK, tmp_path).source(), "db")
     (tmp_path / "scratch").mkdir()
     with pytest.raises(UsageError, match="abra stamps the service 'app' alone"):
-        look_at(request, tmp_path / "scratch")
+        prepare(request, tmp_path / "scratch")
 
 
 def test_what_is_not_trusted_is_refused_before_any_lab(tmp_path: Path) -> None:
     request = request_of(bare_clone(recipes.TRAEFIK, tmp_path).source())
     (tmp_path / "scratch").mkdir()
     with pytest.raises(RecipeRefused, match="--trust host-paths would allow that"):
-        look_at(request, tmp_path / "scratch")
+        prepare(request, tmp_path / "scratch")
 
 
 def test_a_recipe_of_one_file_without_any_sample_is_one(tmp_path: Path) -> None:
@@ -176,13 +180,13 @@ def test_a_recipe_of_one_file_without_any_sample_is_one(tmp_path: Path) -> None:
     history = RecipeHistory(
         name="bare",
         commits=tuple(
-            Commit(message=str(n), files={"compose.yml": compose.format(n)}) for n in (1, 2)
+            RecipeCommit(message=str(n), files={"compose.yml": compose.format(n)}) for n in (1, 2)
         ),
     )
     shas = build_repository(history, tmp_path / "bare")
     (tmp_path / "scratch").mkdir()
     source = RecipeSource(recipe=str(tmp_path / "bare"), base=shas[0], head=shas[1])
-    prepared = look_at(request_of(source), tmp_path / "scratch")
+    prepared = prepare(request_of(source), tmp_path / "scratch")
     played = play_all(prepared, tmp_path)
     assert played["a"].upgrade_end() == ("pass", "")
     assert prepared.commands == {"/bin/true", "/bin/x"}

@@ -55,7 +55,7 @@ class RecordingWorld:
 
     def schedule(self, service: str, acts: Sequence[Act]) -> None: ...
 
-    def call_off(self) -> None: ...
+    def cancel_scheduled(self) -> None: ...
 
     def record(self, what: Observation) -> None:
         self.recorded.append(what)
@@ -90,7 +90,7 @@ def test_the_stamp_is_the_first_8_digits_of_head(folder: AbraFolder) -> None:
 def test_a_dirty_tree_is_marked(folder: AbraFolder, file: str) -> None:
     tree = folder.recipe("discourse")
     clean = stamp.chaos_version(tree)
-    checkout.copy_in(tree, {file: "changed\n"})
+    checkout.write_uncommitted(tree, {file: "changed\n"})
     assert stamp.chaos_version(tree) == clean + "+U"
 
 

@@ -14,8 +14,8 @@ from git import Repo
 from stamplab.lab.errors import LabError
 from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.compose import Compose, ComposeService
-from stamplab.lab.recipe.repository import Commit, RecipeHistory, build_repository
-from stamplab.lab.recipe.workload_overlay import StandIn, Timing
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
+from stamplab.lab.recipe.workload_overlay import Timing, WorkloadOverlay
 from stamplab.lab.workload.shape import MemoryShape
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
 
@@ -82,7 +82,7 @@ def test_a_fetched_recipe_has_the_upstreams_tags_and_is_at_its_ref(
 
 
 def test_a_checkout_leaves_nothing_of_what_was_copied_in(tree: Path) -> None:
-    checkout.copy_in(tree, {"compose.ccci.yml": "x: 1\n", "compose.yml": "changed\n"})
+    checkout.write_uncommitted(tree, {"compose.ccci.yml": "x: 1\n", "compose.yml": "changed\n"})
     assert Repo(tree).is_dirty(untracked_files=True)
     assert checkout.check_out(tree, BASE_TAG).startswith(BASE)
     assert not Repo(tree).is_dirty(untracked_files=True)
@@ -114,7 +114,7 @@ def test_the_policy_is_the_committed_one(tree: Path) -> None:
 
 def recipe_of(compose: str, folder: Path) -> Path:
     history = RecipeHistory(
-        name="x", commits=(Commit(message="x", files={"compose.yml": compose}),)
+        name="x", commits=(RecipeCommit(message="x", files={"compose.yml": compose}),)
     )
     build_repository(history, folder)
     return folder
@@ -170,7 +170,7 @@ COMPOSE = Compose(
 
 
 def overlay(timing: Timing) -> dict[str, dict[str, object]]:
-    standin = StandIn(heavy="app", memory=MEMORY, timing=timing)
+    standin = WorkloadOverlay(heavy="app", memory=MEMORY, timing=timing)
     services: dict[str, dict[str, object]] = yaml.safe_load(standin.overlay(COMPOSE))["services"]
     return services
 
@@ -200,7 +200,7 @@ def test_the_stand_in_answers_with_the_version_that_it_stands_for() -> None:
     ],
 )
 def test_the_version_is_the_images_tag(image: str, version: str) -> None:
-    standin = StandIn(heavy="app", memory=MEMORY, timing=Timing())
+    standin = WorkloadOverlay(heavy="app", memory=MEMORY, timing=Timing())
     text = standin.overlay(Compose(services={"app": ComposeService(image=image)}))
     assert f"STAMPLOAD_VERSION: {version!r}" in text.replace('"', "'") or (
         f"STAMPLOAD_VERSION: {version}" in text

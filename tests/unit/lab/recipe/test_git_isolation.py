@@ -112,7 +112,7 @@ def test_nothing_that_a_user_set_changes_a_recipe_or_its_stamp(
     checkout.fetch(origin, origin, tree, BASE_TAG)
     assert chaos_version(tree) == SHAS[1][:8]
     assert b"\r" not in (tree / "compose.yml").read_bytes()
-    checkout.copy_in(tree, {"compose.ccci.yml": "services: {}\n"})
+    checkout.write_uncommitted(tree, {"compose.ccci.yml": "services: {}\n"})
     assert chaos_version(tree) == f"{SHAS[1][:8]}+U"
     assert checkout.check_out(tree, "main") == SHAS[-1]
     assert not (tree / "compose.ccci.yml").exists()

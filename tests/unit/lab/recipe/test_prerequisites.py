@@ -6,18 +6,18 @@ from pathlib import Path
 
 import msgspec
 
-from stamplab.lab.recipe.prerequisites import Granted, granted_to
+from stamplab.lab.recipe.prerequisites import Prerequisites, prerequisites_of
 from stamplab.lab.recipe.repository import RecipeHistory
-from stamplab.lab.recipe.source import acquire, read_at
+from stamplab.lab.recipe.source import acquire, read_at_commit
 from tests import recipes
 
 
-def granted(history: RecipeHistory, folder: Path) -> Granted:
+def granted(history: RecipeHistory, folder: Path) -> Prerequisites:
     clone = recipes.bare_clone(history, folder)
     (folder / "scratch").mkdir()
     acquired = acquire(clone.source(), folder / "scratch")
-    reading = read_at(acquired, acquired.head, folder / "tree")
-    return granted_to(msgspec.structs.replace(reading.stack, name="st"))
+    reading = read_at_commit(acquired, acquired.head, folder / "tree")
+    return prerequisites_of(msgspec.structs.replace(reading.stack, name="st"))
 
 
 def test_networks_and_secrets(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_networks_and_secrets(tmp_path: Path) -> None:
 
 
 def test_the_older_form_of_external_and_other_files(tmp_path: Path) -> None:
-    assert granted(recipes.N8N, tmp_path) == Granted(networks=("proxy",))
+    assert granted(recipes.N8N, tmp_path) == Prerequisites(networks=("proxy",))
 
 
 def test_paths_of_the_host(tmp_path: Path) -> None:

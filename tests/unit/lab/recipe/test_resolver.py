@@ -12,7 +12,7 @@ import pytest
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.recipe.recipe_files import read_recipe
 from stamplab.lab.recipe.repository import RecipeHistory, build_repository
-from stamplab.lab.recipe.resolver import ComposeRefused, Resolved, Resolver
+from stamplab.lab.recipe.resolver import ComposeRefused, ResolvedStack, Resolver
 from stamplab.lab.world import Stack
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests import recipes
@@ -29,7 +29,7 @@ def stack(folder: Path, *files: Path, **environment: str) -> Stack:
     return Stack(name="shop", directory=folder, compose_files=files, environment=environment)
 
 
-def specs(resolved: Resolved) -> dict[str, Any]:
+def specs(resolved: ResolvedStack) -> dict[str, Any]:
     """The service specs by name."""
     decoded = [msgspec.json.decode(spec) for spec in resolved.services]
     return {spec["Name"]: spec for spec in decoded}
@@ -42,7 +42,7 @@ class Resolving:
         self._resolver = resolver
         self.folder = folder
 
-    def all(self, *, environment: Mapping[str, str] | None = None, **files: str) -> Resolved:
+    def all(self, *, environment: Mapping[str, str] | None = None, **files: str) -> ResolvedStack:
         written = write(self.folder, **files)
         return self._resolver.resolve(stack(self.folder, *written, **(environment or {})))
 
@@ -61,7 +61,7 @@ class Resolving:
     def refusal(self, *, environment: Mapping[str, str] | None = None, **files: str) -> str:
         with pytest.raises(ComposeRefused) as raised:
             self.all(environment=environment, **files)
-        return raised.value.words
+        return raised.value.client_output
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_a_refusal_is_the_command_lines_fault(resolving: Resolving) -> None:
 def test_a_missing_file_is_refused_in_dockers_words(resolver: Resolver, tmp_path: Path) -> None:
     with pytest.raises(ComposeRefused) as raised:
         resolver.resolve(stack(tmp_path, tmp_path / "absent.yml"))
-    assert raised.value.words == f"open {tmp_path}/absent.yml: no such file or directory"
+    assert raised.value.client_output == f"open {tmp_path}/absent.yml: no such file or directory"
 
 
 def test_a_missing_folder_is_the_apparatus_fault(resolver: Resolver, tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ class Counting(Resolver):
 
     asked = 0
 
-    def _ask(self, stack: Stack) -> Resolved:
+    def _ask(self, stack: Stack) -> ResolvedStack:
         self.asked += 1
         return super()._ask(stack)
 

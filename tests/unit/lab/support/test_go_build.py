@@ -72,12 +72,12 @@ def test_a_real_go_builds_a_static_program(greeter: GoProgram, tmp_path: Path) -
 
 
 def test_what_was_built_is_kept(greeter: GoProgram, calls: Path, tmp_path: Path) -> None:
-    assert go_build.existing(greeter, tmp_path / "cache") is None
+    assert go_build.available_program(greeter, tmp_path / "cache") is None
     told: list[str] = []
     program = go_build.get_program(greeter, tmp_path / "cache", tell=told.append)
     assert go_build.get_program(greeter, tmp_path / "cache", tell=told.append) == program
     assert [line.partition(",")[0] for line in told] == ["building greeter by go1.25.3 linux amd64"]
-    assert go_build.existing(greeter, tmp_path / "cache") == program
+    assert go_build.available_program(greeter, tmp_path / "cache") == program
     (call,) = calls.read_text().splitlines()
     assert call.startswith("build -trimpath -ldflags=-s -w -mod=readonly -buildvcs=false -o ")
     assert [path.name for path in program.parent.parent.iterdir()] == [program.parent.name]
@@ -189,7 +189,7 @@ def test_a_ready_made_program_is_taken_as_it_is(
     mine = script(tmp_path / "mine", "echo mine")
     monkeypatch.setenv("STAMPLAB_GREETER", str(mine))
     assert go_build.get_program(greeter, tmp_path / "cache") == mine
-    assert go_build.existing(greeter, tmp_path / "cache") == mine
+    assert go_build.available_program(greeter, tmp_path / "cache") == mine
     assert calls.read_text() == ""
     mine.chmod(0o644)
     with pytest.raises(UsageError, match=r"STAMPLAB_GREETER names .*mine, which is no program"):

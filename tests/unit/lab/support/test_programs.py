@@ -56,7 +56,7 @@ def given(callers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 def test_without_a_package_programs_are_on_path(callers: Path) -> None:
     assert programs.find("git") == callers / "git"
     assert programs.search_path() == str(callers)
-    assert programs.places() == "on PATH"
+    assert programs.search_description() == "on PATH"
     assert find_engine().source == "PATH"
 
 
@@ -83,20 +83,20 @@ def test_an_engine_given_by_hand_goes_first(given: Path, tmp_path: Path) -> None
 
 
 def test_a_packages_abra_and_no_other(given: Path) -> None:
-    assert not abra.find().is_real
+    assert not abra.find_abra().is_real
     put(given, "abra", says="abra")
-    assert abra.find().argv == (str(given / "abra"),)
-    assert abra.find(Path(os.environ["PATH"]) / "abra").is_real
+    assert abra.find_abra().argv == (str(given / "abra"),)
+    assert abra.find_abra(Path(os.environ["PATH"]) / "abra").is_real
 
 
 def test_abra_runs_programs_of_the_package(given: Path, tmp_path: Path) -> None:
     folder = AbraFolder(tmp_path / "abra")
-    assert abra.environment(folder, "unix:///x")["PATH"] == str(given)
+    assert abra.abra_environment(folder, "unix:///x")["PATH"] == str(given)
 
 
 def test_the_stand_in_finds_what_we_find(tmp_path: Path) -> None:
     """A packaged Python may bring its libraries by other means than its own folder."""
-    environment = abra.environment(AbraFolder(tmp_path), "unix:///x")
+    environment = abra.abra_environment(AbraFolder(tmp_path), "unix:///x")
     done = subprocess.run(
         [sys.executable, "-I", "-c", "import sys; print(sys.path)"], capture_output=True, check=True
     )
@@ -109,7 +109,7 @@ def test_systemds_client_is_the_machines_own(
 ) -> None:
     put(given, *REQUIRED, says="Docker version 2.0.0, given")
     system = put(tmp_path / "system", "systemd-run", says="systemd 257")
-    monkeypatch.setattr(programs, "_OF_THE_SYSTEM", str(system))
+    monkeypatch.setattr(programs, "_SYSTEM_PATH", str(system))
     monkeypatch.delenv("STAMPLAB_CGROUP_DRIVER", raising=False)
     assert find_engine().tools["systemd-run"] == system / "systemd-run"
     assert choose_driver(tmp_path) == "systemd"

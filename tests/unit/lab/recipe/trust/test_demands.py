@@ -11,7 +11,7 @@ from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.errors import RecipeRefused
 from stamplab.lab.recipe import checkout
 from stamplab.lab.recipe.repository import build_repository
-from stamplab.lab.recipe.trust import MEANING, Grant, demands_of, require_trusted
+from stamplab.lab.recipe.trust import GRANT_MEANINGS, Grant, demands_of, require_trusted
 from stamplab.lab.recipe.workload_overlay import OVERLAY_NAME
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests.unit.lab.abra.test_deploy import DOMAIN, RecordingWorld
@@ -241,7 +241,7 @@ def test_only_its_own_grant_allows_it(tmp_path: Path, compose: str, grant: Grant
 
 def test_every_grant_is_tried_above_and_says_what_it_allows() -> None:
     assert {grant for _, grant in ALL} == {*Grant, None}
-    assert set(MEANING) == set(Grant)
+    assert set(GRANT_MEANINGS) == set(Grant)
 
 
 def test_the_refusal_lists_everything_and_what_would_allow_it(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_the_labs_own_recipe_and_overlays_need_no_trust(tmp_path: Path) -> None:
     folder.create()
     tree = folder.recipe("discourse")
     checkout.fetch(origin, origin, tree, "main")
-    checkout.copy_in(tree, {OVERLAY_NAME: in_service("entrypoint: [x]")})
+    checkout.write_uncommitted(tree, {OVERLAY_NAME: in_service("entrypoint: [x]")})
     files = f"compose.yml:{OVERLAY_NAME}"
     folder.write_env(DOMAIN, {"TYPE": "discourse", "DOMAIN": DOMAIN, "COMPOSE_FILE": files})
     world = RecordingWorld()

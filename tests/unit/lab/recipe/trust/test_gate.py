@@ -8,7 +8,7 @@ import pytest
 
 from stamplab.lab.errors import RecipeRefused
 from stamplab.lab.model.history import Finding, Note, Observation
-from stamplab.lab.recipe.trust import Gate, Grant
+from stamplab.lab.recipe.trust import Grant, TrustGate
 from stamplab.lab.world import Stack
 from tests.unit.lab.judging import in_service, write
 
@@ -27,7 +27,7 @@ class Listening:
 
     def __init__(self, trust: frozenset[Grant]) -> None:
         self.recorded: list[Observation] = []
-        self.gate = Gate(trust, self.recorded.append)
+        self.gate = TrustGate(trust, self.recorded.append)
 
     @property
     def said(self) -> list[str]:

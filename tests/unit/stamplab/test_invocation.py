@@ -19,21 +19,21 @@ ROOT = Path(__file__).parents[3]
 
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the package lay where no checkout is."""
-    place = tmp_path / "site-packages/scenarios/calling.py"
+    place = tmp_path / "site-packages/stamplab/invocation.py"
     monkeypatch.setattr(invocation, "__file__", str(place))
 
 
 def test_a_checkout_is_run_by_its_script(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/some/where/__main__.py", "repro", "discourse"])
-    assert invocation.again() == (str(ROOT / "run"), "repro", "discourse")
-    assert invocation.as_root() == f"sudo {ROOT / 'run'} repro discourse"
+    assert invocation.command_line() == (str(ROOT / "run"), "repro", "discourse")
+    assert invocation.sudo_command_line() == f"sudo {ROOT / 'run'} repro discourse"
 
 
 def test_a_package_names_its_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed(tmp_path, monkeypatch)
     monkeypatch.setenv("STAMPLAB_COMMAND", "/nix/store/x-stamplab/bin/stamplab")
     monkeypatch.setattr(sys, "argv", ["/nix/store/x-stamplab/bin/.stamplab-wrapped", "run", "a b"])
-    assert invocation.as_root() == "sudo /nix/store/x-stamplab/bin/stamplab run 'a b'"
+    assert invocation.sudo_command_line() == "sudo /nix/store/x-stamplab/bin/stamplab run 'a b'"
 
 
 def test_else_it_is_what_was_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_else_it_is_what_was_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("STAMPLAB_COMMAND", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["bin/stamplab", "doctor"])
-    assert invocation.again() == (str(tmp_path / "bin/stamplab"), "doctor")
+    assert invocation.command_line() == (str(tmp_path / "bin/stamplab"), "doctor")
 
 
 def test_the_version_in_a_line() -> None:
