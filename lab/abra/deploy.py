@@ -1,7 +1,7 @@
 """``abra app deploy -C`` on a world: by the stand-in's own functions, or by a real abra.
 
-The stand-in takes the same inputs and gives the same stamp and labels; what is known of its
-fidelity is in docs/abra.md. Everything that was deployed says whose work it is.
+The stand-in takes the same inputs and gives the same stamp and labels; docs/abra.md says how
+faithful it is. The history names the program behind every deploy.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WHOSE = STAND_IN
 
 
 class ChaosDeploy(msgspec.Struct, frozen=True, kw_only=True):
-    """What a chaos deploy did: the stamp that it took, and the swarm's answer."""
+    """The result of a chaos deploy: the stamp and the swarm's answer."""
 
     stamp: str
     stack: str
@@ -42,8 +42,8 @@ def chaos_deploy(
     """Deploy the checkout as it is and stamp it, like ``abra app deploy -C -o -n -c --debug``.
 
     Chaos mode never checks anything out (abra@06a57de pkg/recipe/git.go:41-43). ``program`` is a
-    real abra; without one the stand-in's own functions do it. Raises LabError when there is no
-    such app or no usable checkout.
+    real abra; without one the stand-in's functions deploy. Raises LabError without such an app or
+    a usable checkout.
     """
     app = read_app(folder, domain)
     ensure(
@@ -52,11 +52,11 @@ def chaos_deploy(
     if program is not None:
         return _by_program(world, folder, app, program)
     began_s = world.now_s()
-    planted = folder.stamp_override()
-    stamp = planted or chaos_version(app.checkout)
-    whose = f"{WHOSE}, the stamp is planted" if planted else WHOSE
+    override = folder.stamp_override()
+    stamp = override or chaos_version(app.checkout)
+    deployer = f"{WHOSE}, the stamp is planted" if override else WHOSE
     debug = f"DEBU {CHAOS_VERSION}{stamp}"
-    world.record(Note(text=f"{debug} ({whose})"))
+    world.record(Note(text=f"{debug} ({deployer})"))
     labels = app.labels(stamp, chaos=True)
     deployed = world.apply(app.labelled_stack(labels, folder.labels_file(app.stack)))
     world.record(
@@ -65,7 +65,7 @@ def chaos_deploy(
             exit_code=deployed.exit_code,
             took_s=round(world.now_s() - began_s, 6),
             output=f"{debug}\n{deployed.output}",
-            by=whose,
+            by=deployer,
         )
     )
     return ChaosDeploy(stamp=stamp, stack=app.stack, deployed=deployed)
@@ -74,7 +74,7 @@ def chaos_deploy(
 def _by_program(
     world: World, folder: AbraFolder, app: AbraApp, program: AbraProgram
 ) -> ChaosDeploy:
-    """Let a real abra deploy; the world judges beforehand what it is about to deploy."""
+    """Let a real abra deploy; the world judges the stack before."""
 
     def argv(engine: str) -> tuple[str, ...]:
         return (*confined_command(program, engine), "app", "deploy", *CHAOS_FLAGS, app.domain)

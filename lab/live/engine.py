@@ -79,7 +79,7 @@ def find_engine(given: Path | None = None) -> Engine:
             return _engine(root, tools)
     raise NotPossibleHere(
         f"no docker engine that the lab could run: {', '.join(missing)} not found "
-        f"{f'in {given} or ' if given else ''}{programs.search_description()}; a checkout's ./run setup "
+        f"{f'in {given} or ' if given else ''}{programs.places_text()}; a checkout's ./run setup "
         "fetches it on Debian and Ubuntu, elsewhere install them or give --engine FOLDER"
     )
 

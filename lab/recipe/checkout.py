@@ -15,10 +15,7 @@ ENV_SAMPLE = ".env.sample"
 
 
 def fetch(mirror: Path, upstream: Path, target: Path, ref: str) -> None:
-    """Clone the mirror at ``ref`` and fetch the upstream's tags, as the field does.
-
-    Raises LabError.
-    """
+    """Clone the mirror, fetch the upstream's tags and check ``ref`` out. Raises LabError."""
     repo = git.clone(mirror, target)
     with git.errors_as(f"{ref} of {mirror} cannot be checked out"):
         repo.git.fetch(str(upstream), "refs/tags/*:refs/tags/*")
@@ -26,7 +23,7 @@ def fetch(mirror: Path, upstream: Path, target: Path, ref: str) -> None:
 
 
 def check_out(checkout: Path, ref: str) -> str:
-    """Check a ref out, with nothing left over in the work tree; return its SHA. Raises LabError."""
+    """Check a ref out into a clean work tree; return its SHA. Raises LabError."""
     repo = git.open_at(checkout)
     with git.errors_as(f"{ref} cannot be checked out in {checkout}"):
         repo.git.checkout("--quiet", "--force", "--detach", ref, "--")
@@ -35,28 +32,25 @@ def check_out(checkout: Path, ref: str) -> str:
 
 
 def resolve(checkout: Path, revision: str) -> str:
-    """The SHA that a revision names. Raises LabError."""
+    """Return the SHA that a revision names. Raises LabError."""
     repo = git.open_at(checkout)
     with git.errors_as(f"{checkout} has no {revision}"):
         return str(repo.git.rev_parse("--verify", "--quiet", "--end-of-options", revision))
 
 
 def tags(checkout: Path) -> tuple[str, ...]:
-    """All tags, in the order of their names. Raises LabError."""
+    """List all tags by name. Raises LabError."""
     repo = git.open_at(checkout)
     with git.errors_as(f"the tags of {checkout} cannot be read"):
         return tuple(str(repo.git.tag("--list")).splitlines())
 
 
 def write_uncommitted(checkout: Path, files: Mapping[str, str]) -> None:
-    """Put files into the work tree, uncommitted: so the tree is dirty.
-
-    A link that the recipe has in a file's place is replaced: written through, it would let a recipe
-    have any file of the host overwritten. Raises LabError.
-    """
+    """Write files into the work tree without committing them. Raises LabError, RecipeRefused."""
     for name, text in files.items():
         require_inside(checkout, (checkout / name).parent)
         try:
+            # Written through a link of the recipe's, the text would overwrite any file of the host.
             (checkout / name).unlink(missing_ok=True)
             with (checkout / name).open("x") as file:
                 file.write(text)
@@ -70,10 +64,7 @@ def read_policy(
     files: tuple[str, ...] = (DEFAULT_FILE,),
     variables: Mapping[str, str] | None = None,
 ) -> PolicyRead:
-    """Read the rollout policy that the *committed* compose files state for a service.
-
-    Anchors and merge keys are resolved, as docker's own loader would. Raises LabError.
-    """
+    """Read the rollout policy of a service from the *committed* compose files. Raises LabError."""
     repo = git.open_at(checkout)
     texts = {}
     for file in files:
@@ -91,12 +82,12 @@ def read_compose(
     files: tuple[str, ...] = (DEFAULT_FILE,),
     variables: Mapping[str, str] | None = None,
 ) -> Compose:
-    """Read the work tree's compose files. Raises LabError."""
+    """Read the work tree's compose files. Raises LabError, RecipeRefused."""
     return parse_compose(read_texts(checkout, files), variables or {})
 
 
 def read_env_sample(checkout: Path) -> str:
-    """The work tree's sample of an app's env file; empty where there is none. Raises LabError."""
+    """Read the sample of an app's env file; "" where the recipe has none. Raises LabError."""
     sample = checkout / ENV_SAMPLE
     if not sample.exists() and not sample.is_symlink():
         return ""

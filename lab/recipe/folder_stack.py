@@ -1,4 +1,4 @@
-"""What a recipe's folder holds, where no app says yet which of it is deployed."""
+"""The stack of a recipe's folder, before an app chooses among its compose files."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from stamplab.lab.recipe.trust import Demand
 from stamplab.lab.world import Stack
 
 _PATTERNS = ("compose*.yml", "compose*.yaml", "docker-compose*.yml", "docker-compose*.yaml")
-_REST_OF_THE_LIST = "$COMPOSE_FILE"
-"""How a sample of a longer COMPOSE_FILE names those of the line before."""
+_LIST_BEFORE = "$COMPOSE_FILE"
+"""A sample's ``COMPOSE_FILE="$COMPOSE_FILE:x.yml"`` adds to the value of an earlier line."""
 
 
 def stack_of_folder(path: Path) -> Stack:
-    """The stack of a compose file, or of all compose files of a recipe's folder.
+    """Return the stack of a compose file, or of all compose files of a recipe's folder.
 
-    Any of a folder's overlays may be chosen, so all are in it, with those that the sample of its
-    env file names; that sample's settings are its environment. Raises UsageError where there is
-    no compose file.
+    An app may choose any overlay, so all are included, with those that the env file's sample
+    names; the sample's settings are the environment. Raises UsageError without a compose file.
     """
     path = path.absolute()
     folder = path.parent if path.is_file() else path
@@ -29,10 +28,10 @@ def stack_of_folder(path: Path) -> Stack:
     if path.is_file():
         files = [path]
     else:
-        found = (file for pattern in _PATTERNS for file in folder.glob(pattern))
-        named = settings.get("COMPOSE_FILE", "").split(":")
-        named = [name for name in named if name not in ("", _REST_OF_THE_LIST)]
-        files = sorted({*found, *(folder / name for name in named)}, key=_compose_file_order)
+        present = (file for pattern in _PATTERNS for file in folder.glob(pattern))
+        names = settings.get("COMPOSE_FILE", "").split(":")
+        named = (folder / name for name in names if name not in ("", _LIST_BEFORE))
+        files = sorted({*present, *named}, key=_compose_file_order)
     if not files:
         raise UsageError(f"{path} is no recipe: there is no compose file in it")
     return Stack(
@@ -41,7 +40,7 @@ def stack_of_folder(path: Path) -> Stack:
 
 
 def env_sample_demand(folder: Path) -> Demand | None:
-    """A sample of the env file that is a link out of the folder; it was not opened."""
+    """Return a demand where the env file's sample is a link out of the folder; never open it."""
     objection = escape_target(folder, folder / ENV_SAMPLE)
     if objection is None:
         return None
@@ -59,5 +58,5 @@ def _sample_settings(folder: Path) -> dict[str, str]:
 
 
 def _compose_file_order(file: Path) -> tuple[int, str]:
-    """The recipe's own compose file first: references begin where it is."""
+    """Sort the recipe's main compose file first: relative references begin at its folder."""
     return (0 if file.stem in ("compose", "docker-compose") else 1, str(file))

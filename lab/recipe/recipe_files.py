@@ -1,4 +1,4 @@
-"""A recipe as it stands in a work tree, before any app of it exists."""
+"""A recipe's files in a work tree, read before any app of the recipe exists."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ SCRIPT = "abra.sh"
 
 
 class RecipeContents(msgspec.Struct, frozen=True, kw_only=True):
-    """What a recipe deploys with the settings of its sample."""
+    """A recipe's stack with the settings of its env file's sample."""
 
     stack: Stack
     compose: Compose
 
     @property
     def commands(self) -> frozenset[str]:
-        """Programs that its containers are started, and their health is asked, by."""
-        found = (commands_of(service) for service in self.compose.services.values())
-        return drop_parent_folders(frozenset().union(*found))
+        """Paths of the programs that entrypoints and health checks call."""
+        paths = (commands_of(service) for service in self.compose.services.values())
+        return drop_parent_folders(frozenset().union(*paths))
 
 
 def read_recipe(
     tree: Path, name: str, judge: Callable[[Stack], None] = lambda _: None
 ) -> RecipeContents:
-    """Read the recipe of that name; ``judge`` may refuse it before its compose files are read.
+    """Read a recipe; ``judge`` may raise RecipeRefused before the compose files are read.
 
     Raises LabError, RecipeRefused, UsageError.
     """
@@ -42,8 +42,8 @@ def read_recipe(
     environment = {**settings, **script_exports(tree), "STACK_NAME": name}
     missing = [file for file in files if not (tree / file).exists()]
     if missing:
-        lacks = " and no ".join(missing)
-        raise UsageError(f"{name} is no recipe that can be deployed: there is no {lacks} in it")
+        names = " and no ".join(missing)
+        raise UsageError(f"{name} is no recipe that can be deployed: there is no {names} in it")
     stack = Stack(
         name=name,
         directory=tree,
@@ -55,7 +55,7 @@ def read_recipe(
 
 
 def script_exports(tree: Path) -> dict[str, str]:
-    """What a recipe's ``abra.sh`` exports, mostly the versions of its configs."""
+    """Return the variables that a recipe's ``abra.sh`` exports. Raises LabError, RecipeRefused."""
     script = tree / SCRIPT
     if not script.exists() and not script.is_symlink():
         return {}

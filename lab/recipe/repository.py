@@ -1,6 +1,6 @@
-"""A recipe's history as a value, and the repository built from it.
+"""A recipe's commits as a value, and the git repository built from them.
 
-Same value, same commits, anywhere.
+The same value gives the same SHAs on every machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BETWEEN_COMMITS_S = 3_600
 
 
 class RecipeCommit(msgspec.Struct, frozen=True, kw_only=True):
-    """One commit: the files that it writes, and the tag that it carries, if any."""
+    """One commit: the files it writes (text by path), and its tag."""
 
     message: str
     files: dict[str, str]

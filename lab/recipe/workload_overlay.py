@@ -1,7 +1,7 @@
-"""The overlay that puts the workload in the place of a recipe's images.
+"""The overlay that replaces a recipe's images by the workload.
 
-Everything else (policy, labels, networks, secrets, the health check's command and start period)
-stays the recipe's own, but for what its own images alone need: a user, a share of a machine.
+Policy, labels, networks, secrets, and the health check's command and start period stay the
+recipe's. Only what the recipe's own images need (a user, a share of a machine) is overridden.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from stamplab.lab.workload.shape import MemoryShape
 OVERLAY_NAME = "compose.standin.yml"
 CONFIG_SCRIPT_NAME = "compose.standin.sh"
 CONFIG_SCRIPT = COMMAND_SCRIPT
-"""What is put in the place of a config that is mounted where a program of the recipe's is."""
+"""Replaces a config that is mounted at the path of a program."""
 IMAGE_PREFIX = "stand-in/"
-"""What the names of its images begin with."""
+"""The names of the workload's images begin with this."""
 PORT = 8080
 _MIB = 1024 * 1024
 _OVERHEAD_BYTES = 64 * _MIB
-"""Of a container beside its workload: its shell, its health checks."""
+"""Memory of a container besides its workload: its shell and its health checks."""
 _RESERVATIONS = {"memory": str(4 * _MIB), "cpus": "0.01"}
 _DIGEST_DIGITS = 12
 _DEFAULT_INTERVAL_S = 30.0
@@ -35,42 +35,37 @@ _LIGHT_SHAPE = MemoryShape(steady_bytes=_MIB, peak_bytes=_MIB, boot_s=0.0)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """The times of a run that are not the workload's: health checks and monitors, in seconds."""
+    """The times of a run besides the workload's own, in seconds; None keeps the recipe's."""
 
     health_interval_s: float = 0.3
     health_timeout_s: float = 10.0
     monitor_s: float | None = None
-    """Both monitors, update and rollback; None keeps the recipe's own."""
+    """The monitors of update and rollback."""
     stop_grace_s: float | None = None
-    """How long a task that is stopped may take to end; None keeps the recipe's own."""
+    """How long a task may take to stop."""
     start_period_s: float | None = None
-    """How long failed health checks do not count; None keeps the recipe's own."""
+    """How long failed health checks do not count."""
     retries: int | None = None
-    """How many may fail in a row; None is as patient as the recipe, though asked more often."""
+    """How many health checks may fail in a row; None gives a task as long as the recipe does."""
 
-    def with_defaults(self, own: Timing) -> Timing:
-        """The same times with the recipe's ``own`` written out where they were left to it."""
-        return msgspec.structs.replace(
-            self,
-            monitor_s=own.monitor_s if self.monitor_s is None else self.monitor_s,
-            stop_grace_s=own.stop_grace_s if self.stop_grace_s is None else self.stop_grace_s,
-            start_period_s=(
-                own.start_period_s if self.start_period_s is None else self.start_period_s
-            ),
-        )
+    def with_defaults(self, recipe: Timing) -> Timing:
+        """Fill in the recipe's times where this timing has none."""
+        names = ("monitor_s", "stop_grace_s", "start_period_s")
+        missing = {name: getattr(recipe, name) for name in names if getattr(self, name) is None}
+        return msgspec.structs.replace(self, **missing)
 
 
 class Fault(StrEnum):
-    """What is wrong with an image: it is a property of the image, whoever deploys it."""
+    """What is wrong with an image, whoever deploys it."""
 
     CRASHES = "crashes at boot"
-    """It exits with code 1 before it is healthy."""
+    """The program exits with code 1 before it is healthy."""
     CRASHES_LATER = "crashes later"
-    """It exits with code 1 after a while: within its boot, its monitor, or after both."""
+    """The program exits with code 1 after 20 s: during boot, during the monitor, or later."""
     ABSENT = "image absent"
-    """The machine does not have it, and no registry does."""
+    """Neither the machine nor a registry has the image."""
     NEVER_HEALTHY = "never healthy"
-    """It runs, and never opens its port."""
+    """The program runs and never opens its port."""
 
 
 _CRASH_AFTER_S = 0.2
@@ -87,24 +82,22 @@ FAULT_VARIABLES: Mapping[Fault, Mapping[str, str]] = {
     Fault.ABSENT: {},
     Fault.NEVER_HEALTHY: {"STAMPLOAD_NEVER_READY": "1"},
 }
-"""The variables that make the workload behave so."""
+"""The variables that make the workload show a fault."""
 
 
 class WorkloadOverlay(msgspec.Struct, frozen=True, kw_only=True):
-    """Who plays the recipe's images: one service heavy, the others light."""
+    """The workload in the place of a recipe's images: heavy for one service, else light."""
 
     heavy: str
+    """The name of the heavy service."""
     memory: MemoryShape
     timing: Timing
     faults: Mapping[str, Fault] = {}
-    """What is wrong with images, by their names in the recipe."""
+    """Faults by the images' names in the recipe."""
 
     def overlay(self, compose: Compose) -> str:
-        """Write the overlay for a recipe's services.
-
-        Each answers clients with its image's tag, so that one can tell who answered.
-        """
-        services = {name: self._service(name, one) for name, one in compose.services.items()}
+        """Return the overlay's YAML; each service answers clients with its image's tag."""
+        services = {name: self._service(name, own) for name, own in compose.services.items()}
         return overlay_text(compose.version, {"services": services, **script_configs(compose)})
 
     def _service(self, name: str, own: ComposeService) -> dict[str, object]:
@@ -114,7 +107,7 @@ class WorkloadOverlay(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "image": own.image if fault is Fault.ABSENT else workload_image(own.image),
             "entrypoint": [ENTRYPOINT],
-            # Its name is one of the recipe's own image.
+            # A user's name is known to the recipe's own image alone.
             **({"user": "0:0"} if own.has_user else {}),
             "environment": {
                 "STAMPLOAD_VERSION": _tag(own.image) or "unknown",
@@ -126,9 +119,9 @@ class WorkloadOverlay(msgspec.Struct, frozen=True, kw_only=True):
                 "interval": format_milliseconds(self.timing.health_interval_s),
                 "timeout": format_milliseconds(self.timing.health_timeout_s),
                 "retries": self._retries(own.healthcheck),
-                **self._start_period(),
+                **_duration("start_period", self.timing.start_period_s),
             },
-            **self._stop_grace(),
+            **_duration("stop_grace_period", self.timing.stop_grace_s),
             "deploy": {
                 # A virtual IP needs the kernel's IPVS, which not every machine has; but a port that
                 # is published on all nodes needs a virtual IP.
@@ -139,9 +132,9 @@ class WorkloadOverlay(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def _retries(self, own: Healthcheck) -> int:
-        """As patient as the recipe's own, though it is asked more often.
+        """Return how many failed checks take as long as the recipe allows, at the interval here.
 
-        Else one without a start period would be killed in the middle of its boot.
+        Otherwise a service without a start period would be killed during its boot.
         """
         if self.timing.retries is not None:
             return self.timing.retries
@@ -150,25 +143,18 @@ class WorkloadOverlay(msgspec.Struct, frozen=True, kw_only=True):
         retries = int(stated) if stated.isdecimal() else _DEFAULT_RETRIES
         return max(_DEFAULT_RETRIES, round(interval_s * retries / self.timing.health_interval_s))
 
-    def _start_period(self) -> dict[str, object]:
-        if self.timing.start_period_s is None:
-            return {}
-        return {"start_period": format_milliseconds(self.timing.start_period_s)}
-
-    def _stop_grace(self) -> dict[str, object]:
-        if self.timing.stop_grace_s is None:
-            return {}
-        return {"stop_grace_period": format_milliseconds(self.timing.stop_grace_s)}
-
     def _monitors(self) -> dict[str, object]:
-        if self.timing.monitor_s is None:
-            return {}
-        monitor = format_milliseconds(self.timing.monitor_s)
-        return {"update_config": {"monitor": monitor}, "rollback_config": {"monitor": monitor}}
+        monitor = _duration("monitor", self.timing.monitor_s)
+        # Two mappings: one would be written as an anchor and an alias.
+        return {"update_config": monitor, "rollback_config": dict(monitor)} if monitor else {}
+
+
+def _duration(name: str, seconds: float | None) -> dict[str, str]:
+    return {} if seconds is None else {name: format_milliseconds(seconds)}
 
 
 def script_configs(compose: Compose) -> dict[str, object]:
-    """Put `PROGRAM` in the place of configs that are mounted where a program is called."""
+    """Replace configs that are mounted at the path of a called program by `CONFIG_SCRIPT`."""
     called = {
         key
         for service in compose.services.values()
@@ -184,7 +170,7 @@ def script_configs(compose: Compose) -> dict[str, object]:
 
 
 def _resources(own: ComposeService, memory: MemoryShape) -> dict[str, object]:
-    """Limits and reservations, where the recipe has some, to the measure of the workload."""
+    """Replace the recipe's limits and reservations by those that fit the workload."""
     room = {"memory": str(memory.peak_bytes * 2 + _OVERHEAD_BYTES), "cpus": "1"}
     limits = {name: room[name] for name in sorted(own.limits & room.keys())}
     reservations = {
@@ -196,9 +182,9 @@ def _resources(own: ComposeService, memory: MemoryShape) -> dict[str, object]:
 
 
 def workload_image(image: str) -> str:
-    """The name that the stand-in's image goes by for one of the recipe's own.
+    """Return the name of the workload's image that stands for a recipe's image.
 
-    So a change of image is one to the swarm, too, and everybody sees whose image it is.
+    The names differ as the recipe's do, so that the swarm sees an image change.
     """
     name, _, digest = image.partition("@")
     tag = _tag(image)
@@ -208,5 +194,5 @@ def workload_image(image: str) -> str:
 
 
 def _tag(image: str) -> str:
-    """The tag of an image's name, whose registry may have a port and which may end in a digest."""
+    """Return an image name's tag; the registry may have a port, and a digest may follow."""
     return image.partition("@")[0].rpartition("/")[2].partition(":")[2]

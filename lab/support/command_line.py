@@ -1,7 +1,7 @@
 """Runs a command of the command line to its exit code, whatever ends it.
 
-Ctrl-C, SIGTERM and SIGHUP unwind what is at work. Every error is one sentence and an exit code; a
-bug of ours keeps its trace, and is no verdict either.
+Ctrl-C, SIGTERM and SIGHUP unwind the running command. Every error is one sentence and an exit code;
+an unexpected exception prints its trace, and the exit code is that of an unknown verdict.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from stamplab.lab.errors import LabError, UsageError
 EXIT_UNKNOWN = LabError.exit_code
 EXIT_USAGE = UsageError.exit_code
 SIGNAL_EXIT_BASE = 128
-"""An end by a signal has this plus the signal's number as its exit code."""
+"""Exit code of a program that signal number n ended: this plus n."""
 
 
 class Terminated(BaseException):
-    """SIGTERM or SIGHUP came: unwind and tear down as on Ctrl-C."""
+    """SIGTERM or SIGHUP arrived: unwind and tear down as on Ctrl-C."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -36,27 +36,27 @@ class Terminated(BaseException):
 
 @contextmanager
 def unwind_on_signals() -> Iterator[None]:
-    """Have Ctrl-C, SIGTERM and SIGHUP unwind what runs inside."""
-    has_come = threading.Event()
+    """Make Ctrl-C, SIGTERM and SIGHUP unwind the code inside the ``with``."""
+    has_arrived = threading.Event()
 
     def unwind(number: int, frame: FrameType | None) -> None:
-        has_come.set()
+        has_arrived.set()
         if number == signal.SIGINT:
             signal.default_int_handler(number, frame)
         raise Terminated(number)
 
-    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(one, unwind)
-    before = sys.unraisablehook
-    sys.unraisablehook = partial(_handle_unraisable, before, has_come)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, unwind)
+    default_hook = sys.unraisablehook
+    sys.unraisablehook = partial(_handle_unraisable, default_hook, has_arrived)
     try:
         yield
     finally:
-        sys.unraisablehook = before
+        sys.unraisablehook = default_hook
 
 
 def run_to_exit_code(command: Callable[[], object], *, interrupted: str, terminated: str) -> int:
-    """Run a command and return its exit code, having said what went wrong."""
+    """Run a command, print its error if any, and return its exit code."""
     try:
         result = command()
     except click.ClickException as error:
@@ -74,7 +74,7 @@ def run_to_exit_code(command: Callable[[], object], *, interrupted: str, termina
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return print_error(f"{where}{error.strerror or error}", EXIT_UNKNOWN)
-    except Exception:  # noqa: BLE001 - a bug of ours is no verdict either, and its trace is needed
+    except Exception:  # noqa: BLE001 - a bug is no verdict, and its trace is needed
         traceback.print_exc()
         return print_error("this is a bug of stamplab, not a verdict on the upgrade", EXIT_UNKNOWN)
     return result if isinstance(result, int) else 0
@@ -90,25 +90,25 @@ _SEND_AGAIN_S = 0.05
 
 
 def _handle_unraisable(
-    otherwise: Callable[[sys.UnraisableHookArgs], object],
-    has_come: threading.Event,
-    lost: sys.UnraisableHookArgs,
+    default_hook: Callable[[sys.UnraisableHookArgs], object],
+    has_arrived: threading.Event,
+    unraisable: sys.UnraisableHookArgs,
 ) -> None:
-    """Deal with what is raised in a finalizer, where Python ignores it.
+    """Send an interrupt again that was raised in a finalizer, where Python ignores it.
 
-    An interrupt is sent once more, from another thread, a moment later: here it would fall into the
-    same finalizer. What an interrupt has left half made lacks attributes, and that is no fault.
+    Another thread sends it a moment later: at once it would hit the same finalizer. After an
+    interrupt, objects that are half constructed lack attributes: those errors are ignored.
     """
-    match lost.exc_value:
+    match unraisable.exc_value:
         case KeyboardInterrupt():
             number = int(signal.SIGINT)
         case Terminated(number=number):
             pass
-        case AttributeError() if has_come.is_set():
+        case AttributeError() if has_arrived.is_set():
             return
         case _:
-            otherwise(lost)
+            default_hook(unraisable)
             return
-    again = threading.Timer(_SEND_AGAIN_S, os.kill, (os.getpid(), number))
-    again.daemon = True
-    again.start()
+    timer = threading.Timer(_SEND_AGAIN_S, os.kill, (os.getpid(), number))
+    timer.daemon = True
+    timer.start()

@@ -1,4 +1,4 @@
-"""One way to give a slow machine more time: every duration of a value, times one factor."""
+"""More time for a slow machine: every duration of a value, multiplied by a factor."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Value = TypeVar("Value", bound=msgspec.Struct)
 
 
 def scale_durations(value: Value, factor: float) -> Value:
-    """Return the same value with every duration in it, however deep, times ``factor``.
+    """Return a value with every duration in it, however deep, multiplied by ``factor``.
 
-    A duration is a number whose field's name ends in ``_s``, as all of them do here: so one that is
-    added later needs no line here. Raises UsageError for a factor that is none or would hurry.
+    A duration is a number in a field whose name ends in ``_s``. Raises UsageError for a factor
+    below 1 or not finite.
     """
     if not (1 <= factor < math.inf):
         raise UsageError(f"times are stretched by a factor of 1 or more, not by {factor}")

@@ -58,7 +58,7 @@ from stamplab.scenarios.discourse.plays import Settings
 @click.option("--verbose", is_flag=True, help="With --version: each program's version and path.")
 @click.pass_context
 def stamplab(context: click.Context, *, version: bool, verbose: bool) -> None:
-    """A repro lab for silent swarm rollbacks: was this upgrade really deployed, and if not, why?"""
+    """Reproduce silent swarm rollbacks, and judge whether an upgrade was really deployed."""
     if verbose and not version:
         raise click.UsageError("--verbose goes with --version: it lists the programs of a lab")
     if version:
@@ -72,7 +72,7 @@ def stamplab(context: click.Context, *, version: bool, verbose: bool) -> None:
 
 @stamplab.group()
 def repro() -> None:
-    """Reproduce a known incident, cold, and prove its fix."""
+    """Reproduce a known incident from scratch, and prove its fix."""
 
 
 @repro.command()
@@ -126,12 +126,12 @@ def discourse(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """The discourse abra-stamp drift: a start-first upgrade under memory pressure, rolled back.
+    """Reproduce the discourse incident: a start-first upgrade rolled back under memory pressure.
 
-    Plays it on a real private docker engine (or, where none can run, on the real SwarmKit in
-    virtual time): (a) with ample memory, (b) under pressure with the old harness, (c) with the
-    convergence guard, (d) with the fixed overlay (stop-first); then with wrong stamps planted and
-    with broken heads, which must still fail; and judges the report's claims.
+    The upgrade is played on a real private docker engine (or, where none can run, on the real
+    SwarmKit in virtual time): (a) with ample memory, (b) under pressure with the old harness, (c)
+    with the convergence guard, (d) with the fixed overlay (stop-first); then with wrong stamps and
+    with broken heads, which must still fail. Then the report's claims are judged.
     """
     progress = Screen(stderr=True, quiet=quiet, highlight=False)
     for line in time_notes(fast=fast, time_scale=time_scale):
@@ -186,13 +186,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str] | None) -> int:
     return run_to_exit_code(
-        lambda: _as_whoever(arguments),
+        lambda: _run_or_suggest_root(arguments),
         interrupted="interrupted: the lab was torn down, the evidence is kept",
         terminated="terminated: the lab was torn down",
     )
 
 
-def _as_whoever(arguments: Sequence[str] | None) -> object:
+def _run_or_suggest_root(arguments: Sequence[str] | None) -> object:
     try:
         return stamplab.main(arguments, prog_name="stamplab", standalone_mode=False)
     except NeedsRoot as error:

@@ -36,7 +36,7 @@ _ADDRESS = "URL|PATH"
 
 
 def source_options(*, required: bool) -> Callable[[FC], FC]:
-    """Options that say which recipe, and which two of its commits; for every command alike."""
+    """Return a decorator with the options for a recipe and two of its commits."""
 
     def add(command: FC) -> FC:
         for option in reversed(
@@ -105,12 +105,12 @@ def recipe(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """The same upgrade of any recipe, by its own compose files and its own policy.
+    """Play the incident's upgrade with any recipe, by its own compose files and policy.
 
-    REF is a tag, a branch, or all 40 digits of a commit. The images are played by a stand-in with a
-    memory curve, so that no registry is asked: the overlay for that is in the evidence. A recipe
-    that is armed (rollback and start-first) is put through the incident's four plays; of another
-    it is shown that nothing is rolled back unsaid.
+    REF is a tag, a branch, or all 40 digits of a commit. A stand-in with a memory curve replaces
+    the images, so that no registry is needed; the overlay for that is in the evidence. A recipe
+    with rollback and start-first goes through the incident's four plays; another recipe must show
+    that no rollback goes unreported.
     """
     if images == "real":
         raise NotPossibleHere(

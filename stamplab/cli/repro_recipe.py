@@ -1,4 +1,4 @@
-"""``stamplab repro recipe``: the plays of the incident on a real recipe's repository."""
+"""Runs ``stamplab repro recipe``: the incident's plays with a real recipe's repository."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from stamplab.scenarios.discourse.plays import Settings, Subject
 
 
 class RecipeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line asked for."""
+    """The arguments of ``stamplab repro recipe``."""
 
     source: RecipeSource
     service: str
@@ -46,7 +46,7 @@ class RecipeRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PreparedRecipe(msgspec.Struct, frozen=True, kw_only=True):
-    """A recipe that was looked at, at base and at head, before any lab."""
+    """A recipe that was read and judged at base and at head."""
 
     acquired: AcquiredRecipe
     subject: Subject
@@ -55,10 +55,10 @@ class PreparedRecipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def repro_recipe(request: RecipeRequest, tell: Tell) -> Report:
-    """Play the recipe's upgrade, judge the claims, and write the verdict down, whatever fails.
+    """Play the recipe's upgrade, judge the claims, and write the verdict, whatever fails.
 
-    Raises UsageError or RecipeRefused, with nothing written, where there is nothing to play;
-    LabError when the apparatus fails, and then the verdict on disk is unknown.
+    Raises UsageError or RecipeRefused, with nothing written, where nothing can be played; LabError
+    when the apparatus fails: the verdict on disk is then unknown.
     """
     means = choose(request.world, request.engine, tell, ["--keep"] if request.keep else [])
     with leased_scratch() as place:
@@ -75,41 +75,41 @@ def repro_recipe(request: RecipeRequest, tell: Tell) -> Report:
         folder = EvidenceFolder.create(request.runs, name)
         folder.write_json("manifest.json", manifest(name, stage, _options(request, prepared)))
 
-        def judged(played: Plays, note: str) -> Report:
-            return report_on(request, prepared, played, folder, note)
+        def judge_plays(plays: Plays, note: str) -> Report:
+            return report_on(request, prepared, plays, folder, note)
 
-        programme = programme_of(prepared.subject, prepared.policy, request.settings)
-        return play_all(programme, stage, folder, judged, keep=request.keep)
+        plan = programme_of(prepared.subject, prepared.policy, request.settings)
+        return play_all(plan, stage, folder, judge_plays, keep=request.keep)
 
 
 def prepare(request: RecipeRequest, scratch: Path) -> PreparedRecipe:
-    """Acquire the recipe, judge what it asks for, and see that there is what is to be upgraded.
+    """Acquire the recipe, judge its demands, and check that the service can be upgraded.
 
     Raises UsageError, RecipeRefused, LabError.
     """
     acquired = acquire(request.source, scratch)
     trust = request.trust
 
-    def judge_it(stack: Stack) -> None:
+    def require_trusted_stack(stack: Stack) -> None:
         require_trusted(demands_of(stack, stack.environment, trust), trust)
 
-    readings = {
-        name: read_at_commit(acquired, commit, scratch / f"at-{name}", judge_it)
+    contents = {
+        name: read_at_commit(acquired, commit, scratch / f"at-{name}", require_trusted_stack)
         for name, commit in (("base", acquired.base), ("head", acquired.head))
     }
-    for name, reading in readings.items():
-        if request.service not in reading.compose.services:
-            there = ", ".join(reading.compose.services) or "none"
+    for name, recipe in contents.items():
+        if request.service not in recipe.compose.services:
+            services = ", ".join(recipe.compose.services) or "none"
             raise UsageError(
-                f"{acquired.name} has no service {request.service!r} at {name}; it has: {there}"
+                f"{acquired.name} has no service {request.service!r} at {name}; it has: {services}"
             )
     _require_stamped(request.service)
     policy = policy_at_head(acquired, request.service, scratch / "policy")
     return PreparedRecipe(
         acquired=acquired,
-        subject=subject_of(acquired, readings["head"].compose, policy),
+        subject=subject_of(acquired, contents["head"].compose, policy),
         policy=policy,
-        commands=readings["base"].commands | readings["head"].commands,
+        commands=contents["base"].commands | contents["head"].commands,
     )
 
 
@@ -124,12 +124,12 @@ def _require_stamped(service: str) -> None:
 def report_on(
     request: RecipeRequest,
     prepared: PreparedRecipe,
-    played: Plays,
+    plays: Plays,
     folder: EvidenceFolder,
     note: str,
 ) -> Report:
-    """Judge what was played; ``note`` says why the run did not come to its end, if it did not."""
-    first = {key: next(iter(trials), None) for key, trials in played.items()}
+    """Judge the plays; ``note`` says why the run was cut short, and is "" for a whole run."""
+    first = {key: next(iter(trials), None) for key, trials in plays.items()}
     armed = is_armed(prepared.policy)
     table = ARMED if armed else UNARMED
     claims = judge(first, {claim[0] for claim in table}, table)
@@ -142,7 +142,7 @@ def report_on(
         trials=(),
         evidence=str(folder.path),
         replay=shlex.join(request.argv),
-        abra=deployer(played),
+        abra=deployer(plays),
         note=note,
         title=_title(prepared.acquired),
     )

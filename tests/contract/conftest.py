@@ -12,6 +12,7 @@ from stamplab.lab.abra.driver import Abra, AbraProgram, find_abra
 from stamplab.lab.abra.empty_swarm import EmptySwarm, empty_swarm
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.env_file import with_values
 from stamplab.lab.recipe.repository import build_repository
 from stamplab.scenarios.discourse.recipe import RECIPE, asking_for_a_secret
 
@@ -51,8 +52,11 @@ def abra(program: AbraProgram, scratch: Path, recipe: Path, swarm: EmptySwarm) -
     folder = AbraFolder(scratch / "abra")
     folder.create()
     git.clone(recipe, folder.recipe("discourse"))
-    folder.write_env(
-        DOMAIN, {"TYPE": "discourse", "DOMAIN": DOMAIN, "SECRET_DB_PASSWORD_VERSION": "v1"}
+    folder.write_env_text(
+        DOMAIN,
+        with_values(
+            "", {"TYPE": "discourse", "DOMAIN": DOMAIN, "SECRET_DB_PASSWORD_VERSION": "v1"}
+        ),
     )
     return Abra(program, folder, swarm.address)
 

@@ -2,7 +2,8 @@
 
 A recipe is untrusted input, deployed as root on the lab's private daemon. `demands_of` judges every
 compose file of a stack, after interpolation, before any docker client reads it; `require_trusted`
-raises with all that nobody allowed. Whatever is not understood is a demand that nothing allows.
+raises RecipeRefused with every demand that is not allowed. A value that cannot be judged is a
+demand that nothing allows.
 """
 
 from stamplab.lab.recipe.trust.demand import GRANT_MEANINGS, Demand, Grant, require_trusted

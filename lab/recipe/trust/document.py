@@ -1,8 +1,8 @@
-"""A compose file, read so that whoever reads it differently sees nothing that was not judged.
+"""A compose file, read so that another YAML reader finds no value that was not judged.
 
-The docker client reads YAML by another library than ours. So every value that might win is shown to
-the judge, the merged-in one (``<<``) beside the one that overrides it; scalars stay text, whatever
-type a reader would make of them; and what readers are known to differ about is not understood.
+The docker client reads YAML by another library. So every value that might win is judged: a merged
+value (``<<``) as well as the value that overrides it. Scalars stay texts, whatever type a reader
+would give them. Syntax that YAML readers differ about cannot be judged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DEPTH_MAX = 60
 
 
 class NotUnderstood(Exception):
-    """Something that cannot be judged, so nothing can allow it."""
+    """A value cannot be judged, so nothing can allow it."""
 
     def __init__(self, demand: Demand) -> None:
         super().__init__(demand.reason)
@@ -36,7 +36,7 @@ class NotUnderstood(Exception):
 
 
 class ComposeValue:
-    """A value in a compose file, with its place."""
+    """A value of a compose file, with its place in the file."""
 
     def __init__(
         self, node: yaml.Node, file: str, place: str, variables: Mapping[str, str]
@@ -48,23 +48,23 @@ class ComposeValue:
 
     @property
     def is_null(self) -> bool:
-        """Nothing stands there."""
+        """Whether the key has no value."""
         node = self._node
         is_null = isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")
         return is_null and node.value in _NULLS
 
     @property
     def is_mapping(self) -> bool:
-        """Keys and values stand there."""
+        """Whether the value is a mapping."""
         return isinstance(self._node, yaml.MappingNode)
 
     @property
     def is_list(self) -> bool:
-        """A list stands there."""
+        """Whether the value is a list."""
         return isinstance(self._node, yaml.SequenceNode)
 
     def text(self) -> str:
-        """The scalar's text after interpolation; nothing is "". Raises NotUnderstood."""
+        """Return the scalar's text after interpolation; "" for null. Raises NotUnderstood."""
         if not isinstance(self._node, yaml.ScalarNode):
             raise self.cannot_judge("is a list or a mapping where a text is expected")
         if self.is_null:
@@ -78,9 +78,9 @@ class ComposeValue:
         return text
 
     def fields(self) -> Iterator[tuple[str, ComposeValue]]:
-        """Keys and values, merged-in ones included: so a key may come more than once.
+        """Yield keys and values, merged ones (``<<``) too: a key may come more than once.
 
-        Raises NotUnderstood where there is no mapping.
+        Raises NotUnderstood for anything but a mapping or null.
         """
         if self.is_null:
             return
@@ -95,11 +95,11 @@ class ComposeValue:
 
     def _merged(self, source: yaml.Node) -> Iterator[tuple[str, ComposeValue]]:
         sources = source.value if isinstance(source, yaml.SequenceNode) else [source]
-        for one in sources:
-            yield from self._child(one, self.place).fields()
+        for mapping in sources:
+            yield from self._child(mapping, self.place).fields()
 
     def items(self) -> Iterator[ComposeValue]:
-        """The list's items. Raises NotUnderstood where there is no list."""
+        """Yield the list's items. Raises NotUnderstood for anything but a list or null."""
         if self.is_null:
             return
         if not isinstance(self._node, yaml.SequenceNode):
@@ -108,7 +108,7 @@ class ComposeValue:
             yield self._child(node, f"{self.place}[{number}]")
 
     def children(self) -> Iterator[ComposeValue]:
-        """A list's items, a mapping's values, or the scalar itself: whatever is there."""
+        """Yield a list's items, a mapping's values, or the scalar itself."""
         if self.is_list:
             yield from self.items()
         elif self.is_mapping:
@@ -117,13 +117,13 @@ class ComposeValue:
             yield self
 
     def demand(self, grant: Grant | None, reason: str) -> Demand:
-        """Say that this asks for something."""
+        """Return the demand that this value makes."""
         value = printable(self._shown(self._node))
         place = printable(self.place)
         return Demand(file=self._file, place=place, value=value, reason=reason, grant=grant)
 
     def cannot_judge(self, reason: str) -> NotUnderstood:
-        """Say that this cannot be judged."""
+        """Return the error for a value that cannot be judged."""
         return NotUnderstood(self.demand(None, reason))
 
     def _child(self, node: yaml.Node, place: str) -> ComposeValue:
@@ -142,7 +142,7 @@ class ComposeValue:
 
 
 def read_document(data: bytes, file: str, variables: Mapping[str, str]) -> ComposeValue:
-    """Read a compose file's bytes. Raises NotUnderstood; no message quotes more than a key."""
+    """Read a compose file's bytes. Raises NotUnderstood, whose message quotes at most a key."""
     empty = ComposeValue(
         yaml.ScalarNode("tag:yaml.org,2002:null", ""), file, "the whole file", variables
     )
@@ -165,12 +165,12 @@ def read_document(data: bytes, file: str, variables: Mapping[str, str]) -> Compo
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
-    """PyYAML's own words, without the names that it quotes from the file."""
+    """Return PyYAML's message without the names that it quotes from the file."""
     return re.sub(r"'.*'", "…", error.problem or "it does not say why")
 
 
 class _GraphCheck:
-    """Goes once through a file's whole graph, and refuses what cannot be walked or is ambiguous."""
+    """Walks a file's whole graph once, and refuses loops, excessive sizes and ambiguous syntax."""
 
     def __init__(self, whole: ComposeValue, text: str) -> None:
         self._whole = whole
@@ -179,10 +179,7 @@ class _GraphCheck:
         self._open: set[int] = set()
 
     def check(self, node: yaml.Node) -> tuple[int, int]:
-        """How many values this is, and how deep, with every alias written out.
-
-        Raises NotUnderstood.
-        """
+        """Return a node's number of values and depth, aliases expanded. Raises NotUnderstood."""
         if id(node) in self._sizes:
             return self._sizes[id(node)]
         if id(node) in self._open:
@@ -205,12 +202,12 @@ class _GraphCheck:
         return size, depth
 
     def _check_keys(self, node: yaml.MappingNode) -> None:
-        seen: set[str] = set()
+        names: set[str] = set()
         for key, value in node.value:
             line = f"line {key.start_mark.line + 1}"
             if not isinstance(key, yaml.ScalarNode) or key.tag not in _CORE_TAGS:
                 raise self._whole.cannot_judge(f"has a key that is no text ({line})")
-            if key.value in seen:
+            if key.value in names:
                 name = printable(key.value)
                 raise self._whole.cannot_judge(f"has the key {name} twice in one place ({line})")
             if key.tag.endswith(":merge") != (key.value == _MERGE) or (
@@ -220,7 +217,7 @@ class _GraphCheck:
             # To Go's reader, [x:] is a list with the text "x:".
             if _KEY_OR_TEXT.match(self._text, key.end_mark.index):
                 raise self._whole.cannot_judge(f"has a key that may be a text ({line})")
-            seen.add(key.value)
+            names.add(key.value)
 
 
 def _can_merge(value: yaml.Node) -> bool:

@@ -1,4 +1,4 @@
-"""Where the file references of a stack begin, and which of them stay within the recipe."""
+"""The folder that a stack's file references must stay in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class RecipeFolder:
         self._base = base
 
     def objection(self, reference: str) -> str | None:
-        """Say, as a clause, why a reference is not to a file of the recipe; None where it is."""
+        """Return, as a clause, why a reference leaves the recipe's folder; None if it does not."""
         if reference.startswith(("/", "~", "\\")):
             return "is an absolute path"
         if ".." in PurePosixPath(reference.replace("\\", "/")).parts:

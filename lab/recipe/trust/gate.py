@@ -1,4 +1,4 @@
-"""The gate before a world: a stack is judged, and what was decided is put into the history."""
+"""The gate before a world: every stack is judged, and the decision is put into the history."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stamplab.lab.world import Stack
 
 
 class TrustGate:
-    """Lets a stack pass if all that it asks for is trusted, and says once what was."""
+    """Admits a stack if its demands are trusted, and records each trusted demand once."""
 
     def __init__(self, trust: frozenset[Grant], record: Callable[[Observation], None]) -> None:
         self._trust = trust
@@ -20,7 +20,7 @@ class TrustGate:
         self._recorded: set[Demand] = set()
 
     def admit(self, stack: Stack, environment: Mapping[str, str]) -> None:
-        """Judge a stack as it is read with ``environment``. Raises RecipeRefused."""
+        """Judge a stack, interpolated with ``environment``. Raises RecipeRefused."""
         demands = demands_of(stack, environment, self._trust)
         try:
             require_trusted(demands, self._trust)

@@ -1,4 +1,4 @@
-"""Judges a whole stack: every compose file of it, whichever wins in the end."""
+"""Judges a whole stack: every compose file, whichever overrides the others."""
 
 from __future__ import annotations
 
@@ -15,34 +15,33 @@ from stamplab.lab.world import Stack
 _BYTES_MAX = 1024 * 1024
 _WHOLE_FILE = "the whole file"
 _CSV_SEPARATORS = set(',"\n\r')
-"""The client reads the value of ``--compose-file`` as a line of CSV."""
+"""The docker client reads the value of ``--compose-file`` as a line of CSV."""
 
 
 def demands_of(
     stack: Stack, environment: Mapping[str, str], trust: Collection[Grant] = ()
 ) -> tuple[Demand, ...]:
-    """All that a stack's compose files ask for, read with the docker client's ``environment``.
+    """Return every demand of a stack's compose files, interpolated with ``environment``.
 
-    What ``trust`` allows is among it. A compose file outside the recipe's folder is not even opened
-    unless it is trusted: what a reader says of it would tell what is in it.
+    Demands that ``trust`` allows are included. A compose file outside the recipe's folder is
+    opened only if ``trust`` allows it: a reader's error would reveal its content.
     """
-    # The client, too, lets references begin where the first file is (docker/cli
+    # As in the client, references begin in the first file's folder (docker/cli
     # cli/command/stack/loader/loader.go, GetConfigDetails).
     folder = RecipeFolder(stack.directory, (stack.directory / stack.compose_files[0]).parent)
-    found: list[Demand] = []
+    demands: list[Demand] = []
     for file in stack.compose_files:
         path = stack.directory / file
         if _CSV_SEPARATORS & set(str(path)):
-            found.append(
-                _whole_file_demand(stack.directory, path, "is several files to the docker client")
-            )
+            reason = "is several files to the docker client"
+            demands.append(_whole_file_demand(stack.directory, path, reason))
             continue
         outside = None if file in stack.own_files else _outside_demand(stack.directory, path)
         if outside is not None:
-            found.append(outside)
+            demands.append(outside)
         if outside is None or Grant.OUTSIDE_FILES in trust:
-            found += _file_demands(stack.directory, path, environment, folder)
-    return tuple(dict.fromkeys(found))
+            demands += _file_demands(stack.directory, path, environment, folder)
+    return tuple(dict.fromkeys(demands))
 
 
 def _outside_demand(root: Path, path: Path) -> Demand | None:
@@ -57,10 +56,8 @@ def _file_demands(
     root: Path, path: Path, environment: Mapping[str, str], folder: RecipeFolder
 ) -> Iterator[Demand]:
     try:
-        data = _read(root, path)
-        yield from compose_file_rule(
-            read_document(data, _display_name(root, path), environment), folder
-        )
+        document = read_document(_read(root, path), _display_name(root, path), environment)
+        yield from compose_file_rule(document, folder)
     except NotUnderstood as error:
         yield error.demand
 
@@ -76,7 +73,6 @@ def _read(root: Path, path: Path) -> bytes:
 
 
 def _whole_file_demand(root: Path, path: Path, reason: str, grant: Grant | None = None) -> Demand:
-    """Say something of a file as a whole."""
     name, value = _display_name(root, path), printable(str(path))
     return Demand(file=name, place=_WHOLE_FILE, value=value, reason=reason, grant=grant)
 

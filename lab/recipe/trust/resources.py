@@ -1,4 +1,4 @@
-"""What a compose file defines beside services: networks, configs, secrets, other files."""
+"""Rules for a whole compose file: networks, configs, secrets, includes."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _OWN_NETWORK_DRIVERS = ("", "overlay", "bridge", "null", "none")
 _LINK_DRIVERS = ("host", "macvlan", "ipvlan")
 
 
-def _network_name(part: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
-    if part.text() == _HOST:
-        yield part.demand(Grant.HOST_NETWORK, _IS_HOST_NETWORK)
+def _network_name(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+    if node.text() == _HOST:
+        yield node.demand(Grant.HOST_NETWORK, _IS_HOST_NETWORK)
 
 
-def _network_driver(part: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
-    driver = part.text()
+def _network_driver(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+    driver = node.text()
     if driver in _LINK_DRIVERS:
-        yield part.demand(Grant.HOST_NETWORK, "puts the network on the host's own links")
+        yield node.demand(Grant.HOST_NETWORK, "puts the network on the host's own links")
     elif driver not in _OWN_NETWORK_DRIVERS:
-        yield part.demand(Grant.PLUGINS, "is a network driver that is not the engine's own")
+        yield node.demand(Grant.PLUGINS, "is a network driver that is not the engine's own")
 
 
 _network = by_key(
@@ -59,9 +59,9 @@ _network = by_key(
 )
 
 
-def networks_rule(part: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
-    """The networks; one keyed ``host`` may be the host's in another file, so it counts as such."""
-    for key, value in part.fields():
+def networks_rule(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+    """Judge networks; the key ``host`` may name the host's network in another file."""
+    for key, value in node.fields():
         if key == _HOST:
             yield value.demand(Grant.HOST_NETWORK, _IS_HOST_NETWORK)
         yield from apply_rule(_network, value, folder)
@@ -79,18 +79,18 @@ file_objects_rule = each_value(
         }
     )
 )
-"""Configs and secrets alike."""
+"""For configs and for secrets."""
 
 
-def _include(part: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
-    """Other compose files, by name or as mappings: they bring in what nobody has judged."""
-    for one in part.children():
-        if one.is_mapping:
+def _include(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+    """Demand something for every included compose file, given by name or as a mapping."""
+    for entry in node.children():
+        if entry.is_mapping:
             rules: dict[str, Rule] = dict.fromkeys(("path", "env_file"), each_value(file_reference))
-            yield from by_key({**rules, "project_directory": file_reference})(one, folder)
+            yield from by_key({**rules, "project_directory": file_reference})(entry, folder)
         else:
-            yield from apply_rule(file_reference, one, folder)
-    yield part.demand(None, "brings in files that are not judged: name them in COMPOSE_FILE")
+            yield from apply_rule(file_reference, entry, folder)
+    yield node.demand(None, "brings in files that are not judged: name them in COMPOSE_FILE")
 
 
 compose_file_rule = by_key(
@@ -105,4 +105,3 @@ compose_file_rule = by_key(
         "name": demand_nothing,
     }
 )
-"""A whole compose file."""

@@ -1,4 +1,4 @@
-"""What rules are made of: a rule looks at one value and says what it asks for."""
+"""Building blocks of rules; a rule judges one value and yields its demands."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from stamplab.lab.recipe.trust.folder import RecipeFolder
 Rule = Callable[[ComposeValue, RecipeFolder], Iterator[Demand]]
 
 EXTENSION = "x-"
-"""Keys that begin so are not deployed; what anchors in them bring elsewhere is judged there."""
+"""Keys with this prefix are not deployed; their anchors are judged where they are used."""
 
 
-def apply_rule(rule: Rule, part: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
-    """Apply a rule; what it cannot understand is a demand too, that nothing allows."""
+def apply_rule(rule: Rule, node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+    """Apply a rule; turn a value that it cannot judge into a demand that nothing allows."""
     try:
-        yield from rule(part, folder)
+        yield from rule(node, folder)
     except NotUnderstood as error:
         yield error.demand
 
 
 def demand_nothing(_: ComposeValue, __: RecipeFolder) -> Iterator[Demand]:
-    """Ask for nothing, whatever the value."""
+    """Yield no demand, whatever the value."""
     yield from ()
 
 
 def by_key(rules: Mapping[str, Rule]) -> Rule:
-    """Judge a mapping key by key; a key that no rule knows is not understood."""
+    """Make a rule for a mapping, key by key; a key without a rule is a demand."""
 
-    def rule(part: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
-        for key, value in part.fields():
-            known = rules.get(key)
-            if known is not None:
-                yield from apply_rule(known, value, folder)
+    def rule(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+        for key, value in node.fields():
+            rule_of_key = rules.get(key)
+            if rule_of_key is not None:
+                yield from apply_rule(rule_of_key, value, folder)
             elif not key.startswith(EXTENSION):
                 yield value.demand(None, "is a key that the lab does not know")
 
@@ -42,55 +42,55 @@ def by_key(rules: Mapping[str, Rule]) -> Rule:
 
 
 def ordinary_keys(names: str) -> dict[str, Rule]:
-    """Rules for keys, separated by spaces, that are ordinary whatever they hold."""
+    """Make rules for space-separated keys that demand nothing, whatever their values."""
     return dict.fromkeys(names.split(), demand_nothing)
 
 
 def each_value(rule: Rule) -> Rule:
-    """Judge each item of a list, or each value of a mapping, or the one value."""
+    """Make a rule that judges each item of a list, each value of a mapping, or a scalar."""
 
-    def of_all(part: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
-        for one in part.children():
-            yield from apply_rule(rule, one, folder)
+    def rule_for_all(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+        for child in node.children():
+            yield from apply_rule(rule, child, folder)
 
-    return of_all
+    return rule_for_all
 
 
 def demands(grant: Grant, reason: str) -> Rule:
-    """Whatever stands there asks for ``grant``."""
+    """Make a rule by which any value but null demands ``grant``."""
 
-    def rule(part: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
-        if not part.is_null:
-            yield part.demand(grant, reason)
+    def rule(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+        if not node.is_null:
+            yield node.demand(grant, reason)
 
     return rule
 
 
 def demands_unless(allowed: Collection[str], grant: Grant, reason: str) -> Rule:
-    """Any text but the ``allowed`` ones asks for ``grant``."""
+    """Make a rule by which any text but the ``allowed`` ones demands ``grant``."""
 
-    def rule(part: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
-        if part.text() not in allowed:
-            yield part.demand(grant, reason)
+    def rule(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+        if node.text() not in allowed:
+            yield node.demand(grant, reason)
 
     return rule
 
 
 def external_object(name: Rule) -> Rule:
-    """``true``, or in the older form a mapping with the name of what exists already."""
+    """Make a rule for ``external``: true, or in the older form a mapping with a name."""
 
-    def rule(part: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
-        if part.is_mapping:
-            yield from by_key({"name": name, "external": demand_nothing})(part, folder)
+    def rule(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+        if node.is_mapping:
+            yield from by_key({"name": name, "external": demand_nothing})(node, folder)
 
     return rule
 
 
-def file_reference(part: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
-    """A reference to a file, which must be the recipe's own."""
-    reference = part.text()
+def file_reference(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+    """Judge a reference to a file, which must be in the recipe's folder."""
+    reference = node.text()
     if not reference:
-        raise part.cannot_judge("names no file")
+        raise node.cannot_judge("names no file")
     objection = folder.objection(reference)
     if objection is not None:
-        yield part.demand(Grant.OUTSIDE_FILES, objection)
+        yield node.demand(Grant.OUTSIDE_FILES, objection)

@@ -1,7 +1,4 @@
-"""What services ask for.
-
-``docker stack deploy`` ignores some of it; who asks for it is refused all the same.
-"""
+"""Rules for services, including keys that ``docker stack deploy`` ignores."""
 
 from __future__ import annotations
 
@@ -26,64 +23,64 @@ _FALSE = {"", "false", "no", "off", "n"}
 
 
 def demands_unless_false(grant: Grant, reason: str) -> Rule:
-    """Anything but a plain no asks for ``grant``."""
+    """Make a rule by which any text but a plain no demands ``grant``."""
 
-    def rule(part: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
-        if part.text().lower() not in _FALSE:
-            yield part.demand(grant, reason)
+    def rule(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+        if node.text().lower() not in _FALSE:
+            yield node.demand(grant, reason)
 
     return rule
 
 
 def _namespace(what: str, *own: str) -> Rule:
-    """A namespace that is the container's own, or that of another service of the stack."""
+    """Make a rule for a namespace: the container's own, or that of a service of the stack."""
 
-    def rule(part: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
-        text = part.text()
+    def rule(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+        text = node.text()
         if text not in ("", *own) and not text.startswith("service:"):
-            yield part.demand(Grant.HOST_NAMESPACES, f"shares {what} with the host or a stranger")
+            yield node.demand(Grant.HOST_NAMESPACES, f"shares {what} with the host or a stranger")
 
     return rule
 
 
-def _network_mode(part: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
-    text = part.text()
+def _network_mode(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+    text = node.text()
     if text not in ("", "none", "bridge", "default") and not text.startswith("service:"):
-        yield part.demand(Grant.HOST_NETWORK, "shares the network with the host or a stranger")
+        yield node.demand(Grant.HOST_NETWORK, "shares the network with the host or a stranger")
 
 
-def _build_network(part: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
-    if part.text().partition(":")[0] in ("host", "container"):
-        yield part.demand(Grant.HOST_NETWORK, "is built on the network of the host or a stranger")
+def _build_network(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+    if node.text().partition(":")[0] in ("host", "container"):
+        yield node.demand(Grant.HOST_NETWORK, "is built on the network of the host or a stranger")
 
 
-def _networks(part: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
-    by_name = ((item.text(), item) for item in part.items()) if part.is_list else part.fields()
+def _networks(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+    by_name = ((item.text(), item) for item in node.items()) if node.is_list else node.fields()
     for name, item in by_name:
         if name == "host":
             yield item.demand(Grant.HOST_NETWORK, "is the host's network")
 
 
-def _oom_score(part: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
-    if not part.text().isdecimal() and not part.is_null:
-        yield part.demand(Grant.PRIVILEGES, "is spared by the OOM killer before the host's own")
+def _oom_score(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+    if not node.text().isdecimal() and not node.is_null:
+        yield node.demand(Grant.PRIVILEGES, "is spared by the OOM killer before the host's own")
 
 
-def _security_option(part: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
-    # This one only takes away.
-    if part.text() not in ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"):
-        yield part.demand(Grant.SECURITY_OPTIONS, "changes the container's confinement")
+def _security_option(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+    # no-new-privileges only takes away.
+    if node.text() not in ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"):
+        yield node.demand(Grant.SECURITY_OPTIONS, "changes the container's confinement")
 
 
-def _build(part: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
-    """Nothing is built here, but a context is a file reference like others; a URL is none."""
+def _build(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+    """Judge a build: nothing is built, but a context that is no URL is a file reference."""
 
     def context(place: ComposeValue, inner: RecipeFolder) -> Iterator[Demand]:
         if "://" not in place.text():
             yield from file_reference(place, inner)
 
-    if not part.is_mapping:
-        yield from context(part, folder)
+    if not node.is_mapping:
+        yield from context(node, folder)
         return
     yield from by_key(
         {
@@ -100,32 +97,32 @@ def _build(part: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
                 "platforms pull shm_size tags target ulimits"
             ),
         }
-    )(part, folder)
+    )(node, folder)
 
 
-def _extends(part: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
-    """A service of another file: docker's stacks do not know it, and nobody has judged it."""
-    if part.is_mapping:
-        yield from by_key({"file": _extended_file, "service": demand_nothing})(part, folder)
+def _extends(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+    """Judge ``extends``: a service of another file that is not judged."""
+    if node.is_mapping:
+        yield from by_key({"file": _extended_file, "service": demand_nothing})(node, folder)
 
 
-def _extended_file(part: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
-    yield from file_reference(part, folder)
-    yield part.demand(None, "brings in a file that is not judged: name it in COMPOSE_FILE")
+def _extended_file(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+    yield from file_reference(node, folder)
+    yield node.demand(None, "brings in a file that is not judged: name it in COMPOSE_FILE")
 
 
-def _env_file(part: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
-    if part.is_mapping:
+def _env_file(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+    if node.is_mapping:
         yield from by_key({"path": file_reference, **ordinary_keys("required format")})(
-            part, folder
+            node, folder
         )
     else:
-        yield from file_reference(part, folder)
+        yield from file_reference(node, folder)
 
 
-def _env_files(part: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
-    """A name, or a list of names and mappings."""
-    yield from _env_file(part, folder) if part.is_mapping else each_value(_env_file)(part, folder)
+def _env_files(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+    """Judge ``env_file``: a name, a mapping, or a list of these."""
+    yield from _env_file(node, folder) if node.is_mapping else each_value(_env_file)(node, folder)
 
 
 _device = demands(Grant.DEVICES, "asks for devices of the host")

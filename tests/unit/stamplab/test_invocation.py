@@ -45,16 +45,16 @@ def test_else_it_is_what_was_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_version_in_a_line() -> None:
-    said = CliRunner().invoke(stamplab, ["--version"])
-    assert said.exit_code == 0
-    assert re.fullmatch(r"stamplab, version 0\.1\.0.*\n", said.output)
+    result = CliRunner().invoke(stamplab, ["--version"])
+    assert result.exit_code == 0
+    assert re.fullmatch(r"stamplab, version 0\.1\.0.*\n", result.output)
 
 
 def test_the_version_of_every_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STAMPLAB_TOOLS", raising=False)
-    said = CliRunner().invoke(stamplab, ["--version", "--verbose"])
-    assert said.exit_code == 0
-    listed = {line.split()[0]: line.split()[1:] for line in said.output.splitlines()[1:]}
+    result = CliRunner().invoke(stamplab, ["--version", "--verbose"])
+    assert result.exit_code == 0
+    listed = {line.split()[0]: line.split()[1:] for line in result.output.splitlines()[1:]}
     assert {"python", *REQUIRED, "git", "abra", "stampload"} <= set(listed)
     version, path = listed["git"]
     assert re.match(r"\d+\.\d+", version)
@@ -62,12 +62,12 @@ def test_the_version_of_every_program(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_verbose_alone_is_a_mistake() -> None:
-    said = CliRunner().invoke(stamplab, ["--verbose"])
-    assert said.exit_code != 0
-    assert "--verbose goes with --version" in said.output
+    result = CliRunner().invoke(stamplab, ["--verbose"])
+    assert result.exit_code != 0
+    assert "--verbose goes with --version" in result.output
 
 
 def test_without_a_command_there_is_help() -> None:
-    said = CliRunner().invoke(stamplab, [])
-    assert said.exit_code == 0
-    assert "repro" in said.output
+    result = CliRunner().invoke(stamplab, [])
+    assert result.exit_code == 0
+    assert "repro" in result.output

@@ -35,7 +35,7 @@ def request_of(source: RecipeSource, service: str = "app", **more: object) -> Re
     return msgspec.structs.replace(request, **more)
 
 
-def looked_at(history: RecipeHistory, folder: Path) -> tuple[RecipeRequest, PreparedRecipe]:
+def prepared_recipe(history: RecipeHistory, folder: Path) -> tuple[RecipeRequest, PreparedRecipe]:
     request = request_of(bare_clone(history, folder).source(), trust=ALL_GRANTS)
     (folder / "scratch").mkdir()
     return request, prepare(request, folder / "scratch")
@@ -55,66 +55,68 @@ def play_all(
 def verdicts(
     request: RecipeRequest, prepared: PreparedRecipe, played: dict[str, Played]
 ) -> dict[str, tuple[Verdict, str]]:
-    plays = {key: [one] for key, one in played.items()}
+    plays = {key: [play] for key, play in played.items()}
     report = report_on(request, prepared, plays, EvidenceFolder(Path("runs")), "")
     return {claim.id: (claim.verdict, claim.evidence) for claim in report.claims}
 
 
-@pytest.mark.parametrize("history", [recipes.KEYCLOAK, recipes.N8N], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "history", [recipes.KEYCLOAK, recipes.N8N], ids=lambda history: history.name
+)
 def test_an_armed_recipe_is_put_through_all_four_plays(
     history: RecipeHistory, tmp_path: Path
 ) -> None:
-    request, prepared = looked_at(history, tmp_path)
+    request, prepared = prepared_recipe(history, tmp_path)
     assert is_armed(prepared.policy)
     played = play_all(prepared, tmp_path)
     assert "".join(played) == "abcd"
-    found = verdicts(request, prepared, played)
-    assert set(found) == {"control", "C1", "C3", "C4", "C5", "C7", "C8"}
-    assert {name: verdict for name, (verdict, _) in found.items() if verdict != "pass"} == {}
+    results = verdicts(request, prepared, played)
+    assert set(results) == {"control", "C1", "C3", "C4", "C5", "C7", "C8"}
+    assert {name: verdict for name, (verdict, _) in results.items() if verdict != "pass"} == {}
 
 
 def test_of_an_unarmed_recipe_only_its_own_policy_is_played(tmp_path: Path) -> None:
-    request, prepared = looked_at(recipes.WIKI, tmp_path)
+    request, prepared = prepared_recipe(recipes.WIKI, tmp_path)
     assert not is_armed(prepared.policy)
     played = play_all(prepared, tmp_path)
     assert "".join(played) == "ac"
-    found = verdicts(request, prepared, played)
-    assert set(found) == {"control", "C1", "C8"}
-    assert {verdict for verdict, _ in found.values()} == {Verdict.PASS}
-    assert "not armed: it takes rollback and start-first both" in found["C1"][1]
+    results = verdicts(request, prepared, played)
+    assert set(results) == {"control", "C1", "C8"}
+    assert {verdict for verdict, _ in results.values()} == {Verdict.PASS}
+    assert "not armed: it takes rollback and start-first both" in results["C1"][1]
 
 
 def test_what_an_unarmed_policy_does_must_be_said(tmp_path: Path) -> None:
-    request, prepared = looked_at(recipes.WIKI, tmp_path)
+    request, prepared = prepared_recipe(recipes.WIKI, tmp_path)
     played = play_all(prepared, tmp_path)
-    said = {**played, "c": with_upgrade(played["c"], "fail", "the update is paused")}
-    assert verdicts(request, prepared, said)["C8"][0] is Verdict.PASS
-    unseen = {**said, "c": tampered(said["c"], without(PolicyRead))}
+    reported = {**played, "c": with_upgrade(played["c"], "fail", "the update is paused")}
+    assert verdicts(request, prepared, reported)["C8"][0] is Verdict.PASS
+    unseen = {**reported, "c": tampered(reported["c"], without(PolicyRead))}
     assert verdicts(request, prepared, unseen)["C1"][0] is Verdict.UNKNOWN
     skipped = {**played, "c": with_upgrade(played["c"], "skipped", "install did not pass")}
     assert verdicts(request, prepared, skipped)["C8"][0] is Verdict.UNKNOWN
 
 
 def test_the_harness_lays_nothing_over_a_policy_but_its_fix(tmp_path: Path) -> None:
-    _, prepared = looked_at(recipes.KEYCLOAK, tmp_path)
+    _, prepared = prepared_recipe(recipes.KEYCLOAK, tmp_path)
     played = play_all(prepared, tmp_path)
     names = {
-        key: {record.what.name for record in one.history if isinstance(record.what, FileLaid)}
-        for key, one in played.items()
+        key: {record.what.name for record in play.history if isinstance(record.what, FileLaid)}
+        for key, play in played.items()
     }
     assert names["a"] == names["b"] == names["c"] == {"compose.standin.yml"}
     assert names["d"] == {"compose.ccci.yml", "compose.standin.yml"}
 
 
 def test_both_commits_commands_are_in_the_image(tmp_path: Path) -> None:
-    _, prepared = looked_at(recipes.WIKI, tmp_path)
+    _, prepared = prepared_recipe(recipes.WIKI, tmp_path)
     assert {"/bin/ps", "/bin/grep", "/bin/redis-cli", "/bin/curl"} <= prepared.commands
     assert prepared.subject.own.monitor_s == 90.0
     assert prepared.subject.own.stop_grace_s == 10.0
 
 
 def test_times_left_to_the_recipe_are_stretched(tmp_path: Path) -> None:
-    _, prepared = looked_at(recipes.WIKI, tmp_path)
+    _, prepared = prepared_recipe(recipes.WIKI, tmp_path)
     entries = programme_of(prepared.subject, prepared.policy, Settings(time_scale=2))
     assert {entry.scenario.timing.monitor_s for entry in entries} == {180.0}
 
@@ -142,7 +144,7 @@ def changed(history: RecipeHistory, **files: str) -> RecipeHistory:
 
 
 @pytest.mark.parametrize(
-    ("compose", "error", "said"),
+    ("compose", "error", "message"),
     [
         ("services: [", RecipeRefused, "is no YAML"),
         ("services: {db: {image: x}}\n", UsageError, "no service 'app' at head; it has: db"),
@@ -152,11 +154,11 @@ def changed(history: RecipeHistory, **files: str) -> RecipeHistory:
     ],
 )
 def test_a_head_that_cannot_be_played_is_said_before_any_lab(
-    tmp_path: Path, compose: str, error: type[Exception], said: str
+    tmp_path: Path, compose: str, error: type[Exception], message: str
 ) -> None:
     clone = bare_clone(changed(recipes.KEYCLOAK, compose=compose), tmp_path)
     (tmp_path / "scratch").mkdir()
-    with pytest.raises(error, match=said) as caught:
+    with pytest.raises(error, match=message) as caught:
         prepare(request_of(clone.source()), tmp_path / "scratch")
     assert "\n" not in str(caught.value)
 

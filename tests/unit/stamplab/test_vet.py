@@ -72,10 +72,10 @@ def test_json_has_file_place_value_reason_and_grant(
 ) -> None:
     code, out = run(capsys, "--json", recipe, recipe / "compose.socket.yml")
     assert code == 1
-    whole, one = msgspec.json.decode(out)
+    whole, single = msgspec.json.decode(out)
     assert whole["path"] == str(recipe)
     assert len(whole["refused"]) == 2
-    assert one["refused"] == [
+    assert single["refused"] == [
         {
             "file": "compose.socket.yml",
             "place": "services.app.volumes[0]",
@@ -134,17 +134,17 @@ def test_a_sample_that_is_a_link_out_is_a_finding_and_is_not_read(
 
 
 def test_trust_is_carried_into_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Request] = []
+    requests: list[Request] = []
 
     def play(request: Request, _: object) -> Report:
-        asked.append(request)
+        requests.append(request)
         raise RecipeRefused("the recipe is refused")
 
     monkeypatch.setattr(main, "repro_discourse", play)
     with pytest.raises(SystemExit) as end:
         main.main(["repro", "discourse", "--trust", "devices", "--trust", "sysctls"])
     assert end.value.code == 64
-    assert asked[0].trust == {Grant.DEVICES, Grant.SYSCTLS}
+    assert requests[0].trust == {Grant.DEVICES, Grant.SYSCTLS}
 
 
 def test_a_refusal_makes_the_verdict_unknown_and_the_manifest_says_what_was_trusted(

@@ -138,7 +138,7 @@ services:
 
 
 @pytest.mark.parametrize(
-    ("compose", "said"),
+    ("compose", "message"),
     [
         ("services: [", "is no compose file that can be read"),
         ("services: 7\n", "is no compose file that can be read"),
@@ -146,9 +146,9 @@ services:
     ],
 )
 def test_a_broken_compose_file_is_said_in_a_sentence(
-    tmp_path: Path, compose: str, said: str
+    tmp_path: Path, compose: str, message: str
 ) -> None:
-    with pytest.raises(LabError, match=said):
+    with pytest.raises(LabError, match=message):
         checkout.read_policy(recipe_of(compose, tmp_path / "x"), "app")
 
 

@@ -83,7 +83,7 @@ def test_paths_of_the_host_are_absolute(mount: str, sources: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("services: [", "is no compose file that can be read"),
         ("[]", "it is no mapping"),
@@ -95,8 +95,8 @@ def test_paths_of_the_host_are_absolute(mount: str, sources: tuple[str, ...]) ->
         ("a: " + 2000 * "[", "is no compose file that can be read"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_a_sentence(text: str, said: str) -> None:
-    with pytest.raises(LabError, match=said) as caught:
+def test_what_cannot_be_read_is_said_in_a_sentence(text: str, message: str) -> None:
+    with pytest.raises(LabError, match=message) as caught:
         parse_compose({"compose.yml": text}, {})
     assert "compose.yml" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -119,12 +119,12 @@ def test_nothing_that_a_user_set_changes_a_recipe_or_its_stamp(
 
 
 @pytest.fixture
-def theirs(tmp_path: Path) -> Path:
+def other_repository(tmp_path: Path) -> Path:
     """A repository of the user's, with a file that is not committed."""
-    theirs = tmp_path / "theirs"
-    git.create(theirs)
-    (theirs / "draft").write_text("not committed\n")
-    return theirs
+    other_repository = tmp_path / "other_repository"
+    git.create(other_repository)
+    (other_repository / "draft").write_text("not committed\n")
+    return other_repository
 
 
 def state(repository: Path) -> dict[str, bytes]:
@@ -144,14 +144,17 @@ def state(repository: Path) -> dict[str, bytes]:
     ],
 )
 def test_run_by_a_hook_we_leave_the_repository_of_that_hook_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theirs: Path, exported: tuple[str, ...]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    other_repository: Path,
+    exported: tuple[str, ...],
 ) -> None:
-    before = state(theirs)
+    before = state(other_repository)
     values = {
-        "GIT_DIR": theirs / ".git",
-        "GIT_WORK_TREE": theirs,
-        "GIT_INDEX_FILE": theirs / ".git" / "index",
-        "GIT_OBJECT_DIRECTORY": theirs / ".git" / "objects",
+        "GIT_DIR": other_repository / ".git",
+        "GIT_WORK_TREE": other_repository,
+        "GIT_INDEX_FILE": other_repository / ".git" / "index",
+        "GIT_OBJECT_DIRECTORY": other_repository / ".git" / "objects",
         "GIT_PREFIX": "",
     }
     poison_with(monkeypatch, {name: str(values[name]) for name in exported})
@@ -161,7 +164,7 @@ def test_run_by_a_hook_we_leave_the_repository_of_that_hook_alone(
     checkout.fetch(origin, origin, tree, "main")
     assert checkout.check_out(tree, "main") == sha
     assert checkout.read_policy(tree, "app").commit == sha
-    assert state(theirs) == before
+    assert state(other_repository) == before
 
 
 def test_who_made_a_commit_and_when_does_not_depend_on_the_user(

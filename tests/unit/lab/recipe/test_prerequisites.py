@@ -1,4 +1,4 @@
-"""What a stack takes for granted."""
+"""The prerequisites of a stack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stamplab.lab.recipe.source import acquire, read_at_commit
 from tests import recipes
 
 
-def granted(history: RecipeHistory, folder: Path) -> Prerequisites:
+def prerequisites(history: RecipeHistory, folder: Path) -> Prerequisites:
     clone = recipes.bare_clone(history, folder)
     (folder / "scratch").mkdir()
     acquired = acquire(clone.source(), folder / "scratch")
@@ -21,23 +21,23 @@ def granted(history: RecipeHistory, folder: Path) -> Prerequisites:
 
 
 def test_networks_and_secrets(tmp_path: Path) -> None:
-    found = granted(recipes.KEYCLOAK, tmp_path)
-    assert found.networks == ("proxy",)
-    assert set(found.secrets) == {"st_admin_password_v1", "st_db_password_v1"}
-    assert found.node_labels == ()
+    needed = prerequisites(recipes.KEYCLOAK, tmp_path)
+    assert needed.networks == ("proxy",)
+    assert set(needed.secrets) == {"st_admin_password_v1", "st_db_password_v1"}
+    assert needed.node_labels == ()
 
 
 def test_the_older_form_of_external_and_other_files(tmp_path: Path) -> None:
-    assert granted(recipes.N8N, tmp_path) == Prerequisites(networks=("proxy",))
+    assert prerequisites(recipes.N8N, tmp_path) == Prerequisites(networks=("proxy",))
 
 
 def test_paths_of_the_host(tmp_path: Path) -> None:
-    found = granted(recipes.TRAEFIK, tmp_path)
-    assert found.host_paths == ("/var/run/docker.sock",)
-    assert found.secrets == ()
+    needed = prerequisites(recipes.TRAEFIK, tmp_path)
+    assert needed.host_paths == ("/var/run/docker.sock",)
+    assert needed.secrets == ()
 
 
 def test_labels_of_the_node(tmp_path: Path) -> None:
-    found = granted(recipes.WIKI, tmp_path)
-    assert found.node_labels == (("disk", "fast"),)
-    assert found.secrets == ("st_secret_key_v1",)
+    needed = prerequisites(recipes.WIKI, tmp_path)
+    assert needed.node_labels == (("disk", "fast"),)
+    assert needed.secrets == ("st_secret_key_v1",)

@@ -117,7 +117,7 @@ def test_looking_at_a_work_tree_runs_no_filter_of_its_own(clone: Cloned, scratch
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
         ("", "is no address"),
         ("-x", "is no address"),
@@ -135,12 +135,12 @@ def test_looking_at_a_work_tree_runs_no_filter_of_its_own(clone: Cloned, scratch
 )
 @pytest.mark.parametrize("which", ["recipe", "upstream"])
 def test_what_is_no_source_is_said_in_one_sentence(
-    clone: Cloned, scratch: Path, address: str, said: str, which: str
+    clone: Cloned, scratch: Path, address: str, message: str, which: str
 ) -> None:
     places = {"recipe": str(clone.path), which: address}
-    if (which, said) == ("upstream", "no name"):
-        said = "cannot be cloned"
-    with pytest.raises(UsageError, match=said) as caught:
+    if (which, message) == ("upstream", "no name"):
+        message = "cannot be cloned"
+    with pytest.raises(UsageError, match=message) as caught:
         acquire(RecipeSource(base=BASE, head="main", **places), scratch)
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)

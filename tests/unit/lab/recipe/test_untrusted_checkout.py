@@ -12,6 +12,7 @@ from stamplab.lab.abra.stamp import chaos_version
 from stamplab.lab.errors import LabError, RecipeRefused, UsageError
 from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.containment import escape_target
+from stamplab.lab.recipe.env_file import with_values
 from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 
 OVERLAY = {"compose.ccci.yml": "services: {}\n"}
@@ -101,7 +102,7 @@ def test_a_policy_is_read_from_the_commit_so_a_link_is_only_its_text(
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "clause"),
     [
         ("compose.yml", None),
         ("not/there/yet", None),
@@ -115,13 +116,13 @@ def test_a_policy_is_read_from_the_commit_so_a_link_is_only_its_text(
         ("nul\0", "leads nowhere"),
     ],
 )
-def test_where_a_path_leads(origin: Path, path: str, said: str | None) -> None:
+def test_where_a_path_leads(origin: Path, path: str, clause: str | None) -> None:
     (origin / "loop").symlink_to("loop")
     (origin / "out").symlink_to("/etc/hostname")
     (origin / "folder").symlink_to("/etc")
     (origin / "git").symlink_to(".git")
-    found = escape_target(origin, origin / path)
-    assert found == said if found is None or said is None else found.startswith(said)
+    target = escape_target(origin, origin / path)
+    assert target == clause if target is None or clause is None else target.startswith(clause)
 
 
 def armed(repository: Path, marker: Path) -> None:
@@ -195,6 +196,6 @@ def test_a_name_does_not_lead_out_of_the_abra_folder(tmp_path: Path, name: str) 
     with pytest.raises(UsageError, match="cannot be a file's name"):
         folder.recipe(name)
     with pytest.raises(UsageError, match="cannot be a file's name"):
-        folder.write_env(name, {"TYPE": "x"})
+        folder.write_env_text(name, with_values("", {"TYPE": "x"}))
     with pytest.raises(UsageError, match="cannot be a file's name"):
         folder.read_env(name)

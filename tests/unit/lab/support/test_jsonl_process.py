@@ -43,8 +43,8 @@ def test_it_starts_again_after_its_end(tmp_path: Path) -> None:
     first = running.ask(b"one")
     running.end()
     running.end()
-    again = running.ask(b"two")
-    assert pid_in(again) != pid_in(first)
+    second = running.ask(b"two")
+    assert pid_in(second) != pid_in(first)
     running.end()
 
 
@@ -52,8 +52,8 @@ def test_it_gets_no_environment_but_the_one_that_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OURS", "ours")
-    asked = program(tmp_path, 'read -r line; echo "$OURS,$ITS"')
-    running = JsonlProcess(asked, {"ITS": "its"})
+    answering = program(tmp_path, 'read -r line; echo "$OURS,$ITS"')
+    running = JsonlProcess(answering, {"ITS": "its"})
     assert running.ask(b"") == b",its\n"
     running.end()
 
@@ -87,8 +87,8 @@ def test_after_a_failure_the_next_question_has_a_new_process(tmp_path: Path) -> 
 
 
 def test_one_that_is_late_is_ended(tmp_path: Path) -> None:
-    asked = program(tmp_path, f"echo $$ >{tmp_path}/pid; read -r line; exec sleep 600")
-    running = JsonlProcess(asked, timeout_s=0.5)
+    answering = program(tmp_path, f"echo $$ >{tmp_path}/pid; read -r line; exec sleep 600")
+    running = JsonlProcess(answering, timeout_s=0.5)
     with pytest.raises(LabError, match=r"no answer within 0.5 s: it ended with -9"):
         running.ask(b"x")
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
@@ -114,9 +114,9 @@ def test_it_ends_with_us_however_we_end(tmp_path: Path, end: str) -> None:
         "running = JsonlProcess(Path(sys.argv[1]))\n"
         "print(running.ask(b'x').split()[0].decode(), flush=True)\n" + end
     )
-    asked = str(program(tmp_path, ECHO))
+    answering = str(program(tmp_path, ECHO))
     done = subprocess.run(
-        [sys.executable, "-c", script, asked], capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, answering], capture_output=True, text=True, check=False
     )
     assert done.returncode == (-9 if end else 0), done.stderr
     assert has_ended(int(done.stdout))

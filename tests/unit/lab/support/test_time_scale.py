@@ -1,4 +1,4 @@
-"""Stretching: all durations of a value, and nothing else."""
+"""Scaling: all durations of a value, and nothing else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Outer(msgspec.Struct, frozen=True, kw_only=True):
     steps_s: tuple[float, ...] = (0.1, 0.2)
 
 
-def test_every_duration_is_stretched_however_deep_and_nothing_else() -> None:
+def test_every_duration_is_scaled_however_deep_and_nothing_else() -> None:
     assert scale_durations(Outer(), 10) == Outer(
         whole_s=20,
         inner=Inner(pause_s=15.0),

@@ -22,7 +22,7 @@ def stack(folder: Path, compose: str) -> Stack:
     return Stack(name="shop", directory=folder, compose_files=files, environment={})
 
 
-class Listening:
+class RecordedGate:
     """A gate and what it puts into the history."""
 
     def __init__(self, trust: frozenset[Grant]) -> None:
@@ -30,60 +30,62 @@ class Listening:
         self.gate = TrustGate(trust, self.recorded.append)
 
     @property
-    def said(self) -> list[str]:
-        return [one.text for one in self.recorded if isinstance(one, Note)]
+    def notes(self) -> list[str]:
+        return [entry.text for entry in self.recorded if isinstance(entry, Note)]
 
 
 def test_an_ordinary_recipe_passes_and_nothing_is_said(tmp_path: Path) -> None:
-    listening = Listening(ALL)
-    listening.gate.admit(stack(tmp_path, in_service("volumes: ['data:/x']")), {})
-    assert listening.recorded == []
+    recorded_gate = RecordedGate(ALL)
+    recorded_gate.gate.admit(stack(tmp_path, in_service("volumes: ['data:/x']")), {})
+    assert recorded_gate.recorded == []
 
 
 def test_a_refusal_is_raised_and_stands_in_the_history(tmp_path: Path) -> None:
-    listening = Listening(frozenset())
+    recorded_gate = RecordedGate(frozenset())
     with pytest.raises(RecipeRefused) as refusal:
-        listening.gate.admit(stack(tmp_path, HOST_PATH), {})
+        recorded_gate.gate.admit(stack(tmp_path, HOST_PATH), {})
     assert "--trust host-paths would allow that" in str(refusal.value)
-    (found,) = listening.recorded
-    assert found == Finding(step="require_trusted", passed=False, text=str(refusal.value))
+    (finding,) = recorded_gate.recorded
+    assert finding == Finding(step="require_trusted", passed=False, text=str(refusal.value))
 
 
 def test_a_refusal_is_said_each_time(tmp_path: Path) -> None:
-    listening = Listening(frozenset())
+    recorded_gate = RecordedGate(frozenset())
     for _ in range(2):
         with pytest.raises(RecipeRefused):
-            listening.gate.admit(stack(tmp_path, HOST_PATH), {})
-    assert len(listening.recorded) == 2
+            recorded_gate.gate.admit(stack(tmp_path, HOST_PATH), {})
+    assert len(recorded_gate.recorded) == 2
 
 
 def test_what_is_trusted_is_said_once_demand_by_demand(tmp_path: Path) -> None:
-    listening = Listening(frozenset({Grant.HOST_PATHS}))
+    recorded_gate = RecordedGate(frozenset({Grant.HOST_PATHS}))
     for _ in range(3):
-        listening.gate.admit(stack(tmp_path, HOST_PATH), {})
-    assert len(listening.said) == len(listening.recorded) == 2
-    assert all(line.startswith("trusted (host-paths): compose.yml, ") for line in listening.said)
-    assert ["volumes[0]" in line for line in listening.said] == [True, False]
+        recorded_gate.gate.admit(stack(tmp_path, HOST_PATH), {})
+    assert len(recorded_gate.notes) == len(recorded_gate.recorded) == 2
+    assert all(
+        line.startswith("trusted (host-paths): compose.yml, ") for line in recorded_gate.notes
+    )
+    assert ["volumes[0]" in line for line in recorded_gate.notes] == [True, False]
 
 
 def test_a_new_demand_is_said_when_it_comes(tmp_path: Path) -> None:
-    listening = Listening(ALL)
-    asked = stack(tmp_path, MOUNTED)
-    listening.gate.admit(asked, {"WHERE": "/etc"})
-    listening.gate.admit(asked, {"WHERE": "/etc"})
-    listening.gate.admit(asked, {"WHERE": "/var"})
-    assert ["/etc" in line for line in listening.said] == [True, False]
+    recorded_gate = RecordedGate(ALL)
+    mounting = stack(tmp_path, MOUNTED)
+    recorded_gate.gate.admit(mounting, {"WHERE": "/etc"})
+    recorded_gate.gate.admit(mounting, {"WHERE": "/etc"})
+    recorded_gate.gate.admit(mounting, {"WHERE": "/var"})
+    assert ["/etc" in line for line in recorded_gate.notes] == [True, False]
 
 
 def test_another_grant_than_the_one_that_is_needed_does_not_help(tmp_path: Path) -> None:
-    listening = Listening(ALL - {Grant.HOST_PATHS})
+    recorded_gate = RecordedGate(ALL - {Grant.HOST_PATHS})
     with pytest.raises(RecipeRefused):
-        listening.gate.admit(stack(tmp_path, HOST_PATH), {})
-    assert listening.said == []
+        recorded_gate.gate.admit(stack(tmp_path, HOST_PATH), {})
+    assert recorded_gate.notes == []
 
 
 def test_it_judges_with_the_environment_that_the_stack_is_read_with(tmp_path: Path) -> None:
-    listening = Listening(frozenset())
-    listening.gate.admit(stack(tmp_path, MOUNTED), {"WHERE": "data"})
+    recorded_gate = RecordedGate(frozenset())
+    recorded_gate.gate.admit(stack(tmp_path, MOUNTED), {"WHERE": "data"})
     with pytest.raises(RecipeRefused):
-        listening.gate.admit(stack(tmp_path, MOUNTED), {"WHERE": "/etc"})
+        recorded_gate.gate.admit(stack(tmp_path, MOUNTED), {"WHERE": "/etc"})
