@@ -20,6 +20,10 @@ class NeedsRoot(NotPossibleHere):
     """Only root can do this; the same command may succeed as root."""
 
 
+class TakeDownFailed(LabError):
+    """Something of a lab resists its removal; its lease stays, for ``doctor --reap``."""
+
+
 class UsageError(LabError):
     """The command makes no sense on any machine. Exit code 64."""
 

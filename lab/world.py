@@ -48,6 +48,7 @@ class World(Protocol):
         """Return seconds since the world began."""
         ...
 
+    # The only wait (ADR 0048).
     def next(self, until_s: float) -> Record | None:
         """Wait for the next record, at most until ``until_s``; None when that time has come.
 
@@ -89,6 +90,7 @@ class World(Protocol):
         """Set the memory limit that all tasks share; None lifts the limit."""
         ...
 
+    # The world does it; the harness is not told (ADR 0032).
     def schedule(self, service: str, acts: Sequence[Act]) -> None:
         """Schedule acts of an operator on a service, at times from now, whatever the harness does.
 

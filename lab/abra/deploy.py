@@ -53,6 +53,7 @@ def chaos_deploy(
         return _by_program(world, folder, app, program)
     began_s = world.now_s()
     override = folder.stamp_override()
+    # The stamp is what go-git reads (ADR 0057).
     stamp = override or chaos_version(app.checkout)
     deployer = f"{WHOSE}, the stamp is planted" if override else WHOSE
     debug = f"DEBU {CHAOS_VERSION}{stamp}"

@@ -94,6 +94,7 @@ def find_abra(path: Path | None = None) -> AbraProgram:
     return AbraProgram(argv=argv, whose=f"abra at {program}", is_real=True)
 
 
+# A real abra and the stand-in behind one command line (ADR 0022).
 class Abra:
     """An abra program with its ABRA_DIR and its engine."""
 

@@ -24,6 +24,7 @@ _COMMAND_FOLDER = "/bin"
 _FOLDERS_OUTSIDE_IMAGES = ("/proc", "/sys", "/dev", "/etc", "/tmp")  # noqa: S108 - no file is made there
 
 
+# Lists of a recipe cannot be replaced by an overlay (ADR 0017).
 def commands_of(service: ComposeService) -> frozenset[str]:
     """Return the absolute paths of the programs that a service may call.
 

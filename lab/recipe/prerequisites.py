@@ -16,6 +16,7 @@ _ENGINE_NETWORKS = frozenset({"host", "bridge", "none", "ingress"})
 _NODE_LABEL = re.compile(r"\s*node\.labels\.([^\s=!]+)\s*==\s*(\S+)\s*")
 
 
+# The world provides these after the recipe was judged (ADR 0020).
 class Prerequisites(msgspec.Struct, frozen=True, kw_only=True):
     """The names of a stack's prerequisites."""
 

@@ -74,6 +74,7 @@ class _CacheEntry(msgspec.Struct, frozen=True):
     resolved: ResolvedStack
 
 
+# docker/cli's own code, where there is no client (ADR 0028).
 class Resolver:
     """Resolves stacks, and remembers the result for the same files and environment.
 

@@ -71,6 +71,7 @@ class AcquiredRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """Sentences for the user."""
 
 
+# One copy, with both commits pinned (ADR 0021).
 def acquire(source: RecipeSource, scratch: Path) -> AcquiredRecipe:
     """Copy a recipe's repositories into an empty folder, and find base and head.
 

@@ -100,6 +100,7 @@ class WorkloadOverlay(msgspec.Struct, frozen=True, kw_only=True):
         services = {name: self._service(name, own) for name, own in compose.services.items()}
         return overlay_text(compose.version, {"services": services, **script_configs(compose)})
 
+    # Only what the recipe's own images need is replaced (ADR 0019).
     def _service(self, name: str, own: ComposeService) -> dict[str, object]:
         is_heavy = name == self.heavy
         memory = self.memory if is_heavy else _LIGHT_SHAPE
@@ -181,6 +182,7 @@ def _resources(own: ComposeService, memory: MemoryShape) -> dict[str, object]:
     return {"resources": stated} if stated else {}
 
 
+# A change of image stays one (ADR 0018).
 def workload_image(image: str) -> str:
     """Return the name of the workload's image that stands for a recipe's image.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 
-class SwarmClock:
+class WorldClock:
     """Maps the machine's clocks (monotonic, wall, kernel log) to seconds since its creation."""
 
     def __init__(self) -> None:

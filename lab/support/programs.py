@@ -24,6 +24,7 @@ def has_tools_folders() -> bool:
     return bool(os.environ.get(VARIABLE))
 
 
+# A package brings its programs along; PATH is not asked then (ADR 0025).
 def search_path() -> str:
     """Return the folders of programs, in the format of PATH."""
     return os.environ.get(VARIABLE) or os.environ.get("PATH") or os.defpath
@@ -54,6 +55,7 @@ def find(name: str, path: str | None = None) -> Path | None:
     return Path(program).absolute() if program else None
 
 
+# Under nixpkgs' checks only PYTHONPATH finds packages (ADR 0026).
 def python_path() -> str:
     """Return a PYTHONPATH by which another Python finds this package and its dependencies."""
     folder = str(Path(stamplab.__path__[0]).parent)

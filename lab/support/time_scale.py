@@ -12,6 +12,7 @@ from stamplab.lab.errors import UsageError
 Value = TypeVar("Value", bound=msgspec.Struct)
 
 
+# A field whose name ends in _s is a duration (ADR 0014).
 def scale_durations(value: Value, factor: float) -> Value:
     """Return a value with every duration in it, however deep, multiplied by ``factor``.
 

@@ -54,7 +54,7 @@ def play_all(
 
 def verdicts(
     request: RecipeRequest, prepared: PreparedRecipe, played: dict[str, Played]
-) -> dict[str, tuple[Verdict, str]]:
+) -> dict[str, tuple[Verdict | None, str]]:
     plays = {key: [play] for key, play in played.items()}
     report = report_on(request, prepared, plays, EvidenceFolder(Path("runs")), "")
     return {claim.id: (claim.verdict, claim.evidence) for claim in report.claims}

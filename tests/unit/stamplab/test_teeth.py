@@ -237,7 +237,7 @@ def test_a_judge_that_crashes_says_unknown(tried: dict[str, Played]) -> None:
     assert (found.verdict, found.wrong.split(":")[0]) == (Verdict.UNKNOWN, "the judge crashed")
 
 
-def bites(tried: dict[str, Played], **missing: Played | None) -> tuple[Verdict, str]:
+def bites(tried: dict[str, Played], **missing: Played | None) -> tuple[Verdict | None, str]:
     changed = {name.replace("_", "-"): play for name, play in missing.items()}
     found = claim(tuple(bite(TEETH[name], {**tried, **changed}[name]) for name in TEETH))
     assert found.id == "C9"
