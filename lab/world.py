@@ -94,7 +94,7 @@ class World(Protocol):
     def schedule(self, service: str, acts: Sequence[Act]) -> None:
         """Schedule acts of an operator on a service, at times from now, whatever the harness does.
 
-        The history records each act (`Acted`, `LimitSet`); the harness is not notified.
+        The history records each act (`OperatorActed`, `LimitSet`); the harness is not notified.
         """
         ...
 

@@ -240,7 +240,7 @@ class Play:
         self._first.setdefault(service, last.running if last else frozenset())
 
     def _say(self, text: str) -> None:
-        self._world.record(Note(text=f"{self.entry.name}: {text}"))
+        self._world.record(Note(text=f"{self.entry.name}: {text}", stack=self.stack))
 
     def _conclude(self, until_s: float) -> Played:
         lives: dict[str, Life] = {

@@ -18,7 +18,7 @@ from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import NotPossibleHere
 from stamplab.render import show_report
 from stamplab.runner.evidence import EvidenceFolder
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse.plays import Settings
 from tests.nixos_profiles import GenerationSpec, make_profiles, object_name
 
@@ -117,7 +117,7 @@ def test_generations_that_cannot_be_read_leave_it_unknown(
 
 
 def test_without_generations_the_runs_verdict_does_not_depend_on_it(
-    played: dict[str, Played],
+    played: dict[str, PlayRecord],
 ) -> None:
     claim = abra_is_unchanged(NOWHERE)
     plays = {key: [play] for key, play in played.items()}

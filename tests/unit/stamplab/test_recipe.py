@@ -12,12 +12,12 @@ from stamplab.claims.recipe_plan import programme_of
 from stamplab.cli.repro_recipe import PreparedRecipe, RecipeRequest, prepare, report_on
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError, RecipeRefused, UsageError
-from stamplab.lab.model.history import FileLaid, PolicyRead
+from stamplab.lab.model.history import OverlayWritten, PolicyRead
 from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.lab.recipe.source import RecipeSource
 from stamplab.lab.recipe.trust import Grant
 from stamplab.runner.evidence import EvidenceFolder
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse.plays import Settings
 from tests import recipes
 from tests.recipes import bare_clone
@@ -43,7 +43,7 @@ def prepared_recipe(history: RecipeHistory, folder: Path) -> tuple[RecipeRequest
 
 def play_all(
     prepared: PreparedRecipe, folder: Path, settings: Settings = FAST
-) -> dict[str, Played]:
+) -> dict[str, PlayRecord]:
     played = {}
     for entry in programme_of(prepared.subject, prepared.policy, settings):
         (folder / entry.folder).mkdir()
@@ -53,7 +53,7 @@ def play_all(
 
 
 def verdicts(
-    request: RecipeRequest, prepared: PreparedRecipe, played: dict[str, Played]
+    request: RecipeRequest, prepared: PreparedRecipe, played: dict[str, PlayRecord]
 ) -> dict[str, tuple[Verdict | None, str]]:
     plays = {key: [play] for key, play in played.items()}
     report = report_on(request, prepared, plays, EvidenceFolder(Path("runs")), "")
@@ -101,7 +101,9 @@ def test_the_harness_lays_nothing_over_a_policy_but_its_fix(tmp_path: Path) -> N
     _, prepared = prepared_recipe(recipes.KEYCLOAK, tmp_path)
     played = play_all(prepared, tmp_path)
     names = {
-        key: {record.what.name for record in play.history if isinstance(record.what, FileLaid)}
+        key: {
+            record.what.name for record in play.history if isinstance(record.what, OverlayWritten)
+        }
         for key, play in played.items()
     }
     assert names["a"] == names["b"] == names["c"] == {"compose.standin.yml"}
@@ -190,5 +192,5 @@ def test_a_recipe_of_one_file_without_any_sample_is_one(tmp_path: Path) -> None:
     source = RecipeSource(recipe=str(tmp_path / "bare"), base=shas[0], head=shas[1])
     prepared = prepare(request_of(source), tmp_path / "scratch")
     played = play_all(prepared, tmp_path)
-    assert played["a"].upgrade_end() == ("pass", "")
+    assert (played["a"].upgrade.end, played["a"].upgrade.reason) == ("pass", "")
     assert prepared.commands == {"/bin/true", "/bin/x"}
