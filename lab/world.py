@@ -25,7 +25,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     """The folder of the recipe, where relative file references start."""
     compose_files: tuple[Path, ...]
     """A later file overrides an earlier one."""
-    own_files: tuple[Path, ...] = ()
+    lab_files: tuple[Path, ...] = ()
     """Compose files that the lab wrote, not the recipe: they may lie outside the folder."""
     environment: dict[str, str]
 
@@ -42,7 +42,7 @@ class Deployer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class World(Protocol):
-    """One swarm, watched from before the first deploy on."""
+    """A swarm that is watched from before the first deploy on."""
 
     def now_s(self) -> float:
         """Return seconds since the world began."""

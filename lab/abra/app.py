@@ -21,7 +21,7 @@ STAMPED_SERVICE = "app"
 
 
 class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
-    """One app, read from an ABRA_DIR."""
+    """An app of an ABRA_DIR."""
 
     domain: str
     recipe: str
@@ -83,7 +83,7 @@ class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
         _write_labels(file, labels, compose_version(name, text))
         stack = self.recipe_stack()
         files = (*stack.compose_files, file)
-        return msgspec.structs.replace(stack, compose_files=files, own_files=(file,))
+        return msgspec.structs.replace(stack, compose_files=files, lab_files=(file,))
 
 
 def read_app(folder: AbraFolder, domain: str) -> AbraApp:

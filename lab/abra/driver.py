@@ -42,7 +42,7 @@ class AbraProgram(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AbraRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of abra."""
+    """A finished run of abra."""
 
     arguments: tuple[str, ...]
     exit_code: int
@@ -95,22 +95,15 @@ def find_abra(path: Path | None = None) -> AbraProgram:
 
 
 # A real abra and the stand-in behind one command line (ADR 0022).
-class Abra:
+class Abra(msgspec.Struct, frozen=True):
     """An abra program with its ABRA_DIR and its engine."""
 
-    def __init__(
-        self,
-        program: AbraProgram,
-        folder: AbraFolder,
-        engine: str,
-        mark: Mapping[str, str] | None = None,
-    ) -> None:
-        self.program = program
-        self.folder = folder
-        self.engine = engine
-        """The engine's address: ``unix://…``."""
-        self.mark = mark or {}
-        """Variables that identify abra's processes."""
+    program: AbraProgram
+    folder: AbraFolder
+    engine: str
+    """The engine's address: ``unix://…``."""
+    mark: Mapping[str, str] = {}
+    """Variables that identify abra's processes."""
 
     def run(self, *arguments: str, timeout_s: float = _TIMEOUT_S) -> AbraRun:
         """Run abra. Raises LabError when abra cannot be started, or does not end in time."""

@@ -12,7 +12,7 @@ SERVER = "default"
 
 
 class AbraFolder:
-    """One ABRA_DIR."""
+    """The files of an ABRA_DIR."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

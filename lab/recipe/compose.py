@@ -57,7 +57,7 @@ class Compose(msgspec.Struct, frozen=True, kw_only=True):
     """A stack's compose files; a later file overrides an earlier one."""
 
     version: str | None = None
-    """Of the first file; docker wants the same version in all files of a stack."""
+    """The version of the first file; docker wants the same version in all files of a stack."""
     services: Mapping[str, ComposeService] = {}
     internal_configs: Mapping[str, str] = {}
     """Names by keys of the configs that are not external; the names are not interpolated."""

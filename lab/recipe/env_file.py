@@ -32,7 +32,7 @@ _MODIFIER = re.compile(r"(\w+)=(\S+)")
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of an env file."""
+    """A line of an env file."""
 
     name: str
     value: str

@@ -17,7 +17,7 @@ _BETWEEN_COMMITS_S = 3_600
 
 
 class RecipeCommit(msgspec.Struct, frozen=True, kw_only=True):
-    """One commit: the files it writes (text by path), and its tag."""
+    """A commit: the files it writes (text by path), and its tag."""
 
     message: str
     files: dict[str, str]

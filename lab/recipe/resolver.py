@@ -11,7 +11,6 @@ import hashlib
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import msgspec
@@ -49,7 +48,7 @@ class SwarmObject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResolvedStack(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``docker stack deploy --resolve-image never`` sends for a stack."""
+    """The request of ``docker stack deploy --resolve-image never`` for a stack."""
 
     services: tuple[msgspec.Raw, ...]
     """Service specs in the Docker API's JSON, in the order of their names."""
@@ -91,12 +90,7 @@ class Resolver:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def resolve(self, stack: Stack) -> ResolvedStack:

@@ -16,7 +16,7 @@ _LENGTH = 32
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
-    """One secret of an app."""
+    """A secret of an app."""
 
     name: str
     """The key in the compose files, and the name in abra's messages."""

@@ -56,7 +56,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fault(StrEnum):
-    """What is wrong with an image, whoever deploys it."""
+    """A defect of an image, whoever deploys the image."""
 
     CRASHES = "crashes at boot"
     """The program exits with code 1 before it is healthy."""

@@ -30,13 +30,13 @@ _ANSWER_TIMEOUT_S = 60.0
 
 
 class GoProgram(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the lab's programs in Go."""
+    """A program of the lab that is written in Go."""
 
     name: str
     sources: Path
     """The folder of a Go module with a package ``main``."""
     purpose: str
-    """What needs the program: the beginning of a sentence for the user."""
+    """The purpose of the program: the beginning of a sentence for the user."""
     runtime: str | None = None
     """A package of the module that writes a changed Go runtime, for the tag ``seeded``."""
 
@@ -59,9 +59,9 @@ def get_program(
     wanted: GoProgram,
     cache_dir: Path,
     timeout_s: float = _BUILD_TIMEOUT_S,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Return the program's path; build the program if it is missing, and ``tell`` so.
+    """Return the program's path; build a missing program, and announce that by ``on_progress``.
 
     Raises `UsageError` where its variable names no program, `NotPossibleHere` where the program is
     missing and there is no Go to build it, `LabError` where Go fails (a second try goes on where
@@ -73,7 +73,7 @@ def get_program(
     go = find_go(wanted)
 
     def build(folder: Path) -> None:
-        tell(f"building {wanted.name} by {go.version}, once; the first time takes minutes")
+        on_progress(f"building {wanted.name} by {go.version}, once; the first time takes minutes")
         flags = build_flags(wanted, go, folder.parent, timeout_s)
         _run(wanted, go, ["build", *flags, "-o", str(folder / wanted.name), "."], timeout_s)
 

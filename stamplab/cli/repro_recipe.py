@@ -54,21 +54,21 @@ class PreparedRecipe(msgspec.Struct, frozen=True, kw_only=True):
     commands: frozenset[str]
 
 
-def repro_recipe(request: RecipeRequest, tell: Tell) -> Report:
+def repro_recipe(request: RecipeRequest, on_progress: Tell) -> Report:
     """Play the recipe's upgrade, judge the claims, and write the verdict, whatever fails.
 
     Raises UsageError or RecipeRefused, with nothing written, where nothing can be played; LabError
     when the apparatus fails: the verdict on disk is then unknown.
     """
-    means = choose(request.world, request.engine, tell, ["--keep"] if request.keep else [])
+    means = choose(request.world, request.engine, on_progress, ["--keep"] if request.keep else [])
     with leased_scratch() as place:
         prepared = prepare(request, place.scratch)
         for note in (*prepared.acquired.notes, in_words(prepared.policy)):
-            tell(note)
+            on_progress(note)
         stage = Stage(
             means=means.with_commands(prepared.commands),
             argv=request.argv,
-            tell=tell,
+            tell=on_progress,
             trust=request.trust,
         )
         name = "repro-recipe"

@@ -167,8 +167,8 @@ def virtual(tell: Callable[[str], None] = lambda _: None) -> Virtual:
     Raises NotPossibleHere with what is missing.
     """
     cache = cache_folder()
-    resolver = Resolver(get_program(STACKSPEC, cache, tell=tell))
-    return Virtual(swarmsim=get_program(SWARMSIM, cache, tell=tell), resolver=resolver)
+    resolver = Resolver(get_program(STACKSPEC, cache, on_progress=tell))
+    return Virtual(swarmsim=get_program(SWARMSIM, cache, on_progress=tell), resolver=resolver)
 
 
 def choose(

@@ -1,4 +1,4 @@
-"""What a recipe asks for beyond an ordinary container, and whether that is allowed.
+"""A recipe's demands beyond an ordinary container, and the judgement whether they are allowed.
 
 A recipe is untrusted input, deployed as root on the lab's private daemon. `demands_of` judges every
 compose file of a stack, after interpolation, before any docker client reads it; `require_trusted`

@@ -40,7 +40,7 @@ GRANT_MEANINGS: Mapping[Grant, str] = {
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that a recipe asks for beyond an ordinary container."""
+    """A request of a recipe for more than an ordinary container gets."""
 
     file: str
     place: str

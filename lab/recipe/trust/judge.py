@@ -37,7 +37,7 @@ def demands_of(
             reason = "is several files to the docker client"
             demands.append(_whole_file_demand(stack.directory, path, reason))
             continue
-        outside = None if file in stack.own_files else _outside_demand(stack.directory, path)
+        outside = None if file in stack.lab_files else _outside_demand(stack.directory, path)
         if outside is not None:
             demands.append(outside)
         if outside is None or Grant.OUTSIDE_FILES in trust:

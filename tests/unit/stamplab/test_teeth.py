@@ -13,7 +13,7 @@ from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError
 from stamplab.lab.faults.stamp import WrongStamp, stamp_of
 from stamplab.lab.model.history import Finding, Note, Observation, OomKill, ServiceSeen, StageEnd
-from stamplab.lab.recipe.repository import Commit, RecipeHistory, build_repository
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse import plays
@@ -91,7 +91,7 @@ def test_every_planted_stamp_is_wrong_in_its_own_way(
 
 def test_a_recipe_with_no_release_besides_the_base_has_no_tags_stamp(tmp_path: Path) -> None:
     (sha,) = build_repository(
-        RecipeHistory(name="x", commits=(Commit(message="x", files={"x": ""}, tag="1.0.0"),)),
+        RecipeHistory(name="x", commits=(RecipeCommit(message="x", files={"x": ""}, tag="1.0.0"),)),
         tmp_path,
     )
     with pytest.raises(LabError, match=r"has no release besides 1\.0\.0: no tag's stamp can be"):

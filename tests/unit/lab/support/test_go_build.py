@@ -74,8 +74,8 @@ def test_a_real_go_builds_a_static_program(greeter: GoProgram, tmp_path: Path) -
 def test_what_was_built_is_kept(greeter: GoProgram, calls: Path, tmp_path: Path) -> None:
     assert go_build.available_program(greeter, tmp_path / "cache") is None
     messages: list[str] = []
-    program = go_build.get_program(greeter, tmp_path / "cache", tell=messages.append)
-    assert go_build.get_program(greeter, tmp_path / "cache", tell=messages.append) == program
+    program = go_build.get_program(greeter, tmp_path / "cache", on_progress=messages.append)
+    assert go_build.get_program(greeter, tmp_path / "cache", on_progress=messages.append) == program
     assert [line.partition(",")[0] for line in messages] == [
         "building greeter by go1.25.3 linux amd64"
     ]

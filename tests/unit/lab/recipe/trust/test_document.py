@@ -224,7 +224,7 @@ def test_a_file_of_the_labs_own_may_lie_outside_but_is_judged(
         name="s",
         directory=recipe,
         compose_files=(compose, host_file),
-        own_files=(host_file,),
+        lab_files=(host_file,),
         environment={},
     )
     assert [demand.grant for demand in demands_of(stack, {})] == [Grant.PRIVILEGES]
