@@ -14,11 +14,11 @@ from stamplab.harness.ci.generic import HC1Read
 from stamplab.harness.ci.policy import Policy
 from stamplab.lab.faults.memory_pressure import Pressure
 from stamplab.lab.faults.operator import Act, Operation
-from stamplab.lab.faults.stamp import Planted
-from stamplab.lab.recipe.source import Acquired
-from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.faults.stamp import WrongStamp
+from stamplab.lab.recipe.repository import RecipeHistory
+from stamplab.lab.recipe.source import AcquiredRecipe
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
-from stamplab.lab.support.time_scale import stretched
+from stamplab.lab.support.time_scale import scale_durations
 from stamplab.lab.workload.shape import MemoryShape
 
 
@@ -28,7 +28,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    recipe: RecipeHistory | Acquired
+    recipe: RecipeHistory | AcquiredRecipe
     """Ours, which is built for each play, or somebody else's."""
     base: str
     """What is installed first, a tag or a commit; the recipe says which commit is the head."""
@@ -50,7 +50,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Which commit is the head, as a revision; None: our recipe's last, or the one that it says."""
     head_replicas: int | None = None
     """How many replicas head asks for, if not as many as base."""
-    planted: Planted | None = None
+    planted: WrongStamp | None = None
     """A wrong stamp that the deployer takes in the upgrade, if any."""
     missaid: bool = False
     """Whether it then says that it took the right one."""
@@ -75,5 +75,5 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         """
         if factor == 1:
             return self
-        spelled_out = msgspec.structs.replace(self, timing=self.timing.spelled_out(own))
-        return msgspec.structs.replace(stretched(spelled_out, factor), time_scale=factor)
+        spelled_out = msgspec.structs.replace(self, timing=self.timing.with_defaults(own))
+        return msgspec.structs.replace(scale_durations(spelled_out, factor), time_scale=factor)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from stamplab.lab.recipe.durations import in_milliseconds
+from stamplab.lab.recipe.durations import format_milliseconds
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     def deploy(self) -> Mapping[str, object]:
         """Return the compose file's ``deploy`` section; empty where all is left to the recipe."""
-        delay = None if self.delay_s is None else in_milliseconds(self.delay_s)
+        delay = None if self.delay_s is None else format_milliseconds(self.delay_s)
         update = {
             "order": self.order,
             "failure_action": self.failure_action,

@@ -8,7 +8,7 @@ import msgspec
 
 from stamplab.lab.model.docker_json import NANOSECONDS_PER_SECOND
 from stamplab.lab.model.swarm import STACK_LABEL
-from stamplab.lab.recipe.durations import in_milliseconds
+from stamplab.lab.recipe.durations import format_milliseconds
 
 STAMP = "stamp"
 """The service label by which one deploy is told from another."""
@@ -90,15 +90,15 @@ def create_flags(wanted: Wanted, stack: str, image: str, memory_bytes: int) -> t
     for variable in wanted.environment:
         flags += ["--env", variable]
     flags += ["--update-order", wanted.order, "--update-failure-action", wanted.failure_action]
-    flags += ["--update-monitor", in_milliseconds(wanted.monitor_s)]
-    flags += ["--update-delay", in_milliseconds(wanted.delay_s)]
+    flags += ["--update-monitor", format_milliseconds(wanted.monitor_s)]
+    flags += ["--update-delay", format_milliseconds(wanted.delay_s)]
     flags += ["--update-parallelism", str(wanted.parallelism)]
-    flags += ["--rollback-monitor", in_milliseconds(wanted.rollback_monitor_s)]
+    flags += ["--rollback-monitor", format_milliseconds(wanted.rollback_monitor_s)]
     if wanted.health is not None:
         flags += ["--health-cmd", PROBE, "--health-retries", str(wanted.health.retries)]
-        flags += ["--health-interval", in_milliseconds(wanted.health.interval_s)]
+        flags += ["--health-interval", format_milliseconds(wanted.health.interval_s)]
     if wanted.stop_grace_s is not None:
-        flags += ["--stop-grace-period", in_milliseconds(wanted.stop_grace_s)]
+        flags += ["--stop-grace-period", format_milliseconds(wanted.stop_grace_s)]
     if wanted.reserve_share:
         flags += ["--reserve-memory", str(_reserved_bytes(wanted, memory_bytes))]
     if wanted.constraint:

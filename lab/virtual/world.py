@@ -27,9 +27,9 @@ from stamplab.lab.faults.operator import (
 from stamplab.lab.model import docker_json
 from stamplab.lab.model.history import Deployed, LimitSet, Note, Observation, Record, RecorderLost
 from stamplab.lab.model.swarm import Service
-from stamplab.lab.recipe.prerequisites import granted_to
-from stamplab.lab.recipe.resolver import ComposeRefused, Resolved, SwarmObject
-from stamplab.lab.recipe.trust import Gate, Grant
+from stamplab.lab.recipe.prerequisites import prerequisites_of
+from stamplab.lab.recipe.resolver import ComposeRefused, ResolvedStack, SwarmObject
+from stamplab.lab.recipe.trust import Grant, TrustGate
 from stamplab.lab.virtual.conditions import Conditions
 from stamplab.lab.virtual.journal import Clock, Journal
 from stamplab.lab.virtual.mirror import Mirror
@@ -46,7 +46,7 @@ class Watcher(Protocol):
         ...
 
 
-Resolve = Callable[[Stack], Resolved]
+Resolve = Callable[[Stack], ResolvedStack]
 """Compose files into the specs that a deploy sends. Raises LabError, RecipeRefused."""
 
 
@@ -71,7 +71,7 @@ class VirtualWorld:
         self._service = service
         self._conditions = conditions
         self._resolve = resolve
-        self._gate = Gate(trust, self.record)
+        self._gate = TrustGate(trust, self.record)
         told = watcher.changed if watcher else None
         self._recorder = SwarmRecorder(journal, clock, conditions.sight, told)
         self._acts: list[tuple[float, int, str, Act]] = []
@@ -101,7 +101,7 @@ class VirtualWorld:
     def provide(self, stack: Stack) -> None:
         """Make what a stack takes for granted; see `stamplab.lab.world.World.provide`."""
         self._gate.admit(stack, stack.environment)
-        wanted = granted_to(stack)
+        wanted = prerequisites_of(stack)
         labels = dict(wanted.node_labels)
         self._sim.provide(images=wanted.images, labels=labels)
         for kind, names in (
@@ -126,12 +126,12 @@ class VirtualWorld:
         try:
             resolved = self._resolve(stack)
         except ComposeRefused as refusal:
-            refused = Deployed(stack=stack.name, exit_code=1, output=refusal.words)
+            refused = Deployed(stack=stack.name, exit_code=1, output=refusal.client_output)
             self.record(refused)
             return refused
         return self.deploy(stack.name, resolved)
 
-    def deploy(self, stack: str, resolved: Resolved) -> Deployed:
+    def deploy(self, stack: str, resolved: ResolvedStack) -> Deployed:
         """Create or update the services of a stack that is resolved already."""
         self._pass(self._conditions.deploy_before_s)
         try:
@@ -182,7 +182,7 @@ class VirtualWorld:
             due = (self.now_s() + act.after_s, next(self._numbers), service, act)
             heapq.heappush(self._acts, due)
 
-    def call_off(self) -> None:
+    def cancel_scheduled(self) -> None:
         """What was scheduled and has not been done is not done any more."""
         self._acts.clear()
 
@@ -190,7 +190,7 @@ class VirtualWorld:
         """Put something that was done or concluded into the history."""
         self._journal.append("lab", what)
 
-    def _send(self, resolved: Resolved) -> str:
+    def _send(self, resolved: ResolvedStack) -> str:
         """Create or update every service, in order. Raises SwarmRefused at the first refusal."""
         self._is_stirred = True
         self._sim.provide(

@@ -10,9 +10,9 @@ from stamplab.harness.checks.shape import Shape
 from stamplab.harness.ci.generic import HC1Read
 from stamplab.harness.ci.policy import Policy
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Squeeze
-from stamplab.lab.faults.stamp import Planted
-from stamplab.lab.recipe.source import Acquired
-from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.faults.stamp import WrongStamp
+from stamplab.lab.recipe.repository import RecipeHistory
+from stamplab.lab.recipe.source import AcquiredRecipe
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
 from stamplab.lab.workload.shape import MemoryShape
 from stamplab.scenarios.discourse import shapes
@@ -37,7 +37,7 @@ FAST_PATIENCE_S = 8.0
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """What is upgraded: a recipe, and what the plays must know of it."""
 
-    recipe: RecipeHistory | Acquired
+    recipe: RecipeHistory | AcquiredRecipe
     base: str
     service: str = "app"
     own: Timing
@@ -146,7 +146,7 @@ def scenario(
     pressure: Pressure,
     guard: bool,
     reads: tuple[HC1Read, ...] = (),
-    planted: Planted | None = None,
+    planted: WrongStamp | None = None,
     faults: Mapping[str, Fault] | None = None,
     upgrade_timeout_s: float | None = None,
     shape: Shape | None = None,

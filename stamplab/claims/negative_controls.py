@@ -14,7 +14,7 @@ from stamplab.claims.discourse import Claim
 from stamplab.harness.ci.results import StageResult
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.faults.memory_pressure import Ample
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse import shapes
@@ -59,12 +59,12 @@ class Bite(msgspec.Struct, frozen=True, kw_only=True):
 def teeth(settings: Settings) -> tuple[Tooth, ...]:
     """All of them: five planted stamps, and three broken heads under both orders."""
     return (
-        *(_planted(settings, kind) for kind in Planted),
+        *(_planted(settings, kind) for kind in WrongStamp),
         *(_broken(settings, fault, order) for fault in _WORDS for order in ORDERS),
     )
 
 
-def _planted(settings: Settings, kind: Planted) -> Tooth:
+def _planted(settings: Settings, kind: WrongStamp) -> Tooth:
     name = f"planted-{kind.name.lower().replace('_', '-')}"
     return Tooth(
         name=name,

@@ -9,8 +9,8 @@ from stamplab.claims.recipe import is_armed
 from stamplab.lab.model.history import PolicyRead
 from stamplab.lab.model.swarm import UpdatePolicy
 from stamplab.lab.recipe.compose import Compose
-from stamplab.lab.recipe.durations import seconds_of
-from stamplab.lab.recipe.source import Acquired
+from stamplab.lab.recipe.durations import parse_seconds
+from stamplab.lab.recipe.source import AcquiredRecipe
 from stamplab.lab.recipe.workload_overlay import Timing
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.plays import Settings, Subject
@@ -19,7 +19,7 @@ _STOP_GRACE_S = 10.0
 """The engine's own, where a recipe states none."""
 
 
-def subject_of(acquired: Acquired, compose: Compose, policy: PolicyRead) -> Subject:
+def subject_of(acquired: AcquiredRecipe, compose: Compose, policy: PolicyRead) -> Subject:
     """The recipe at head as the plays need it: with its own policy, and its own times."""
     service = compose.services[policy.service]
     return Subject(
@@ -27,8 +27,8 @@ def subject_of(acquired: Acquired, compose: Compose, policy: PolicyRead) -> Subj
         base=acquired.base,
         service=policy.service,
         own=Timing(
-            monitor_s=seconds_of(policy.monitor, UpdatePolicy().monitor_s),
-            stop_grace_s=seconds_of(service.stop_grace_period, _STOP_GRACE_S),
+            monitor_s=parse_seconds(policy.monitor, UpdatePolicy().monitor_s),
+            stop_grace_s=parse_seconds(service.stop_grace_period, _STOP_GRACE_S),
         ),
         order=None,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stamplab.claims.discourse import Claim
 from stamplab.harness.verdict import Verdict, merge
-from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra.driver import AbraProgram
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.lease import MARK, leased_scratch
 from stamplab.lab.model.schema import encode_document
@@ -23,7 +23,7 @@ C2 = (*VARIANTS, *map(dirty, VARIANTS), *COUNTER_EXAMPLES)
 
 
 def play_all(
-    experiments: Sequence[Experiment], ground: Ground, program: Program, folder: Path
+    experiments: Sequence[Experiment], ground: Ground, program: AbraProgram, folder: Path
 ) -> tuple[Stamped, ...]:
     """Play and judge experiments, side by side; each leaves ``<name>.json`` with its commands.
 

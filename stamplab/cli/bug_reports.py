@@ -9,7 +9,7 @@ import msgspec
 from rich.text import Text
 
 from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
-from stamplab.invocation import again
+from stamplab.invocation import command_line
 from stamplab.lab.model.schema import encode_document
 from stamplab.render import Screen
 from stamplab.runner.bug_reports.table import Row, Table, Told, play_entries, table_of
@@ -95,7 +95,7 @@ def played(
     told: Told,
 ) -> Table:
     """Play entries into a folder, with its manifest and its verdict. Raises LabError."""
-    stage = Stage(means=means, argv=again(), tell=lambda _: None)
+    stage = Stage(means=means, argv=command_line(), tell=lambda _: None)
     options: dict[str, object] = {"entries": [entry.name for entry in entries], "at_once": at_once}
     written = manifest("record", stage, options)
     folder.write_json("manifest.json", msgspec.structs.replace(written, abra=_DEPLOYER))

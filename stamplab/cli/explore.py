@@ -13,7 +13,7 @@ import msgspec
 from rich.text import Text
 
 from stamplab.cli.options import json_option, quiet_option, runs_option
-from stamplab.invocation import again, ourselves
+from stamplab.invocation import command_line, program_path
 from stamplab.lab.abra import go_git
 from stamplab.lab.model.schema import encode_document
 from stamplab.render import Screen
@@ -123,7 +123,7 @@ def explore(
     with screen.status("starting") as status:
         means = virtual(status.update)  # before the workers need it, which say nothing
         go_git.prepare(status.update)
-        stage = Stage(means=means, argv=again(), tell=status.update)
+        stage = Stage(means=means, argv=command_line(), tell=status.update)
         name = f"explore-{scenario}"
         folder.write_json("manifest.json", manifest(name, stage, _options(quest)))
         quarry = search(
@@ -191,8 +191,8 @@ def _counterexample(
     )
     keep(kept, runs.absolute() / SCHEDULES)
     folder.part(found.law).write("history.jsonl", trial.as_jsonl())
-    again = (ourselves(), "replay", "--runs", str(runs.absolute()), found.schedule.id)
-    replay = shlex.join(again)
+    command_line = (program_path(), "replay", "--runs", str(runs.absolute()), found.schedule.id)
+    replay = shlex.join(command_line)
     return Counterexample(
         found=found,
         sentence=said,
@@ -219,10 +219,12 @@ def _show(told: Counterexample) -> None:
     where = f"after {found.after_examples} schedules" if found.after_examples else "known before"
     click.echo(f"BROKEN: {found.law} ({LAWS[found.law].says}), {where}, and {found.shrunk_by} more")
     if not found.repeatable:
-        click.echo("not repeatable: the same schedule ended otherwise when it was played again")
+        click.echo(
+            "not repeatable: the same schedule ended otherwise when it was played command_line"
+        )
     click.echo(f"\n  {told.sentence}\n\n  seconds since head was applied:")
     for moment in told.timeline:
         click.echo(f"    {moment.at_s:8.3f}  {moment.what}")
-    click.echo("\n  play it again:")
+    click.echo("\n  play it command_line:")
     for line in told.replay:
         click.echo(f"    {line}")

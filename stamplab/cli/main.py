@@ -15,7 +15,7 @@ import click
 from rich.text import Text
 
 from stamplab.claims.discourse_plan import CLAIMS, Choice
-from stamplab.cli import ending_orderly, exit_code_of, say
+from stamplab.cli import print_error, run_to_exit_code, unwind_on_signals
 from stamplab.cli.abra import abra as abra_command
 from stamplab.cli.bug_reports import list_, record
 from stamplab.cli.doctor import doctor
@@ -33,7 +33,7 @@ from stamplab.cli.options import (
     quiet_option,
     require_stand_in,
     runs_option,
-    said_of_times,
+    time_notes,
     time_scale_option,
     world_option,
 )
@@ -43,7 +43,7 @@ from stamplab.cli.replay import replay
 from stamplab.cli.repro_discourse import Request, repro_discourse
 from stamplab.cli.run import run
 from stamplab.cli.vet import trust_option, vet
-from stamplab.invocation import again, as_root
+from stamplab.invocation import command_line, sudo_command_line
 from stamplab.lab.errors import NeedsRoot
 from stamplab.lab.faults.memory_pressure import Ample, Squeeze
 from stamplab.lab.live.inventory import inventory
@@ -60,7 +60,7 @@ from stamplab.scenarios.discourse.plays import Settings
 @click.option("--verbose", is_flag=True, help="With --version: each program's version and path.")
 @click.pass_context
 def stamplab(context: click.Context, *, version: bool, verbose: bool) -> None:
-    """A repro lab for silent swarm rollbacks: was this upgrade really deployed, and if not, why?"""
+    """Reproduce silent swarm rollbacks, and judge whether an upgrade was really deployed."""
     if verbose and not version:
         raise click.UsageError("--verbose goes with --version: it lists the programs of a lab")
     if version:
@@ -74,7 +74,7 @@ def stamplab(context: click.Context, *, version: bool, verbose: bool) -> None:
 
 @stamplab.group()
 def repro() -> None:
-    """Reproduce a known incident, cold, and prove its fix."""
+    """Reproduce a known incident from scratch, and prove its fix."""
 
 
 @repro.command()
@@ -130,16 +130,16 @@ def discourse(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """The discourse abra-stamp drift: a start-first upgrade under memory pressure, rolled back.
+    """Reproduce the discourse incident: a start-first upgrade rolled back under memory pressure.
 
-    Plays it on a real private docker engine (or, where none can run, on the real SwarmKit in
-    virtual time): (a) with ample memory, (b) under pressure with the old harness, (c) with the
-    convergence guard, (d) with the fixed overlay (stop-first); then with wrong stamps planted and
-    with broken heads, which must still fail; and judges the report's claims.
+    The upgrade is played on a real private docker engine (or, where none can run, on the real
+    SwarmKit in virtual time): (a) with ample memory, (b) under pressure with the old harness, (c)
+    with the convergence guard, (d) with the fixed overlay (stop-first); then with wrong stamps and
+    with broken heads, which must still fail. Then the report's claims are judged.
     """
     require_stand_in(go_git, abra)
     progress = Screen(stderr=True, quiet=quiet, highlight=False)
-    for line in said_of_times(fast=fast, time_scale=time_scale):
+    for line in time_notes(fast=fast, time_scale=time_scale):
         progress.print(line)
     settings = Settings(
         memory_scale=memory_scale,
@@ -150,7 +150,7 @@ def discourse(
     request = Request(
         choice=Choice(settings=settings, trials=trials, guard=guard, claims=claim or CLAIMS),
         runs=runs.absolute(),
-        argv=again(),
+        argv=command_line(),
         engine=engine,
         keep=keep,
         trust=trust,
@@ -185,20 +185,20 @@ stamplab.add_command(vet)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
-    with ending_orderly():
+    with unwind_on_signals():
         sys.exit(_run(arguments))
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    return exit_code_of(
-        lambda: _as_whoever(arguments),
+    return run_to_exit_code(
+        lambda: _run_or_suggest_root(arguments),
         interrupted="interrupted: the lab was torn down, the evidence is kept",
         terminated="terminated: the lab was torn down",
     )
 
 
-def _as_whoever(arguments: Sequence[str] | None) -> object:
+def _run_or_suggest_root(arguments: Sequence[str] | None) -> object:
     try:
         return stamplab.main(arguments, prog_name="stamplab", standalone_mode=False)
     except NeedsRoot as error:
-        return say(f"{error}. As root it is:\n  {as_root()}", error.exit_code)
+        return print_error(f"{error}. As root it is:\n  {sudo_command_line()}", error.exit_code)

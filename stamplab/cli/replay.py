@@ -10,7 +10,7 @@ from rich.text import Text
 
 from stamplab.cli.explore import SCHEDULES
 from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
-from stamplab.invocation import again
+from stamplab.invocation import command_line
 from stamplab.lab.errors import UsageError
 from stamplab.lab.model.schema import encode_document
 from stamplab.render import Screen
@@ -64,7 +64,7 @@ def replay(
         screen.print(Text(line), soft_wrap=True)
 
     tell(kept.in_words)
-    stage = Stage(means=choose(world, engine, tell), argv=again(), tell=tell)
+    stage = Stage(means=choose(world, engine, tell), argv=command_line(), tell=tell)
     folder = EvidenceFolder.create(runs.absolute(), f"replay-{kept.schedule.id}")
     replayed = play_again(kept, stage, folder)
     folder.write_json("verdict.json", replayed)

@@ -16,7 +16,7 @@ from stamplab.claims.offline_claims import judge_cold, require_possible
 from stamplab.harness.checks.wilson import Proportion
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.abra import go_git
-from stamplab.lab.abra.driver import find
+from stamplab.lab.abra.driver import find_abra
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.recipe.trust import Grant
 from stamplab.parity.shape_reader import compare_shapes
@@ -78,7 +78,7 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     """
     programme = programme_of(request.choice)
     require_possible(request.choice.claims)
-    program = find(request.abra)
+    program = find_abra(request.abra)
     if request.abra is None:
         go_git.prepare(tell)
     stage = Stage(

@@ -21,8 +21,8 @@ from stamplab.cli.options import (
     world_option,
 )
 from stamplab.cli.recipe import source_options
-from stamplab.invocation import ourselves
-from stamplab.lab.abra.driver import Program, find, stand_in
+from stamplab.invocation import program_path
+from stamplab.lab.abra.driver import AbraProgram, find_abra, stand_in_program
 from stamplab.lab.abra.go_git import VERSION_VARIABLE, chosen_version, prepare
 from stamplab.lab.errors import UsageError
 from stamplab.lab.model.schema import encode_document
@@ -87,7 +87,7 @@ def run(
         raise UsageError(f"{name} needs no world: leave --world and --engine out")
     source = _source(recipe, upstream, base, head)
     require_stand_in(go_git, abra)
-    program, experiment = stand_in() if go_git else find(abra), EXPERIMENTS[name]
+    program, experiment = stand_in_program() if go_git else find_abra(abra), EXPERIMENTS[name]
     if not program.is_real:
         prepare(lambda line: click.echo(line, err=True))
     folder = EvidenceFolder.create(runs.absolute(), name)
@@ -148,10 +148,10 @@ def _ground(folder: Path, source: RecipeSource | None) -> Ground:
     return make_ground(acquired.name, recipe, source.base, acquired.head, folder)
 
 
-def by_hand(experiment: Experiment, ground: Ground, program: Program) -> str:
+def by_hand(experiment: Experiment, ground: Ground, program: AbraProgram) -> str:
     """The commands of an experiment for a POSIX shell, from making the ABRA_DIR to removing it."""
     real = f'HOME="$ABRA_DIR/home" {shlex.join(program.argv)}'
-    ours = f"{VERSION_VARIABLE}={chosen_version()} {shlex.join((ourselves(), 'abra'))}"
+    ours = f"{VERSION_VARIABLE}={chosen_version()} {shlex.join((program_path(), 'abra'))}"
     abra = real if program.is_real else ours
     lines = [
         "export ABRA_DIR=$(mktemp -d)",

@@ -13,7 +13,7 @@ from stamplab.harness.ci.naming import app_domain
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.harness.ci.run_context import RunContext
 from stamplab.harness.ci.tree import GitTree, MisreportingTree, Tree
-from stamplab.lab.abra.driver import Program, stand_in_name
+from stamplab.lab.abra.driver import AbraProgram, stand_in_name
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
 from stamplab.lab.faults import memory_pressure
@@ -21,10 +21,10 @@ from stamplab.lab.faults.operator import Act
 from stamplab.lab.faults.stamp import stamp_of
 from stamplab.lab.model.history import Note, OperatorActed, PolicyRead, ServiceSeen
 from stamplab.lab.model.swarm import Service
-from stamplab.lab.recipe import checkout, git, upstream
-from stamplab.lab.recipe.source import Acquired, policy_at_head
-from stamplab.lab.recipe.upstream import RecipeHistory
-from stamplab.lab.recipe.workload_overlay import StandIn
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.repository import RecipeHistory, build_repository
+from stamplab.lab.recipe.source import AcquiredRecipe, policy_at_head
+from stamplab.lab.recipe.workload_overlay import WorkloadOverlay
 from stamplab.lab.world import World
 from stamplab.runner.play_record import PULL_REQUEST
 from stamplab.scenarios.scenario import Scenario
@@ -49,12 +49,12 @@ def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
     Raises LabError.
     """
     match scenario.recipe:
-        case Acquired(head=head, mirror=mirror, upstream=origin):
+        case AcquiredRecipe(head=head, mirror=mirror, upstream=origin):
             tip = head
             policy = policy_at_head(scenario.recipe, scenario.service, scratch / "at-head")
         case RecipeHistory():
             origin, mirror = scratch / "upstream", scratch / "mirror"
-            tip = head = upstream.build(scenario.recipe, origin)[-1]
+            tip = head = build_repository(scenario.recipe, origin)[-1]
             git.clone(origin, mirror)
             if scenario.head is not None:
                 head = checkout.resolve(mirror, scenario.head)
@@ -108,7 +108,7 @@ def play(
 
 
 def tree_of(
-    scenario: Scenario, world: World, ground: Ground, scratch: Path, abra: Program | None = None
+    scenario: Scenario, world: World, ground: Ground, scratch: Path, abra: AbraProgram | None = None
 ) -> GitTree:
     """The scenario's tree of git repositories and files; by a real ``abra``, or the stand-in.
 
@@ -124,7 +124,7 @@ def tree_of(
         upstream=ground.upstream,
         abra=abra,
         overlays=(*ci_overlays(scenario.service, scenario.policy), *_of_head(scenario, ground)),
-        standin=StandIn(
+        standin=WorkloadOverlay(
             heavy=scenario.service,
             memory=scenario.memory,
             timing=scenario.timing,

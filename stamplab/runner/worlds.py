@@ -14,7 +14,7 @@ from typing import Literal, Protocol, Self
 
 import msgspec
 
-from stamplab.invocation import as_root
+from stamplab.invocation import sudo_command_line
 from stamplab.lab.errors import NeedsRoot, NotPossibleHere, UsageError
 from stamplab.lab.live.lab import Apparatus, live_lab, prepare
 from stamplab.lab.live.lease import leased_scratch
@@ -167,8 +167,8 @@ def virtual(tell: Callable[[str], None] = lambda _: None) -> Virtual:
     Raises NotPossibleHere with what is missing.
     """
     cache = cache_folder()
-    resolver = Resolver(get_program(STACKSPEC, cache, tell=tell))
-    return Virtual(swarmsim=get_program(SWARMSIM, cache, tell=tell), resolver=resolver)
+    resolver = Resolver(get_program(STACKSPEC, cache, on_progress=tell))
+    return Virtual(swarmsim=get_program(SWARMSIM, cache, on_progress=tell), resolver=resolver)
 
 
 def choose(
@@ -192,7 +192,9 @@ def choose(
         means = _instead(reason, tell)
         tell(f"NOT LIVE: {reason}.")
         tell("The scenarios are played by the real SwarmKit in virtual time: no engine, no kernel.")
-        tell(f"For the live world: {as_root()}" if isinstance(reason, NeedsRoot) else _LIVE)
+        tell(
+            f"For the live world: {sudo_command_line()}" if isinstance(reason, NeedsRoot) else _LIVE
+        )
         return means
 
 

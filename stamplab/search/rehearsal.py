@@ -15,13 +15,13 @@ import msgspec
 
 from stamplab.lab.abra.deploy import ChaosDeploy
 from stamplab.lab.faults.operator import Act
-from stamplab.lab.faults.stamp import Planted, stamp_of
+from stamplab.lab.faults.stamp import WrongStamp, stamp_of
 from stamplab.lab.model.history import Deployed, Observation
 from stamplab.lab.model.swarm import Service
 from stamplab.lab.recipe import checkout
-from stamplab.lab.recipe.prerequisites import granted_to
-from stamplab.lab.recipe.resolver import Resolved
-from stamplab.lab.recipe.workload_overlay import FAULTY, Fault
+from stamplab.lab.recipe.prerequisites import prerequisites_of
+from stamplab.lab.recipe.resolver import ResolvedStack
+from stamplab.lab.recipe.workload_overlay import FAULT_VARIABLES, Fault
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Deployer, Stack
 from stamplab.runner.play import REFUSED_RATIO, Ground, prepare_ground, tree_of
@@ -37,7 +37,7 @@ class Deployable(msgspec.Struct, frozen=True, kw_only=True):
 
     sha: str
     stamp: str
-    resolved: Resolved
+    resolved: ResolvedStack
     images: tuple[str, ...]
 
 
@@ -52,7 +52,7 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     """The commit that changes labels alone."""
     deployables: Mapping[str, Deployable]
     """By the refs that a run checks out."""
-    stamps: Mapping[Planted, str]
+    stamps: Mapping[WrongStamp, str]
 
 
 def rehearse(
@@ -61,7 +61,7 @@ def rehearse(
     labels_only: str,
     schedule: Schedule,
     scratch: Path,
-    resolve: Callable[[Stack], Resolved],
+    resolve: Callable[[Stack], ResolvedStack],
 ) -> Rehearsal:
     """Do the git and compose work of an upgrade by ``schedule``. Raises LabError.
 
@@ -84,7 +84,8 @@ def rehearse(
             images=listening.images,
         )
     stamps = {
-        kind: stamp_of(kind, ground.mirror, head=ground.head, base=subject.base) for kind in Planted
+        kind: stamp_of(kind, ground.mirror, head=ground.head, base=subject.base)
+        for kind in WrongStamp
     }
     return Rehearsal(
         subject=subject,
@@ -134,7 +135,7 @@ class RehearsedTree:
         self._planted = stamp
 
 
-def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> Resolved:
+def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> ResolvedStack:
     """What docker/cli would have made of this schedule's overlay."""
     ready, app = rehearsal.deployables[ref], rehearsal.ground.app
     is_head = ref != rehearsal.subject.base
@@ -209,7 +210,7 @@ def _set_policy(spec: dict[str, Any], schedule: Schedule) -> None:
 
 def _set_fault(spec: dict[str, Any], fault: Fault, own_image: str) -> None:
     container = spec["TaskTemplate"]["ContainerSpec"]
-    _set_environment(container, FAULTY[fault])
+    _set_environment(container, FAULT_VARIABLES[fault])
     if fault is Fault.ABSENT:
         container["Image"] = own_image
         spec["Labels"]["com.docker.stack.image"] = own_image
@@ -227,12 +228,12 @@ def _ns(seconds: float) -> int:
 class _Listening:
     """A world at which nothing happens: it keeps what it is asked to deploy."""
 
-    def __init__(self, resolve: Callable[[Stack], Resolved]) -> None:
+    def __init__(self, resolve: Callable[[Stack], ResolvedStack]) -> None:
         self._resolve = resolve
-        self._last: Resolved | None = None
+        self._last: ResolvedStack | None = None
         self.images: tuple[str, ...] = ()
 
-    def heard(self) -> Resolved:
+    def heard(self) -> ResolvedStack:
         """What was deployed last."""
         if self._last is None:
             raise RuntimeError("nothing was deployed")
@@ -248,7 +249,7 @@ class _Listening:
 
     def provide(self, stack: Stack) -> None:
         """Keep which images the stack takes for granted."""
-        self.images = granted_to(stack).images
+        self.images = prerequisites_of(stack).images
 
     def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
         """Resolve it and say that all went well."""
@@ -274,7 +275,7 @@ class _Listening:
     def schedule(self, service: str, acts: Sequence[Act]) -> None:
         """Nobody does anything."""
 
-    def call_off(self) -> None:
+    def cancel_scheduled(self) -> None:
         """Nobody was to do anything."""
 
     def record(self, what: Observation) -> None:

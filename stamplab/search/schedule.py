@@ -19,7 +19,7 @@ from stamplab.harness.ci.policy import Policy
 from stamplab.lab.errors import UsageError
 from stamplab.lab.faults.memory_pressure import Ample, Pressure
 from stamplab.lab.faults.operator import Act, LoseSight, Operation
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.model.schema import decode_document, encode_document
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
 from stamplab.lab.virtual.conditions import Conditions
@@ -66,7 +66,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """How many replicas the head asks for, if not as many as the base."""
     fault: Fault | None = None
     """What is wrong with the head's image, if anything."""
-    planted: Planted | None = None
+    planted: WrongStamp | None = None
     """The wrong stamp that the deployer takes, if any."""
     missaid: bool = False
     """Whether it then says that it took the right one."""

@@ -25,7 +25,7 @@ from stamplab.lab.faults.operator import (
     RollBack,
     Scale,
 )
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
 from stamplab.lab.virtual.conditions import Commits, Conditions, Looks, Moments, Node, Sight
 from stamplab.lab.workload.shape import MemoryShape
@@ -191,7 +191,7 @@ def schedules(draw: st.DrawFn, stamp_label: str) -> Schedule:
         fault=_mostly(draw, None, (Fault.CRASHES, Fault.CRASHES_LATER, Fault.ABSENT), one_in=10),
         change=_mostly(draw, Change.IMAGE, (Change.LABELS,), one_in=10),
         head_replicas=_mostly(draw, None, (0,), one_in=25),
-        planted=_mostly(draw, None, tuple(Planted), one_in=8),
+        planted=_mostly(draw, None, tuple(WrongStamp), one_in=8),
         missaid=draw(_BOOLEANS),
         refused=_seldom(draw, one_in=40),
         blind_after_s=seconds(draw, 0, 60) if _seldom(draw, one_in=40) else None,

@@ -13,7 +13,7 @@ from stamplab.harness.guard import Outcome
 from stamplab.lab.abra.driver import stand_in_name
 from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan
 from stamplab.lab.model.history_file import encode_history
-from stamplab.lab.recipe.resolver import Resolved
+from stamplab.lab.recipe.resolver import ResolvedStack
 from stamplab.lab.virtual.journal import Clock, Remembered
 from stamplab.lab.virtual.swarmsim import SwarmSim
 from stamplab.lab.virtual.world import VirtualWorld
@@ -180,7 +180,7 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     except VerdictUnknown as error:
         results = _unknown(scenario, ground, str(error))
     trial = Trial(schedule, ground.app, results, journal.records, truth, world.now_s())
-    world.call_off()
+    world.cancel_scheduled()
     until_s = trial.watched_until_s + AFTERWARDS_S
     while world.next(until_s) is not None:
         pass
@@ -203,5 +203,5 @@ def _unknown(scenario: Scenario, ground: Ground, reason: str) -> Results:
     )
 
 
-def _resolved_already(stack: Stack) -> Resolved:
+def _resolved_already(stack: Stack) -> ResolvedStack:
     raise NotImplementedError(f"{stack.name} was resolved when it was rehearsed")

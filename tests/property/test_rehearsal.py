@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stamplab.lab.recipe.resolver import Resolved
+from stamplab.lab.recipe.resolver import ResolvedStack
 from stamplab.runner.worlds import Virtual
 from stamplab.search.explorable import EXPLORABLE, REFERENCE
 from stamplab.search.rehearsal import Rehearsal, rehearse, tailored
@@ -18,7 +18,7 @@ from tests.property.drawing import drawn_by
 DISCOURSE = EXPLORABLE["discourse"]
 
 
-def specs(resolved: Resolved) -> list[object]:
+def specs(resolved: ResolvedStack) -> list[object]:
     return [msgspec.json.decode(raw) for raw in resolved.services]
 
 

@@ -12,7 +12,7 @@ from stamplab.lab.live.recorders.docker_client import DockerClientProcess
 from stamplab.lab.live.recorders.guard_process import GuardProcess
 from stamplab.lab.live.world import LiveWorld
 from stamplab.lab.model.service_spec import STAMP, Wanted, create_flags, spec_of, update_flags
-from stamplab.lab.recipe.resolver import Resolved
+from stamplab.lab.recipe.resolver import ResolvedStack
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import World
 
@@ -104,7 +104,7 @@ class VirtualOperator:
     def create(self, stack: str, wanted: Wanted) -> tuple[str, ...]:
         """Create it."""
         spec = msgspec.Raw(spec_of(wanted, stack, _VIRTUAL_IMAGE, _VIRTUAL_MEMORY_BYTES))
-        sent = Resolved(
+        sent = ResolvedStack(
             services=(spec,), networks=(), secrets=(), configs=(), warnings=(), reads=()
         )
         self._world.deploy(stack, sent)

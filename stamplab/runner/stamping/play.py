@@ -11,7 +11,7 @@ from string import Template
 
 import msgspec
 
-from stamplab.lab.abra.driver import Abra, Program, stamp_in
+from stamplab.lab.abra.driver import Abra, AbraProgram, stamp_in
 from stamplab.lab.abra.empty_swarm import empty_swarm
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.errors import LabError
@@ -48,7 +48,7 @@ class StampRun(msgspec.Struct, frozen=True, kw_only=True):
 def play_stamping(
     experiment: Experiment,
     ground: Ground,
-    program: Program,
+    program: AbraProgram,
     scratch: Path,
     mark: Mapping[str, str],
 ) -> StampRun:
@@ -112,7 +112,7 @@ def _plainly(
     except OSError as error:
         raise LabError(f"{step.pasted()} cannot be done: {error.strerror}") from error
     if done.returncode != 0:
-        said = git.one_line(done.stdout)
+        said = git.summarize_stderr(done.stdout)
         raise LabError(f"{step.pasted()} failed: {said or done.returncode}")
     return CommandRan(
         argv=tuple(words),

@@ -40,7 +40,7 @@ def make_ground(recipe: str, source: Path, base: str, head: str, scratch: Path) 
     repointed = scratch / "mirror-repointed"
     _copy(source, repointed, head_sha)
     another = _repoint(repointed, base, base_sha)
-    text = checkout.read_sample(paths["upstream"])
+    text = checkout.read_env_sample(paths["upstream"])
     files = parse_env(text).get("COMPOSE_FILE") or DEFAULT_FILE
     return Ground(
         recipe=recipe,
@@ -80,7 +80,7 @@ def _asks_secrets(tree: Path, files: str) -> bool:
     app = AbraApp(
         domain="example.org",
         recipe=tree.name,
-        pinned=None,
+        pinned_version=None,
         checkout=tree,
         settings=(Setting(name="COMPOSE_FILE", value=files),),
     )
@@ -95,7 +95,7 @@ def _is_kept(line: str) -> bool:
 def _copy(source: Path, target: Path, tip: str) -> None:
     """A repository with all commits and tags of another, its one branch ``main`` at ``tip``."""
     repo = git.clone(source, target)
-    with git.told(f"{tip[:12]} cannot be checked out in {target}"):
+    with git.errors_as(f"{tip[:12]} cannot be checked out in {target}"):
         repo.git.checkout("--quiet", "--force", "-B", "main", tip)
         repo.git.fetch("--quiet", "--tags", str(source))
 
@@ -112,7 +112,7 @@ def _repoint(repository: Path, tag: str, base: str) -> str:
     repo = git.open_at(repository)
     dates = {"GIT_AUTHOR_DATE": _DATE, "GIT_COMMITTER_DATE": _DATE}
     failure = f"the tag {tag} cannot be re-pointed in {repository}"
-    with git.told(failure), repo.git.custom_environment(**dates):
+    with git.errors_as(failure), repo.git.custom_environment(**dates):
         message = f"{tag} is re-pointed"
         commit = repo.git.commit_tree("-p", base, "-m", message, f"{base}^{{tree}}")
         repo.git.tag("--force", "--annotate", "--message", tag, tag, commit)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stamplab.lab.faults import memory_pressure
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Pulse, Ramp, Squeeze
 from stamplab.lab.faults.operator import Act, SetLimit
-from stamplab.lab.support.time_scale import stretched
+from stamplab.lab.support.time_scale import scale_durations
 from stamplab.lab.workload.shape import MemoryShape
 from tests.builders import MIB
 
@@ -151,7 +151,7 @@ def test_a_ramps_steps_are_even_in_bytes_and_in_time(
 @pytest.mark.parametrize("plan", [Pulse(after_s=2.0, for_s=3.0), Ramp(after_s=2.0, over_s=4.0)])
 def test_a_plan_on_a_slower_machine_is_the_same_and_later(plan: Pulse | Ramp) -> None:
     shape = MemoryShape(steady_bytes=100, peak_bytes=300, boot_s=1)
-    usual, slow = limits(plan.acts(150, shape)), limits(stretched(plan, 10).acts(150, shape))
+    usual, slow = limits(plan.acts(150, shape)), limits(scale_durations(plan, 10).acts(150, shape))
     assert [limit for _, limit in slow] == [limit for _, limit in usual]
     assert [at_s for at_s, _ in slow] == pytest.approx([at_s * 10 for at_s, _ in usual])
 

@@ -14,10 +14,11 @@ import pytest
 from stamplab.claims.stamping import C2, claim, play_all
 from stamplab.cli.run import by_hand
 from stamplab.harness.verdict import Verdict
-from stamplab.lab.abra.driver import Program, stand_in
+from stamplab.lab.abra.driver import AbraProgram, stand_in_program
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.model.history import CommandRan
-from stamplab.lab.recipe import git, upstream
+from stamplab.lab.recipe import git
+from stamplab.lab.recipe.repository import build_repository
 from stamplab.runner.stamping.play import StampRun
 from stamplab.runner.stamping.repositories import make_ground
 from stamplab.runner.stamping.verdict import Stamped, judge_stamping, tell
@@ -36,14 +37,14 @@ from tests import PYTHON_PATH
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     folder = tmp_path_factory.mktemp("ground")
-    upstream.build(asking_for_a_secret(RECIPE), folder / "recipe")
+    build_repository(asking_for_a_secret(RECIPE), folder / "recipe")
     return make_ground("discourse", folder / "recipe", BASE_TAG, "main", folder)
 
 
 @pytest.fixture(scope="module")
 def stamped(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Stamped]:
     folder = tmp_path_factory.mktemp("st")
-    return {one.name: one for one in play_all(C2, ground, stand_in(), folder)}
+    return {one.name: one for one in play_all(C2, ground, stand_in_program(), folder)}
 
 
 @pytest.mark.parametrize("name", [one.name for one in VARIANTS])
@@ -86,7 +87,7 @@ def test_the_claim_holds_and_says_whose_abra_it_was(stamped: Mapping[str, Stampe
 def test_what_is_printed_can_be_pasted(
     stamped: Mapping[str, Stamped], ground: Ground, tmp_path: Path, name: str
 ) -> None:
-    script = by_hand(EXPERIMENTS[name], ground, stand_in())
+    script = by_hand(EXPERIMENTS[name], ground, stand_in_program())
     ours = f'abra() {{ "{sys.executable}" -P -m stamplab abra "$@"; }}'
     lines = [ours if line.startswith("abra()") else line for line in script.splitlines()]
     done = subprocess.run(
@@ -157,7 +158,7 @@ def test_a_run_without_a_stamp_is_unknown(ground: Ground, changes: dict[str, obj
 def test_an_experiment_that_cannot_be_played_is_unknown_and_says_why(
     ground: Ground, tmp_path: Path
 ) -> None:
-    broken = Program(argv=("/nonexistent/abra",), whose="no abra", is_real=False)
+    broken = AbraProgram(argv=("/nonexistent/abra",), whose="no abra", is_real=False)
     (found,) = play_all((COPY,), ground, broken, tmp_path)
     assert found.verdict is Verdict.UNKNOWN
     assert found.wrong == "no abra cannot be run: No such file or directory"

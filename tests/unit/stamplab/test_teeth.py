@@ -11,10 +11,9 @@ from stamplab.claims.negative_controls import ORDERS, Tooth, bite, claim, teeth
 from stamplab.harness.ci import hc1
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError
-from stamplab.lab.faults.stamp import Planted, stamp_of
+from stamplab.lab.faults.stamp import WrongStamp, stamp_of
 from stamplab.lab.model.history import Finding, Note, Observation, OomKill, ServiceSeen, StageEnd
-from stamplab.lab.recipe import upstream
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse import plays
@@ -43,7 +42,7 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Repositories:
 
 
 def test_all_that_was_asked_for_is_there() -> None:
-    assert [TEETH[name].scenario.planted for name in PLANTED] == list(Planted)
+    assert [TEETH[name].scenario.planted for name in PLANTED] == list(WrongStamp)
     broken = [TEETH[name].scenario for name in BROKEN]
     asked = [(one.faults[HEAD_IMAGE], one.policy.order) for one in broken]
     assert asked == [
@@ -77,24 +76,26 @@ def test_a_planted_stamp_converges_and_is_failed_by_hc1(
     assert any("the stamp is planted" in text for text in said)
 
 
-@pytest.mark.parametrize("kind", Planted)
+@pytest.mark.parametrize("kind", WrongStamp)
 def test_every_planted_stamp_is_wrong_in_its_own_way(
-    repositories: Repositories, kind: Planted
+    repositories: Repositories, kind: WrongStamp
 ) -> None:
     head, base = repositories.head, TEETH[PLANTED[0]].scenario.base
-    stamps = {each: stamp_of(each, repositories.mirror, head=head, base=base) for each in Planted}
+    stamps = {
+        each: stamp_of(each, repositories.mirror, head=head, base=base) for each in WrongStamp
+    }
     assert hc1.check(stamps[kind], head, is_dirty=True) is not None
     assert list(stamps.values()).count(stamps[kind]) == 1
     assert stamps[kind] != f"{head[:8]}+U"
 
 
 def test_a_recipe_with_no_release_besides_the_base_has_no_tags_stamp(tmp_path: Path) -> None:
-    (sha,) = upstream.build(
-        RecipeHistory(name="x", commits=(Commit(message="x", files={"x": ""}, tag="1.0.0"),)),
+    (sha,) = build_repository(
+        RecipeHistory(name="x", commits=(RecipeCommit(message="x", files={"x": ""}, tag="1.0.0"),)),
         tmp_path,
     )
     with pytest.raises(LabError, match=r"has no release besides 1\.0\.0: no tag's stamp can be"):
-        stamp_of(Planted.A_TAG, tmp_path, head=sha, base="1.0.0")
+        stamp_of(WrongStamp.A_TAG, tmp_path, head=sha, base="1.0.0")
 
 
 @pytest.mark.parametrize("name", ["crashes-start-first", "absent-stop-first"])

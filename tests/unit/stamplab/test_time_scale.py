@@ -20,7 +20,7 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.live.engine import DockerEngine
 from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.recipe.compose import Compose, ComposeService
-from stamplab.lab.recipe.workload_overlay import StandIn
+from stamplab.lab.recipe.workload_overlay import WorkloadOverlay
 from stamplab.runner import worlds
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
@@ -102,7 +102,7 @@ def test_by_one_every_play_is_as_it_was(*, fast: bool) -> None:
 
 def overlay(time_scale: float) -> dict[str, dict[str, Any]]:
     scenario = plays.honest(plays.Settings(time_scale=time_scale))
-    standin = StandIn(heavy="app", memory=scenario.memory, timing=scenario.timing)
+    standin = WorkloadOverlay(heavy="app", memory=scenario.memory, timing=scenario.timing)
     services: dict[str, dict[str, Any]] = yaml.safe_load(
         standin.overlay(
             Compose(

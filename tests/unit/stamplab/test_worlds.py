@@ -48,7 +48,7 @@ class Machine:
         self._lacks = {"live": live, "virtual": virtual}
         monkeypatch.setattr(worlds, "prepare", self._prepare)
         monkeypatch.setattr(worlds, "virtual", self._virtual)
-        monkeypatch.setattr(worlds, "as_root", lambda: "sudo stamplab the same")
+        monkeypatch.setattr(worlds, "sudo_command_line", lambda: "sudo stamplab the same")
 
     def _look(self, world: str) -> None:
         self.looked.append(world)

@@ -37,7 +37,7 @@ from stamplab.lab.model.history import (
     ServiceSeen,
     TasksSeen,
 )
-from stamplab.lab.recipe.resolver import ComposeRefused, Resolved, SwarmObject
+from stamplab.lab.recipe.resolver import ComposeRefused, ResolvedStack, SwarmObject
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.virtual.conditions import Commits, Conditions, Looks, Moments, Node, Sight
 from stamplab.lab.virtual.journal import Clock, Remembered
@@ -55,9 +55,9 @@ CREATED = commit(0, services=(service(),))
 TOUCHED = commit(0, task("t1"))
 
 
-def resolved(*services: msgspec.Raw, networks: Sequence[str] = ()) -> Resolved:
+def resolved(*services: msgspec.Raw, networks: Sequence[str] = ()) -> ResolvedStack:
     objects = tuple(SwarmObject(id=f"id-{n}", name=n, external=False) for n in networks)
-    return Resolved(
+    return ResolvedStack(
         services=services, networks=objects, secrets=(), configs=(), warnings=(), reads=()
     )
 
@@ -81,7 +81,7 @@ class Stage:
         sim: FakeSim | None = None,
         conditions: Conditions | None = None,
         trust: frozenset[Grant] = frozenset(),
-        answer: Resolved | ComposeRefused | None = None,
+        answer: ResolvedStack | ComposeRefused | None = None,
     ) -> None:
         self.sim = sim or FakeSim()
         self.answer = answer or resolved(SPEC)
@@ -100,7 +100,7 @@ class Stage:
             self.watcher,
         )
 
-    def _resolve(self, stack: Stack) -> Resolved:
+    def _resolve(self, stack: Stack) -> ResolvedStack:
         self.asked.append(stack)
         if isinstance(self.answer, ComposeRefused):
             raise self.answer
@@ -316,7 +316,7 @@ def test_what_is_called_off_does_not_happen() -> None:
     stage = Stage(with_service())
     stage.world.schedule(NAME, [Act(after_s=1, what=Redeploy()), Act(after_s=3, what=Redeploy())])
     stage.until(2)
-    stage.world.call_off()
+    stage.world.cancel_scheduled()
     stage.until(10)
     assert [at_s for at_s, _, _ in acted(stage)] == [1]
 

@@ -33,7 +33,7 @@ from stamplab.search.laws import LAWS
 from stamplab.search.parallel import Quarry, Quest
 from stamplab.search.schedule import Kept, keep, read_kept
 from stamplab.search.search import Found
-from tests.unit.lab.test_answering import has_ended
+from tests.unit.lab.support.test_jsonl_process import has_ended
 from tests.unit.stamplab.search import workers
 from tests.unit.stamplab.search.trials import but
 

@@ -10,7 +10,7 @@ import pytest
 from stamplab.lab.faults import operator
 from stamplab.lab.faults.memory_pressure import Ample, Pulse, Squeeze
 from stamplab.lab.faults.operator import Redeploy, RollBack
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.model.history import Finding, RecorderLost, StageEnd
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.search.explorable import REFERENCE
@@ -39,7 +39,7 @@ from tests.unit.stamplab.search.trials import (
 ROLLED_BACK = "head spec applied then swarm-rolled-back"
 LATE = "not converged by the deadline: the update state is still updating"
 WRONG_STAMP = "chaos commit '1', not the intended PR-head '2' (HC1)"
-PLANTED = but(REFERENCE, planted=Planted.STALE)
+PLANTED = but(REFERENCE, planted=WrongStamp.STALE)
 BOTTOM = service(BASE, None, "rollback_completed")
 
 
@@ -122,8 +122,8 @@ def test_nor_when_a_head_that_is_broken_will_crash() -> None:
     assert "no-false-green" in broken(trial(converged().at(ENDS_S - 0.1, gone), schedule=doomed))
 
 
-@pytest.mark.parametrize("planted", list(Planted))
-def test_to_pass_a_wrong_stamp_is_a_false_green(planted: Planted) -> None:
+@pytest.mark.parametrize("planted", list(WrongStamp))
+def test_to_pass_a_wrong_stamp_is_a_false_green(planted: WrongStamp) -> None:
     made = trial(converged(), "pass", schedule=but(REFERENCE, planted=planted))
     assert broken(made) == {"no-false-green": f"the stamp was {planted}, and the upgrade passed"}
 
@@ -421,7 +421,7 @@ def test_as_many_have_to_fit_as_boot_at_once(replicas: int, parallelism: int, at
         REFERENCE,
         but(STOP_FIRST, pressure=Pulse(after_s=1, for_s=1)),
         but(STOP_FIRST, fault=Fault.CRASHES),
-        but(STOP_FIRST, planted=Planted.STALE),
+        but(STOP_FIRST, planted=WrongStamp.STALE),
         but(STOP_FIRST, meddling=(Meddling(after_s=1, what=Redeploy()),)),
         but(STOP_FIRST, refused=True),
         but(STOP_FIRST, blind_after_s=1.0),

@@ -19,7 +19,7 @@ from stamplab.lab.faults.operator import (
     RollBack,
     Scale,
 )
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
 from stamplab.lab.virtual.conditions import Conditions, Looks
 from stamplab.scenarios.discourse.plays import DISCOURSE
@@ -39,7 +39,7 @@ FULL = but(
         Meddling(after_s=2.5, what=Redeploy()),
     ),
     fault=Fault.CRASHES,
-    planted=Planted.STALE,
+    planted=WrongStamp.STALE,
     hc1_pause_s=12.5,
     conditions=Conditions(seed=7, sight=Looks(every_s=0.5, phase_s=0.1)),
 )
@@ -53,7 +53,7 @@ OTHERWISE: dict[str, object] = {
     "change": Change.LABELS,
     "head_replicas": 0,
     "fault": Fault.ABSENT,
-    "planted": Planted.TRUNCATED,
+    "planted": WrongStamp.TRUNCATED,
     "missaid": True,
     "refused": True,
     "blind_after_s": 0.0,

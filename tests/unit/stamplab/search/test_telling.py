@@ -7,7 +7,7 @@ import pytest
 from stamplab.harness.ci.policy import Policy
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Pulse, Ramp, Squeeze
 from stamplab.lab.faults.operator import RollBack, Scale
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.model.history import EngineEvent, Finding, MemorySample, Note, Observation
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.search.explorable import REFERENCE
@@ -61,7 +61,7 @@ def test_what_is_not_is_said() -> None:
         policy=policy,
         pressure=Squeeze(short_by=0.9),
         fault=Fault.CRASHES,
-        planted=Planted.STALE,
+        planted=WrongStamp.STALE,
         meddling=meddling,
     )
     assert describe(schedule) == (

@@ -15,7 +15,7 @@ from stamplab.lab.faults.operator import (
     RollBack,
     Scale,
 )
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.model.history import LimitSet, OperatorActed, StageBegan
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.lab.virtual.conditions import Commits, Looks, Moments, Sight
@@ -44,10 +44,10 @@ ENDS: list[tuple[Schedule, str, str]] = [
     (STOP_FIRST, "pass", "converged"),
     (but(REFERENCE, fault=Fault.CRASHES), "fail", "rolled back"),
     (but(REFERENCE, fault=Fault.ABSENT), "fail", "rolled back"),
-    (but(REFERENCE, planted=Planted.STALE), "fail", "converged"),
+    (but(REFERENCE, planted=WrongStamp.STALE), "fail", "converged"),
     (but(REFERENCE, change=Change.LABELS), "pass", "converged"),
     (but(INCIDENT, pressure=Pulse(after_s=0, for_s=60)), "fail", "rolled back"),
-    (but(REFERENCE, planted=Planted.STALE, missaid=True), "fail", "broken otherwise"),
+    (but(REFERENCE, planted=WrongStamp.STALE, missaid=True), "fail", "broken otherwise"),
     (but(REFERENCE, head_replicas=0), "pass", "converged"),
     (but(REFERENCE, refused=True), "fail", "broken otherwise"),
     (but(REFERENCE, blind_after_s=1.0), "unknown", "broken otherwise"),
@@ -172,5 +172,5 @@ def test_the_pressure_is_in_its_history(ground: Ground, pressure: Pressure, limi
 
 def test_nothing_of_one_trial_is_left_in_the_next(ground: Ground) -> None:
     first = ground.play(REFERENCE, guard=True)
-    ground.play(but(INCIDENT, planted=Planted.STALE, fault=Fault.CRASHES), guard=False)
+    ground.play(but(INCIDENT, planted=WrongStamp.STALE, fault=Fault.CRASHES), guard=False)
     assert ground.play(REFERENCE, guard=True).as_jsonl() == first.as_jsonl()

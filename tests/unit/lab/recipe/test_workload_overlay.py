@@ -11,13 +11,13 @@ import yaml
 
 from stamplab.lab.recipe import workload_overlay
 from stamplab.lab.recipe.compose import Compose, ComposeService, Healthcheck
-from stamplab.lab.recipe.source import acquire, read_at
-from stamplab.lab.recipe.upstream import RecipeHistory
-from stamplab.lab.recipe.workload_overlay import StandIn, Timing, image_in_place_of
+from stamplab.lab.recipe.repository import RecipeHistory
+from stamplab.lab.recipe.source import acquire, read_at_commit
+from stamplab.lab.recipe.workload_overlay import Timing, WorkloadOverlay, workload_image
 from stamplab.lab.workload.shape import MemoryShape
 from tests import recipes
 
-STANDIN = StandIn(
+STANDIN = WorkloadOverlay(
     heavy="app",
     memory=MemoryShape(steady_bytes=100 << 20, peak_bytes=300 << 20, boot_s=1.0),
     timing=Timing(),
@@ -31,7 +31,7 @@ def read(tmp_path: Path) -> Read:
         clone = recipes.bare_clone(history, tmp_path)
         (tmp_path / "scratch").mkdir()
         acquired = acquire(clone.source(), tmp_path / "scratch")
-        return read_at(acquired, acquired.head, tmp_path / "tree").compose
+        return read_at_commit(acquired, acquired.head, tmp_path / "tree").compose
 
     return read_head
 
@@ -76,10 +76,10 @@ def test_a_program_that_is_a_config_is_the_stand_ins(read: Read) -> None:
         }
     }
     assert (
-        "{{" not in workload_overlay.PROGRAM
+        "{{" not in workload_overlay.CONFIG_SCRIPT
     )  # it is read as a template where the recipe has it so
     assert "configs" not in overlay(read_wiki := Compose(services={"app": ComposeService()}))
-    assert workload_overlay.programs(read_wiki) == {}
+    assert workload_overlay.script_configs(read_wiki) == {}
 
 
 def test_a_service_with_ports_for_all_nodes_keeps_its_virtual_ip(read: Read) -> None:
@@ -120,4 +120,4 @@ def test_health_is_waited_for_as_long_as_the_recipe_would(own: Healthcheck, retr
     ],
 )
 def test_an_image_by_another_name_is_another_image(image: str, name: str) -> None:
-    assert image_in_place_of(image) == name
+    assert workload_image(image) == name

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stamplab.lab.recipe.commands import commands_of, without_folders
-from stamplab.lab.recipe.compose import ComposeService, Healthcheck, parse
+from stamplab.lab.recipe.commands import commands_of, drop_parent_folders
+from stamplab.lab.recipe.compose import ComposeService, Healthcheck, parse_compose
 
 
 def called(*test: str, working_dir: str = "/") -> frozenset[str]:
@@ -55,7 +55,7 @@ def test_a_relative_path_begins_in_the_working_folder() -> None:
 
 
 def test_what_has_to_be_a_folder_is_no_program() -> None:
-    assert without_folders({"/app", "/app/run", "/apple"}) == {"/app/run", "/apple"}
+    assert drop_parent_folders({"/app", "/app/run", "/apple"}) == {"/app/run", "/apple"}
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_what_has_to_be_a_folder_is_no_program() -> None:
 )
 def test_an_entrypoints_first_word_is_a_program(entrypoint: str, path: str) -> None:
     text = f"services: {{app: {{working_dir: /srv, entrypoint: {entrypoint}}}}}\n"
-    assert commands_of(parse({"f": text}, {}).services["app"]) == {path}
+    assert commands_of(parse_compose({"f": text}, {}).services["app"]) == {path}
 
 
 def test_an_entrypoint_with_an_open_quote_is_the_clients_to_refuse() -> None:
     text = 'services: {app: {entrypoint: "\'open"}}\n'
-    assert commands_of(parse({"f": text}, {}).services["app"]) == frozenset()
+    assert commands_of(parse_compose({"f": text}, {}).services["app"]) == frozenset()
 
 
 def test_each_files_entrypoint_may_be_the_first() -> None:
@@ -84,4 +84,4 @@ def test_each_files_entrypoint_may_be_the_first() -> None:
         "compose.yml": 'services: {app: {entrypoint: ["/a", x]}}\n',
         "compose.b.yml": "services: {app: {entrypoint: /b y}}\n",
     }
-    assert commands_of(parse(texts, {}).services["app"]) == {"/a", "/b"}
+    assert commands_of(parse_compose(texts, {}).services["app"]) == {"/a", "/b"}

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stamplab.lab.recipe.env_file import exported, parse_env, parse_settings, with_value, written
+from stamplab.lab.recipe.env_file import (
+    env_line,
+    exported_variables,
+    parse_env,
+    parse_settings,
+    with_value,
+)
 
 printable = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]))
 
@@ -56,12 +62,12 @@ def test_a_comment_tells_abra_how_a_secret_is_made() -> None:
 
 @given(st.from_regex(r"[A-Z_][A-Z0-9_]*", fullmatch=True), printable)
 def test_what_is_written_is_read(name: str, value: str) -> None:
-    assert parse_env(written(name, value)) == {name: value}
+    assert parse_env(env_line(name, value)) == {name: value}
 
 
 @given(st.lists(st.tuples(st.sampled_from("ABC"), printable), max_size=4), printable)
 def test_changing_one_setting_leaves_all_others(lines: list[tuple[str, str]], value: str) -> None:
-    text = "".join(f"{written(name, old)}\n" for name, old in lines)
+    text = "".join(f"{env_line(name, old)}\n" for name, old in lines)
     expected = {**parse_env(text), "B": value}
     assert parse_env(with_value(text, "B", value)) == expected
 
@@ -74,4 +80,4 @@ def test_a_changed_setting_keeps_its_place_and_its_comment() -> None:
 
 def test_an_abra_sh_is_read_and_not_run() -> None:
     script = "set -eu\nexport A_VERSION=v1\nB=2\n  export C_VERSION='v3' # new\nexport D=$(date)\n"
-    assert exported(script) == {"A_VERSION": "v1", "C_VERSION": "v3"}
+    assert exported_variables(script) == {"A_VERSION": "v1", "C_VERSION": "v3"}

@@ -1,4 +1,4 @@
-"""Stretching: all durations of a value, and nothing else."""
+"""Scaling: all durations of a value, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from stamplab.lab.errors import UsageError
-from stamplab.lab.support.time_scale import stretched
+from stamplab.lab.support.time_scale import scale_durations
 
 
 class Inner(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,8 +27,8 @@ class Outer(msgspec.Struct, frozen=True, kw_only=True):
     steps_s: tuple[float, ...] = (0.1, 0.2)
 
 
-def test_every_duration_is_stretched_however_deep_and_nothing_else() -> None:
-    assert stretched(Outer(), 10) == Outer(
+def test_every_duration_is_scaled_however_deep_and_nothing_else() -> None:
+    assert scale_durations(Outer(), 10) == Outer(
         whole_s=20,
         inner=Inner(pause_s=15.0),
         several=(Inner(pause_s=0.0), Inner(pause_s=600.0)),
@@ -37,10 +37,10 @@ def test_every_duration_is_stretched_however_deep_and_nothing_else() -> None:
 
 
 def test_by_one_nothing_changes() -> None:
-    assert stretched(Outer(), 1) == Outer()
+    assert scale_durations(Outer(), 1) == Outer()
 
 
 @pytest.mark.parametrize("factor", [0.5, 0, -1, math.nan, math.inf])
 def test_a_factor_that_would_hurry_or_is_none_is_refused(factor: float) -> None:
     with pytest.raises(UsageError, match="by a factor of 1 or more, not by"):
-        stretched(Outer(), factor)
+        scale_durations(Outer(), factor)

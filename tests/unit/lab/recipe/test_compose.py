@@ -8,9 +8,9 @@ import pytest
 
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.recipe import compose
-from stamplab.lab.recipe.compose import parse
-from stamplab.lab.recipe.durations import seconds_of
-from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.recipe.compose import parse_compose
+from stamplab.lab.recipe.durations import parse_seconds
+from stamplab.lab.recipe.repository import RecipeHistory
 from tests import recipes
 
 
@@ -22,7 +22,7 @@ def files_of(history: RecipeHistory) -> dict[str, str]:
 
 
 def test_the_later_file_wins_in_mappings_and_adds_to_lists() -> None:
-    read = parse(
+    read = parse_compose(
         {
             "compose.yml": "services: {app: {image: a, ports: [{mode: host}], "
             "deploy: {update_config: {order: start-first, monitor: 5s}}}}\n",
@@ -38,7 +38,7 @@ def test_the_later_file_wins_in_mappings_and_adds_to_lists() -> None:
 
 
 def test_variables_are_put_in_as_the_client_would() -> None:
-    read = parse(files_of(recipes.N8N), {"TAG": "9"})
+    read = parse_compose(files_of(recipes.N8N), {"TAG": "9"})
     assert read.services["app"].image == "n8nio/n8n:9"
     assert read.version == "3.8"
     assert read.external_networks == ("proxy",)
@@ -47,7 +47,7 @@ def test_variables_are_put_in_as_the_client_would() -> None:
 
 
 def test_anchors_merge_keys_and_extensions_are_resolved() -> None:
-    app = parse(files_of(recipes.WIKI), {}).services["app"]
+    app = parse_compose(files_of(recipes.WIKI), {}).services["app"]
     assert app.update_config == {
         "failure_action": "rollback",
         "order": "stop-first",
@@ -57,10 +57,10 @@ def test_anchors_merge_keys_and_extensions_are_resolved() -> None:
 
 
 def test_configs_and_mounts_are_found_in_both_syntaxes() -> None:
-    app = parse(files_of(recipes.TRAEFIK), {}).services["app"]
+    app = parse_compose(files_of(recipes.TRAEFIK), {}).services["app"]
     assert app.config_targets["entrypoint"] == "/custom-entrypoint.sh"
     assert app.bind_sources == ("/var/run/docker.sock",)
-    wiki = parse(files_of(recipes.WIKI), {}).services["app"]
+    wiki = parse_compose(files_of(recipes.WIKI), {}).services["app"]
     assert wiki.config_targets == {"settings": "/settings"}
 
 
@@ -78,12 +78,12 @@ def test_configs_and_mounts_are_found_in_both_syntaxes() -> None:
 )
 def test_paths_of_the_host_are_absolute(mount: str, sources: tuple[str, ...]) -> None:
     quoted = mount if mount.startswith("{") else f"'{mount}'"
-    read = parse({"f": f"services: {{app: {{volumes: [{quoted}]}}}}\n"}, {})
+    read = parse_compose({"f": f"services: {{app: {{volumes: [{quoted}]}}}}\n"}, {})
     assert read.services["app"].bind_sources == sources
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("services: [", "is no compose file that can be read"),
         ("[]", "it is no mapping"),
@@ -95,9 +95,9 @@ def test_paths_of_the_host_are_absolute(mount: str, sources: tuple[str, ...]) ->
         ("a: " + 2000 * "[", "is no compose file that can be read"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_a_sentence(text: str, said: str) -> None:
-    with pytest.raises(LabError, match=said) as caught:
-        parse({"compose.yml": text}, {})
+def test_what_cannot_be_read_is_said_in_a_sentence(text: str, message: str) -> None:
+    with pytest.raises(LabError, match=message) as caught:
+        parse_compose({"compose.yml": text}, {})
     assert "compose.yml" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_read_is_said_in_a_sentence(text: str, said: str) -> None
 @pytest.mark.parametrize("odd", ["deploy: 7", "healthcheck: [x]", "ports: {a: b}", "configs: x"])
 def test_a_part_of_another_kind_is_nothing(odd: str) -> None:
     """Whether it may be so is the client's to say, and the judge of trust's."""
-    read = parse({"f": f"services: {{app: {{{odd}, image: x}}}}\n"}, {})
+    read = parse_compose({"f": f"services: {{app: {{{odd}, image: x}}}}\n"}, {})
     assert read.services["app"] == compose.ComposeService(image="x")
 
 
@@ -128,5 +128,5 @@ def test_an_overlay_has_the_recipes_version_or_none() -> None:
     [("5s", 5), ("1m30s", 90), ("1.5h", 5400), ("300ms", 0.3), ("x", 7), ("5", 7), ("", 7)],
 )
 def test_durations(text: str, seconds: float) -> None:
-    assert seconds_of(text, 7) == pytest.approx(seconds)
-    assert seconds_of(None, 7) == 7
+    assert parse_seconds(text, 7) == pytest.approx(seconds)
+    assert parse_seconds(None, 7) == 7

@@ -12,10 +12,10 @@ import yaml
 from git import Repo
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.compose import Compose, ComposeService
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
-from stamplab.lab.recipe.workload_overlay import StandIn, Timing
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
+from stamplab.lab.recipe.workload_overlay import Timing, WorkloadOverlay
 from stamplab.lab.workload.shape import MemoryShape
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
 
@@ -25,7 +25,7 @@ BASE, HEAD = "1e6dc4e54ace", "f5dbee3b86d1"
 
 @pytest.fixture
 def origin(tmp_path: Path) -> Path:
-    upstream.build(RECIPE, tmp_path / "upstream")
+    build_repository(RECIPE, tmp_path / "upstream")
     return tmp_path / "upstream"
 
 
@@ -37,8 +37,8 @@ def tree(origin: Path, tmp_path: Path) -> Path:
 
 
 def test_the_same_recipe_gives_the_same_commits(tmp_path: Path) -> None:
-    first = upstream.build(RECIPE, tmp_path / "one")
-    assert upstream.build(RECIPE, tmp_path / "two") == first
+    first = build_repository(RECIPE, tmp_path / "one")
+    assert build_repository(RECIPE, tmp_path / "two") == first
     assert first[1].startswith(BASE)
     assert first[-1].startswith(HEAD)
 
@@ -57,7 +57,7 @@ def test_the_users_git_is_neither_asked_nor_changed(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Somebody Else")
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2001-01-01T00:00:00Z")
-    shas = upstream.build(RECIPE, tmp_path / "upstream")
+    shas = build_repository(RECIPE, tmp_path / "upstream")
     assert shas[-1].startswith(HEAD)
     assert [path.name for path in home.iterdir()] == [".gitconfig"]
 
@@ -82,7 +82,7 @@ def test_a_fetched_recipe_has_the_upstreams_tags_and_is_at_its_ref(
 
 
 def test_a_checkout_leaves_nothing_of_what_was_copied_in(tree: Path) -> None:
-    checkout.copy_in(tree, {"compose.ccci.yml": "x: 1\n", "compose.yml": "changed\n"})
+    checkout.write_uncommitted(tree, {"compose.ccci.yml": "x: 1\n", "compose.yml": "changed\n"})
     assert Repo(tree).is_dirty(untracked_files=True)
     assert checkout.check_out(tree, BASE_TAG).startswith(BASE)
     assert not Repo(tree).is_dirty(untracked_files=True)
@@ -114,9 +114,9 @@ def test_the_policy_is_the_committed_one(tree: Path) -> None:
 
 def recipe_of(compose: str, folder: Path) -> Path:
     history = RecipeHistory(
-        name="x", commits=(Commit(message="x", files={"compose.yml": compose}),)
+        name="x", commits=(RecipeCommit(message="x", files={"compose.yml": compose}),)
     )
-    upstream.build(history, folder)
+    build_repository(history, folder)
     return folder
 
 
@@ -138,7 +138,7 @@ services:
 
 
 @pytest.mark.parametrize(
-    ("compose", "said"),
+    ("compose", "message"),
     [
         ("services: [", "is no compose file that can be read"),
         ("services: 7\n", "is no compose file that can be read"),
@@ -146,9 +146,9 @@ services:
     ],
 )
 def test_a_broken_compose_file_is_said_in_a_sentence(
-    tmp_path: Path, compose: str, said: str
+    tmp_path: Path, compose: str, message: str
 ) -> None:
-    with pytest.raises(LabError, match=said):
+    with pytest.raises(LabError, match=message):
         checkout.read_policy(recipe_of(compose, tmp_path / "x"), "app")
 
 
@@ -170,7 +170,7 @@ COMPOSE = Compose(
 
 
 def overlay(timing: Timing) -> dict[str, dict[str, object]]:
-    standin = StandIn(heavy="app", memory=MEMORY, timing=timing)
+    standin = WorkloadOverlay(heavy="app", memory=MEMORY, timing=timing)
     services: dict[str, dict[str, object]] = yaml.safe_load(standin.overlay(COMPOSE))["services"]
     return services
 
@@ -200,7 +200,7 @@ def test_the_stand_in_answers_with_the_version_that_it_stands_for() -> None:
     ],
 )
 def test_the_version_is_the_images_tag(image: str, version: str) -> None:
-    standin = StandIn(heavy="app", memory=MEMORY, timing=Timing())
+    standin = WorkloadOverlay(heavy="app", memory=MEMORY, timing=Timing())
     text = standin.overlay(Compose(services={"app": ComposeService(image=image)}))
     assert f"STAMPLOAD_VERSION: {version!r}" in text.replace('"', "'") or (
         f"STAMPLOAD_VERSION: {version}" in text

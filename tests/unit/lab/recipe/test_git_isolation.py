@@ -11,7 +11,8 @@ import pytest
 
 from stamplab.lab.abra.stamp import chaos_version
 from stamplab.lab.errors import LabError
-from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.repository import build_repository
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
 
 SHAS = (
@@ -107,23 +108,23 @@ def test_nothing_that_a_user_set_changes_a_recipe_or_its_stamp(
     (tmp_path / "poison").mkdir()
     poison_with(monkeypatch, poison(tmp_path / "poison"))
     origin, tree = tmp_path / "upstream", tmp_path / "tree"
-    assert upstream.build(RECIPE, origin) == SHAS
+    assert build_repository(RECIPE, origin) == SHAS
     checkout.fetch(origin, origin, tree, BASE_TAG)
     assert chaos_version(tree) == SHAS[1][:8]
     assert b"\r" not in (tree / "compose.yml").read_bytes()
-    checkout.copy_in(tree, {"compose.ccci.yml": "services: {}\n"})
+    checkout.write_uncommitted(tree, {"compose.ccci.yml": "services: {}\n"})
     assert chaos_version(tree) == f"{SHAS[1][:8]}+U"
     assert checkout.check_out(tree, "main") == SHAS[-1]
     assert not (tree / "compose.ccci.yml").exists()
 
 
 @pytest.fixture
-def theirs(tmp_path: Path) -> Path:
+def other_repository(tmp_path: Path) -> Path:
     """A repository of the user's, with a file that is not committed."""
-    theirs = tmp_path / "theirs"
-    git.create(theirs)
-    (theirs / "draft").write_text("not committed\n")
-    return theirs
+    other_repository = tmp_path / "other_repository"
+    git.create(other_repository)
+    (other_repository / "draft").write_text("not committed\n")
+    return other_repository
 
 
 def state(repository: Path) -> dict[str, bytes]:
@@ -143,24 +144,27 @@ def state(repository: Path) -> dict[str, bytes]:
     ],
 )
 def test_run_by_a_hook_we_leave_the_repository_of_that_hook_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theirs: Path, exported: tuple[str, ...]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    other_repository: Path,
+    exported: tuple[str, ...],
 ) -> None:
-    before = state(theirs)
+    before = state(other_repository)
     values = {
-        "GIT_DIR": theirs / ".git",
-        "GIT_WORK_TREE": theirs,
-        "GIT_INDEX_FILE": theirs / ".git" / "index",
-        "GIT_OBJECT_DIRECTORY": theirs / ".git" / "objects",
+        "GIT_DIR": other_repository / ".git",
+        "GIT_WORK_TREE": other_repository,
+        "GIT_INDEX_FILE": other_repository / ".git" / "index",
+        "GIT_OBJECT_DIRECTORY": other_repository / ".git" / "objects",
         "GIT_PREFIX": "",
     }
     poison_with(monkeypatch, {name: str(values[name]) for name in exported})
     origin, tree = tmp_path / "upstream", tmp_path / "tree"
-    (sha,) = upstream.build(msgspec.structs.replace(RECIPE, commits=RECIPE.commits[:1]), origin)
+    (sha,) = build_repository(msgspec.structs.replace(RECIPE, commits=RECIPE.commits[:1]), origin)
     assert sha == SHAS[0]
     checkout.fetch(origin, origin, tree, "main")
     assert checkout.check_out(tree, "main") == sha
     assert checkout.read_policy(tree, "app").commit == sha
-    assert state(theirs) == before
+    assert state(other_repository) == before
 
 
 def test_who_made_a_commit_and_when_does_not_depend_on_the_user(
@@ -170,7 +174,7 @@ def test_who_made_a_commit_and_when_does_not_depend_on_the_user(
         monkeypatch.setenv(f"GIT_{role}_NAME", "Somebody Else")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "else@example.org")
         monkeypatch.setenv(f"GIT_{role}_DATE", "2001-01-01T00:00:00Z")
-    upstream.build(RECIPE, tmp_path / "upstream")
+    build_repository(RECIPE, tmp_path / "upstream")
     shown = subprocess.run(
         ["git", "for-each-ref", "--format=%(objecttype) %(taggername) %(taggerdate:unix)"],
         cwd=tmp_path / "upstream",
@@ -187,11 +191,11 @@ def test_a_recipe_is_not_built_over_what_is_there(tmp_path: Path, kind: str) -> 
     if kind == "file":
         place.write_text("something\n")
         with pytest.raises(LabError, match=r"the repository .*place cannot be made"):
-            upstream.build(RECIPE, place)
+            build_repository(RECIPE, place)
     else:
-        upstream.build(RECIPE, place)
+        build_repository(RECIPE, place)
         with pytest.raises(LabError, match="cannot be made"):
-            upstream.build(RECIPE, place)
+            build_repository(RECIPE, place)
 
 
 def test_no_git_at_all_is_said_in_a_sentence(
@@ -217,7 +221,7 @@ def test_a_branch_without_a_commit_has_no_policy_and_no_stamp(tmp_path: Path) ->
 
 @pytest.mark.parametrize("ref", ["--help", "--orphan=x", ""])
 def test_what_looks_like_an_option_is_no_ref(tmp_path: Path, ref: str) -> None:
-    upstream.build(RECIPE, tmp_path / "upstream")
+    build_repository(RECIPE, tmp_path / "upstream")
     with pytest.raises(LabError, match="cannot be checked out"):
         checkout.check_out(tmp_path / "upstream", ref)
 

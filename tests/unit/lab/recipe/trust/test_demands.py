@@ -9,12 +9,14 @@ import pytest
 from stamplab.lab.abra import deploy
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.errors import RecipeRefused
-from stamplab.lab.recipe import checkout, upstream
-from stamplab.lab.recipe.trust import MEANING, Grant, demands_of, require_trusted
+from stamplab.lab.recipe import checkout
+from stamplab.lab.recipe.env_file import with_values
+from stamplab.lab.recipe.repository import build_repository
+from stamplab.lab.recipe.trust import GRANT_MEANINGS, Grant, demands_of, require_trusted
 from stamplab.lab.recipe.workload_overlay import OVERLAY_NAME
 from stamplab.scenarios.discourse.recipe import RECIPE
+from tests.unit.lab.abra.test_deploy import DOMAIN, RecordingWorld
 from tests.unit.lab.judging import demands, in_service, judged, write
-from tests.unit.lab.test_abra import DOMAIN, RecordingWorld
 
 SERVICE = "services.app."
 
@@ -190,7 +192,7 @@ HARMLESS_AT_THE_TOP = [
 ]
 
 
-def asked(folder: Path, compose: str) -> list[tuple[Grant | None, str]]:
+def grants_and_places(folder: Path, compose: str) -> list[tuple[Grant | None, str]]:
     return [(demand.grant, demand.place) for demand in demands(folder, compose)]
 
 
@@ -198,24 +200,24 @@ def asked(folder: Path, compose: str) -> list[tuple[Grant | None, str]]:
 def test_a_service_that_asks_for_more(
     tmp_path: Path, fragment: str, grant: Grant | None, place: str
 ) -> None:
-    assert asked(tmp_path, in_service(fragment)) == [(grant, SERVICE + place)]
+    assert grants_and_places(tmp_path, in_service(fragment)) == [(grant, SERVICE + place)]
 
 
 @pytest.mark.parametrize(("compose", "grant", "place"), AT_THE_TOP)
 def test_a_definition_that_asks_for_more(
     tmp_path: Path, compose: str, grant: Grant | None, place: str
 ) -> None:
-    assert asked(tmp_path, compose) == [(grant, place)]
+    assert grants_and_places(tmp_path, compose) == [(grant, place)]
 
 
 @pytest.mark.parametrize("fragment", HARMLESS)
 def test_an_ordinary_service_asks_for_nothing(tmp_path: Path, fragment: str) -> None:
-    assert asked(tmp_path, in_service(fragment)) == []
+    assert grants_and_places(tmp_path, in_service(fragment)) == []
 
 
 @pytest.mark.parametrize("compose", HARMLESS_AT_THE_TOP)
 def test_an_ordinary_definition_asks_for_nothing(tmp_path: Path, compose: str) -> None:
-    assert asked(tmp_path, compose) == []
+    assert grants_and_places(tmp_path, compose) == []
 
 
 ALL = [
@@ -226,28 +228,28 @@ ALL = [
 
 @pytest.mark.parametrize(("compose", "grant"), ALL)
 def test_only_its_own_grant_allows_it(tmp_path: Path, compose: str, grant: Grant | None) -> None:
-    found = demands(tmp_path, compose)
+    all_demands = demands(tmp_path, compose)
     with pytest.raises(RecipeRefused):
-        require_trusted(found, frozenset())
+        require_trusted(all_demands, frozenset())
     with pytest.raises(RecipeRefused):
-        require_trusted(found, frozenset(one for one in Grant if one is not grant))
+        require_trusted(all_demands, frozenset(other for other in Grant if other is not grant))
     if grant is None:
         with pytest.raises(RecipeRefused, match="nothing would allow that"):
-            require_trusted(found, frozenset(Grant))
+            require_trusted(all_demands, frozenset(Grant))
     else:
-        require_trusted(found, frozenset({grant}))
+        require_trusted(all_demands, frozenset({grant}))
 
 
 def test_every_grant_is_tried_above_and_says_what_it_allows() -> None:
     assert {grant for _, grant in ALL} == {*Grant, None}
-    assert set(MEANING) == set(Grant)
+    assert set(GRANT_MEANINGS) == set(Grant)
 
 
 def test_the_refusal_lists_everything_and_what_would_allow_it(tmp_path: Path) -> None:
     fragment = "volumes: ['/etc:/x']\nprivileged: true\nprovider: {type: x}"
-    found = demands(tmp_path, in_service(fragment))
+    all_demands = demands(tmp_path, in_service(fragment))
     with pytest.raises(RecipeRefused) as refused:
-        require_trusted(found, frozenset())
+        require_trusted(all_demands, frozenset())
     assert str(refused.value) == (
         "the recipe is refused, and nothing was deployed: "
         "compose.yml, services.app.volumes[0] (/etc:/x) mounts a path of the host; "
@@ -260,9 +262,9 @@ def test_the_refusal_lists_everything_and_what_would_allow_it(tmp_path: Path) ->
 
 
 def test_what_is_trusted_is_not_in_the_refusal(tmp_path: Path) -> None:
-    found = demands(tmp_path, in_service("volumes: ['/etc:/x']\nprivileged: true"))
+    all_demands = demands(tmp_path, in_service("volumes: ['/etc:/x']\nprivileged: true"))
     with pytest.raises(RecipeRefused, match=r"--trust privileges would allow that$") as refused:
-        require_trusted(found, frozenset({Grant.HOST_PATHS}))
+        require_trusted(all_demands, frozenset({Grant.HOST_PATHS}))
     assert "/etc" not in str(refused.value)
 
 
@@ -283,13 +285,15 @@ def test_every_file_is_judged_whichever_wins(tmp_path: Path) -> None:
 def test_the_labs_own_recipe_and_overlays_need_no_trust(tmp_path: Path) -> None:
     """As the harness deploys it: the recipe, the stand-in's overlay, and the stamp's labels."""
     origin, folder = tmp_path / "upstream", AbraFolder(tmp_path / "abra")
-    upstream.build(RECIPE, origin)
+    build_repository(RECIPE, origin)
     folder.create()
     tree = folder.recipe("discourse")
     checkout.fetch(origin, origin, tree, "main")
-    checkout.copy_in(tree, {OVERLAY_NAME: in_service("entrypoint: [x]")})
+    checkout.write_uncommitted(tree, {OVERLAY_NAME: in_service("entrypoint: [x]")})
     files = f"compose.yml:{OVERLAY_NAME}"
-    folder.write_env(DOMAIN, {"TYPE": "discourse", "DOMAIN": DOMAIN, "COMPOSE_FILE": files})
+    folder.write_env_text(
+        DOMAIN, with_values("", {"TYPE": "discourse", "DOMAIN": DOMAIN, "COMPOSE_FILE": files})
+    )
     world = RecordingWorld()
     deploy.chaos_deploy(world, folder, DOMAIN)
     (stack,) = world.applied

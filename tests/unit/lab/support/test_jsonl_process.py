@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.support.jsonl_process import AnsweringProgram
+from stamplab.lab.support.jsonl_process import JsonlProcess
 from stamplab.lab.support.processes import ProcessId
 
 ECHO = 'while read -r line; do echo "$$ $line"; done'
@@ -29,7 +29,7 @@ def pid_in(answer: bytes) -> int:
 
 
 def test_one_process_answers_all_questions(tmp_path: Path) -> None:
-    running = AnsweringProgram(program(tmp_path, ECHO))
+    running = JsonlProcess(program(tmp_path, ECHO))
     first, second = running.ask(b"one"), running.ask(b"two")
     assert first.split()[1:] == [b"one"]
     assert second.split()[1:] == [b"two"]
@@ -39,12 +39,12 @@ def test_one_process_answers_all_questions(tmp_path: Path) -> None:
 
 
 def test_it_starts_again_after_its_end(tmp_path: Path) -> None:
-    running = AnsweringProgram(program(tmp_path, ECHO))
+    running = JsonlProcess(program(tmp_path, ECHO))
     first = running.ask(b"one")
     running.end()
     running.end()
-    again = running.ask(b"two")
-    assert pid_in(again) != pid_in(first)
+    second = running.ask(b"two")
+    assert pid_in(second) != pid_in(first)
     running.end()
 
 
@@ -52,8 +52,8 @@ def test_it_gets_no_environment_but_the_one_that_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OURS", "ours")
-    asked = program(tmp_path, 'read -r line; echo "$OURS,$ITS"')
-    running = AnsweringProgram(asked, {"ITS": "its"})
+    answering = program(tmp_path, 'read -r line; echo "$OURS,$ITS"')
+    running = JsonlProcess(answering, {"ITS": "its"})
     assert running.ask(b"") == b",its\n"
     running.end()
 
@@ -70,14 +70,14 @@ def test_it_gets_no_environment_but_the_one_that_is_given(
 def test_a_program_that_ends_is_named_with_its_words(
     tmp_path: Path, lines: str, reason: str
 ) -> None:
-    running = AnsweringProgram(program(tmp_path, lines))
+    running = JsonlProcess(program(tmp_path, lines))
     with pytest.raises(LabError, match=f"answering gave no answer within 60 s: {reason}"):
         running.ask(b"x")
 
 
 def test_after_a_failure_the_next_question_has_a_new_process(tmp_path: Path) -> None:
     mark = tmp_path / "started"
-    running = AnsweringProgram(
+    running = JsonlProcess(
         program(tmp_path, f"[ -e {mark} ] || {{ touch {mark}; exit 1; }}\n{ECHO}")
     )
     with pytest.raises(LabError):
@@ -87,8 +87,8 @@ def test_after_a_failure_the_next_question_has_a_new_process(tmp_path: Path) -> 
 
 
 def test_one_that_is_late_is_ended(tmp_path: Path) -> None:
-    asked = program(tmp_path, f"echo $$ >{tmp_path}/pid; read -r line; exec sleep 600")
-    running = AnsweringProgram(asked, timeout_s=0.5)
+    answering = program(tmp_path, f"echo $$ >{tmp_path}/pid; read -r line; exec sleep 600")
+    running = JsonlProcess(answering, timeout_s=0.5)
     with pytest.raises(LabError, match=r"no answer within 0.5 s: it ended with -9"):
         running.ask(b"x")
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
@@ -96,11 +96,11 @@ def test_one_that_is_late_is_ended(tmp_path: Path) -> None:
 
 def test_what_cannot_be_run_is_said(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="absent cannot be run: No such file"):
-        AnsweringProgram(tmp_path / "absent").ask(b"x")
+        JsonlProcess(tmp_path / "absent").ask(b"x")
 
 
 def test_it_ends_with_the_object(tmp_path: Path) -> None:
-    running = AnsweringProgram(program(tmp_path, ECHO))
+    running = JsonlProcess(program(tmp_path, ECHO))
     pid = pid_in(running.ask(b"x"))
     del running
     assert not psutil.pid_exists(pid)
@@ -110,13 +110,13 @@ def test_it_ends_with_the_object(tmp_path: Path) -> None:
 def test_it_ends_with_us_however_we_end(tmp_path: Path, end: str) -> None:
     script = (
         "import sys; from pathlib import Path\n"
-        "from stamplab.lab.support.jsonl_process import AnsweringProgram\n"
-        "running = AnsweringProgram(Path(sys.argv[1]))\n"
+        "from stamplab.lab.support.jsonl_process import JsonlProcess\n"
+        "running = JsonlProcess(Path(sys.argv[1]))\n"
         "print(running.ask(b'x').split()[0].decode(), flush=True)\n" + end
     )
-    asked = str(program(tmp_path, ECHO))
+    answering = str(program(tmp_path, ECHO))
     done = subprocess.run(
-        [sys.executable, "-c", script, asked], capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, answering], capture_output=True, text=True, check=False
     )
     assert done.returncode == (-9 if end else 0), done.stderr
     assert has_ended(int(done.stdout))

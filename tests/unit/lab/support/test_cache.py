@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.support.cache import cache_folder, only_builder, remove_half_built
+from stamplab.lab.support.cache import cache_folder, exclusive_build, remove_unfinished_builds
 
 
 @pytest.mark.parametrize(
@@ -29,40 +29,40 @@ def test_where_it_is(
 
 
 def test_a_build_has_a_scratch_folder_that_goes_with_it(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), only_builder(tmp_path / "shelf") as scratch:
+    with pytest.raises(ZeroDivisionError), exclusive_build(tmp_path / "shelf") as scratch:
         (scratch / "half").touch()
         raise ZeroDivisionError
     assert list((tmp_path / "shelf").iterdir()) == []
 
 
 def test_what_a_killed_build_left_goes_before_the_next(tmp_path: Path) -> None:
-    with only_builder(tmp_path) as scratch:
+    with exclusive_build(tmp_path) as scratch:
         place = scratch
     place.mkdir()
     (place / "half").touch()
-    with only_builder(tmp_path) as scratch:
+    with exclusive_build(tmp_path) as scratch:
         assert scratch == place
         assert list(scratch.iterdir()) == []
 
 
 def test_what_killed_builds_left_is_removed_on_every_shelf(tmp_path: Path) -> None:
     for shelf in ("go", "workload"):
-        with only_builder(tmp_path / shelf) as scratch:
+        with exclusive_build(tmp_path / shelf) as scratch:
             place = scratch
         place.mkdir()
-    assert remove_half_built(tmp_path)
+    assert remove_unfinished_builds(tmp_path)
     assert [list(shelf.iterdir()) for shelf in tmp_path.iterdir()] == [[], []]
-    assert not remove_half_built(tmp_path)
+    assert not remove_unfinished_builds(tmp_path)
 
 
 def test_a_build_at_work_is_left_alone(tmp_path: Path) -> None:
-    with only_builder(tmp_path / "go") as scratch:
-        assert not remove_half_built(tmp_path)
+    with exclusive_build(tmp_path / "go") as scratch:
+        assert not remove_unfinished_builds(tmp_path)
         assert scratch.exists()
 
 
 def test_no_cache_at_all_holds_nothing(tmp_path: Path) -> None:
-    assert not remove_half_built(tmp_path / "absent")
+    assert not remove_unfinished_builds(tmp_path / "absent")
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
@@ -71,6 +71,6 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         pytest.raises(
             LabError, match=r"file/go cannot be made \(Not a directory\).*STAMPLAB_CACHE"
         ),
-        only_builder(tmp_path / "file" / "go"),
+        exclusive_build(tmp_path / "file" / "go"),
     ):
         pytest.fail("there is a shelf in a file")

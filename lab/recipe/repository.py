@@ -1,6 +1,6 @@
-"""A recipe's history as a value, and the repository built from it.
+"""A recipe's commits as a value, and the git repository built from them.
 
-Same value, same commits, anywhere.
+The same value gives the same SHAs on every machine.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _FIRST_DATE_UNIX_S = 1_780_272_000  # 2026-06-01 00:00:00 UTC
 _BETWEEN_COMMITS_S = 3_600
 
 
-class Commit(msgspec.Struct, frozen=True, kw_only=True):
-    """One commit: the files that it writes, and the tag that it carries, if any."""
+class RecipeCommit(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit: the files it writes (text by path), and its tag."""
 
     message: str
     files: dict[str, str]
@@ -28,10 +28,10 @@ class RecipeHistory(msgspec.Struct, frozen=True, kw_only=True):
     """A recipe's repository as a value."""
 
     name: str
-    commits: tuple[Commit, ...]
+    commits: tuple[RecipeCommit, ...]
 
 
-def build(history: RecipeHistory, path: Path) -> tuple[str, ...]:
+def build_repository(history: RecipeHistory, path: Path) -> tuple[str, ...]:
     """Build the repository at ``path``; return the commits' SHAs, oldest first.
 
     Raises LabError.
@@ -45,7 +45,7 @@ def build(history: RecipeHistory, path: Path) -> tuple[str, ...]:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
         date = f"{_FIRST_DATE_UNIX_S + number * _BETWEEN_COMMITS_S} +0000"
-        with git.told(f"commit {commit.message!r} cannot be made"):
+        with git.errors_as(f"commit {commit.message!r} cannot be made"):
             dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
             with repo.git.custom_environment(**dates):
                 repo.git.add("--all")

@@ -10,9 +10,10 @@ import pytest
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.stamp import chaos_version
 from stamplab.lab.errors import LabError, RecipeRefused, UsageError
-from stamplab.lab.recipe import checkout, git, upstream
-from stamplab.lab.recipe.containment import way_out
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.containment import escape_target
+from stamplab.lab.recipe.env_file import with_values
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 
 OVERLAY = {"compose.ccci.yml": "services: {}\n"}
 
@@ -51,7 +52,7 @@ def test_an_overlay_is_written_in_the_place_of_a_link_not_through_it(
     tree = fetched(origin, tmp_path)
     assert (tree / "compose.ccci.yml").is_symlink()
     before = host_file.read_text()
-    checkout.copy_in(tree, OVERLAY)
+    checkout.write_uncommitted(tree, OVERLAY)
     assert host_file.read_text() == before
     assert not (tree / "compose.ccci.yml").is_symlink()
     assert (tree / "compose.ccci.yml").read_text() == OVERLAY["compose.ccci.yml"]
@@ -64,7 +65,7 @@ def test_an_overlay_is_not_written_through_a_linked_folder(
     tree = fetched(origin, tmp_path)
     before = host_file.read_text()
     with pytest.raises(RecipeRefused, match=r"overlays leads to .*, out of the recipe's folder"):
-        checkout.copy_in(tree, {"overlays/passwd": "mine\n"})
+        checkout.write_uncommitted(tree, {"overlays/passwd": "mine\n"})
     assert host_file.read_text() == before
 
 
@@ -72,7 +73,7 @@ def test_an_overlay_cannot_take_the_place_of_a_folder(origin: Path, tmp_path: Pa
     (origin / "compose.ccci.yml").mkdir()
     (origin / "compose.ccci.yml" / "file").write_text("")
     with pytest.raises(LabError, match=r"compose\.ccci\.yml cannot be written"):
-        checkout.copy_in(fetched(origin, tmp_path), OVERLAY)
+        checkout.write_uncommitted(fetched(origin, tmp_path), OVERLAY)
 
 
 def test_images_are_not_read_through_a_link_that_leads_out(
@@ -101,7 +102,7 @@ def test_a_policy_is_read_from_the_commit_so_a_link_is_only_its_text(
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "clause"),
     [
         ("compose.yml", None),
         ("not/there/yet", None),
@@ -115,13 +116,13 @@ def test_a_policy_is_read_from_the_commit_so_a_link_is_only_its_text(
         ("nul\0", "leads nowhere"),
     ],
 )
-def test_where_a_path_leads(origin: Path, path: str, said: str | None) -> None:
+def test_where_a_path_leads(origin: Path, path: str, clause: str | None) -> None:
     (origin / "loop").symlink_to("loop")
     (origin / "out").symlink_to("/etc/hostname")
     (origin / "folder").symlink_to("/etc")
     (origin / "git").symlink_to(".git")
-    found = way_out(origin, origin / path)
-    assert found == said if found is None or said is None else found.startswith(said)
+    target = escape_target(origin, origin / path)
+    assert target == clause if target is None or clause is None else target.startswith(clause)
 
 
 def armed(repository: Path, marker: Path) -> None:
@@ -157,7 +158,7 @@ def test_nothing_of_a_mirror_is_run(origin: Path, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     checkout.fetch(origin, origin, tree, "main")
     checkout.check_out(tree, "main")
-    checkout.copy_in(tree, OVERLAY)
+    checkout.write_uncommitted(tree, OVERLAY)
     assert chaos_version(tree).endswith("+U")
     checkout.read_policy(tree, "app")
     assert not marker.exists()
@@ -172,7 +173,7 @@ def test_not_even_hooks_and_watchers_of_the_work_tree_itself_are_run(
     commit(origin)
     armed(origin, marker)
     checkout.check_out(origin, "main")
-    checkout.copy_in(origin, OVERLAY)
+    checkout.write_uncommitted(origin, OVERLAY)
     assert chaos_version(origin).endswith("+U")
     checkout.read_policy(origin, "app")
     assert not marker.exists()
@@ -181,9 +182,9 @@ def test_not_even_hooks_and_watchers_of_the_work_tree_itself_are_run(
 @pytest.mark.parametrize("name", ["../up", "absolute", ".git/hooks/post-checkout"])
 def test_a_recipe_is_not_built_out_of_its_folder(tmp_path: Path, name: str) -> None:
     name = str(tmp_path / "up") if name == "absolute" else name
-    history = RecipeHistory(name="x", commits=(Commit(message="m", files={name: "text"}),))
+    history = RecipeHistory(name="x", commits=(RecipeCommit(message="m", files={name: "text"}),))
     with pytest.raises(RecipeRefused, match="the recipe is refused"):
-        upstream.build(history, tmp_path / "origin")
+        build_repository(history, tmp_path / "origin")
     assert not (tmp_path / "up").exists()
     assert not (tmp_path / "origin" / name).is_file()
 
@@ -195,6 +196,6 @@ def test_a_name_does_not_lead_out_of_the_abra_folder(tmp_path: Path, name: str) 
     with pytest.raises(UsageError, match="cannot be a file's name"):
         folder.recipe(name)
     with pytest.raises(UsageError, match="cannot be a file's name"):
-        folder.write_env(name, {"TYPE": "x"})
+        folder.write_env_text(name, with_values("", {"TYPE": "x"}))
     with pytest.raises(UsageError, match="cannot be a file's name"):
         folder.read_env(name)

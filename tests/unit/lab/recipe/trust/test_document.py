@@ -65,19 +65,19 @@ NOT_UNDERSTOOD = [
 
 @pytest.mark.parametrize("compose", HIDDEN)
 def test_however_it_is_written_it_is_found(tmp_path: Path, compose: str) -> None:
-    found = [(demand.grant, demand.place) for demand in demands(tmp_path, compose)]
-    assert found == [PRIVILEGED]
+    grants_and_places = [(demand.grant, demand.place) for demand in demands(tmp_path, compose)]
+    assert grants_and_places == [PRIVILEGED]
 
 
 @pytest.mark.parametrize(("compose", "reason"), NOT_UNDERSTOOD)
 def test_what_readers_may_read_differently_is_not_understood(
     tmp_path: Path, compose: str, reason: str | None
 ) -> None:
-    found = demands(tmp_path, compose)
+    all_demands = demands(tmp_path, compose)
     if reason is None:
-        assert found == ()
+        assert all_demands == ()
         return
-    (demand,) = found
+    (demand,) = all_demands
     assert (demand.grant, demand.place) == (None, "the whole file")
     assert reason in demand.reason
 
@@ -192,8 +192,8 @@ def recipe(tmp_path: Path) -> Path:
     return tmp_path / "recipe"
 
 
-def reasons(found: tuple[Demand, ...]) -> list[tuple[Grant | None, str]]:
-    return [(demand.grant, demand.reason) for demand in found]
+def reasons(demands: tuple[Demand, ...]) -> list[tuple[Grant | None, str]]:
+    return [(demand.grant, demand.reason) for demand in demands]
 
 
 @pytest.mark.parametrize("how", ["absolute", "dots", "link", "linked folder"])
@@ -224,7 +224,7 @@ def test_a_file_of_the_labs_own_may_lie_outside_but_is_judged(
         name="s",
         directory=recipe,
         compose_files=(compose, host_file),
-        own_files=(host_file,),
+        lab_files=(host_file,),
         environment={},
     )
     assert [demand.grant for demand in demands_of(stack, {})] == [Grant.PRIVILEGES]

@@ -18,6 +18,7 @@ from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.stamp import chaos_version
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.env_file import with_values
 from stamplab.lab.world import World
 
 names = st.from_regex(r"[A-Z_][A-Z0-9_]*", fullmatch=True)
@@ -40,7 +41,7 @@ def test_what_was_written_is_what_is_read_unless_it_is_refused(settings: dict[st
         folder = AbraFolder(Path(root) / "abra")
         folder.create()
         try:
-            folder.write_env("x.org", settings)
+            folder.write_env_text("x.org", with_values("", settings))
         except UsageError:
             assert any(len(value.splitlines()) > 1 for value in settings.values())
             return
@@ -53,12 +54,12 @@ def test_no_kind_of_line_break_is_written(folder: AbraFolder, line_break: str, w
     text = where.format(line_break)
     for settings in ({"NAME": text}, {text: "value"}):
         with pytest.raises(UsageError, match="holds a line break"):
-            folder.write_env("x.org", settings)
+            folder.write_env_text("x.org", with_values("", settings))
     assert not (folder.path / "servers" / "default" / "x.org.env").exists()
 
 
 def test_an_app_without_a_recipe_is_said_in_a_sentence(folder: AbraFolder) -> None:
-    folder.write_env("x.org", {"DOMAIN": "x.org"})
+    folder.write_env_text("x.org", with_values("", {"DOMAIN": "x.org"}))
     with pytest.raises(LabError, match=r"the app x\.org .* names no recipe \(TYPE\)"):
         chaos_deploy(cast(World, object()), folder, "x.org")
 

@@ -41,7 +41,7 @@ def greeter(tmp_path: Path) -> GoProgram:
 
 
 @pytest.fixture(autouse=True)
-def no_ready_made_program(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_provided_program(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("STAMPLAB_GREETER", "STAMPLAB_TOOLS"):
         monkeypatch.delenv(name, raising=False)
 
@@ -66,18 +66,20 @@ def test_a_real_go_builds_a_static_program(greeter: GoProgram, tmp_path: Path) -
     except NotPossibleHere as error:
         pytest.skip(str(error))
     program = go_build.get_program(greeter, tmp_path / "cache")
-    said = subprocess.run([program], capture_output=True, text=True, check=True).stderr
-    assert said == "hello\n"
+    output = subprocess.run([program], capture_output=True, text=True, check=True).stderr
+    assert output == "hello\n"
     assert str(tmp_path).encode() not in program.read_bytes()
 
 
 def test_what_was_built_is_kept(greeter: GoProgram, calls: Path, tmp_path: Path) -> None:
-    assert go_build.existing(greeter, tmp_path / "cache") is None
-    told: list[str] = []
-    program = go_build.get_program(greeter, tmp_path / "cache", tell=told.append)
-    assert go_build.get_program(greeter, tmp_path / "cache", tell=told.append) == program
-    assert [line.partition(",")[0] for line in told] == ["building greeter by go1.25.3 linux amd64"]
-    assert go_build.existing(greeter, tmp_path / "cache") == program
+    assert go_build.available_program(greeter, tmp_path / "cache") is None
+    messages: list[str] = []
+    program = go_build.get_program(greeter, tmp_path / "cache", on_progress=messages.append)
+    assert go_build.get_program(greeter, tmp_path / "cache", on_progress=messages.append) == program
+    assert [line.partition(",")[0] for line in messages] == [
+        "building greeter by go1.25.3 linux amd64"
+    ]
+    assert go_build.available_program(greeter, tmp_path / "cache") == program
     (call,) = calls.read_text().splitlines()
     assert call.startswith("build -trimpath -ldflags=-s -w -mod=readonly -buildvcs=false -o ")
     assert [path.name for path in program.parent.parent.iterdir()] == [program.parent.name]
@@ -202,15 +204,15 @@ def test_a_build_that_takes_too_long_is_said(
         go_build.get_program(greeter, tmp_path / "cache", timeout_s=0.3)
 
 
-def test_a_ready_made_program_is_taken_as_it_is(
+def test_a_provided_program_is_taken_as_it_is(
     greeter: GoProgram, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = script(tmp_path / "mine", "echo mine")
-    monkeypatch.setenv("STAMPLAB_GREETER", str(mine))
-    assert go_build.get_program(greeter, tmp_path / "cache") == mine
-    assert go_build.existing(greeter, tmp_path / "cache") == mine
+    provided = script(tmp_path / "mine", "echo mine")
+    monkeypatch.setenv("STAMPLAB_GREETER", str(provided))
+    assert go_build.get_program(greeter, tmp_path / "cache") == provided
+    assert go_build.available_program(greeter, tmp_path / "cache") == provided
     assert calls.read_text() == ""
-    mine.chmod(0o644)
+    provided.chmod(0o644)
     with pytest.raises(UsageError, match=r"STAMPLAB_GREETER names .*mine, which is no program"):
         go_build.get_program(greeter, tmp_path / "cache")
 

@@ -10,10 +10,9 @@ import msgspec
 import pytest
 
 from stamplab.lab.errors import LabError, RecipeRefused
-from stamplab.lab.recipe import upstream
 from stamplab.lab.recipe.recipe_files import read_recipe
-from stamplab.lab.recipe.resolver import ComposeRefused, Resolved, Resolver
-from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.recipe.repository import RecipeHistory, build_repository
+from stamplab.lab.recipe.resolver import ComposeRefused, ResolvedStack, Resolver
 from stamplab.lab.world import Stack
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests import recipes
@@ -30,7 +29,7 @@ def stack(folder: Path, *files: Path, **environment: str) -> Stack:
     return Stack(name="shop", directory=folder, compose_files=files, environment=environment)
 
 
-def specs(resolved: Resolved) -> dict[str, Any]:
+def specs(resolved: ResolvedStack) -> dict[str, Any]:
     """The service specs by name."""
     decoded = [msgspec.json.decode(spec) for spec in resolved.services]
     return {spec["Name"]: spec for spec in decoded}
@@ -43,13 +42,15 @@ class Resolving:
         self._resolver = resolver
         self.folder = folder
 
-    def all(self, *, environment: Mapping[str, str] | None = None, **files: str) -> Resolved:
+    def all(self, *, environment: Mapping[str, str] | None = None, **files: str) -> ResolvedStack:
         written = write(self.folder, **files)
         return self._resolver.resolve(stack(self.folder, *written, **(environment or {})))
 
     def app(self, *fragments: str, **environment: str) -> dict[str, Any]:
         """The spec of the service ``app``, each file of which has one of these fragments."""
-        files = {f"compose_{number}": in_service(one) for number, one in enumerate(fragments)}
+        files = {
+            f"compose_{number}": in_service(fragment) for number, fragment in enumerate(fragments)
+        }
         spec: dict[str, Any] = specs(self.all(environment=environment, **files))["shop_app"]
         return spec
 
@@ -62,7 +63,7 @@ class Resolving:
     def refusal(self, *, environment: Mapping[str, str] | None = None, **files: str) -> str:
         with pytest.raises(ComposeRefused) as raised:
             self.all(environment=environment, **files)
-        return raised.value.words
+        return raised.value.client_output
 
 
 @pytest.fixture
@@ -73,30 +74,36 @@ def resolving(resolver: Resolver, tmp_path: Path) -> Resolving:
 # The recipes of this repository.
 
 
-@pytest.mark.parametrize("history", [RECIPE, *recipes.ALL], ids=lambda one: one.name)
+@pytest.mark.parametrize("history", [RECIPE, *recipes.ALL], ids=lambda history: history.name)
 def test_a_whole_recipe(history: RecipeHistory, resolver: Resolver, tmp_path: Path) -> None:
-    upstream.build(history, tmp_path / history.name)
-    reading = read_recipe(tmp_path / history.name, "shop")
-    resolved = resolver.resolve(reading.stack)
-    found = specs(resolved)
-    assert set(found) == {f"shop_{name}" for name in reading.compose.services}
-    assert list(found) == sorted(found)
-    used = {one["Target"] for spec in found.values() for one in spec["TaskTemplate"]["Networks"]}
+    build_repository(history, tmp_path / history.name)
+    contents = read_recipe(tmp_path / history.name, "shop")
+    resolved = resolver.resolve(contents.stack)
+    by_name = specs(resolved)
+    assert set(by_name) == {f"shop_{name}" for name in contents.compose.services}
+    assert list(by_name) == sorted(by_name)
+    used = {
+        network["Target"]
+        for spec in by_name.values()
+        for network in spec["TaskTemplate"]["Networks"]
+    }
     assert used == {network.name for network in resolved.networks}
-    for name, spec in found.items():
-        own = reading.compose.services[name.removeprefix("shop_")]
+    for name, spec in by_name.items():
+        definition = contents.compose.services[name.removeprefix("shop_")]
         container = spec["TaskTemplate"]["ContainerSpec"]
-        assert container["Image"] == own.image
-        assert spec["Labels"]["com.docker.stack.image"] == own.image
+        assert container["Image"] == definition.image
+        assert spec["Labels"]["com.docker.stack.image"] == definition.image
         assert spec["Labels"]["com.docker.stack.namespace"] == "shop"
-        assert tuple(container.get("Healthcheck", {}).get("Test", ())) == own.healthcheck.test
-        known = {secret.id: secret.name for secret in resolved.secrets}
+        assert (
+            tuple(container.get("Healthcheck", {}).get("Test", ())) == definition.healthcheck.test
+        )
+        names = {secret.id: secret.name for secret in resolved.secrets}
         for secret in container.get("Secrets", ()):
-            assert known[secret["SecretID"]] == secret["SecretName"]
+            assert names[secret["SecretID"]] == secret["SecretName"]
 
 
 def test_the_policy_that_arms_our_recipe(resolver: Resolver, tmp_path: Path) -> None:
-    upstream.build(RECIPE, tmp_path / "discourse")
+    build_repository(RECIPE, tmp_path / "discourse")
     resolved = resolver.resolve(read_recipe(tmp_path / "discourse", "shop").stack)
     app = specs(resolved)["shop_app"]
     assert app["UpdateConfig"] == {
@@ -143,9 +150,12 @@ def test_mounts_and_ports_are_merged_by_target_and_number(resolving: Resolving) 
         "volumes: ['/three:/a']\nports: ['80:2']",
     )
     mounts = spec["TaskTemplate"]["ContainerSpec"]["Mounts"]
-    assert [(one["Target"], one["Source"]) for one in mounts] == [("/a", "/three"), ("/b", "/two")]
+    assert [(mount["Target"], mount["Source"]) for mount in mounts] == [
+        ("/a", "/three"),
+        ("/b", "/two"),
+    ]
     ports = spec["EndpointSpec"]["Ports"]
-    assert [(one["PublishedPort"], one["TargetPort"]) for one in ports] == [(80, 2), (81, 1)]
+    assert [(port["PublishedPort"], port["TargetPort"]) for port in ports] == [(80, 2), (81, 1)]
 
 
 def test_the_last_file_wins_the_policy(resolving: Resolving) -> None:
@@ -155,8 +165,8 @@ def test_the_last_file_wins_the_policy(resolving: Resolving) -> None:
 
 
 def test_files_of_two_versions_are_refused(resolving: Resolving) -> None:
-    one, other = (f"version: '{number}'\n{in_service('user: me')}" for number in ("3.8", "3.7"))
-    words = resolving.refusal(compose=one, compose_other=other)
+    text, other = (f"version: '{number}'\n{in_service('user: me')}" for number in ("3.8", "3.7"))
+    words = resolving.refusal(compose=text, compose_other=other)
     assert words == "version mismatched between two composefiles : 3.8 and 3.7"
 
 
@@ -218,7 +228,7 @@ def test_a_refusal_is_the_command_lines_fault(resolving: Resolving) -> None:
 def test_a_missing_file_is_refused_in_dockers_words(resolver: Resolver, tmp_path: Path) -> None:
     with pytest.raises(ComposeRefused) as raised:
         resolver.resolve(stack(tmp_path, tmp_path / "absent.yml"))
-    assert raised.value.words == f"open {tmp_path}/absent.yml: no such file or directory"
+    assert raised.value.client_output == f"open {tmp_path}/absent.yml: no such file or directory"
 
 
 def test_a_missing_folder_is_the_apparatus_fault(resolver: Resolver, tmp_path: Path) -> None:
@@ -228,9 +238,11 @@ def test_a_missing_folder_is_the_apparatus_fault(resolver: Resolver, tmp_path: P
 
 
 def test_what_docker_ignores_is_a_warning(resolving: Resolving) -> None:
-    found = resolving.all(compose=in_service("privileged: true\nrestart: always\nexpose: ['80']"))
-    assert found.warnings[0].startswith("Ignoring deprecated options:\n\nexpose: ")
-    assert found.warnings[1] == "Ignoring unsupported options: privileged, restart"
+    resolved_stack = resolving.all(
+        compose=in_service("privileged: true\nrestart: always\nexpose: ['80']")
+    )
+    assert resolved_stack.warnings[0].startswith("Ignoring deprecated options:\n\nexpose: ")
+    assert resolved_stack.warnings[1] == "Ignoring unsupported options: privileged, restart"
 
 
 def test_what_a_stack_takes_for_granted_and_what_it_brings(resolving: Resolving) -> None:
@@ -240,15 +252,15 @@ def test_what_a_stack_takes_for_granted_and_what_it_brings(resolving: Resolving)
         "secrets: {token: {external: true, name: 'token_${VERSION}'}}\n"
         "configs: {page: {file: page.html}}\n"
     )
-    found = resolving.all(compose=text, environment={"VERSION": "v1"})
-    every = (*found.networks, *found.secrets, *found.configs)
-    assert [(one.name, one.external) for one in every] == [
+    resolved_stack = resolving.all(compose=text, environment={"VERSION": "v1"})
+    every = (*resolved_stack.networks, *resolved_stack.secrets, *resolved_stack.configs)
+    assert [(entry.name, entry.external) for entry in every] == [
         ("proxy", True),
         ("shop_inner", False),
         ("token_v1", True),
         ("shop_page", False),
     ]
-    assert found.reads == (str(resolving.folder / "page.html"),)
+    assert resolved_stack.reads == (str(resolving.folder / "page.html"),)
 
 
 # The environment.
@@ -274,39 +286,41 @@ def test_relative_paths_begin_at_the_first_file(resolver: Resolver, tmp_path: Pa
     (tmp_path / "recipe" / "app.env").write_text("A=1")
     text = in_service("env_file: app.env\nvolumes: ['./data:/d']")
     (first,) = write(tmp_path / "recipe", compose=text)
-    found = resolver.resolve(stack(tmp_path, Path("recipe/compose.yml")))
-    container = specs(found)["shop_app"]["TaskTemplate"]["ContainerSpec"]
+    resolved_stack = resolver.resolve(stack(tmp_path, Path("recipe/compose.yml")))
+    container = specs(resolved_stack)["shop_app"]["TaskTemplate"]["ContainerSpec"]
     assert container["Mounts"][0]["Source"] == str(first.parent / "data")
-    assert found.reads == (str(first.parent / "app.env"),)
+    assert resolved_stack.reads == (str(first.parent / "app.env"),)
 
 
 # What is remembered.
 
 
-class Counting(Resolver):
+class CountingResolver(Resolver):
     """Counts what it had to ask."""
 
-    asked = 0
+    questions = 0
 
-    def _ask(self, stack: Stack) -> Resolved:
-        self.asked += 1
+    def _ask(self, stack: Stack) -> ResolvedStack:
+        self.questions += 1
         return super()._ask(stack)
 
 
 @pytest.fixture
-def counting(stackspec: Path) -> Iterator[Counting]:
-    with Counting(stackspec) as counting:
+def counting(stackspec: Path) -> Iterator[CountingResolver]:
+    with CountingResolver(stackspec) as counting:
         yield counting
 
 
-def test_the_same_files_are_resolved_once(counting: Counting, tmp_path: Path) -> None:
+def test_the_same_files_are_resolved_once(counting: CountingResolver, tmp_path: Path) -> None:
     (file,) = write(tmp_path, compose=in_service("user: $WHO"))
     first = counting.resolve(stack(tmp_path, file, WHO="me"))
     assert counting.resolve(stack(tmp_path, file, WHO="me")) is first
-    assert counting.asked == 1
+    assert counting.questions == 1
 
 
-def test_whatever_it_was_made_of_is_looked_at_again(counting: Counting, tmp_path: Path) -> None:
+def test_whatever_it_was_made_of_is_looked_at_again(
+    counting: CountingResolver, tmp_path: Path
+) -> None:
     (file,) = write(tmp_path, compose=in_service("env_file: app.env\nuser: $WHO"))
     (tmp_path / "app.env").write_text("A=1")
     counting.resolve(stack(tmp_path, file, WHO="me"))
@@ -317,10 +331,10 @@ def test_whatever_it_was_made_of_is_looked_at_again(counting: Counting, tmp_path
     file.write_text(in_service("env_file: app.env\nuser: nobody"))
     changed = counting.resolve(stack(tmp_path, file, WHO="me"))
     assert specs(changed)["shop_app"]["TaskTemplate"]["ContainerSpec"]["User"] == "nobody"
-    assert counting.asked == 4
+    assert counting.questions == 4
 
 
-def test_a_refusal_is_not_remembered(counting: Counting, tmp_path: Path) -> None:
+def test_a_refusal_is_not_remembered(counting: CountingResolver, tmp_path: Path) -> None:
     (file,) = write(tmp_path, compose=in_service("env_file: app.env"))
     with pytest.raises(ComposeRefused, match=r"app\.env: no such file"):
         counting.resolve(stack(tmp_path, file))
@@ -329,19 +343,19 @@ def test_a_refusal_is_not_remembered(counting: Counting, tmp_path: Path) -> None
 
 
 def test_only_so_much_is_remembered(
-    counting: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    counting: CountingResolver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stamplab.lab.recipe.resolver._KEPT_MAX", 2)
+    monkeypatch.setattr("stamplab.lab.recipe.resolver._CACHE_MAX", 2)
     (file,) = write(tmp_path, compose=in_service("user: $WHO"))
     for who in ("a", "b", "c", "c", "b", "a"):
         counting.resolve(stack(tmp_path, file, WHO=who))
-    assert counting.asked == 4
+    assert counting.questions == 4
 
 
-def test_answers_not_understood_are_the_apparatus_fault(tmp_path: Path) -> None:
+def test_answers_that_cannot_be_decoded_are_the_apparatus_fault(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_text('#!/bin/sh\nwhile read -r line; do echo "{}"; done\n')
     program.chmod(0o755)
     (file,) = write(tmp_path, compose=in_service(""))
-    with Resolver(program) as resolver, pytest.raises(LabError, match="a way not understood"):
+    with Resolver(program) as resolver, pytest.raises(LabError, match="answer cannot be decoded"):
         resolver.resolve(stack(tmp_path, file))

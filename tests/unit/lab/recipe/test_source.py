@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from stamplab.lab.errors import LabError, UsageError
-from stamplab.lab.recipe import checkout, git, upstream
-from stamplab.lab.recipe.source import Acquired, RecipeSource, acquire, read_at
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
+from stamplab.lab.recipe.source import AcquiredRecipe, RecipeSource, acquire, read_at_commit
 from tests.recipes import KEYCLOAK, Cloned, bare_clone
 
 BASE = "1.0.0+25.0.1"
@@ -67,7 +67,7 @@ def test_a_head_on_no_branch_is_fetched_by_its_name(clone: Cloned, scratch: Path
     lost = repo.git.commit_tree(tree, "-p", "main", "-m", "on no branch")
     acquired = acquire(clone.source(head=lost), scratch)
     assert acquired.head == lost
-    read = read_at(acquired, acquired.head, scratch / "tree")
+    read = read_at_commit(acquired, acquired.head, scratch / "tree")
     assert read.compose.services["app"].image == "keycloak/keycloak:26.0.0"
     assert checkout.resolve(scratch / "tree", "HEAD") == lost
 
@@ -78,7 +78,7 @@ def test_tags_come_from_the_upstream(clone: Cloned, scratch: Path) -> None:
     source = RecipeSource(recipe=str(clone.path), upstream=str(origin), base=BASE, head="main")
     acquired = acquire(source, scratch)
     assert acquired.base == clone.shas[0]
-    read_at(acquired, acquired.base, scratch / "tree")
+    read_at_commit(acquired, acquired.base, scratch / "tree")
     assert BASE in checkout.tags(scratch / "tree")
 
 
@@ -92,7 +92,7 @@ def test_a_base_that_only_the_upstream_has(clone: Cloned, scratch: Path) -> None
     source = RecipeSource(recipe=str(clone.path), upstream=str(origin), base="next", head="main")
     acquired = acquire(source, scratch)
     assert acquired.base == later
-    assert read_at(acquired, later, scratch / "tree").compose.services
+    assert read_at_commit(acquired, later, scratch / "tree").compose.services
 
 
 def test_what_is_not_committed_is_said_and_not_played(clone: Cloned, scratch: Path) -> None:
@@ -102,7 +102,7 @@ def test_what_is_not_committed_is_said_and_not_played(clone: Cloned, scratch: Pa
     assert acquired.notes == (
         f"{origin} has changes that are not committed: only commits are played",
     )
-    assert read_at(acquired, acquired.head, scratch / "tree").compose.services
+    assert read_at_commit(acquired, acquired.head, scratch / "tree").compose.services
 
 
 def test_looking_at_a_work_tree_runs_no_filter_of_its_own(clone: Cloned, scratch: Path) -> None:
@@ -117,7 +117,7 @@ def test_looking_at_a_work_tree_runs_no_filter_of_its_own(clone: Cloned, scratch
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
         ("", "is no address"),
         ("-x", "is no address"),
@@ -135,12 +135,12 @@ def test_looking_at_a_work_tree_runs_no_filter_of_its_own(clone: Cloned, scratch
 )
 @pytest.mark.parametrize("which", ["recipe", "upstream"])
 def test_what_is_no_source_is_said_in_one_sentence(
-    clone: Cloned, scratch: Path, address: str, said: str, which: str
+    clone: Cloned, scratch: Path, address: str, message: str, which: str
 ) -> None:
     places = {"recipe": str(clone.path), which: address}
-    if (which, said) == ("upstream", "no name"):
-        said = "cannot be cloned"
-    with pytest.raises(UsageError, match=said) as caught:
+    if (which, message) == ("upstream", "no name"):
+        message = "cannot be cloned"
+    with pytest.raises(UsageError, match=message) as caught:
         acquire(RecipeSource(base=BASE, head="main", **places), scratch)
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
@@ -190,24 +190,24 @@ def test_a_recipe_without_a_compose_file(tmp_path: Path, scratch: Path) -> None:
     history = RecipeHistory(
         name="none",
         commits=(
-            Commit(message="a", files={"README.md": "a"}),
-            Commit(message="b", files={".env.sample": "COMPOSE_FILE=a.yml:b.yml\n"}),
+            RecipeCommit(message="a", files={"README.md": "a"}),
+            RecipeCommit(message="b", files={".env.sample": "COMPOSE_FILE=a.yml:b.yml\n"}),
         ),
     )
-    shas = upstream.build(history, tmp_path / "none")
+    shas = build_repository(history, tmp_path / "none")
     source = RecipeSource(recipe=str(tmp_path / "none"), base=shas[0], head="main")
     acquired = acquire(source, scratch)
     with pytest.raises(UsageError, match=r"there is no compose\.yml in it"):
-        read_at(acquired, acquired.base, scratch / "base")
+        read_at_commit(acquired, acquired.base, scratch / "base")
     with pytest.raises(UsageError, match=r"no a\.yml and no b\.yml"):
-        read_at(acquired, acquired.head, scratch / "head")
+        read_at_commit(acquired, acquired.head, scratch / "head")
 
 
 def test_a_mirror_that_has_moved_a_tag_is_said(clone: Cloned, scratch: Path) -> None:
     git.open_at(clone.path).git.tag("--force", BASE, "main")
     origin = clone.path.parent / "built" / "keycloak"
     source = RecipeSource(recipe=str(clone.path), upstream=str(origin), base=BASE, head="main")
-    acquired: Acquired = acquire(source, scratch)
+    acquired: AcquiredRecipe = acquire(source, scratch)
     assert acquired.base == clone.shas[0]
     with pytest.raises(LabError, match="would clobber existing tag"):
-        read_at(acquired, acquired.head, scratch / "tree")
+        read_at_commit(acquired, acquired.head, scratch / "tree")
