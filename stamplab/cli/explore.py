@@ -220,11 +220,11 @@ def _show(told: Counterexample) -> None:
     click.echo(f"BROKEN: {found.law} ({LAWS[found.law].says}), {where}, and {found.shrunk_by} more")
     if not found.repeatable:
         click.echo(
-            "not repeatable: the same schedule ended otherwise when it was played command_line"
+            "not repeatable: the same schedule ended otherwise when it was played again"
         )
     click.echo(f"\n  {told.sentence}\n\n  seconds since head was applied:")
     for moment in told.timeline:
         click.echo(f"    {moment.at_s:8.3f}  {moment.what}")
-    click.echo("\n  play it command_line:")
+    click.echo("\n  play it again:")
     for line in told.replay:
         click.echo(f"    {line}")

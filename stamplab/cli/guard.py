@@ -111,7 +111,7 @@ def guard(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Follow a deploy to its end, and print_error whether it is really there, and if not, why.
+    """Follow a deploy to its end, and say whether it is really there, and if not, why.
 
     Takes the baseline of the services and stacks that are named, runs the deploy command, and waits
     until the swarm cannot go back any more. Without a command it judges the update that is in
