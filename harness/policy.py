@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
-from lab.recipe.durations import in_milliseconds
+from lab.model.service_spec import SpecValues, to_compose
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,25 +29,22 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int | None = None
     """How often a task that failed is replaced, before its slot stays empty."""
 
+    @property
+    def values(self) -> SpecValues:
+        """What it says, by the names of the table of a service's fields."""
+        return {
+            "update.order": self.order,
+            "update.failure_action": self.failure_action,
+            "update.delay_s": self.delay_s,
+            "update.max_failure_ratio": self.max_failure_ratio,
+            "update.parallelism": self.parallelism,
+            "replicas": self.replicas,
+            "rollback.order": self.rollback_order,
+            "rollback.failure_action": self.rollback_failure_action,
+            "restart.max_attempts": self.max_attempts,
+        }
+
     def deploy(self) -> Mapping[str, object]:
         """The service's ``deploy`` section of the compose file; empty where nothing is said."""
-        delay = None if self.delay_s is None else in_milliseconds(self.delay_s)
-        update = {
-            "order": self.order,
-            "failure_action": self.failure_action,
-            "delay": delay,
-            "max_failure_ratio": self.max_failure_ratio,
-            "parallelism": self.parallelism,
-        }
-        rollback = {"order": self.rollback_order, "failure_action": self.rollback_failure_action}
-        said = {
-            "replicas": self.replicas,
-            "update_config": _said(update) or None,
-            "rollback_config": _said(rollback) or None,
-            "restart_policy": _said({"max_attempts": self.max_attempts}) or None,
-        }
-        return _said(said)
-
-
-def _said(values: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None}
+        section: dict[str, Any] = to_compose(self.values).get("deploy", {})
+        return section

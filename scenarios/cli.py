@@ -45,7 +45,7 @@ from scenarios.options import (
 )
 from scenarios.parity.command import parity
 from scenarios.recipe.command import recipe
-from scenarios.record.command import list_, record
+from scenarios.record.command import bug_reports, list_
 from scenarios.render import Screen, print_report, show_inventory
 from scenarios.repro import Request, repro_discourse
 from scenarios.run import run
@@ -172,7 +172,7 @@ stamplab.add_command(generations)
 stamplab.add_command(list_)
 stamplab.add_command(guard_command)
 stamplab.add_command(parity)
-stamplab.add_command(record)
+stamplab.add_command(bug_reports)
 stamplab.add_command(replay)
 stamplab.add_command(run)
 stamplab.add_command(vet)

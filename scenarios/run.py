@@ -13,6 +13,8 @@ from lab.abra.program import Program, find
 from lab.errors import UsageError
 from lab.recipe import checkout
 from lab.recipe.source import RecipeSource, acquire
+from scenarios.bug_reports.registry import find as find_report
+from scenarios.bug_reports.report import BugReport
 from scenarios.calling import ourselves
 from scenarios.discourse.cold import discourse_ground
 from scenarios.options import (
@@ -23,9 +25,7 @@ from scenarios.options import (
     world_option,
 )
 from scenarios.recipe.command import source_options
-from scenarios.record.command import played
-from scenarios.record.entry import Entry
-from scenarios.record.registry import find as find_report
+from scenarios.record.command import play_into
 from scenarios.record.telling import show_page, show_row
 from scenarios.render import Screen, show_stamped
 from scenarios.stamping.claim import play_all
@@ -33,6 +33,9 @@ from scenarios.stamping.experiment import Experiment, Ground
 from scenarios.stamping.ground import make_ground
 from scenarios.stamping.variants import EXPERIMENTS
 from scenarios.worlds import Which, choose
+
+_AT_ONCE = 2
+"""A report and its control are played side by side."""
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,15 +100,15 @@ def run(
 
 
 def _run_report(
-    entry: Entry, world: Which, engine: Path | None, runs: Path, *, as_json: bool
+    report: BugReport, world: Which, engine: Path | None, runs: Path, *, as_json: bool
 ) -> int:
-    """Play one entry of the public record: its page, then what came of it."""
+    """Play one bug report and its control: its page, then what came of it."""
     screen = Screen(highlight=False)
     if not as_json:
-        show_page(entry, screen)
+        show_page(report, screen)
     means = choose(world, engine, lambda line: click.echo(line, err=True))
-    folder = EvidenceFolder.create(runs.absolute(), entry.name)
-    table = played([entry], means, folder, 1, lambda _: None)
+    folder = EvidenceFolder.create(runs.absolute(), report.name)
+    table = play_into(folder, [report], means, _AT_ONCE, lambda _: None)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(table)).decode())
     else:

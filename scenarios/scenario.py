@@ -9,6 +9,7 @@ from typing import Self
 
 import msgspec
 
+from harness.checks.shape import Shape
 from harness.generic import HC1Read
 from harness.policy import Policy
 from lab.nemesis import Act, Operation
@@ -19,7 +20,6 @@ from lab.recipe.upstream import RecipeHistory
 from lab.stretch import stretched
 from lab.workload.shape import MemoryShape
 from scenarios.planted import Planted
-from scenarios.shape import Shape
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,9 +11,10 @@ from enum import StrEnum
 
 import msgspec
 
+from lab.model.service_spec import SpecValues, to_compose
 from lab.recipe.commands import commands_of
 from lab.recipe.compose import Compose, ComposeService, Healthcheck, overlay_text
-from lab.recipe.durations import in_milliseconds, seconds_of
+from lab.recipe.durations import seconds_of
 from lab.workload.image import STAND_IN, START
 from lab.workload.shape import MemoryShape
 
@@ -47,6 +48,23 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """How long failed health checks do not count; None keeps the recipe's own."""
     retries: int | None = None
     """How many may fail in a row; None is as patient as the recipe, though asked more often."""
+
+    @property
+    def task_values(self) -> SpecValues:
+        """What concerns a task alone, by the names of the table of a service's fields."""
+        return {
+            "health.interval_s": self.health_interval_s,
+            "health.timeout_s": self.health_timeout_s,
+            "health.retries": self.retries,
+            "health.start_period_s": self.start_period_s,
+            "stop_grace_s": self.stop_grace_s,
+        }
+
+    @property
+    def values(self) -> SpecValues:
+        """All of it, by the names of the table of a service's fields."""
+        monitors = {"update.monitor_s": self.monitor_s, "rollback.monitor_s": self.monitor_s}
+        return {**self.task_values, **monitors}
 
     def spelled_out(self, own: Timing) -> Timing:
         """The same times with the recipe's ``own`` written out where they were left to it."""
@@ -111,6 +129,8 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
         is_heavy = name == self.heavy
         memory = self.memory if is_heavy else _LIGHT
         fault = self.faults.get(own.image)
+        timing = msgspec.structs.replace(self.timing, retries=self._retries(own.healthcheck))
+        timed = to_compose(timing.values if is_heavy else timing.task_values)
         return {
             "image": own.image if fault is Fault.ABSENT else image_in_place_of(own.image),
             "entrypoint": [START],
@@ -122,19 +142,13 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
                 **memory.environment(),
                 **(FAULTY[fault] if fault else {}),
             },
-            "healthcheck": {
-                "interval": in_milliseconds(self.timing.health_interval_s),
-                "timeout": in_milliseconds(self.timing.health_timeout_s),
-                "retries": self._retries(own.healthcheck),
-                **self._start_period(),
-            },
-            **self._stop_grace(),
+            **timed,
             "deploy": {
                 # A virtual IP needs the kernel's IPVS, which not every machine has; but a port that
                 # is published on all nodes needs a virtual IP.
                 **({} if own.has_ingress_ports else {"endpoint_mode": "dnsrr"}),
                 **_resources(own, memory),
-                **(self._monitors() if is_heavy else {}),
+                **timed.get("deploy", {}),
             },
         }
 
@@ -149,22 +163,6 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
         stated = own.retries or ""
         retries = int(stated) if stated.isdecimal() else _RETRIES
         return max(_RETRIES, round(interval_s * retries / self.timing.health_interval_s))
-
-    def _start_period(self) -> dict[str, object]:
-        if self.timing.start_period_s is None:
-            return {}
-        return {"start_period": in_milliseconds(self.timing.start_period_s)}
-
-    def _stop_grace(self) -> dict[str, object]:
-        if self.timing.stop_grace_s is None:
-            return {}
-        return {"stop_grace_period": in_milliseconds(self.timing.stop_grace_s)}
-
-    def _monitors(self) -> dict[str, object]:
-        if self.timing.monitor_s is None:
-            return {}
-        monitor = in_milliseconds(self.timing.monitor_s)
-        return {"update_config": {"monitor": monitor}, "rollback_config": {"monitor": monitor}}
 
 
 def programs(compose: Compose) -> dict[str, object]:

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from harness.checks.shape import GUARD, Shape
 from lab.nemesis import Act, Operation, Redeploy, Restamp, RollBack, Scale
 from lab.pressure import Ample
 from scenarios.discourse.plays import Settings, scenario
-from scenarios.discourse.shapes import GUARD
 from scenarios.scenario import Scenario
-from scenarios.shape import Shape
 
 _BOOT_S = 5.0
 _ACT_AFTER_S = 3.5

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from harness.checks.shape import Shape
 from harness.generic import HC1Read
 from harness.policy import Policy
 from lab.pressure import Ample, Pressure, Squeeze
@@ -17,7 +18,6 @@ from scenarios.discourse import shapes
 from scenarios.discourse.recipe import BASE_TAG, OWN_TIMING, RECIPE
 from scenarios.planted import Planted
 from scenarios.scenario import Scenario
-from scenarios.shape import Shape
 
 _MIB = 1024 * 1024
 

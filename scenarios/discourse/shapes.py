@@ -6,13 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from harness.checks.shape import GUARD, HC1, Shape
 from lab.pressure import Ample, Pressure
 from lab.recipe.standin import Fault
 from scenarios.planted import Planted
-from scenarios.shape import Shape
-
-GUARD = "assert_upgrade_converged"
-HC1 = "hc1"
 
 CONVERGED = Shape(
     states=("updating", "completed"), stamps=("base", "head"), new_task="did not fail"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from harness.checks.shape import GUARD, HC1
 from harness.verdict import Verdict, merge
 from lab.pressure import Ample
 from lab.recipe.standin import Fault
@@ -17,7 +18,6 @@ from scenarios.discourse import shapes
 from scenarios.discourse.claims import Claim
 from scenarios.discourse.plays import Settings, scenario
 from scenarios.discourse.recipe import HEAD_IMAGE
-from scenarios.discourse.shapes import GUARD, HC1
 from scenarios.planted import Planted
 from scenarios.played import Played
 from scenarios.scenario import Scenario

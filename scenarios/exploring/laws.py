@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from harness.checks.shape import GUARD
+from harness.checks.shape import HC1 as HC1_STEP
 from lab.errors import UsageError
 from lab.history import Acted, RecorderLost
 from lab.nemesis import RollBack, in_words
 from lab.pressure import Ample, Squeeze
 from lab.recipe.standin import Fault
-from scenarios.exploring.trial import GUARD, Trial
+from scenarios.exploring.trial import Trial
 
 Broken = str
 """In what way a law was broken, as a clause."""
@@ -26,7 +28,7 @@ _MOMENT_S = 1e-6
 _PROMPT_S = 60.0
 """How long after the swarm is done a verdict may still come."""
 _ROLLBACK_OVER = ("rollback_completed", "rollback_paused")
-JUDGES = (GUARD, "hc1")
+JUDGES = (GUARD, HC1_STEP)
 """The steps that judge whether head is deployed; that clients get answers is another's."""
 
 
@@ -183,7 +185,7 @@ def _was_over(trial: Trial, at_s: float) -> bool:
     back_s = trial.truth.rolled_back_s
     return (back_s is not None and back_s <= at_s) or any(
         state.update_state == "paused"
-        for state in trial.truth.states
+        for state in trial.truth.sightings
         if (trial.truth.applied_s or 0.0) <= state.at_s <= at_s
     )
 

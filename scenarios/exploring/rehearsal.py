@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 
+from harness.checks.upgrade_truth import UpgradeObserver
 from lab.abra.deploy import ChaosDeploy
 from lab.history import Deployed, Observation
+from lab.model.service_spec import to_json
 from lab.nemesis import Act
 from lab.recipe import checkout
 from lab.recipe.granted import granted_to
@@ -25,11 +27,8 @@ from lab.virtual.world import VirtualWorld
 from lab.world import Deployer, Stack
 from scenarios.discourse.plays import Subject
 from scenarios.exploring.schedule import Schedule
-from scenarios.exploring.truth import Truth
 from scenarios.planted import Planted, stamp_of
 from scenarios.play import REFUSED_RATIO, Ground, prepare_ground, tree_of
-
-_NANOSECONDS = 1_000_000_000
 
 
 class Deployable(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +99,7 @@ class RehearsedTree:
     """A run's tree whose deploys were rehearsed; see `harness.tree.Tree`."""
 
     def __init__(
-        self, rehearsal: Rehearsal, schedule: Schedule, world: VirtualWorld, truth: Truth
+        self, rehearsal: Rehearsal, schedule: Schedule, world: VirtualWorld, truth: UpgradeObserver
     ) -> None:
         self._truth = truth
         self._rehearsal = rehearsal
@@ -142,10 +141,13 @@ def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> 
     for raw in ready.resolved.services:
         spec: dict[str, Any] = msgspec.json.decode(raw)
         container = spec["TaskTemplate"]["ContainerSpec"]
-        _set_times(container, schedule)
+        to_json(schedule.timing.task_values, spec)
         if spec["Name"] == app.service:
-            _set_memory(container, schedule)
-            _set_policy(spec, schedule)
+            _set_environment(container, schedule.memory.environment())
+            policy = schedule.policy
+            # docker/cli takes a delay of 0 for none.
+            delay = {"update.delay_s": policy.delay_s or None}
+            to_json({**schedule.timing.values, **policy.values, **delay}, spec)
             if schedule.head_replicas is not None and is_head:
                 spec["Mode"] = {"Replicated": {"Replicas": schedule.head_replicas}}
             if app.stamp_label in spec["Labels"]:
@@ -158,53 +160,10 @@ def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> 
     return msgspec.structs.replace(ready.resolved, services=tuple(services))
 
 
-def _set_times(container: dict[str, Any], schedule: Schedule) -> None:
-    timing = schedule.timing
-    health = container["Healthcheck"]
-    health["Interval"] = _ns(timing.health_interval_s)
-    health["Timeout"] = _ns(timing.health_timeout_s)
-    health["Retries"] = timing.retries
-    if timing.start_period_s is not None:
-        health["StartPeriod"] = _ns(timing.start_period_s)
-    if timing.stop_grace_s is not None:
-        container["StopGracePeriod"] = _ns(timing.stop_grace_s)
-
-
-def _set_memory(container: dict[str, Any], schedule: Schedule) -> None:
-    _set_environment(container, schedule.memory.environment())
-
-
 def _set_environment(container: dict[str, Any], values: Mapping[str, str]) -> None:
     present = dict(one.split("=", 1) for one in container["Env"])
     present.update(values)
     container["Env"] = [f"{name}={value}" for name, value in sorted(present.items())]
-
-
-def _set_policy(spec: dict[str, Any], schedule: Schedule) -> None:
-    policy, monitor_s = schedule.policy, schedule.timing.monitor_s
-    update, rollback = (
-        _said(
-            Order=policy.order,
-            FailureAction=policy.failure_action,
-            Delay=_ns(policy.delay_s) if policy.delay_s else None,  # 0 says nothing, here as there
-            MaxFailureRatio=policy.max_failure_ratio,
-            Parallelism=policy.parallelism,
-            Monitor=None if monitor_s is None else _ns(monitor_s),
-        ),
-        _said(
-            Order=policy.rollback_order,
-            FailureAction=policy.rollback_failure_action,
-            Monitor=None if monitor_s is None else _ns(monitor_s),
-        ),
-    )
-    for key, said in (("UpdateConfig", update), ("RollbackConfig", rollback)):
-        if said:
-            silent = {"Parallelism": 1, "MaxFailureRatio": 0}
-            spec[key] = {**silent, **(spec.get(key) or {}), **said}
-    if policy.max_attempts is not None:
-        spec["TaskTemplate"].setdefault("RestartPolicy", {})["MaxAttempts"] = policy.max_attempts
-    if policy.replicas is not None:
-        spec["Mode"] = {"Replicated": {"Replicas": policy.replicas}}
 
 
 def _set_fault(spec: dict[str, Any], fault: Fault, own_image: str) -> None:
@@ -213,15 +172,6 @@ def _set_fault(spec: dict[str, Any], fault: Fault, own_image: str) -> None:
     if fault is Fault.ABSENT:
         container["Image"] = own_image
         spec["Labels"]["com.docker.stack.image"] = own_image
-
-
-def _said(**values: object) -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _ns(seconds: float) -> int:
-    """Whole milliseconds, as the overlay writes them."""
-    return round(seconds * 1000) * (_NANOSECONDS // 1000)
 
 
 class _Listening:

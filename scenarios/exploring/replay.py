@@ -8,6 +8,7 @@ import click
 import msgspec
 from rich.text import Text
 
+from harness.checks.upgrade_truth import upgrade_observed
 from harness.evidence import EvidenceFolder
 from lab.errors import UsageError
 from scenarios.calling import again
@@ -17,7 +18,6 @@ from scenarios.exploring.laws import LAWS, law_named
 from scenarios.exploring.schedule import Kept, read_kept
 from scenarios.exploring.telling import Moment, timeline
 from scenarios.exploring.trial import AFTERWARDS_S, Trial
-from scenarios.exploring.truth import truth_of
 from scenarios.options import engine_option, json_option, quiet_option, runs_option, world_option
 from scenarios.render import Screen
 from scenarios.staging import Stage, play_staged
@@ -110,7 +110,7 @@ def _trial(kept: Kept, explorable: Explorable, stage: Stage, folder: EvidenceFol
     )
     hold_s = max(kept.schedule.timing.monitor_s or 0.0, (kept.schedule.policy.delay_s or 0) + 1)
     played = play_staged(scenario, stage, folder, watch_s=hold_s + AFTERWARDS_S)
-    truth = truth_of(played.history, played.app.service)
+    truth = upgrade_observed(played.history, played.app.service)
     return Trial(kept.schedule, played.app, played.results, played.history, truth, played.ended_s)
 
 

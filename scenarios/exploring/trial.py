@@ -7,6 +7,8 @@ from functools import cached_property
 import msgspec
 
 from harness.app import App
+from harness.checks.shape import GUARD
+from harness.checks.upgrade_truth import UPGRADE_BEGINS, UpgradeObserver
 from harness.lifecycle import SightLost
 from harness.results import Results, StageResult
 from lab.abra.deploy import WHOSE
@@ -18,11 +20,9 @@ from lab.virtual.world import VirtualWorld
 from lab.world import Stack
 from scenarios.exploring.rehearsal import Rehearsal, RehearsedTree
 from scenarios.exploring.schedule import Change, Schedule
-from scenarios.exploring.truth import UPGRADE_BEGINS, Truth
 from scenarios.play import Ground, play
 from scenarios.scenario import Scenario
 
-GUARD = "assert_upgrade_converged"
 AFTERWARDS_S = 3.0
 """Beyond the hold time: a restart that is due, a look that is."""
 
@@ -36,7 +36,7 @@ class Trial:
         app: App,
         results: Results,
         history: History,
-        truth: Truth,
+        truth: UpgradeObserver,
         end_s: float,
     ) -> None:
         self.schedule = schedule
@@ -132,7 +132,7 @@ class Trial:
             state.service.spec.digest == self.truth.head.digest
         )
         spec = "head's spec" if is_head else "another spec"
-        running = len(state.running_head)
+        running = len(self.truth.running_head(state))
         return f"{spec}, state {state.update_state}, {running} of head's tasks running"
 
 
@@ -149,7 +149,7 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
         ground = msgspec.structs.replace(ground, planted=planted)
     clock = Clock()
     journal = Remembered(clock)
-    truth = Truth(ground.app.service)
+    truth = UpgradeObserver(ground.app.service)
     world = VirtualWorld(
         sim,
         clock,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from harness.attribution import Attribution
+from harness.checks.shape import GUARD, HC1, Role, Shape, Stamp, shape_of
 from lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
 from lab.history import Finding, OomKill
+from lab.swarm import Service
 from scenarios.played import Played
-from scenarios.shape import Role, Shape, Stamp
 
-_STEPS = ("assert_upgrade_converged", "wait_healthy", "hc1")
+_STEPS = (GUARD, "wait_healthy", HC1)
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,21 +24,22 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 def compared(played: Played) -> Compared:
     """Hold a play to its scenario."""
-    declared, found = played.scenario.shape, shape_of(played)
+    declared, found = played.scenario.shape, shape_in(played)
     differences: tuple[str, ...] = ()
     if declared is not None:
         differences = declared.differences(found) if found else ("the service was never seen",)
     return Compared(declared=declared, found=found, differences=differences)
 
 
-def shape_of(played: Played) -> Shape | None:
+def shape_in(played: Played) -> Shape | None:
     """Read the shape of a play's history; None where the service was never seen."""
     found = played.attribution
     if found is None:
         return None
-    return Shape(
-        states=_states(found),
-        stamps=_stamps(played, found),
+    services = [sighting.service for sighting in found.sightings]
+    return shape_of(
+        (service.update_state for service in services),
+        (_stamp(service, played, found) for service in services),
         new_task=_new_task(found),
         killed=_killed(played, found),
         old_kept=bool(found.kept_tasks),
@@ -45,29 +47,12 @@ def shape_of(played: Played) -> Shape | None:
     )
 
 
-def _states(found: Attribution) -> tuple[str, ...]:
-    seen: list[str] = []
-    for sighting in found.sightings:
-        state = sighting.service.update_state
-        if state is None or seen[-1:] == [state]:
-            continue
-        if seen[-1:] == ["rollback_started"]:
-            seen.pop()
-        seen.append(state)
-    return tuple(seen)
-
-
-def _stamps(played: Played, found: Attribution) -> tuple[Stamp, ...]:
+def _stamp(service: Service, played: Played, found: Attribution) -> Stamp:
     label = played.app.stamp_label
-    base = found.base.labels.get(label)
-    head = played.results.ref[:SMALL_SHA_DIGITS] + DIRTY_MARK
-    seen: list[Stamp] = []
-    for sighting in found.sightings:
-        stamp = sighting.service.spec.labels.get(label)
-        whose: Stamp = "base" if stamp == base else "head" if stamp == head else "other"
-        if seen[-1:] != [whose]:
-            seen.append(whose)
-    return tuple(seen)
+    stamp = service.spec.labels.get(label)
+    if stamp == found.base.labels.get(label):
+        return "base"
+    return "head" if stamp == played.results.ref[:SMALL_SHA_DIGITS] + DIRTY_MARK else "other"
 
 
 def _new_task(found: Attribution) -> str:

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from scenarios.record.registry import ENTRIES
+
 from scenarios.worlds import Virtual
 
 

@@ -12,18 +12,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from scenarios.record.entry import Entry
+from scenarios.record.registry import ENTRIES, find
+from scenarios.record.step import Create
+from scenarios.record.wanted import Wanted, spec_of
 
 from harness.evidence import EvidenceFolder
 from harness.verdict import Verdict
 from lab.live.lab import Apparatus, live_lab
 from lab.swarm import STACK_LABEL
-from scenarios.record.entry import Entry
 from scenarios.record.operator import LiveOperator
-from scenarios.record.registry import ENTRIES, find
-from scenarios.record.step import Create
 from scenarios.record.table import Row, play_entries
 from scenarios.record.telling import concluded
-from scenarios.record.wanted import Wanted, spec_of
 from scenarios.worlds import Live, Means, Virtual
 
 AT_ONCE = 9

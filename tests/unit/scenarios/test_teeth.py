@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from harness import hc1
+from harness.checks.shape import GUARD, HC1
 from harness.results import StageEnd
 from harness.verdict import Verdict
 from lab.errors import LabError
@@ -17,7 +18,6 @@ from lab.recipe.standin import Fault
 from lab.recipe.upstream import Commit, RecipeHistory
 from scenarios.discourse import plays
 from scenarios.discourse.recipe import HEAD_IMAGE
-from scenarios.discourse.shapes import GUARD, HC1
 from scenarios.discourse.teeth import ORDERS, Tooth, bite, claim, teeth
 from scenarios.planted import Planted, stamp_of
 from scenarios.played import Played

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from scenarios.exploring.truth import Truth, truth_of
 
 from lab.history import Acted, LimitSet, Note
 from lab.nemesis import NextVersion, Operation, Recreate, Redeploy, Remove, Restamp, RollBack, Scale
@@ -14,7 +15,6 @@ from scenarios.exploring.laws import LAWS
 from scenarios.exploring.schedule import Change, Meddling, Schedule
 from scenarios.exploring.search import outcome
 from scenarios.exploring.trial import AFTERWARDS_S, Trial
-from scenarios.exploring.truth import Truth, truth_of
 from scenarios.planted import Planted
 from tests.unit.scenarios.exploring.trials import but
 

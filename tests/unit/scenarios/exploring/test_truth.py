@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scenarios.exploring.truth import UPGRADE_BEGINS, Truth, truth_of
 
 from lab.history import Note
 from lab.swarm import Service, ServiceSpec, Task
-from scenarios.exploring.truth import UPGRADE_BEGINS, Truth, truth_of
 from tests.builders import (
     BASE,
     HEAD,

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 from hypothesis import strategies as st
+from scenarios.exploring.truth import UPGRADE_BEGINS, truth_of
 
 from harness.app import App
 from harness.results import Results, StageEnd, StageResult
@@ -15,7 +16,6 @@ from scenarios.exploring.ground import REFERENCE
 from scenarios.exploring.schedule import Schedule
 from scenarios.exploring.strategies import seconds
 from scenarios.exploring.trial import Trial
-from scenarios.exploring.truth import UPGRADE_BEGINS, truth_of
 from tests.builders import BASE, HEAD, Story, listed, seen, service, task
 
 APP = App(recipe="discourse", domain="shop")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from scenarios.record.observer import Fate, Observer, Truth
+from scenarios.record.played import Client, Life, Played, Tried, life_of
+from scenarios.record.wanted import Wanted, spec_of
 
 from harness.guard import Outcome, Ruling
 from lab import docker_api
 from lab.history import Observation, ServiceSeen, TasksSeen
 from lab.swarm import Service, Task
-from scenarios.record.observer import Fate, Observer, Truth
-from scenarios.record.played import Client, Life, Played, Tried, life_of
-from scenarios.record.wanted import Wanted, spec_of
 
 STACK = "story"
 NAME = "story_web"

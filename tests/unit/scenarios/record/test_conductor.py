@@ -7,14 +7,14 @@ from typing import cast
 
 import msgspec
 import pytest
+from scenarios.record.entry import Entry
+from scenarios.record.step import Create
+from scenarios.record.wanted import Wanted
 
 from lab.errors import LabError
 from lab.world import World
 from scenarios.record.conductor import conduct
-from scenarios.record.entry import Entry
 from scenarios.record.play import Play, Waiting
-from scenarios.record.step import Create
-from scenarios.record.wanted import Wanted
 
 Ends = list[tuple[str, str]]
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-
-from harness.guard import Outcome
-from harness.verdict import Verdict
-from scenarios.record import signs
 from scenarios.record.entry import Entry, Sign
-from scenarios.record.judging import RIGHT, judge, shape_of, wrong_in
 from scenarios.record.observer import Fate
 from scenarios.record.played import Client, Command
 from scenarios.record.step import Create
-from scenarios.shape import Shape
+
+from harness.checks.shape import Shape
+from harness.guard import Outcome
+from harness.verdict import Verdict
+from scenarios.record import signs
+from scenarios.record.judging import RIGHT, judge, shape_of, wrong_in
 from tests.unit.scenarios.record.made import (
     BASE,
     HEAD,

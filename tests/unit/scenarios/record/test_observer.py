@@ -6,12 +6,12 @@ import ast
 from pathlib import Path
 
 import pytest
+from scenarios.record.observer import STEADY_S, Fate, Observer
+from scenarios.record.wanted import Wanted, changed
 
 from lab.history import Observation
 from lab.swarm import Task
 from scenarios.record import observer as module
-from scenarios.record.observer import STEADY_S, Fate, Observer
-from scenarios.record.wanted import Wanted, changed
 from tests.unit.scenarios.record.made import BASE, HEAD, gone, observed, service, task, tasks
 
 BEFORE: tuple[tuple[float, Observation], ...] = ((0, service(BASE)), (1, tasks(task("old", BASE))))

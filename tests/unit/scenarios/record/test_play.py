@@ -6,19 +6,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from scenarios.record.entry import Entry
+from scenarios.record.observer import WATCH_S, Fate
+from scenarios.record.registry import find
+from scenarios.record.step import Create, Deploy, Interrupt, Meddle, Pass, Step, WaitFor, told
+from scenarios.record.wanted import Wanted, changed
 
 from lab.errors import LabError
 from lab.history import Note, read_history
 from lab.nemesis import Scale
 from lab.virtual.world import VirtualWorld
 from scenarios.record.conductor import conduct
-from scenarios.record.entry import Entry
-from scenarios.record.observer import WATCH_S, Fate
 from scenarios.record.operator import operator_on
 from scenarios.record.play import Play
-from scenarios.record.registry import find
-from scenarios.record.step import Create, Deploy, Interrupt, Meddle, Pass, Step, WaitFor, told
-from scenarios.record.wanted import Wanted, changed
 from scenarios.worlds import Opening, Virtual
 from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
 

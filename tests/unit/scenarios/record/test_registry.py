@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-
-from lab.errors import UsageError
 from scenarios.record.entry import Entry
 from scenarios.record.registry import ENTRIES, find
 from scenarios.record.step import Create, Deploy
+
+from lab.errors import UsageError
 from scenarios.stamping.variants import EXPERIMENTS
 
 WANTED = [

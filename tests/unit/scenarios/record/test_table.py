@@ -8,15 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 from rich.console import Console
+from scenarios.record.entry import Entry
+from scenarios.record.played import Client, Command
+from scenarios.record.registry import ENTRIES, find
 
 from harness.evidence import EvidenceFolder
 from harness.guard import Outcome
 from harness.verdict import Verdict
 from lab.history import CommandRan, Deployed, EngineEvent, Note, Record, read_history
-from scenarios.record.entry import Entry
 from scenarios.record.judging import Judged
-from scenarios.record.played import Client, Command
-from scenarios.record.registry import ENTRIES, find
 from scenarios.record.table import Row, is_of, play_entries, table_of
 from scenarios.record.telling import (
     concluded,

@@ -6,8 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-
-from lab import docker_api
 from scenarios.record.registry import ENTRIES
 from scenarios.record.step import Create, Deploy, told
 from scenarios.record.wanted import (
@@ -19,6 +17,8 @@ from scenarios.record.wanted import (
     spec_of,
     update_flags,
 )
+
+from lab import docker_api
 
 GIB = 1 << 30
 WANTED = [

@@ -1,0 +1,1 @@
+"""The model: what worlds, harness and judges speak of, as values."""

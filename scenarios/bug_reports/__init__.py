@@ -1,0 +1,1 @@
+"""Public bug reports on updates of swarm services, and our own findings, as scenarios."""
