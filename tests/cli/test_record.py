@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from scenarios.record.registry import ENTRIES
 
+from scenarios.bug_reports.registry import REPORTS_BY_NAME
 from scenarios.worlds import Virtual
 
 
@@ -40,15 +40,15 @@ def test_one_is_played_by_any_of_its_names(name: str, virtual: Virtual, tmp_path
 
 def test_the_table_and_what_is_remembered_of_it(virtual: Virtual, tmp_path: Path) -> None:
     names = ("label-only", "D1")
-    done = stamplab("record", *names, "--world", "virtual", "--json", runs=tmp_path)
+    done = stamplab("bug-reports", *names, "--world", "virtual", "--json", runs=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     table = json.loads(done.stdout)
     assert [row["name"] for row in table["rows"]] == ["label-only", "restamped-mid-update"]
     assert table["verdict"] == "pass"
-    manifest = next(tmp_path.glob("record/latest/manifest.json"))
+    manifest = next(tmp_path.glob("bug-reports/latest/manifest.json"))
     assert json.loads(manifest.read_text())["abra"].startswith("none")
     listed = json.loads(stamplab("list", "--json", runs=tmp_path).stdout)
-    assert len(listed) == len(ENTRIES)
+    assert len(listed) == len(REPORTS_BY_NAME)
     last = {entry["name"]: entry["last"] for entry in listed}
     assert last["label-only"]["virtual"]["verdict"] == "pass"
     assert last["mixed-stack"] == {}
@@ -64,8 +64,8 @@ def test_the_table_and_what_is_remembered_of_it(virtual: Virtual, tmp_path: Path
         (("run", "6"), "may be any of"),
         (("run", "label-only", "--recipe", "x"), "a report needs no recipe"),
         (("run", "stamp_copy", "--world", "virtual"), "needs no world"),
-        (("record", "nothing"), "nothing in the record is called"),
-        (("record", "--at-once", "0"), "0 is not in the range"),
+        (("bug-reports", "nothing"), "no bug report is called"),
+        (("bug-reports", "--at-once", "0"), "0 is not in the range"),
         (("run", "D3", "--world", "virtual", "--engine", "/nonexistent"), "of the live world"),
     ],
 )

@@ -129,12 +129,13 @@ def _has_several(schedule: Schedule) -> bool:
 
 def _in_outline(trial: Trial) -> str:
     """A history without what a seed alone decides: ids."""
-    return repr(
-        [
-            (state.at_s, state.service and state.service.update_state, len(state.running_head))
-            for state in trial.truth.states
-        ]
-    )
+    truth = trial.truth
+    outline: list[tuple[float, str | None, int]] = []
+    for seen in truth.sightings:
+        now = (seen.at_s, seen.update_state, len(truth.running_head(seen)))
+        if not outline or outline[-1][1:] != now[1:]:
+            outline.append(now)
+    return repr(outline)
 
 
 def broken(trial: Trial) -> list[str]:

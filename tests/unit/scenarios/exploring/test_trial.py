@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from scenarios.exploring.truth import Truth, truth_of
 
+from harness.checks.upgrade_truth import UpgradeObserver, upgrade_observed
 from lab.history import Acted, LimitSet, Note
 from lab.nemesis import NextVersion, Operation, Recreate, Redeploy, Remove, Restamp, RollBack, Scale
 from lab.pressure import Ample, Pressure, Pulse, Ramp, Squeeze
@@ -73,14 +73,14 @@ def test_the_old_harness_has_two_faces(ground: Ground, pause_s: float, law: str)
 # The truth, from its watcher and from the history.
 
 
-def told(truth: Truth) -> tuple[object, ...]:
+def told(truth: UpgradeObserver) -> tuple[object, ...]:
     """All of it; times as a history has them."""
     updates = [(round(at_s, 6), spec) for at_s, spec in truth.updates]
     times_s = [at_s and round(at_s, 6) for at_s in (truth.applied_s, truth.rolled_back_s)]
     return truth.head, times_s, updates
 
 
-def held(truth: Truth, trial: Trial) -> list[bool]:
+def held(truth: UpgradeObserver, trial: Trial) -> list[bool]:
     """Whether it held head over each second."""
     seconds = range(round(trial.watched_until_s))
     return [truth.held_head(at_s, at_s + 1) for at_s in seconds]
@@ -102,7 +102,7 @@ def test_a_history_without_gaps_tells_what_the_watcher_saw(
 ) -> None:
     assert schedule.conditions.sight == Commits()
     trial = ground.play(schedule, guard=guard)
-    read = truth_of(trial.history, trial.app.service)
+    read = upgrade_observed(trial.history, trial.app.service)
     assert told(read) == told(trial.truth)
     assert held(read, trial) == held(trial.truth, trial)
 
@@ -111,9 +111,9 @@ def test_a_history_without_gaps_tells_what_the_watcher_saw(
 def test_the_watcher_sees_all_however_the_harness_looks(ground: Ground, sight: Sight) -> None:
     conditions = but(INCIDENT.conditions, sight=sight)
     trial = ground.play(but(INCIDENT, conditions=conditions), guard=True)
-    read = truth_of(trial.history, trial.app.service)
+    read = upgrade_observed(trial.history, trial.app.service)
     assert trial.truth.rolled_back_s is not None
-    assert len(trial.truth.states) > len(read.states)
+    assert len(trial.truth.sightings) > len(read.sightings)
 
 
 def test_what_is_rolled_back_by_hand_was_not_by_the_swarm(ground: Ground) -> None:
@@ -121,7 +121,7 @@ def test_what_is_rolled_back_by_hand_was_not_by_the_swarm(ground: Ground) -> Non
     trial = ground.play(but(BY_HAND, hc1_pause_s=60.0), guard=False)
     acts = [one.what for one in trial.history if isinstance(one.what, Acted)]
     assert [one.refused for one in acts] == [""]
-    states = [state.service.update_state for state in trial.truth.states if state.service]
+    states = [state.service.update_state for state in trial.truth.sightings if state.service]
     assert "rollback_completed" in states
     assert trial.truth.rolled_back_s is None
 

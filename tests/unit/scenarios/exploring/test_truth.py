@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenarios.exploring.truth import UPGRADE_BEGINS, Truth, truth_of
 
+from harness.checks.upgrade_truth import UPGRADE_BEGINS, UpgradeObserver, upgrade_observed
 from lab.history import Note
 from lab.swarm import Service, ServiceSpec, Task
 from tests.builders import (
@@ -40,9 +39,9 @@ IS_BACK_BY_HAND = service(BASE, HEAD, "rollback_completed")
 Row = tuple[float, Service | None, Iterable[Task]]
 
 
-def truth(*rows: Row, base: Service | None = INSTALLED) -> Truth:
+def truth(*rows: Row, base: Service | None = INSTALLED) -> UpgradeObserver:
     """An upgrade that begins at 0, once the base runs."""
-    found = Truth(NAME)
+    found = UpgradeObserver(NAME)
     found.see(0, base, [OLD])
     found.upgrade_begins()
     for at_s, now, tasks in rows:
@@ -67,7 +66,7 @@ def test_as_long_as_the_spec_is_the_bases_it_was_not_applied() -> None:
 
 
 def test_what_came_before_the_upgrade_is_not_heads() -> None:
-    found = Truth(NAME)
+    found = UpgradeObserver(NAME)
     found.see(0, service(THIRD), [])
     found.see(1, INSTALLED, [OLD])
     found.upgrade_begins()
@@ -167,7 +166,7 @@ def test_other_specs_are_kept_with_their_times() -> None:
 
 def at_head(now: Service | None, *tasks: Task) -> bool:
     found = truth(*UPGRADED[:1], (5.0, now, tasks))
-    return found.is_at_head(found.states[-1])
+    return found.is_at_head(found.sightings[-1])
 
 
 def test_at_head_is_by_spec_by_state_and_by_tasks() -> None:
@@ -202,7 +201,7 @@ def test_it_is_the_wanted_number_of_tasks_that_counts(
     head = spec("head", replicas=wanted)
     tasks = [task(f"new{number}", head) for number in range(running)]
     found = truth((1.0, service(head, BASE, "completed"), tasks))
-    assert found.is_at_head(found.states[-1]) is is_there
+    assert found.is_at_head(found.sightings[-1]) is is_there
 
 
 # Whether it stayed there.
@@ -215,7 +214,7 @@ def test_where_nothing_was_seen_nothing_has_changed() -> None:
 
 
 def test_before_the_first_look_nothing_is_known() -> None:
-    found = Truth(NAME)
+    found = UpgradeObserver(NAME)
     found.upgrade_begins()
     assert found.at(1) is None
     assert not found.held_head(1, 2)
@@ -252,21 +251,21 @@ def test_a_moments_state_is_the_one_after_all_of_its_commits() -> None:
 
 def test_nothing_is_noted_twice() -> None:
     found = truth(*UPGRADED)
-    count = len(found.states)
+    count = len(found.sightings)
     found.see(8, COMPLETED, [NEW])
-    assert len(found.states) == count
-    assert found.states[-1].at_s == 5
+    assert len(found.sightings) == count
+    assert found.sightings[-1].at_s == 5
 
 
 # The same from a history.
 
 
-def told(*rows: Row) -> Truth:
+def told(*rows: Row) -> UpgradeObserver:
     """The same upgrade, as recorders would have seen it."""
     story = Story((0, seen(INSTALLED)), (0, listed(OLD)), (0, Note(text=UPGRADE_BEGINS)))
     for at_s, now, tasks in rows:
         story.at(at_s, listed(*tasks), seen(now))
-    return truth_of(story.records, NAME)
+    return upgrade_observed(story.records, NAME)
 
 
 @pytest.mark.parametrize(
@@ -284,31 +283,31 @@ def test_a_history_tells_the_same(rows: tuple[Row, ...]) -> None:
     watched, read = truth(*rows), told(*rows)
     assert ends(read) == ends(watched)
     for at_s in (0, 1, 3, 5, 6, 7, 8, 9, 100):
-        assert read.at(at_s) == watched.at(at_s) or read_at(read, at_s) == read_at(watched, at_s)
+        assert read_at(read, at_s) == read_at(watched, at_s)
         assert read.held_head(at_s, at_s + 0.5) == watched.held_head(at_s, at_s + 0.5)
 
 
-def ends(found: Truth) -> tuple[ServiceSpec | None, float | None, float | None, object]:
+def ends(found: UpgradeObserver) -> tuple[ServiceSpec | None, float | None, float | None, object]:
     return found.head, found.applied_s, found.rolled_back_s, found.updates
 
 
-def read_at(found: Truth, at_s: float) -> object:
-    """A state, whenever it came about."""
-    state = found.at(at_s)
-    return state and msgspec.structs.replace(state, at_s=0)
+def read_at(found: UpgradeObserver, at_s: float) -> object:
+    """What is known of a moment, whenever it came about; a watcher reads no JSON."""
+    seen = found.at(at_s)
+    return seen and (seen.service, seen.tasks, found.running_head(seen))
 
 
 def test_of_other_services_a_history_tells_nothing() -> None:
     story = Story((0, seen(INSTALLED)), (0, Note(text=UPGRADE_BEGINS)))
     story.at(1, seen(service(HEAD, name="shop_db"), name="shop_db"), listed(NEW, name="shop_db"))
-    found = truth_of(story.records, NAME)
+    found = upgrade_observed(story.records, NAME)
     assert not found.was_applied
-    assert found.states[-1].running_head == frozenset()
+    assert found.running_head(found.sightings[-1]) == frozenset()
 
 
 def test_a_stage_of_another_name_is_not_the_upgrade() -> None:
     story = Story((0, Note(text="==> stage install")), (1, seen(INSTALLED)), (2, seen(UPDATING)))
-    assert not truth_of(story.records, NAME).was_applied
+    assert not upgrade_observed(story.records, NAME).was_applied
 
 
 moments = st.integers(0, 20).map(lambda n: n / 2)

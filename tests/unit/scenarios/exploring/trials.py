@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import msgspec
 from hypothesis import strategies as st
-from scenarios.exploring.truth import UPGRADE_BEGINS, truth_of
 
 from harness.app import App
+from harness.checks.upgrade_truth import UPGRADE_BEGINS, upgrade_observed
 from harness.results import Results, StageEnd, StageResult
 from lab.history import Acted, Finding, LimitSet, Note, Observation
 from lab.virtual.conditions import Conditions, Node
@@ -102,4 +102,4 @@ def trial(
         StageResult(stage="upgrade", end=end, reason=reason),
     )
     results = Results(run_id="made", recipe="discourse", ref="head", stages=stages, abra="nobody")
-    return Trial(schedule, APP, results, history, truth_of(history, APP.service), end_s)
+    return Trial(schedule, APP, results, history, upgrade_observed(history, APP.service), end_s)

@@ -7,14 +7,14 @@ from typing import cast
 
 import msgspec
 import pytest
-from scenarios.record.entry import Entry
-from scenarios.record.step import Create
-from scenarios.record.wanted import Wanted
 
 from lab.errors import LabError
+from lab.model.service_request import ServiceRequest
 from lab.world import World
-from scenarios.record.conductor import conduct
-from scenarios.record.play import Play, Waiting
+from scenarios.bug_reports.report import BugReport
+from scenarios.bug_reports.step import Create
+from scenarios.record.conductor import play_side_by_side
+from scenarios.record.play import BugReportPlayer, Waiting
 
 Ends = list[tuple[str, str]]
 
@@ -35,7 +35,7 @@ class _Clock:
 class _Playing(msgspec.Struct):
     """A play that takes some seconds, and tells when it runs."""
 
-    entry: Entry
+    report: BugReport
     clock: _Clock
     lasts_s: float
     ran: list[tuple[str, float, float]]
@@ -45,20 +45,21 @@ class _Playing(msgspec.Struct):
         began_s = self.clock.now_s()
         while self.clock.now_s() < began_s + self.lasts_s:
             yield began_s + self.lasts_s
-        self.ran.append((self.entry.name, began_s, self.clock.now_s()))
+        self.ran.append((self.report.name, began_s, self.clock.now_s()))
         if self.error:
             raise LabError(self.error)
 
 
-def entry(name: str, reserve_share: float = 0.0) -> Entry:
-    return Entry(
+def entry(name: str, reserve_share: float = 0.0) -> BugReport:
+    return BugReport(
         name=name,
         source="D1",
         title="",
         seen="",
         expected="",
-        steps=(Create(wanted=Wanted(reserve_share=reserve_share)),),
+        steps=(Create(request=ServiceRequest(reserve_share=reserve_share)),),
         signature=(),
+        control="it is made up",
     )
 
 
@@ -66,11 +67,11 @@ def conducted(
     make: Callable[[_Clock, list[tuple[str, float, float]]], list[_Playing]], at_once: int
 ) -> tuple[list[tuple[str, float, float]], Ends]:
     clock, ran, ends = _Clock(), list[tuple[str, float, float]](), Ends()
-    conduct(
+    play_side_by_side(
         cast("World", clock),
-        cast("list[Play]", make(clock, ran)),
+        cast("list[BugReportPlayer]", make(clock, ran)),
         at_once,
-        lambda play, error: ends.append((play.entry.name, str(error or ""))),
+        lambda play, error: ends.append((play.report.name, str(error or ""))),
     )
     return ran, ends
 
