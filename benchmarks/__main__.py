@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import guard, virtual
+from benchmarks import guard, size, virtual
 
 BENCHMARKS: Mapping[str, Callable[[list[str]], None]] = {
     "guard": guard.main,
+    "size": size.main,
     "virtual": virtual.main,
 }
 

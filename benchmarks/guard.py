@@ -25,9 +25,9 @@ from typing import Any
 import docker
 import msgspec
 
-from lab.errors import NotPossibleHere
-from lab.live.lab import prepare
-from lab.swarm import STACK_LABEL
+from stamplab.lab.errors import NotPossibleHere
+from stamplab.lab.live.lab import prepare
+from stamplab.lab.model.swarm import STACK_LABEL
 from tests.live.foreign import Foreign, somebodys_swarm
 from tests.live.guarding import Guarding
 from tests.live.proxy import proxied

@@ -18,19 +18,19 @@ from typing import TypeVar
 import msgspec
 import psutil
 
-from harness.evidence import EvidenceFolder
-from lab.errors import NotPossibleHere
-from lab.live.lab import prepare
-from scenarios.discourse import plays
-from scenarios.exploring.explore import shares
-from scenarios.exploring.ground import EXPLORABLE, Ground, ground_of
-from scenarios.exploring.laws import LAWS
-from scenarios.exploring.schedule import Schedule
-from scenarios.exploring.search import outcome
-from scenarios.exploring.strategies import schedules
-from scenarios.exploring.trial import Trial
-from scenarios.staging import Stage, play_staged
-from scenarios.worlds import Live, virtual
+from stamplab.cli.explore import shares
+from stamplab.lab.errors import NotPossibleHere
+from stamplab.lab.live.lab import prepare
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage, play_staged
+from stamplab.runner.worlds import Live, virtual
+from stamplab.scenarios.discourse import plays
+from stamplab.search.explorable import EXPLORABLE, Ground, ground_of
+from stamplab.search.laws import LAWS
+from stamplab.search.schedule import Schedule
+from stamplab.search.search import outcome
+from stamplab.search.strategies import schedules
+from stamplab.search.trial import Trial
 from tests.property.drawing import drawn_by
 
 _SCHEDULES = 300
@@ -41,7 +41,7 @@ _PLACES = {
     "lab/virtual/swarmsim": "asking swarmsim (encoding, pipes)",
     "lab/virtual": "virtual world (mirror, recorder)",
     "lab/docker_api": "reading the engine's JSON",
-    "scenarios/exploring": "truth, laws, rehearsed deploys",
+    "stamplab/search": "truth, laws, rehearsed deploys",
 }
 
 

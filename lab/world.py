@@ -12,9 +12,9 @@ from typing import Protocol
 
 import msgspec
 
-from lab.history import Deployed, Observation, Record
-from lab.nemesis import Act
-from lab.swarm import Service
+from stamplab.lab.faults.operator import Act
+from stamplab.lab.model.history import Deployed, Observation, Record
+from stamplab.lab.model.swarm import Service
 
 
 class Stack(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ class World(Protocol):
     def schedule(self, service: str, acts: Sequence[Act]) -> None:
         """Do these to a service at their times, counted from now, whatever the harness is at.
 
-        The history tells of each (`lab.history.Acted`, `LimitSet`), the harness is told of none.
+        The history tells of each (`Acted`, `LimitSet`), the harness is told of none.
         """
         ...
 

@@ -44,6 +44,7 @@ python3Packages.buildPythonApplication {
       ../requirements
       ../run
       ../scenarios
+      ../stamplab
       ../tests
       ../typings
       ./vm_test.py
@@ -81,9 +82,8 @@ python3Packages.buildPythonApplication {
   ];
 
   pythonImportsCheck = [
-    "harness"
-    "lab"
-    "scenarios.cli"
+    "stamplab"
+    "stamplab.cli.main"
   ];
 
   # Lint and types are tests/quality. Live tests need root and an engine, which no build has.

@@ -1,4 +1,4 @@
-# Everything a developer needs. `./run` is for machines without Nix: here it is `python -m scenarios`
+# Everything a developer needs. `./run` is for machines without Nix: here it is `python -m stamplab`
 # and `python -m pytest`.
 {
   deadnix,

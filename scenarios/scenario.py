@@ -9,17 +9,17 @@ from typing import Self
 
 import msgspec
 
-from harness.checks.shape import Shape
-from harness.generic import HC1Read
-from harness.policy import Policy
-from lab.nemesis import Act, Operation
-from lab.pressure import Pressure
-from lab.recipe.source import Acquired
-from lab.recipe.standin import Fault, Timing
-from lab.recipe.upstream import RecipeHistory
-from lab.stretch import stretched
-from lab.workload.shape import MemoryShape
-from scenarios.planted import Planted
+from stamplab.harness.checks.shape import Shape
+from stamplab.harness.ci.generic import HC1Read
+from stamplab.harness.ci.policy import Policy
+from stamplab.lab.faults.memory_pressure import Pressure
+from stamplab.lab.faults.operator import Act, Operation
+from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.recipe.source import Acquired
+from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.recipe.workload_overlay import Fault, Timing
+from stamplab.lab.support.time_scale import stretched
+from stamplab.lab.workload.shape import MemoryShape
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     timing: Timing
     guard: bool
     hc1_reads: tuple[HC1Read, ...] = ()
-    """Guard off only; see `harness.generic.UpgradePlan.reads`."""
+    """Guard off only; see `stamplab.harness.ci.generic.UpgradePlan.reads`."""
     timeout_s: float = 120.0
     """How long each stage may take before it is given up."""
     upgrade_timeout_s: float | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Self
 
-from lab.history import (
+from stamplab.lab.model.history import (
     ClientProbe,
     ContainerEnded,
     Deployed,
@@ -21,7 +21,7 @@ from lab.history import (
     ServiceSeen,
     TasksSeen,
 )
-from lab.swarm import (
+from stamplab.lab.model.swarm import (
     TERMINAL_TASK_STATES,
     Mode,
     Service,

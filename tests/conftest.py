@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from lab.cache import cache_folder
-from lab.errors import LabError
-from lab.gobuild import GoProgram, get_program
-from lab.live.lab import Apparatus, prepare
-from lab.recipe.resolver import STACKSPEC
-from scenarios import worlds
-from scenarios.worlds import Virtual
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.lab import Apparatus, prepare
+from stamplab.lab.recipe.resolver import STACKSPEC
+from stamplab.lab.support.cache import cache_folder
+from stamplab.lab.support.go_build import GoProgram, get_program
+from stamplab.runner import worlds
+from stamplab.runner.worlds import Virtual
 from tests import cannot_run
 from tests.gogit.asking import GoGit
 from tests.gogit.building import GOGIT

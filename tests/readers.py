@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from lab.abra import stamp
-from lab.errors import LabError
-from lab.recipe import git
+from stamplab.lab.abra import stamp
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe import git
 from tests.gogit.asking import Answer
 from tests.property.repositories import Built, environment_of
 

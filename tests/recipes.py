@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from lab.recipe import git, upstream
-from lab.recipe.source import RecipeSource
-from lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe import git, upstream
+from stamplab.lab.recipe.source import RecipeSource
+from stamplab.lab.recipe.upstream import Commit, RecipeHistory
 
 _ENV = """\
 TYPE={name}

@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from lab.history import Observation, ServiceSeen, TasksSeen
-from lab.model.service_request import STAMP, ServiceRequest
-from lab.swarm import RUNNING, SETTLED_STATES, Service, Task
+from stamplab.lab.model.history import Observation, ServiceSeen, TasksSeen
+from stamplab.lab.model.service_request import STAMP, ServiceRequest
+from stamplab.lab.model.swarm import RUNNING, SETTLED_STATES, Service, Task
 
 WATCH_S = 60.0
 """How long the observer looks on after the last change."""

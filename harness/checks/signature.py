@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from harness import attribution
-from harness.attribution import Attribution
-from harness.verdict import Verdict, merge
+from stamplab.harness.checks import attribution
+from stamplab.harness.checks.attribution import Attribution
+from stamplab.harness.verdict import Verdict, merge
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from harness.checks.ground_truth import ServiceObserver
-from lab.swarm import Service, Task
+from stamplab.harness.checks.ground_truth import ServiceObserver
+from stamplab.lab.model.swarm import Service, Task
 
 
 class ServiceTimeline(msgspec.Struct, frozen=True, kw_only=True):

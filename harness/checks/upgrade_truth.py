@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from harness.checks.ground_truth import ServiceObserver, ServiceSighting
-from lab.history import History, Note, ServiceSeen, TasksSeen
-from lab.swarm import RUNNING, Service, ServiceSpec, Task
-from lab.virtual.mirror import Mirror
+from stamplab.harness.checks.ground_truth import ServiceObserver, ServiceSighting
+from stamplab.lab.model.history import History, Note, ServiceSeen, TasksSeen
+from stamplab.lab.model.swarm import RUNNING, Service, ServiceSpec, Task
+from stamplab.lab.virtual.mirror import Mirror
 
 UPGRADE_BEGINS = "==> stage upgrade"
 _ROUNDED_S = 1e-3

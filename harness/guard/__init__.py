@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.guard import rules
-from harness.guard.outcome import Outcome, Ruling
-from harness.guard.view import Baseline, Expectation, View, update_status_started
-from lab.history import Record
+from stamplab.harness.guard import rules
+from stamplab.harness.guard.outcome import Outcome, Ruling
+from stamplab.harness.guard.view import Baseline, Expectation, View, update_status_started
+from stamplab.lab.model.history import Record
 
 __all__ = ["Baseline", "Expectation", "Guard", "Outcome", "Ruling", "update_status_started"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.swarm import RUNNING, WANTED_STATES, Service, Task
+from stamplab.lab.model.swarm import RUNNING, WANTED_STATES, Service, Task
 
 
 def wanted(service: Service, tasks: Sequence[Task]) -> int:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.verdict import Verdict
+from stamplab.harness.verdict import Verdict
 
 
 class Outcome(StrEnum):

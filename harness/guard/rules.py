@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.guard import modes
-from harness.guard.outcome import Outcome, Ruling
-from harness.guard.view import Expectation, View
-from lab.swarm import Service
+from stamplab.harness.guard import modes
+from stamplab.harness.guard.outcome import Outcome, Ruling
+from stamplab.harness.guard.view import Expectation, View
+from stamplab.lab.model.swarm import Service
 
 Rule = Callable[[View, Expectation], Ruling | None]
 

@@ -1,6 +1,6 @@
 """What the guard has seen of one update so far: a fold over observations, nothing else.
 
-The view holds no opinion; the rules (`harness.guard.rules`) do.
+The view holds no opinion; the rules (`stamplab.harness.guard.rules`) do.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from harness.guard import modes
-from lab.history import Deployed, Observation, RecorderLost, ServiceSeen, TasksSeen
-from lab.swarm import RUNNING, WANTED_STATES, Service, ServiceSpec, Task
-from lab.world import World
+from stamplab.harness.guard import modes
+from stamplab.lab.model.history import Deployed, Observation, RecorderLost, ServiceSeen, TasksSeen
+from stamplab.lab.model.swarm import RUNNING, WANTED_STATES, Service, ServiceSpec, Task
+from stamplab.lab.world import World
 
 _CAME_LATE = "a new spec came after the deploy had returned and brought none"
 

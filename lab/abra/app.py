@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from lab.abra.folder import AbraFolder
-from lab.abra.stamp import label, stack_name
-from lab.errors import LabError
-from lab.recipe.compose import DEFAULT_FILE, overlay_text, read_texts, stated_version
-from lab.recipe.reading import exports_of
-from lab.recipe.secrets import Secret, secrets_of
-from lab.recipe.settings import Setting
-from lab.world import Stack
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.abra.stamp import label, stack_name
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe.compose import DEFAULT_FILE, overlay_text, read_texts, stated_version
+from stamplab.lab.recipe.env_file import Setting
+from stamplab.lab.recipe.recipe_files import exports_of
+from stamplab.lab.recipe.secrets import Secret, secrets_of
+from stamplab.lab.world import Stack
 
 STAMPED_SERVICE = "app"
 """The service that carries abra's labels."""

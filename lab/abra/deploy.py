@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from lab.abra.app import AbraApp, read_app
-from lab.abra.ensure import Context, ensure
-from lab.abra.folder import AbraFolder
-from lab.abra.program import (
+from stamplab.lab.abra.app import AbraApp, read_app
+from stamplab.lab.abra.driver import (
     CHAOS_FLAGS,
     CHAOS_VERSION,
     STAND_IN,
@@ -20,10 +18,12 @@ from lab.abra.program import (
     environment,
     stamp_in,
 )
-from lab.abra.stamp import chaos_version
-from lab.errors import LabError
-from lab.history import CommandRan, Deployed, Note
-from lab.world import Deployer, World
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.abra.stamp import chaos_version
+from stamplab.lab.abra.version_checkout import Context, ensure
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import CommandRan, Deployed, Note
+from stamplab.lab.world import Deployer, World
 
 WHOSE = STAND_IN
 

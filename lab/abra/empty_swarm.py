@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-from lab.errors import LabError
+from stamplab.lab.errors import LabError
 
 _API = "1.41"
 _LISTS = ("services", "secrets", "configs", "networks", "tasks", "nodes", "containers/json")

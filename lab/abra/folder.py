@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.errors import LabError, UsageError
-from lab.recipe.settings import Setting, parse_settings, with_values, written
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.recipe.env_file import Setting, parse_settings, with_values, written
 
 SERVER = "default"
 

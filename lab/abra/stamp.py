@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.abra import gogit
-from lab.abra.marks import DIRTY_MARK, SMALL_SHA_DIGITS, label, stack_name
+from stamplab.lab.abra import gogit
+from stamplab.lab.abra.label_names import DIRTY_MARK, SMALL_SHA_DIGITS, label, stack_name
 
 __all__ = [
     "DIRTY_MARK",

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab.errors import LabError
+from stamplab.lab.errors import LabError
 
 _LEAVING_S = 5.0
 """How long a killed process may still be in its group after it is gone from sight."""

@@ -8,12 +8,12 @@ from typing import Literal
 
 import msgspec
 
-from lab import programs
-from lab.cgroup import files
-from lab.cgroup.group import MemoryGroup
-from lab.cgroup.v1 import MemoryGroupV1
-from lab.cgroup.v2 import MemoryGroupV2
-from lab.errors import NotPossibleHere, UsageError
+from stamplab.lab.cgroup import files
+from stamplab.lab.cgroup.group import MemoryGroup
+from stamplab.lab.cgroup.v1 import MemoryGroupV1
+from stamplab.lab.cgroup.v2 import MemoryGroupV2
+from stamplab.lab.errors import NotPossibleHere, UsageError
+from stamplab.lab.support import programs
 
 Driver = Literal["cgroupfs", "systemd"]
 
@@ -31,7 +31,7 @@ class CgroupHost(msgspec.Struct, frozen=True, kw_only=True):
     """Mount point by controller, or by ``name=…`` for a hierarchy without one."""
     unified: Path | None
     driver: Driver = "cgroupfs"
-    """Who makes a lab's group on version 2; see `lab.cgroup.v2`."""
+    """Who makes a lab's group on version 2; see `stamplab.lab.cgroup.v2`."""
 
     @property
     def memory_version(self) -> int | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import deque
 
-from lab.history import OomKill
+from stamplab.lab.model.history import OomKill
 
 _SUMMARY = re.compile(
     r"oom-kill:constraint=CONSTRAINT_MEMCG,.*oom_memcg=(?P<limited>[^,]+),"

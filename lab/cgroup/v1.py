@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.cgroup import files
+from stamplab.lab.cgroup import files
 
 _NO_LIMIT_FROM = 1 << 60
 """The kernel shows "no limit" as the largest multiple of a page in 63 bits."""
@@ -14,7 +14,7 @@ class MemoryGroupV1:
     """A group of the memory hierarchy, and its namesakes in the other hierarchies.
 
     The parent's ``memory.oom_control`` does not count kills in its children (seen on 6.18): the
-    evidence of a kill is the kernel log's, see `lab.cgroup.kernel_log`.
+    evidence of a kill is the kernel log's, see `stamplab.lab.cgroup.kernel_log`.
     """
 
     entry: tuple[str, ...] = ()

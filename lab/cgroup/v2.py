@@ -22,8 +22,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.cgroup import files
-from lab.errors import LabError
+from stamplab.lab.cgroup import files
+from stamplab.lab.errors import LabError
 
 _DAEMON = "daemon"
 _TASKS = "tasks"

@@ -6,7 +6,7 @@ import docker
 import msgspec
 import requests
 
-from lab.errors import LabError
+from stamplab.lab.errors import LabError
 
 _OK = 200
 _NOT_FOUND = 404

@@ -15,13 +15,13 @@ import msgspec
 import psutil
 import requests
 
-from lab.cgroup.group import MemoryGroup
-from lab.errors import LabError
-from lab.history import CommandRan
-from lab.live import sandbox
-from lab.live.engine import Engine, link_tools
-from lab.live.lease import MARK, LabFolder
-from lab.processes import ProcessId, pid_namespace
+from stamplab.lab.cgroup.group import MemoryGroup
+from stamplab.lab.errors import LabError
+from stamplab.lab.live import sandbox
+from stamplab.lab.live.engine import Engine, link_tools
+from stamplab.lab.live.lease import MARK, LabFolder
+from stamplab.lab.model.history import CommandRan
+from stamplab.lab.support.processes import ProcessId, pid_namespace
 
 _START_TIMEOUT_S = 120.0
 _POLL_S = 0.05

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from lab import programs
-from lab.cache import cache_folder
-from lab.errors import LabError, NotPossibleHere
+from stamplab.lab.errors import LabError, NotPossibleHere
+from stamplab.lab.support import programs
+from stamplab.lab.support.cache import cache_folder
 
 _BIN_FOLDERS = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/libexec/docker", "libexec/docker")
 _SYSTEM_FOLDERS = (Path("/usr/sbin"), Path("/sbin"))

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from lab import programs
-from lab.cache import cache_folder
-from lab.errors import LabError
-from lab.gobuild import GoProgram, existing
-from lab.live.engine import OPTIONAL, REQUIRED, find_engine, tools_in
-from lab.recipe.resolver import STACKSPEC
-from lab.virtual.swarmsim import SWARMSIM
-from lab.workload.build import find_build, ready_made
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.engine import OPTIONAL, REQUIRED, find_engine, tools_in
+from stamplab.lab.recipe.resolver import STACKSPEC
+from stamplab.lab.support import programs
+from stamplab.lab.support.cache import cache_folder
+from stamplab.lab.support.go_build import GoProgram, existing
+from stamplab.lab.virtual.swarmsim import SWARMSIM
+from stamplab.lab.workload.build import find_build, ready_made
 
 _ASKED_BY: Mapping[str, tuple[str, ...]] = {
     "busybox": (),

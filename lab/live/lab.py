@@ -13,24 +13,24 @@ from typing import TypedDict
 
 import msgspec
 
-from lab.cache import cache_folder
-from lab.cgroup.group import MemoryGroup
-from lab.cgroup.host import read_cgroup_host
-from lab.clock import Clock
-from lab.errors import LabError, UsageError
-from lab.history import HistoryWriter, Record
-from lab.live import sandbox
-from lab.live.daemon import Daemon
-from lab.live.engine import Engine, find_engine
-from lab.live.lease import LabFolder, claim_folder, end_lease, labs_root
-from lab.live.recorders.clients import ClientPlan
-from lab.live.recorders.kernel import open_kernel_log
-from lab.live.world import LiveWorld
-from lab.recipe import git
-from lab.recipe.trust import Grant
-from lab.stretch import stretched
-from lab.workload.build import build_program
-from lab.workload.image import COMMANDS, image_tag, rootfs_tar
+from stamplab.lab.cgroup.group import MemoryGroup
+from stamplab.lab.cgroup.host import read_cgroup_host
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.live import sandbox
+from stamplab.lab.live.daemon import Daemon
+from stamplab.lab.live.engine import Engine, find_engine
+from stamplab.lab.live.lease import LabFolder, claim_folder, end_lease, labs_root
+from stamplab.lab.live.recorders.clients import ClientPlan
+from stamplab.lab.live.recorders.kernel import open_kernel_log
+from stamplab.lab.live.world import LiveWorld
+from stamplab.lab.model.history import HistoryWriter, Record
+from stamplab.lab.recipe import git
+from stamplab.lab.recipe.trust import Grant
+from stamplab.lab.support.cache import cache_folder
+from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.time_scale import stretched
+from stamplab.lab.workload.build import build_program
+from stamplab.lab.workload.image import COMMANDS, image_tag, rootfs_tar
 
 
 class Apparatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import msgspec
 
-from lab.cgroup.group import MemoryGroup
-from lab.errors import LabError, UsageError
-from lab.processes import ProcessId, marked
+from stamplab.lab.cgroup.group import MemoryGroup
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.support.processes import ProcessId, marked
 
 MARK = "STAMPLAB_LAB"
 """The variable that all processes of a lab are started with; its value is the lab's id."""

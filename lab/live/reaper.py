@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from lab.cgroup.host import CgroupHost, read_cgroup_host
-from lab.errors import LabError
-from lab.live.lease import (
+from stamplab.lab.cgroup.host import CgroupHost, read_cgroup_host
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.lease import (
     CLAIM_PREFIX,
     GONE_PREFIX,
     LAB_PREFIX,
@@ -24,7 +24,7 @@ from lab.live.lease import (
     labs_root,
     remove_remains,
 )
-from lab.processes import ProcessId
+from stamplab.lab.support.processes import ProcessId
 
 
 class Standing(StrEnum):

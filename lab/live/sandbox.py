@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import BinaryIO
 
-from lab.errors import LabError, NeedsRoot, NotPossibleHere
+from stamplab.lab.errors import LabError, NeedsRoot, NotPossibleHere
 
 NAMESPACES = (
     *("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"),
@@ -47,7 +47,7 @@ def start(
     from the main thread: the kernel ties that promise to the calling thread (prctl(2),
     PR_SET_PDEATHSIG).
     """
-    init = files("lab.live").joinpath("init.sh")
+    init = files("stamplab.lab.live").joinpath("init.sh")
     tied = [] if outlive_us else [str(tools / "setpriv"), "--pdeathsig", "KILL", "--"]
     if tied and not (tools / "setpriv").exists():
         raise NotPossibleHere("setpriv (util-linux) is missing: the lab could outlive its command")

@@ -8,27 +8,27 @@ from pathlib import Path
 
 import msgspec
 
-from lab import programs
-from lab.cgroup.group import MemoryGroup
-from lab.clock import Clock
-from lab.errors import LabError
-from lab.history import Deployed, HistoryWriter, LimitSet, Note, Observation, Record
-from lab.live.daemon import Daemon
-from lab.live.provide import provide
-from lab.live.recorders.attached import AttachedClient
-from lab.live.recorders.clients import ClientPlan, ClientRecorder
-from lab.live.recorders.events import EventRecorder
-from lab.live.recorders.kernel import KernelRecorder
-from lab.live.recorders.memory import MemoryRecorder
-from lab.live.recorders.nemesis import Nemesis
-from lab.live.recorders.recorder import Recorder
-from lab.live.recorders.swarm import SwarmRecorder
-from lab.live.recorders.waiter import Waiter
-from lab.nemesis import Act
-from lab.recipe.granted import granted_to
-from lab.recipe.trust import Gate, Grant
-from lab.swarm import Service
-from lab.world import Deployer, Stack
+from stamplab.lab.cgroup.group import MemoryGroup
+from stamplab.lab.errors import LabError
+from stamplab.lab.faults.operator import Act
+from stamplab.lab.live.daemon import Daemon
+from stamplab.lab.live.prerequisites import provide
+from stamplab.lab.live.recorders.clients import ClientPlan, ClientRecorder
+from stamplab.lab.live.recorders.docker_client import AttachedClient
+from stamplab.lab.live.recorders.events import EventRecorder
+from stamplab.lab.live.recorders.guard_process import Waiter
+from stamplab.lab.live.recorders.kernel import KernelRecorder
+from stamplab.lab.live.recorders.memory import MemoryRecorder
+from stamplab.lab.live.recorders.operator import Nemesis
+from stamplab.lab.live.recorders.recorder import Recorder
+from stamplab.lab.live.recorders.swarm import SwarmRecorder
+from stamplab.lab.model.history import Deployed, HistoryWriter, LimitSet, Note, Observation, Record
+from stamplab.lab.model.swarm import Service
+from stamplab.lab.recipe.prerequisites import granted_to
+from stamplab.lab.recipe.trust import Gate, Grant
+from stamplab.lab.support import programs
+from stamplab.lab.support.clock import Clock
+from stamplab.lab.world import Deployer, Stack
 
 _CHECK_DAEMON_EVERY_S = 0.5
 _DEATH_GRACE_S = 2.0
@@ -76,7 +76,7 @@ class LiveWorld:
         return self._clock.now_s()
 
     def next(self, until_s: float) -> Record | None:
-        """Wait for the next record; see `lab.world.World.next`."""
+        """Wait for the next record; see `stamplab.lab.world.World.next`."""
         while True:
             remaining_s = until_s - self.now_s()
             with self._naming_the_daemons_end():
@@ -88,7 +88,7 @@ class LiveWorld:
                 return None
 
     def provide(self, stack: Stack) -> None:
-        """Make what a stack takes for granted; see `lab.world.World.provide`."""
+        """Make what a stack takes for granted; see `stamplab.lab.world.World.provide`."""
         self._require_trusted(stack)
         environment = self.daemon.client_environment(stack.environment)
         wanted = granted_to(msgspec.structs.replace(stack, environment=environment))
@@ -176,7 +176,7 @@ class LiveWorld:
         self.record(LimitSet(limit_bytes=limit_bytes, usage_bytes=usage_bytes, reason=reason))
 
     def schedule(self, service: str, acts: Sequence[Act]) -> None:
-        """Have acts done by a thread of their own; see `lab.world.World.schedule`."""
+        """Have acts done by a thread of their own; see `stamplab.lab.world.World.schedule`."""
         if not acts:
             return
         nemesis = Nemesis(

@@ -1,1 +1,1 @@
-"""The model: what worlds, harness and judges speak of, as values."""
+"""The swarm's nouns and what was observed of them, as values."""

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from lab.model.service_spec import SpecValues, create_flags, to_json, update_flags
-from lab.swarm import STACK_LABEL, UpdatePolicy
+from stamplab.lab.model.service_spec import SpecValues, create_flags, to_json, update_flags
+from stamplab.lab.model.swarm import STACK_LABEL, UpdatePolicy
 
 STAMP = "stamp"
 """The service label by which one deploy is told from another."""

@@ -2,7 +2,7 @@
 
 A `ServiceRequest`, the overlays that the harness and the stand-in lay over a recipe, and the specs
 that a search tailors all give their fields as `SpecValues`. Here these are written out in each of
-the three languages; `lab.docker_api` reads the JSON back.
+the three languages; `stamplab.lab.model.docker_json` reads the JSON back.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from lab.recipe.durations import in_milliseconds
+from stamplab.lab.recipe.durations import in_milliseconds
 
 SpecValues = Mapping[str, object]
 """Values by the names of `FIELDS`. A name that is left out is left to the recipe or the engine."""
@@ -65,7 +65,7 @@ class SpecField(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _policy(name: str, flag: str, json: str, compose: str) -> tuple[SpecField, ...]:
-    """The fields of a `lab.swarm.UpdatePolicy`."""
+    """The fields of a `stamplab.lab.model.swarm.UpdatePolicy`."""
 
     def one(field: str, option: str, key: str, codec: Codec = _PLAIN) -> SpecField:
         return SpecField(

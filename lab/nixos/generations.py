@@ -20,8 +20,8 @@ from pathlib import Path
 
 import msgspec
 
-from lab.errors import LabError, UsageError
-from lab.nixos.store_path import StorePath, store_path_in
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.nixos.store_path import StorePath, store_path_in
 
 PROFILES = Path("/nix/var/nix/profiles")
 """Where NixOS keeps the links of its system profile."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.errors import LabError
-from lab.history import PolicyRead
-from lab.recipe import git
-from lab.recipe.compose import DEFAULT_FILE, Compose, parse, policy, read_texts
-from lab.recipe.inside import require_inside
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import PolicyRead
+from stamplab.lab.recipe import git
+from stamplab.lab.recipe.compose import DEFAULT_FILE, Compose, parse, policy, read_texts
+from stamplab.lab.recipe.containment import require_inside
 
 SAMPLE = ".env.sample"
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from lab.recipe.compose import ComposeService
+from stamplab.lab.recipe.compose import ComposeService
 
 _FIRST_OF_TEST = ("CMD", "CMD-SHELL", "NONE")
 _SEPARATORS = re.compile(r"[;&|()`{}\n]+")

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from lab.errors import LabError
-from lab.history import PolicyRead
-from lab.recipe.inside import require_inside
-from lab.recipe.trust.template import InvalidTemplate, substitute
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import PolicyRead
+from stamplab.lab.recipe.containment import require_inside
+from stamplab.lab.recipe.trust.template import InvalidTemplate, substitute
 
 DEFAULT_FILE = "compose.yml"
 

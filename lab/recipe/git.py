@@ -11,7 +11,7 @@ from pathlib import Path
 # Without this GitPython refuses to be imported where there is no git; we say so ourselves, later.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-from lab import programs
+from stamplab.lab.support import programs
 
 if programs.are_given():
     # It is read then, too. Without a git there nothing is run at all: see `_prepare`.
@@ -20,7 +20,7 @@ if programs.are_given():
 from git import Actor, Git, GitCommandError, Repo
 from git.exc import GitError
 
-from lab.errors import LabError, NotPossibleHere
+from stamplab.lab.errors import LabError, NotPossibleHere
 
 _DUBIOUS = re.compile(r"dubious ownership in repository at '([^']*)'")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.errors import UsageError
-from lab.recipe.checkout import SAMPLE
-from lab.recipe.inside import way_out
-from lab.recipe.settings import parse_env
-from lab.recipe.trust import Demand
-from lab.world import Stack
+from stamplab.lab.errors import UsageError
+from stamplab.lab.recipe.checkout import SAMPLE
+from stamplab.lab.recipe.containment import way_out
+from stamplab.lab.recipe.env_file import parse_env
+from stamplab.lab.recipe.trust import Demand
+from stamplab.lab.world import Stack
 
 _PATTERNS = ("compose*.yml", "compose*.yaml", "docker-compose*.yml", "docker-compose*.yaml")
 _REST_OF_THE_LIST = "$COMPOSE_FILE"

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 import msgspec
 from git import GitCommandError
 
-from lab.errors import LabError
-from lab.recipe import git
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe import git
 
 _FOLDER = 0o040000
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"

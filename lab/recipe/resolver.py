@@ -2,7 +2,7 @@
 
 The code is a program in Go (`stackspec/`, whose README describes the protocol), built when it is
 first needed and kept running. It reads what the files name: judge somebody else's recipe before
-(`lab.recipe.trust`).
+(`stamplab.lab.recipe.trust`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Self
 
 import msgspec
 
-from lab import gobuild
-from lab.answering import AnsweringProgram
-from lab.cache import cache_folder
-from lab.errors import LabError, RecipeRefused
-from lab.world import Stack
+from stamplab.lab.errors import LabError, RecipeRefused
+from stamplab.lab.support import go_build
+from stamplab.lab.support.cache import cache_folder
+from stamplab.lab.support.jsonl_process import AnsweringProgram
+from stamplab.lab.world import Stack
 
-STACKSPEC = gobuild.GoProgram(
+STACKSPEC = go_build.GoProgram(
     name="stackspec",
     sources=Path(__file__).parent / "stackspec",
     purpose="resolving compose files without docker",
@@ -81,7 +81,7 @@ class Resolver:
     """
 
     def __init__(self, program: Path | None = None) -> None:
-        """``program`` is a ready-made stackspec; else it is found or built (`lab.gobuild`)."""
+        """``program`` is a ready-made stackspec; without one it is found or built."""
         self._program = program
         self._running: AnsweringProgram | None = None
         self._kept: dict[bytes, _Kept] = {}
@@ -126,7 +126,7 @@ class Resolver:
 
     def _ask(self, stack: Stack) -> Resolved:
         if self._running is None:
-            program = self._program or gobuild.get_program(STACKSPEC, cache_folder())
+            program = self._program or go_build.get_program(STACKSPEC, cache_folder())
             self._running = AnsweringProgram(program)
         question = {
             "stack": stack.name,

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 import yaml
 
-from lab.errors import LabError
-from lab.recipe.settings import Setting
-from lab.recipe.trust.template import InvalidTemplate, substitute
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe.env_file import Setting
+from stamplab.lab.recipe.trust.template import InvalidTemplate, substitute
 
 _LENGTH = 32
 """Of a generated secret whose line says nothing (unverified; abra makes passphrases then)."""

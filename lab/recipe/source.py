@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from lab.errors import LabError, UsageError
-from lab.history import PolicyRead
-from lab.recipe import checkout, git
-from lab.recipe.compose import policy
-from lab.recipe.reading import Reading, read_recipe
-from lab.world import Stack
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.model.history import PolicyRead
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.compose import policy
+from stamplab.lab.recipe.recipe_files import Reading, read_recipe
+from stamplab.lab.world import Stack
 
 _SCHEMES = ("file", "git", "http", "https")
 _BY_A_PROGRAM = re.compile(r"[A-Za-z0-9+.-]+::")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from lab.recipe import git
-from lab.recipe.inside import require_inside
+from stamplab.lab.recipe import git
+from stamplab.lab.recipe.containment import require_inside
 
 _FIRST_DATE_UNIX_S = 1_780_272_000  # 2026-06-01 00:00:00 UTC
 _BETWEEN_COMMITS_S = 3_600

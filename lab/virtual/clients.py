@@ -10,10 +10,10 @@ from functools import lru_cache
 
 import msgspec
 
-from lab.history import ClientProbe
-from lab.swarm import RUNNING
-from lab.virtual.happened import Commit, ContainerDid
-from lab.virtual.mirror import Mirror
+from stamplab.lab.model.history import ClientProbe
+from stamplab.lab.model.swarm import RUNNING
+from stamplab.lab.virtual.mirror import Mirror
+from stamplab.lab.virtual.sim_events import Commit, ContainerDid
 
 _VERSION = "STAMPLOAD_VERSION="
 

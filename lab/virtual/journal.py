@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from lab.history import Observation, Record, placed
+from stamplab.lab.model.history import Observation, Record, placed
 
 
 class Clock:
@@ -23,7 +23,7 @@ class Clock:
 
 
 class Journal(Protocol):
-    """Takes observations in, and gives each record out once; `lab.history.HistoryWriter` is one."""
+    """Takes observations in, and gives each record out once, as a `HistoryWriter` does."""
 
     def append(self, source: str, what: Observation, happened_s: float | None = None) -> None:
         """Record one observation, seen now."""

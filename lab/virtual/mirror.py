@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from lab import docker_api
-from lab.swarm import STACK_LABEL, Service, Task
-from lab.virtual.happened import Commit
+from stamplab.lab.model import docker_json
+from stamplab.lab.model.swarm import STACK_LABEL, Service, Task
+from stamplab.lab.virtual.sim_events import Commit
 
 
 class Mirror:
@@ -24,7 +24,7 @@ class Mirror:
     def feed(self, commit: Commit) -> None:
         """Take in one transaction."""
         for raw in commit.services:
-            service = docker_api.parse_service(bytes(raw))
+            service = docker_json.parse_service(bytes(raw))
             self._services[service.id] = (service, raw)
             self.changed_services[service.name] = None
         for gone in commit.removed:
@@ -33,7 +33,7 @@ class Mirror:
             self.changed_services[service.name] = None
             self.changed_tasks.pop(service.name, None)
         for raw in commit.tasks:
-            task = docker_api.parse_task(bytes(raw))
+            task = docker_json.parse_task(bytes(raw))
             self._tasks.setdefault(task.service_id, {})[task.id] = task
             self._owner[task.id] = task.service_id
             self._changed_tasks_of(task.service_id)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from lab.history import (
+from stamplab.lab.model.history import (
     ContainerEnded,
     EngineEvent,
     MemorySample,
@@ -15,12 +15,12 @@ from lab.history import (
     ServiceSeen,
     TasksSeen,
 )
-from lab.swarm import SERVICE_NAME_LABEL, TASK_LABEL, Service
-from lab.virtual.clients import Clients
-from lab.virtual.conditions import Commits, Looks, Sight
-from lab.virtual.happened import Commit, ContainerDid, Happened, OutOfMemory
-from lab.virtual.journal import Clock, Journal
-from lab.virtual.mirror import Mirror
+from stamplab.lab.model.swarm import SERVICE_NAME_LABEL, TASK_LABEL, Service
+from stamplab.lab.virtual.clients import Clients
+from stamplab.lab.virtual.conditions import Commits, Looks, Sight
+from stamplab.lab.virtual.journal import Clock, Journal
+from stamplab.lab.virtual.mirror import Mirror
+from stamplab.lab.virtual.sim_events import Commit, ContainerDid, Happened, OutOfMemory
 
 _SOURCE = "swarmsim"
 _PROCESS = "stampload"

@@ -12,13 +12,13 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from lab import gobuild
-from lab.errors import LabError
-from lab.recipe.resolver import SwarmObject
-from lab.virtual.conditions import Node
-from lab.virtual.happened import Advanced, Usage
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe.resolver import SwarmObject
+from stamplab.lab.support import go_build
+from stamplab.lab.virtual.conditions import Node
+from stamplab.lab.virtual.sim_events import Advanced, Usage
 
-SWARMSIM = gobuild.GoProgram(
+SWARMSIM = go_build.GoProgram(
     name="swarmsim",
     sources=Path(__file__).parent / "swarmsim",
     purpose="the virtual world",

@@ -11,18 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Protocol
 
-from lab import docker_api
-from lab.errors import LabError
-from lab.history import (
-    Acted,
-    Deployed,
-    LimitSet,
-    Note,
-    Observation,
-    Record,
-    RecorderLost,
-)
-from lab.nemesis import (
+from stamplab.lab.errors import LabError
+from stamplab.lab.faults.operator import (
     Act,
     LoseSight,
     Operation,
@@ -33,16 +23,26 @@ from lab.nemesis import (
     edited,
     in_words,
 )
-from lab.recipe.granted import granted_to
-from lab.recipe.resolver import ComposeRefused, Resolved, SwarmObject
-from lab.recipe.trust import Gate, Grant
-from lab.swarm import Service
-from lab.virtual.conditions import Conditions
-from lab.virtual.journal import Clock, Journal
-from lab.virtual.mirror import Mirror
-from lab.virtual.recorder import SwarmRecorder, spec_in
-from lab.virtual.swarmsim import SwarmRefused, SwarmSim
-from lab.world import Deployer, Stack
+from stamplab.lab.model import docker_json
+from stamplab.lab.model.history import (
+    Acted,
+    Deployed,
+    LimitSet,
+    Note,
+    Observation,
+    Record,
+    RecorderLost,
+)
+from stamplab.lab.model.swarm import Service
+from stamplab.lab.recipe.prerequisites import granted_to
+from stamplab.lab.recipe.resolver import ComposeRefused, Resolved, SwarmObject
+from stamplab.lab.recipe.trust import Gate, Grant
+from stamplab.lab.virtual.conditions import Conditions
+from stamplab.lab.virtual.journal import Clock, Journal
+from stamplab.lab.virtual.mirror import Mirror
+from stamplab.lab.virtual.recorder import SwarmRecorder, spec_in
+from stamplab.lab.virtual.swarmsim import SwarmRefused, SwarmSim
+from stamplab.lab.world import Deployer, Stack
 
 
 class Watcher(Protocol):
@@ -96,7 +96,7 @@ class VirtualWorld:
         return self._clock.now_s()
 
     def next(self, until_s: float) -> Record | None:
-        """Give the next record, and let time pass for it; see `lab.world.World.next`."""
+        """Give the next record, and let time pass for it; see `stamplab.lab.world.World.next`."""
         while True:
             record = self._journal.take(0.0)
             if record is not None:
@@ -106,7 +106,7 @@ class VirtualWorld:
             self._step(until_s)
 
     def provide(self, stack: Stack) -> None:
-        """Make what a stack takes for granted; see `lab.world.World.provide`."""
+        """Make what a stack takes for granted; see `stamplab.lab.world.World.provide`."""
         self._gate.admit(stack, stack.environment)
         wanted = granted_to(stack)
         labels = dict(wanted.node_labels)
@@ -184,7 +184,7 @@ class VirtualWorld:
         self._drain()
 
     def schedule(self, service: str, acts: Sequence[Act]) -> None:
-        """Do these to a service at their times; see `lab.world.World.schedule`."""
+        """Do these to a service at their times; see `stamplab.lab.world.World.schedule`."""
         for act in acts:
             due = (self.now_s() + act.after_s, next(self._numbers), service, act)
             heapq.heappush(self._acts, due)
@@ -207,7 +207,7 @@ class VirtualWorld:
         )
         said = []
         for spec in resolved.services:
-            name = docker_api.name_in(bytes(spec))
+            name = docker_json.name_in(bytes(spec))
             present = self._recorder.mirror.named(name)
             if present is None:
                 said.append(f"Creating service {name}")

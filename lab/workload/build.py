@@ -16,9 +16,9 @@ from pathlib import Path
 
 import msgspec
 
-from lab import programs
-from lab.cache import only_builder
-from lab.errors import LabError, NotPossibleHere, UsageError
+from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
+from stamplab.lab.support import programs
+from stamplab.lab.support.cache import only_builder
 
 SOURCE_DIR = Path(__file__).parent
 SOURCES = ("stampload.c", "serve.c", "client.c")

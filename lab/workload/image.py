@@ -12,12 +12,12 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from lab.errors import LabError
+from stamplab.lab.errors import LabError
 
 COMMANDS = frozenset({"/bin/curl"})
 """Programs that a container of the image can be started by, and its health asked by.
 
-A recipe's other ones are added to them; see `lab.recipe.commands`.
+A recipe's other ones are added to them; see `stamplab.lab.recipe.commands`.
 """
 
 START = "/bin/stand-in"

@@ -5,7 +5,7 @@ from typing import Self
 
 import msgspec
 
-from lab.errors import UsageError
+from stamplab.lab.errors import UsageError
 
 
 class MemoryShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class MemoryShape(msgspec.Struct, frozen=True, kw_only=True):
         """Return the same shape with all bytes times `factor`.
 
         Bytes follow the memory of a machine; for durations, which follow its speed, see
-        `lab.stretch`. Raises `UsageError` when nothing would be left of the shape.
+        `lab.support.time_scale`. Raises `UsageError` when nothing would be left of the shape.
         """
         if not (0 < factor < math.inf):
             raise UsageError(f"a memory shape is scaled by a positive factor, not by {factor}")

@@ -1,6 +1,6 @@
 """One of two tasks fails, and a `max_failure_ratio` of 0.5 forgives it."""
 
-from scenarios.bug_reports import vocabulary as v
+from stamplab.scenarios.bug_reports import vocabulary as v
 
 _STRICT = v.ServiceRequest(replicas=2, fault_slot=2)
 _HALF = v.changed(_STRICT, update=v.changed(v.START_FIRST, max_failure_ratio=0.5))

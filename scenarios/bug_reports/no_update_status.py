@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.checks.ground_truth import TrueOutcome
-from harness.checks.shape import GUARD, Shape
-from lab.model.service_request import HealthCheck, ServiceRequest, changed, next_version
-from lab.nemesis import Remove, Scale
-from scenarios.bug_reports import signs
-from scenarios.bug_reports.report import BugReport
-from scenarios.bug_reports.step import (
+from stamplab.harness.checks.ground_truth import TrueOutcome
+from stamplab.harness.checks.shape import GUARD, Shape
+from stamplab.lab.faults.operator import Remove, Scale
+from stamplab.lab.model.service_request import HealthCheck, ServiceRequest, changed, next_version
+from stamplab.scenarios.bug_reports import signs
+from stamplab.scenarios.bug_reports.report import BugReport
+from stamplab.scenarios.bug_reports.step import (
     Create,
     Deploy,
     Intervene,

@@ -6,9 +6,9 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 
-from lab.errors import UsageError
-from scenarios import bug_reports as package
-from scenarios.bug_reports.report import BugReport
+from stamplab.lab.errors import UsageError
+from stamplab.scenarios import bug_reports as package
+from stamplab.scenarios.bug_reports.report import BugReport
 
 
 def _reports() -> Iterator[BugReport]:

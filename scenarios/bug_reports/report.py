@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from harness.checks.shape import Shape
-from scenarios.bug_reports.results import BugReportPlay
-from scenarios.bug_reports.step import Create, Deploy, Step
+from stamplab.harness.checks.shape import Shape
+from stamplab.scenarios.bug_reports.results import BugReportPlay
+from stamplab.scenarios.bug_reports.step import Create, Deploy, Step
 
 _REPOSITORIES = {
     "moby": "moby/moby",

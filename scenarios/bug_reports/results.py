@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.checks.ground_truth import GroundTruth
-from harness.checks.timeline import ServiceTimeline
-from harness.guard import Outcome, Ruling
-from harness.guarding.report import Report
-from lab.history import CommandRan, Record
-from lab.model.service_request import ServiceRequest
+from stamplab.harness.checks.ground_truth import GroundTruth
+from stamplab.harness.checks.timeline import ServiceTimeline
+from stamplab.harness.guard import Outcome, Ruling
+from stamplab.harness.guard.report import Report
+from stamplab.lab.model.history import CommandRan, Record
+from stamplab.lab.model.service_request import ServiceRequest
 
 
 class ClientResult(msgspec.Struct, frozen=True, kw_only=True):

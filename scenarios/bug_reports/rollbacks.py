@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from harness.checks.ground_truth import TrueOutcome
-from harness.checks.shape import GUARD, Shape
-from lab.model.service_request import (
+from stamplab.harness.checks.ground_truth import TrueOutcome
+from stamplab.harness.checks.shape import GUARD, Shape
+from stamplab.lab.model.service_request import (
     START_FIRST,
     HealthCheck,
     ServiceRequest,
     changed,
     next_version,
 )
-from scenarios.bug_reports import signs
-from scenarios.bug_reports.report import BugReport
-from scenarios.bug_reports.step import Deploy, WaitFor, upgrade
+from stamplab.scenarios.bug_reports import signs
+from stamplab.scenarios.bug_reports.report import BugReport
+from stamplab.scenarios.bug_reports.step import Deploy, WaitFor, upgrade
 
 _BASE = ServiceRequest()
 _TWO = ServiceRequest(replicas=2)

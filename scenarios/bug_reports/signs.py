@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.checks.ground_truth import TrueOutcome
-from harness.checks.timeline import ServiceTimeline
-from scenarios.bug_reports.report import Sign
-from scenarios.bug_reports.results import BugReportPlay, ClientResult, DeployResult
+from stamplab.harness.checks.ground_truth import TrueOutcome
+from stamplab.harness.checks.timeline import ServiceTimeline
+from stamplab.scenarios.bug_reports.report import Sign
+from stamplab.scenarios.bug_reports.results import BugReportPlay, ClientResult, DeployResult
 
 
 def client_exits(code: int, deploy: int = -1) -> Sign:

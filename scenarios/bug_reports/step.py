@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from lab.model.service_request import ServiceRequest
-from lab.nemesis import Operation, Remove, in_words
+from stamplab.lab.faults.operator import Operation, Remove, in_words
+from stamplab.lab.model.service_request import ServiceRequest
 
 Until = Literal["running", "started", "pending", "settled"]
 """What is waited for, of a service: all its wanted tasks run; a task of its present spec has been

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 
 import msgspec
 
-from harness.checks.shape import Shape
-from harness.generic import HC1Read
-from harness.policy import Policy
-from lab.pressure import Ample, Pressure, Squeeze
-from lab.recipe.source import Acquired
-from lab.recipe.standin import Fault, Timing
-from lab.recipe.upstream import RecipeHistory
-from lab.workload.shape import MemoryShape
-from scenarios.discourse import shapes
-from scenarios.discourse.recipe import BASE_TAG, OWN_TIMING, RECIPE
-from scenarios.planted import Planted
-from scenarios.scenario import Scenario
+from stamplab.harness.checks.shape import Shape
+from stamplab.harness.ci.generic import HC1Read
+from stamplab.harness.ci.policy import Policy
+from stamplab.lab.faults.memory_pressure import Ample, Pressure, Squeeze
+from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.recipe.source import Acquired
+from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.recipe.workload_overlay import Fault, Timing
+from stamplab.lab.workload.shape import MemoryShape
+from stamplab.scenarios.discourse import shapes
+from stamplab.scenarios.discourse.recipe import BASE_TAG, OWN_TIMING, RECIPE
+from stamplab.scenarios.scenario import Scenario
 
 _MIB = 1024 * 1024
 

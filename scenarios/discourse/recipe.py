@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from lab.recipe.standin import Timing
-from lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe.workload_overlay import Timing
 
 BASE_TAG = "0.7.0+3.3.1"
 HEAD_VERSION = "0.9.0+3.5.0"

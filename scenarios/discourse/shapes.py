@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from harness.checks.shape import GUARD, HC1, Shape
-from lab.pressure import Ample, Pressure
-from lab.recipe.standin import Fault
-from scenarios.planted import Planted
+from stamplab.harness.checks.shape import GUARD, HC1, Shape
+from stamplab.lab.faults.memory_pressure import Ample, Pressure
+from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.recipe.workload_overlay import Fault
 
 CONVERGED = Shape(
     states=("updating", "completed"), stamps=("base", "head"), new_task="did not fail"

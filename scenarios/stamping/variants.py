@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from lab.abra.program import CHAOS_FLAGS, DEPLOY_FLAGS
-from scenarios.stamping.experiment import OVERLAY, RECIPE, Experiment, Step, Whose
+from stamplab.lab.abra.driver import CHAOS_FLAGS, DEPLOY_FLAGS
+from stamplab.scenarios.stamping.experiment import OVERLAY, RECIPE, Experiment, Step, Whose
 
 
 def _git(*words: str) -> Step:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.live.lab import Apparatus
+from stamplab.lab.live.lab import Apparatus
 from tests.cli.test_repro import assert_ten_of_ten, run, start
 from tests.live import traces
 

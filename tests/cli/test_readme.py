@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from scenarios.cli import stamplab
+from stamplab.cli.main import stamplab
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -50,8 +50,8 @@ def test_an_unknown_option_would_not_be_understood() -> None:
 
 
 def test_every_exit_code_of_the_readme_is_the_programs() -> None:
-    from harness.verdict import Verdict
-    from lab.errors import LabError, NotPossibleHere, UsageError
+    from stamplab.harness.verdict import Verdict
+    from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 
     codes = [str(verdict.exit_code) for verdict in Verdict]
     codes += [str(error.exit_code) for error in (LabError, NotPossibleHere, UsageError)]

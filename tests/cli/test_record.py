@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.bug_reports.registry import REPORTS_BY_NAME
-from scenarios.worlds import Virtual
+from stamplab.runner.worlds import Virtual
+from stamplab.scenarios.bug_reports.registry import REPORTS_BY_NAME
 
 
 def stamplab(*arguments: str, runs: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-P", "-m", "scenarios", *arguments, "--runs", str(runs)],
+        [sys.executable, "-P", "-m", "stamplab", *arguments, "--runs", str(runs)],
         capture_output=True,
         text=True,
         check=False,

@@ -15,10 +15,10 @@ import msgspec
 import psutil
 import pytest
 
-from lab.live.lab import Apparatus
-from scenarios.render import Screen
-from scenarios.stamping.claim import C2
-from scenarios.worlds import Virtual
+from stamplab.claims.stamping import C2
+from stamplab.lab.live.lab import Apparatus
+from stamplab.render import Screen
+from stamplab.runner.worlds import Virtual
 from tests import PYTHON_PATH
 from tests.live import traces
 
@@ -29,7 +29,7 @@ WITHOUT_GROUPS = (
     'umount --recursive --lazy /sys/fs/cgroup && exec "$@"',
     "-",
 )
-REPRO = (sys.executable, "-m", "scenarios", "repro", "discourse", "--fast")
+REPRO = (sys.executable, "-m", "stamplab", "repro", "discourse", "--fast")
 
 
 def run(
@@ -148,7 +148,7 @@ def test_an_interrupt_tears_down_and_keeps_the_evidence(
 INTO_A_FINALIZER = """
 import os, signal, sys, time
 import click
-from scenarios import cli
+from stamplab.cli import main as cli
 
 class Closing:
     def __del__(self):
@@ -186,7 +186,7 @@ def test_an_interrupt_that_falls_into_a_finalizer_is_not_lost(name: str, code: i
 INTO_A_CONSTRUCTOR = """
 import os, signal, sys, time
 import click
-from scenarios import cli
+from stamplab.cli import main as cli
 
 class HalfMade:
     def __init__(self):
@@ -280,7 +280,7 @@ def test_a_socket_path_too_long_exits_2_with_one_sentence(
 
 
 def test_not_root_exits_77_and_says_the_command_for_root(tmp_path: Path) -> None:
-    script = "import os, sys; os.geteuid = lambda: 1000\nfrom scenarios.cli import main; main()"
+    script = "import os, sys; os.geteuid = lambda: 1000\nfrom stamplab.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", script, *ASKED_FOR],
         cwd=tmp_path,

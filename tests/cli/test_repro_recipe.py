@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lab.live.lab import Apparatus
-from scenarios.cli import stamplab
+from stamplab.cli.main import stamplab
+from stamplab.lab.live.lab import Apparatus
 from tests import PYTHON_PATH, recipes
 from tests.recipes import Cloned, bare_clone
 
@@ -26,7 +26,7 @@ def clone(tmp_path: Path) -> Cloned:
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "tmp").mkdir(exist_ok=True)
     return subprocess.run(
-        [sys.executable, "-m", "scenarios", "repro", "recipe", *arguments],
+        [sys.executable, "-m", "stamplab", "repro", "recipe", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": PYTHON_PATH, "TMPDIR": str(folder / "tmp")},
         capture_output=True,

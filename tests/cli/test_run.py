@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from lab.live.inventory import inventory
-from lab.recipe.upstream import RecipeHistory
-from scenarios.stamping.variants import EXPERIMENTS
+from stamplab.lab.live.inventory import inventory
+from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.scenarios.stamping.variants import EXPERIMENTS
 from tests import PYTHON_PATH, recipes
 
 
 def stamplab(*arguments: str, runs: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-P", "-m", "scenarios", *arguments, "--runs", str(runs)],
+        [sys.executable, "-P", "-m", "stamplab", *arguments, "--runs", str(runs)],
         capture_output=True,
         text=True,
         check=False,
@@ -35,7 +35,7 @@ def test_it_prints_the_stamp_and_the_commands_that_do_the_same(tmp_path: Path) -
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be without a network")
 def test_no_network_is_used(tmp_path: Path) -> None:
-    command = ["unshare", "--net", sys.executable, "-P", "-m", "scenarios", "run", "stamp_mirror"]
+    command = ["unshare", "--net", sys.executable, "-P", "-m", "stamplab", "run", "stamp_mirror"]
     done = subprocess.run([*command, "--runs", str(tmp_path)], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -49,7 +49,7 @@ def test_the_programs_of_the_inventory_are_enough(name: str, tmp_path: Path) -> 
         if item.path is not None and item.name not in {"python", "abra"}:
             (tools / item.name).symlink_to(item.path)
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "scenarios", "run", name, "--runs", str(tmp_path)],
+        [sys.executable, "-P", "-m", "stamplab", "run", name, "--runs", str(tmp_path)],
         env={
             "STAMPLAB_TOOLS": str(tools),
             "PATH": str(tmp_path),

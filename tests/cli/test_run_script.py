@@ -127,12 +127,12 @@ def test_shellcheck_has_nothing_to_say() -> None:
 def test_first_run_sets_up_and_second_run_says_nothing(machine: Machine) -> None:
     code, output, errors = machine.run("repro", "silent", "--seed", "7")
     assert code == 0
-    assert "argv: -P -m scenarios repro silent --seed 7\n" in output
+    assert "argv: -P -m stamplab repro silent --seed 7\n" in output
     assert re.fullmatch(r"stamplab: fetching requirements/lock.txt by pip .* in \d+ s\n", errors)
 
     calls = machine.python_calls()
     assert machine.run("repro", "silent", "--seed", "7") == (0, output, "")
-    assert machine.python_calls() == [*calls, "-P -m scenarios repro silent --seed 7"]
+    assert machine.python_calls() == [*calls, "-P -m stamplab repro silent --seed 7"]
 
 
 def test_python_gets_the_checkout_the_cache_and_the_callers_folder(machine: Machine) -> None:
@@ -148,8 +148,8 @@ SIDE_BY_SIDE = (
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "-P -m scenarios --help"),
-        (["--help"], "-P -m scenarios --help"),
+        ([], "-P -m stamplab --help"),
+        (["--help"], "-P -m stamplab --help"),
         (["test", "--deep", "tests/lab"], f"{SIDE_BY_SIDE} --deep tests/lab"),
     ],
 )

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.abra.empty_swarm import EmptySwarm, empty_swarm
-from lab.abra.folder import AbraFolder
-from lab.abra.program import Abra, Program, find
-from lab.recipe import checkout, git, upstream
-from scenarios.discourse.recipe import RECIPE, asking_for_a_secret
+from stamplab.lab.abra.driver import Abra, Program, find
+from stamplab.lab.abra.empty_swarm import EmptySwarm, empty_swarm
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.scenarios.discourse.recipe import RECIPE, asking_for_a_secret
 
 DOMAIN = "app.example.org"
 

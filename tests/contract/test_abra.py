@@ -9,10 +9,10 @@ import re
 
 import pytest
 
-from lab.abra.empty_swarm import EmptySwarm
-from lab.abra.program import Abra
-from lab.recipe import checkout, git
-from scenarios.discourse.recipe import BASE_TAG
+from stamplab.lab.abra.driver import Abra
+from stamplab.lab.abra.empty_swarm import EmptySwarm
+from stamplab.lab.recipe import checkout, git
+from stamplab.scenarios.discourse.recipe import BASE_TAG
 from tests.contract.conftest import DOMAIN, head_of
 
 BAIL = "secret not generated: db_password"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.abra.program import Abra, Program, Ran, environment, stand_in
-from lab.recipe import git
+from stamplab.lab.abra.driver import Abra, Program, Ran, environment, stand_in
+from stamplab.lab.recipe import git
 from tests.contract.conftest import DOMAIN
 
 _IN_A_NAMESPACE = ("unshare", "--mount", "--propagation", "private", "sh", "-c")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from lab.answering import AnsweringProgram
+from stamplab.lab.support.jsonl_process import AnsweringProgram
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.gobuild import GoProgram
+from stamplab.lab.support.go_build import GoProgram
 
 GOGIT = GoProgram(
     name="gogit", sources=Path(__file__).parent, purpose="holding the stamp to go-git"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence import EvidenceFolder
-from lab.live.lab import Apparatus
-from scenarios.staging import Stage
-from scenarios.worlds import Live
+from stamplab.lab.live.lab import Apparatus
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage
+from stamplab.runner.worlds import Live
 
 
 @pytest.fixture

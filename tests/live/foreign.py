@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
-from lab.live import sandbox
-from lab.live.lab import Apparatus, live_lab
-from lab.live.lease import LabFolder
+from stamplab.lab.live import sandbox
+from stamplab.lab.live.lab import Apparatus, live_lab
+from stamplab.lab.live.lease import LabFolder
 
 _AGAIN = 'while :; do "$@" || :; busybox rm -f /run/lab/dockerd.pid; busybox sleep 0.2; done'
 HEALTH = ("--health-interval", "100ms", "--health-retries", "600", "--health-timeout", "5s")

@@ -24,7 +24,7 @@ class Guarding:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "scenarios", "guard", "--json", *words],
+            [sys.executable, "-P", "-m", "stamplab", "guard", "--json", *words],
             env={
                 **os.environ,
                 "PYTHONPATH": PYTHON_PATH,

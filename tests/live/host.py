@@ -19,10 +19,10 @@ from typing import Any
 
 import psutil
 
-from lab.cgroup.host import read_cgroup_host
-from lab.errors import LabError
-from lab.live.engine import find_engine
-from lab.live.lease import labs_root
+from stamplab.lab.cgroup.host import read_cgroup_host
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.engine import find_engine
+from stamplab.lab.live.lease import labs_root
 from tests.live.traces import engine_files, labs_of_others
 
 Snapshot = dict[str, str]

@@ -22,10 +22,10 @@ import psutil
 import pytest
 import requests
 
-from lab.live import sandbox
-from lab.live.daemon import GATEWAY, GATEWAY_OPTIONS, Daemon
-from lab.live.lab import Apparatus, live_lab
-from lab.live.lease import LabFolder
+from stamplab.lab.live import sandbox
+from stamplab.lab.live.daemon import GATEWAY, GATEWAY_OPTIONS, Daemon
+from stamplab.lab.live.lab import Apparatus, live_lab
+from stamplab.lab.live.lease import LabFolder
 from tests.live.foreign import Foreign, daemons_in
 
 _MANAGER, _WORKER = "10.77.0.1", "10.77.0.2"

@@ -9,16 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-import lab
-from harness.evidence import EvidenceFolder
-from lab.abra.folder import AbraFolder
-from lab.abra.program import Abra, find, stand_in
-from lab.history import CommandRan
-from lab.live.lab import Apparatus, live_lab
-from lab.recipe import checkout, git, upstream
-from lab.recipe.upstream import Commit, RecipeHistory
-from scenarios.discourse import plays
-from scenarios.staging import Stage, play_staged
+import stamplab
+from stamplab.lab.abra.driver import Abra, find, stand_in
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.live.lab import Apparatus, live_lab
+from stamplab.lab.model.history import CommandRan
+from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage, play_staged
+from stamplab.scenarios.discourse import plays
 
 pytestmark = pytest.mark.live
 
@@ -113,9 +113,10 @@ def test_a_program_given_as_abra_deploys_in_the_plays(
 ) -> None:
     """A file that is called as a real abra is: behind a wall, with no network, its own HOME."""
     program = tmp_path / "abra"
-    root = Path(lab.__path__[0]).parent
+    root = Path(stamplab.__path__[0]).parent
     program.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{root}" exec "{sys.executable}" -P -m lab.abra.standin "$@"\n'
+        f'#!/bin/sh\nPYTHONPATH="{root}" exec "{sys.executable}" '
+        '-P -m stamplab.lab.abra.standin "$@"\n'
     )
     program.chmod(0o755)
     by_it = msgspec.structs.replace(stage, abra=find(program))

@@ -1,6 +1,6 @@
 """Recipes in other people's style on a real engine: base, squeeze, head, as bare clones.
 
-tests/unit/scenarios/test_recipe.py plays all of them in virtual seconds.
+tests/unit/stamplab/test_recipe.py plays all of them in virtual seconds.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.evidence import EvidenceFolder
-from harness.verdict import Verdict
-from lab.history import Note
-from lab.live.lab import Apparatus
-from lab.recipe.trust import Grant
-from lab.recipe.upstream import RecipeHistory
-from scenarios.discourse import plays
-from scenarios.recipe.repro import Prepared, Request, look_at
-from scenarios.staging import Stage, play_staged
+from stamplab.cli.repro_recipe import Prepared, Request, look_at
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.live.lab import Apparatus
+from stamplab.lab.model.history import Note
+from stamplab.lab.recipe.trust import Grant
+from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage, play_staged
+from stamplab.scenarios.discourse import plays
 from tests import recipes
 from tests.live import traces
 
@@ -86,7 +86,7 @@ def test_the_command_exits_0_for_each_and_leaves_nothing(
 ) -> None:
     clone = recipes.bare_clone(history, tmp_path)
     before = traces.everything()
-    command = (sys.executable, "-m", "scenarios", "repro", "recipe", "--fast", "--json", "--quiet")
+    command = (sys.executable, "-m", "stamplab", "repro", "recipe", "--fast", "--json", "--quiet")
     source = ("--recipe", str(clone.path), "--base", clone.shas[0], "--head", "main")
     done = subprocess.run(
         [*command, *source, "--trust", "host-paths", "--runs", str(tmp_path / "runs")],

@@ -8,14 +8,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.evidence import EvidenceFolder
-from harness.verdict import Verdict
-from lab.history import ServiceSeen
-from lab.live.recorders.clients import ClientPlan, ClientRecorder
-from lab.pressure import Ample
-from lab.world import World
-from scenarios.discourse import plays
-from scenarios.staging import Stage, play_staged
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.faults.memory_pressure import Ample
+from stamplab.lab.live.recorders.clients import ClientPlan, ClientRecorder
+from stamplab.lab.model.history import ServiceSeen
+from stamplab.lab.world import World
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage, play_staged
+from stamplab.scenarios.discourse import plays
 
 FAST = plays.Settings(fast=True)
 pytestmark = pytest.mark.live
@@ -51,7 +51,7 @@ def test_without_pressure_nothing_is_reproduced(stage: Stage, evidence: Evidence
 
 
 def test_the_live_world_is_a_world() -> None:
-    from lab.live.world import LiveWorld
+    from stamplab.lab.live.world import LiveWorld
 
     world: type[World] = LiveWorld
     assert world is LiveWorld
@@ -68,7 +68,7 @@ def test_twice_the_time_scale_is_twice_the_times_and_the_same_end(
             plans.append(self._plan)
             return super()._start_prober(service)
 
-    monkeypatch.setattr("lab.live.world.ClientRecorder", Noted)
+    monkeypatch.setattr("stamplab.lab.live.world.ClientRecorder", Noted)
     settings = plays.Settings(fast=True, time_scale=2)
     played = play_staged(plays.honest(settings), stage, evidence.part("c"))
     assert played.signature.verdict is Verdict.PASS, str(played.signature)

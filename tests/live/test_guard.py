@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab.live.lab import Apparatus
+from stamplab.lab.live.lab import Apparatus
 from tests.live.foreign import Foreign, somebodys_swarm, wait_until_running
 from tests.live.guarding import Guarding
 from tests.live.proxy import Proxy, proxied

@@ -14,10 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab.cgroup.host import read_cgroup_host
-from lab.live.lab import Apparatus, live_lab
-from lab.live.lease import LabFolder, labs_root
-from lab.live.reaper import reap
+from stamplab.lab.cgroup.host import read_cgroup_host
+from stamplab.lab.live.lab import Apparatus, live_lab
+from stamplab.lab.live.lease import LabFolder, labs_root
+from stamplab.lab.live.reaper import reap
 from tests.cli.test_repro import ROOT, read, run, start, wait_until
 from tests.live import host
 

@@ -14,15 +14,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab.live.lab import Apparatus, live_lab
-from lab.live.world import LiveWorld
+from stamplab.lab.live.lab import Apparatus, live_lab
+from stamplab.lab.live.world import LiveWorld
 from tests import PYTHON_PATH
 from tests.live import traces
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("reaping_alone")]
 
 ROOT = Path(__file__).parents[2]
-STAMPLAB = [sys.executable, "-P", "-m", "scenarios"]
+STAMPLAB = [sys.executable, "-P", "-m", "stamplab"]
 COMMAND = [*STAMPLAB, "repro", "discourse", "--fast", "--guard", "off", "--claim", "C5", "--quiet"]
 """The shortest run that has it all: repositories, a lab, an install, an OOM kill, a rollback."""
 STAMPING = [*STAMPLAB, "run", "stamp_mirror"]

@@ -11,13 +11,13 @@ import docker
 import psutil
 import pytest
 
-from lab.errors import LabError, UsageError
-from lab.history import OomKill, RecorderLost, read_history
-from lab.live.engine import find_engine
-from lab.live.inventory import IN_GO, inventory
-from lab.live.lab import Apparatus, end_lab, live_lab
-from lab.live.lease import LabFolder, labs_root
-from lab.live.world import LiveWorld
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.live.engine import find_engine
+from stamplab.lab.live.inventory import IN_GO, inventory
+from stamplab.lab.live.lab import Apparatus, end_lab, live_lab
+from stamplab.lab.live.lease import LabFolder, labs_root
+from stamplab.lab.live.world import LiveWorld
+from stamplab.lab.model.history import OomKill, RecorderLost, read_history
 from tests.live import traces
 
 pytestmark = pytest.mark.live

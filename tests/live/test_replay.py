@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.evidence import EvidenceFolder
-from scenarios.exploring.ground import EXPLORABLE
-from scenarios.exploring.replay import play_again
-from scenarios.exploring.schedule import Kept, read_kept
-from scenarios.staging import Stage
+from stamplab.cli.replay import play_again
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage
+from stamplab.search.explorable import EXPLORABLE
+from stamplab.search.schedule import Kept, read_kept
 
 pytestmark = pytest.mark.live
 KNOWN = [

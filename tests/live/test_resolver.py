@@ -9,16 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from lab.live.api import fetch
-from lab.live.lab import Apparatus, live_lab
-from lab.live.world import LiveWorld
-from lab.recipe import upstream
-from lab.recipe.reading import read_recipe
-from lab.recipe.resolver import Resolver
-from lab.recipe.trust import Grant
-from lab.recipe.upstream import RecipeHistory
-from lab.world import Stack
-from scenarios.discourse.recipe import RECIPE
+from stamplab.lab.live.api import fetch
+from stamplab.lab.live.lab import Apparatus, live_lab
+from stamplab.lab.live.world import LiveWorld
+from stamplab.lab.recipe import upstream
+from stamplab.lab.recipe.recipe_files import read_recipe
+from stamplab.lab.recipe.resolver import Resolver
+from stamplab.lab.recipe.trust import Grant
+from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.world import Stack
+from stamplab.scenarios.discourse.recipe import RECIPE
 from tests import recipes
 
 pytestmark = pytest.mark.live

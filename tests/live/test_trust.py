@@ -8,12 +8,12 @@ import msgspec
 import pytest
 import yaml
 
-from lab.errors import RecipeRefused
-from lab.history import CommandRan, Finding, Note, read_history
-from lab.live.api import fetch
-from lab.live.lab import Apparatus, live_lab
-from lab.recipe.trust import Grant
-from lab.world import Stack
+from stamplab.lab.errors import RecipeRefused
+from stamplab.lab.live.api import fetch
+from stamplab.lab.live.lab import Apparatus, live_lab
+from stamplab.lab.model.history import CommandRan, Finding, Note, read_history
+from stamplab.lab.recipe.trust import Grant
+from stamplab.lab.world import Stack
 
 pytestmark = pytest.mark.live
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 
-from lab.errors import LabError
-from lab.live.lease import CLAIM_PREFIX, MARK, LabFolder, labs_root
-from lab.processes import ProcessId
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.lease import CLAIM_PREFIX, MARK, LabFolder, labs_root
+from stamplab.lab.support.processes import ProcessId
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _LAB = re.compile(r"(?:lab-|claim-|gone-)([0-9a-f]{8})")

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence import EvidenceFolder
-from harness.verdict import Verdict
-from lab.live.lab import Apparatus
-from scenarios.discourse.plays import Settings
-from scenarios.parity.table import Cell, compare, declared
-from scenarios.staging import Stage
-from scenarios.worlds import Live, Means, Virtual
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.live.lab import Apparatus
+from stamplab.parity.table import Cell, compare, declared
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage
+from stamplab.runner.worlds import Live, Means, Virtual
+from stamplab.scenarios.discourse.plays import Settings
 
 SCENARIOS = declared(Settings(fast=True))
 

@@ -13,18 +13,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.evidence import EvidenceFolder
-from harness.verdict import Verdict
-from lab.live.lab import Apparatus, live_lab
-from lab.model.service_request import ServiceRequest
-from lab.swarm import STACK_LABEL
-from scenarios.bug_reports.registry import REPORTS_BY_NAME, find
-from scenarios.bug_reports.report import BugReport
-from scenarios.bug_reports.step import Create
-from scenarios.record.operator import LiveDeployer
-from scenarios.record.table import ReportRow, play_reports
-from scenarios.record.telling import conclusion
-from scenarios.worlds import Live, Means, Virtual
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.live.lab import Apparatus, live_lab
+from stamplab.lab.model.service_request import ServiceRequest
+from stamplab.lab.model.swarm import STACK_LABEL
+from stamplab.runner.bug_reports.deployer import LiveDeployer
+from stamplab.runner.bug_reports.table import ReportRow, play_reports
+from stamplab.runner.bug_reports.text import conclusion
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.worlds import Live, Means, Virtual
+from stamplab.scenarios.bug_reports.registry import REPORTS_BY_NAME, find
+from stamplab.scenarios.bug_reports.report import BugReport
+from stamplab.scenarios.bug_reports.step import Create
 
 AT_ONCE = 9
 QUICK = ("label-only", "healthy-task-is-gone", "paused-and-serving")

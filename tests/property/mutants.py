@@ -16,8 +16,8 @@ from types import ModuleType
 
 import msgspec
 
-import harness.guard
-from harness.guard import modes, rules, view
+import stamplab.harness.guard
+from stamplab.harness.guard import modes, rules, view
 
 MODULES: tuple[ModuleType, ...] = (modes, view, rules)
 _SPEAKS_ONLY = frozenset(
@@ -63,18 +63,18 @@ def without(mutant: Mutant) -> Iterator[None]:
     module = next(one for one in MODULES if one.__name__ == mutant.module)
     (tree,) = (tree for found, tree in _mutated(module) if found == mutant)
     before = dict(module.__dict__)
-    guard = vars(harness.guard)
-    view_before, asked_before = guard["View"], harness.guard.Guard.__init__.__defaults__
+    guard = vars(stamplab.harness.guard)
+    view_before, asked_before = guard["View"], stamplab.harness.guard.Guard.__init__.__defaults__
     exec(compile(tree, str(module.__file__), "exec"), module.__dict__)  # noqa: S102 - our own source
     try:
         guard["View"] = view.View
-        harness.guard.Guard.__init__.__defaults__ = (rules.RULES,)
+        stamplab.harness.guard.Guard.__init__.__defaults__ = (rules.RULES,)
         yield
     finally:
         module.__dict__.clear()
         module.__dict__.update(before)
         guard["View"] = view_before
-        harness.guard.Guard.__init__.__defaults__ = asked_before
+        stamplab.harness.guard.Guard.__init__.__defaults__ = asked_before
 
 
 def _mutated(module: ModuleType) -> Iterator[tuple[Mutant, ast.Module]]:

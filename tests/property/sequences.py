@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from lab.history import (
+from stamplab.lab.model.history import (
     Deployed,
     MemorySample,
     Note,
@@ -14,7 +14,7 @@ from lab.history import (
     ServiceSeen,
     TasksSeen,
 )
-from lab.swarm import Service, ServiceSpec, Task
+from stamplab.lab.model.swarm import Service, ServiceSpec, Task
 from tests.builders import (
     BASE,
     HEAD,

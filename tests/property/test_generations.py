@@ -9,9 +9,9 @@ import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from harness.generations import judge_constancy
-from harness.verdict import Verdict
-from lab.nixos.generations import Current, Generation, Present, Profile
+from stamplab.harness.checks.tool_constancy import judge_constancy
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.nixos.generations import Current, Generation, Present, Profile
 from tests.unit.harness.generations import GAPS, at, generation
 
 many = settings(max_examples=300, deadline=None)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.guard import Outcome, Ruling
-from lab.history import Deployed, Record, RecorderLost, ServiceSeen, TasksSeen
-from lab.swarm import Service, Task
+from stamplab.harness.guard import Outcome, Ruling
+from stamplab.lab.model.history import Deployed, Record, RecorderLost, ServiceSeen, TasksSeen
+from stamplab.lab.model.swarm import Service, Task
 from tests.builders import (
     BASE,
     HEAD,

@@ -12,15 +12,15 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from lab.history import OomKill
-from scenarios.exploring.explore import shares
-from scenarios.exploring.fleet import Quest, search
-from scenarios.exploring.ground import EXPLORABLE, Ground, ground_of
-from scenarios.exploring.laws import LAWS
-from scenarios.exploring.schedule import Schedule, read_kept
-from scenarios.exploring.strategies import schedules
-from scenarios.exploring.trial import Trial
-from scenarios.worlds import Virtual
+from stamplab.cli.explore import shares
+from stamplab.lab.model.history import OomKill
+from stamplab.runner.worlds import Virtual
+from stamplab.search.explorable import EXPLORABLE, Ground, ground_of
+from stamplab.search.laws import LAWS
+from stamplab.search.parallel import Quest, search
+from stamplab.search.schedule import Schedule, read_kept
+from stamplab.search.strategies import schedules
+from stamplab.search.trial import Trial
 from tests.property.drawing import drawn_by
 
 pytestmark = pytest.mark.timeout(3000)

@@ -14,11 +14,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from scenarios.exploring.ground import EXPLORABLE, Ground, ground_of
-from scenarios.exploring.laws import LAWS
-from scenarios.exploring.schedule import Schedule
-from scenarios.exploring.strategies import schedules
-from scenarios.worlds import Virtual
+from stamplab.runner.worlds import Virtual
+from stamplab.search.explorable import EXPLORABLE, Ground, ground_of
+from stamplab.search.laws import LAWS
+from stamplab.search.schedule import Schedule
+from stamplab.search.strategies import schedules
 from tests.property.drawing import drawn_by
 from tests.property.mutants import Mutant, mutants, without
 
@@ -81,7 +81,9 @@ UNREACHED: Mapping[str, str] = {
     "rules.converged: wanted": _LATER,
 }
 """Why the search cannot miss a clause, or a function's: the guard's own tests do."""
-GUARDS_TESTS = sorted((Path(__file__).parents[1] / "unit" / "harness").glob("test_guard_*.py"))
+GUARDS_TESTS = sorted(
+    (Path(__file__).parents[1] / "unit" / "harness" / "guard").glob("test_guard_*.py")
+)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +106,7 @@ class Stuck(Exception):
 @pytest.fixture(autouse=True)
 def bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A guard that has lost its deadline waits for ever: that is seen, too."""
-    from lab.virtual.world import VirtualWorld
+    from stamplab.lab.virtual.world import VirtualWorld
 
     steps = {"of": 0, "taken": 0}
     wait = VirtualWorld.next

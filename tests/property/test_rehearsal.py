@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab.recipe.resolver import Resolved
-from scenarios.exploring.ground import EXPLORABLE, REFERENCE
-from scenarios.exploring.rehearsal import Rehearsal, rehearse, tailored
-from scenarios.exploring.schedule import Schedule
-from scenarios.exploring.strategies import schedules
-from scenarios.worlds import Virtual
+from stamplab.lab.recipe.resolver import Resolved
+from stamplab.runner.worlds import Virtual
+from stamplab.search.explorable import EXPLORABLE, REFERENCE
+from stamplab.search.rehearsal import Rehearsal, rehearse, tailored
+from stamplab.search.schedule import Schedule
+from stamplab.search.strategies import schedules
 from tests.property.drawing import drawn_by
 
 DISCOURSE = EXPLORABLE["discourse"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.attribution import attribute, explain
-from harness.checks.signature import read_signature
-from harness.verdict import Verdict
+from stamplab.harness.checks.attribution import attribute, explain
+from stamplab.harness.checks.signature import read_signature
+from stamplab.harness.verdict import Verdict
 from tests.builders import NAME, STAMP, Story
 from tests.unit.harness.incident import INCIDENT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 
-from lab.abra.gogit.differences import explain
+from stamplab.lab.abra.gogit.differences import explain
 from tests import readers
 from tests.gogit.asking import GoGit
 from tests.property.repositories import FEATURES, Builder, Built, State, states

@@ -11,10 +11,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.errors import RecipeRefused
-from lab.recipe.trust import Demand, Grant, demands_of, require_trusted
-from lab.recipe.trust.template import InvalidTemplate, substitute
-from lab.world import Stack
+from stamplab.lab.errors import RecipeRefused
+from stamplab.lab.recipe.trust import Demand, Grant, demands_of, require_trusted
+from stamplab.lab.recipe.trust.template import InvalidTemplate, substitute
+from stamplab.lab.world import Stack
 
 moderate = settings(max_examples=150, deadline=None)
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from lab.live.lab import undisturbed
+from stamplab.lab.live.lab import undisturbed
 
 
 def test_an_interrupt_inside_comes_after_it() -> None:

@@ -7,6 +7,6 @@ which are those of v5.19.3; `tests/property/test_stamp.py` holds this against go
 Nothing here writes, takes a lock or runs a program of the repository's.
 """
 
-from lab.abra.gogit.reading import Reading, read
+from stamplab.lab.abra.gogit.reading import Reading, read
 
 __all__ = ["Reading", "read"]

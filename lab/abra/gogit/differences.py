@@ -15,13 +15,13 @@ from pathlib import Path
 
 import msgspec
 
-from lab.abra.gogit.names import allows_in_tree
-from lab.abra.gogit.patterns import lines_in
-from lab.abra.gogit.place import NO_COMMIT, head_of
-from lab.abra.gogit.settings import Settings, read_settings
-from lab.abra.gogit.state import State, fails
-from lab.abra.gogit.worktree import LINK
-from lab.errors import LabError
+from stamplab.lab.abra.gogit.names import allows_in_tree
+from stamplab.lab.abra.gogit.patterns import lines_in
+from stamplab.lab.abra.gogit.place import NO_COMMIT, head_of
+from stamplab.lab.abra.gogit.settings import Settings, read_settings
+from stamplab.lab.abra.gogit.state import State, fails
+from stamplab.lab.abra.gogit.worktree import LINK
+from stamplab.lab.errors import LabError
 
 _OTHER_DIALECT = re.compile(r"^!|^\ufeff|\*\*|\[|\\")
 CLEAN_DIRTY, DIRTY_CLEAN = ("clean", "dirty"), ("dirty", "clean")

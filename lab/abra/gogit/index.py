@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from lab.errors import LabError
+from stamplab.lab.errors import LabError
 
 _HEADER = struct.Struct(">4sII")
 _FIXED = struct.Struct(">8x2I8xI8xI20sH")

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from lab.abra.gogit.index import Entry
+from stamplab.lab.abra.gogit.index import Entry
 
 Path = tuple["Node", ...]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from lab.abra.gogit.names import NameRules
+from stamplab.lab.abra.gogit.names import NameRules
 
 _LONGEST_LINE_BYTES = 64 * 1024
 _WHITE = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from lab.errors import LabError
+from stamplab.lab.errors import LabError
 
 _POINTER = "gitdir: "
 _SYMBOLIC = "ref: "

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import msgspec
 
-from lab.abra.gogit.index import Entry, read_index
-from lab.abra.gogit.names import NameRules, allows_in_tree
-from lab.abra.gogit.nodes import Change, changes, tree_of
-from lab.abra.gogit.patterns import Pattern, is_ignored, patterns_in, patterns_of_tree
-from lab.abra.gogit.place import NO_COMMIT, Place, head_of, locate
-from lab.abra.gogit.settings import Settings, read_settings, require_supported
-from lab.abra.gogit.submodules import read_submodules
-from lab.abra.gogit.worktree import WorkTree
-from lab.errors import LabError
-from lab.recipe.objects import Listed, files_of_commit
+from stamplab.lab.abra.gogit.index import Entry, read_index
+from stamplab.lab.abra.gogit.names import NameRules, allows_in_tree
+from stamplab.lab.abra.gogit.nodes import Change, changes, tree_of
+from stamplab.lab.abra.gogit.patterns import Pattern, is_ignored, patterns_in, patterns_of_tree
+from stamplab.lab.abra.gogit.place import NO_COMMIT, Place, head_of, locate
+from stamplab.lab.abra.gogit.settings import Settings, read_settings, require_supported
+from stamplab.lab.abra.gogit.submodules import read_submodules
+from stamplab.lab.abra.gogit.worktree import WorkTree
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe.objects import Listed, files_of_commit
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

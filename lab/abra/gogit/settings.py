@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from lab.errors import LabError
-from lab.recipe import git
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe import git
 
 _REBASE_VALUES = {"", "true", "interactive", "false"}
 _TRUE, _FALSE = {"true", "yes", "on"}, {"false", "no", "off"}

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from lab.abra.gogit.index import Entry, Index, read_index
-from lab.abra.gogit.names import NameRules
-from lab.abra.gogit.patterns import lines_in
-from lab.abra.gogit.place import Place, head_of, locate
-from lab.abra.gogit.reading import rules_of
-from lab.abra.gogit.settings import Settings, read_settings, require_supported
-from lab.abra.gogit.submodules import Submodules, read_submodules
-from lab.abra.gogit.worktree import GITLINK, LINK, blob_sha, is_trusted, mode_of
-from lab.errors import LabError
-from lab.recipe.objects import Listed, files_of_commit
+from stamplab.lab.abra.gogit.index import Entry, Index, read_index
+from stamplab.lab.abra.gogit.names import NameRules
+from stamplab.lab.abra.gogit.patterns import lines_in
+from stamplab.lab.abra.gogit.place import Place, head_of, locate
+from stamplab.lab.abra.gogit.reading import rules_of
+from stamplab.lab.abra.gogit.settings import Settings, read_settings, require_supported
+from stamplab.lab.abra.gogit.submodules import Submodules, read_submodules
+from stamplab.lab.abra.gogit.worktree import GITLINK, LINK, blob_sha, is_trusted, mode_of
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe.objects import Listed, files_of_commit
 
 _ATTRIBUTES = ("text", "eol", "filter", "ident", "working-tree-encoding", "crlf")
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import msgspec
 
-from lab.abra.gogit.index import Index
-from lab.abra.gogit.names import NameRules, allows_in_tree
-from lab.abra.gogit.place import Place, head_of
-from lab.abra.gogit.settings import Settings, read_settings, require_supported
-from lab.errors import LabError
+from stamplab.lab.abra.gogit.index import Index
+from stamplab.lab.abra.gogit.names import NameRules, allows_in_tree
+from stamplab.lab.abra.gogit.place import Place, head_of
+from stamplab.lab.abra.gogit.settings import Settings, read_settings, require_supported
+from stamplab.lab.errors import LabError
 
 _ABSENT = bytes(20)
 _DOTS = re.compile(r"(^|[/\\])\.\.([/\\]|$)")

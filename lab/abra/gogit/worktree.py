@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.abra.gogit.index import Entry, Index
-from lab.abra.gogit.names import NameRules
-from lab.abra.gogit.nodes import Node, constant, digest
-from lab.errors import LabError
+from stamplab.lab.abra.gogit.index import Entry, Index
+from stamplab.lab.abra.gogit.names import NameRules
+from stamplab.lab.abra.gogit.nodes import Node, constant, digest
+from stamplab.lab.errors import LabError
 
 REGULAR, EXECUTABLE, LINK, GITLINK, FOLDER = 0o100644, 0o100755, 0o120000, 0o160000, 0o040000
 _NOTHING = bytes(20)

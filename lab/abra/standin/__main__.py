@@ -1,6 +1,6 @@
-"""``python -m lab.abra.standin`` is ``abra``."""
+"""``python -m stamplab.lab.abra.standin`` is ``abra``."""
 
-from lab.abra.standin.cli import main
+from stamplab.lab.abra.standin.cli import main
 
 if __name__ == "__main__":
     main()

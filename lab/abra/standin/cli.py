@@ -13,10 +13,10 @@ from pathlib import Path
 
 import click
 
-from lab.abra.folder import AbraFolder
-from lab.abra.standin import commands
-from lab.abra.standin.commands import DeployRequest, Flags
-from lab.errors import LabError
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.abra.standin import commands
+from stamplab.lab.abra.standin.commands import DeployRequest, Flags
+from stamplab.lab.errors import LabError
 
 _VERSION = "stand-in of stamplab, after abra 0.13.0-beta (06a57de)"
 

@@ -1,4 +1,4 @@
-"""What the stand-in does for each command; the decisions are those of `lab.abra`."""
+"""What the stand-in does for each command; the decisions are those of `stamplab.lab.abra`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from lab.abra.app import AbraApp, read_app
-from lab.abra.ensure import (
+from stamplab.lab.abra.app import AbraApp, read_app
+from stamplab.lab.abra.driver import CHAOS_VERSION
+from stamplab.lab.abra.folder import SERVER, AbraFolder
+from stamplab.lab.abra.stamp import chaos_version
+from stamplab.lab.abra.standin.converge import progress
+from stamplab.lab.abra.standin.swarm import Swarm
+from stamplab.lab.abra.version_checkout import (
     Context,
     ensure,
     ensure_version,
@@ -21,18 +26,13 @@ from lab.abra.ensure import (
     latest_version,
     require_checkout,
 )
-from lab.abra.folder import SERVER, AbraFolder
-from lab.abra.program import CHAOS_VERSION
-from lab.abra.stamp import chaos_version
-from lab.abra.standin.converge import progress
-from lab.abra.standin.swarm import Swarm
-from lab.errors import LabError
-from lab.recipe import git
-from lab.recipe.inside import require_inside
-from lab.recipe.secrets import Secret
-from lab.recipe.settings import with_values
-from lab.recipe.trust import demands_of, require_trusted
-from lab.world import Stack
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe import git
+from stamplab.lab.recipe.containment import require_inside
+from stamplab.lab.recipe.env_file import with_values
+from stamplab.lab.recipe.secrets import Secret
+from stamplab.lab.recipe.trust import demands_of, require_trusted
+from stamplab.lab.world import Stack
 
 RECIPES = "STAMPLAB_RECIPES"
 """Variable: the folder that recipes are cloned from, in the place of the recipes' forge."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lab.swarm import Service, Task
+from stamplab.lab.model.swarm import Service, Task
 
 _FAILED = ("paused", "rollback_started", "rollback_paused", "rollback_completed")
 

@@ -12,11 +12,11 @@ import msgspec
 import requests
 from docker.errors import DockerException
 
-from lab import programs
-from lab.docker_api import parse_services, parse_tasks
-from lab.errors import LabError
-from lab.swarm import STACK_LABEL, Service, Task
-from lab.world import Stack
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.docker_json import parse_services, parse_tasks
+from stamplab.lab.model.swarm import STACK_LABEL, Service, Task
+from stamplab.lab.support import programs
+from stamplab.lab.world import Stack
 
 _TIMEOUT_S = 60
 

@@ -10,23 +10,23 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab.cache import cache_folder
-from lab.live.doctor import disk, groups, kernel, labs, programs, sandboxing
-from lab.live.doctor.check import Check, State, guarded
-from lab.live.engine import tools_in
-from lab.live.inventory import IN_GO
-from lab.live.lease import labs_root
+from stamplab.lab.live.doctor import disk, groups, isolation, kernel, labs, programs
+from stamplab.lab.live.doctor.check import Check, State, guarded
+from stamplab.lab.live.engine import tools_in
+from stamplab.lab.live.inventory import IN_GO
+from stamplab.lab.live.lease import labs_root
+from stamplab.lab.support.cache import cache_folder
 
 __all__ = ["Check", "State", "examine"]
 
 
 def examine(engine_folder: Path | None = None, runs: Path = Path("runs")) -> tuple[Check, ...]:
-    """Look at all that `lab.live.lab.live_lab` needs, with the engine that it would take.
+    """Look at all that `stamplab.lab.live.lab.live_lab` needs, with the engine that it would take.
 
     Raises nothing: a check that crashes says so in its own row.
     """
     asked: dict[str, Callable[[], Check]] = {
-        "root": sandboxing.root,
+        "root": isolation.root,
         "engine": partial(programs.engine, engine_folder),
         "git": programs.git_program,
         "workload": partial(programs.workload, cache_folder()),
@@ -37,9 +37,9 @@ def examine(engine_folder: Path | None = None, runs: Path = Path("runs")) -> tup
         "kernel log": kernel.kernel_log,
         "kernel modules": kernel.modules,
         "apparmor": kernel.apparmor,
-        "namespaces": lambda: sandboxing.namespaces(_unshare(engine_folder)),
-        "ports": lambda: sandboxing.ports(_unshare(engine_folder)),
-        "host's docker": sandboxing.hosts_docker,
+        "namespaces": lambda: isolation.namespaces(_unshare(engine_folder)),
+        "ports": lambda: isolation.ports(_unshare(engine_folder)),
+        "host's docker": isolation.hosts_docker,
         "labs": labs.labs,
         "disk: labs": partial(disk.labs, labs_root()),
         "disk: cache": partial(disk.cache, cache_folder()),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from lab.live.doctor.check import Check, lack, note, ok, size
-from lab.live.lease import UNIX_SOCKET_PATH_MAX_BYTES, LabFolder
+from stamplab.lab.live.doctor.check import Check, lack, note, ok, size
+from stamplab.lab.live.lease import UNIX_SOCKET_PATH_MAX_BYTES, LabFolder
 
 _CACHE_BYTES = 10**9
 """An engine, a Python environment, and the packages that they are unpacked from."""

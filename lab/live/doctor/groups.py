@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lab.cgroup import files
-from lab.cgroup.host import CgroupHost, read_cgroup_host
-from lab.errors import LabError
-from lab.live.doctor.check import Check, lack, note, ok, sentence
+from stamplab.lab.cgroup import files
+from stamplab.lab.cgroup.host import CgroupHost, read_cgroup_host
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.doctor.check import Check, lack, note, ok, sentence
 
 _PROC = Path("/proc")
 _SYSTEMD = Path("/run/systemd/system")

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lab.errors import LabError
-from lab.live.doctor.check import Check, lack, note, ok, sentence, size
-from lab.live.recorders.kernel import open_kernel_log
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.doctor.check import Check, lack, note, ok, sentence, size
+from stamplab.lab.live.recorders.kernel import open_kernel_log
 
 _PROC = Path("/proc")
 _SYS = Path("/sys")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from lab.live.doctor.check import Check, note, ok
-from lab.live.reaper import Found, Standing, survey
+from stamplab.lab.live.doctor.check import Check, note, ok
+from stamplab.lab.live.reaper import Found, Standing, survey
 
 
 def labs(found: Sequence[Found] | None = None) -> Check:

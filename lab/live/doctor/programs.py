@@ -6,13 +6,13 @@ import os
 import subprocess
 from pathlib import Path
 
-from lab.errors import LabError
-from lab.gobuild import GoProgram, existing, find_go
-from lab.live.doctor.check import Check, lack, note, ok, sentence
-from lab.live.engine import OPTIONAL, Engine, find_engine
-from lab.recipe import git
-from lab.workload.build import find_build, ready_made
-from lab.workload.image import is_static
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.doctor.check import Check, lack, note, ok, sentence
+from stamplab.lab.live.engine import OPTIONAL, Engine, find_engine
+from stamplab.lab.recipe import git
+from stamplab.lab.support.go_build import GoProgram, existing, find_go
+from stamplab.lab.workload.build import find_build, ready_made
+from stamplab.lab.workload.image import is_static
 
 
 def engine(folder: Path | None) -> Check:

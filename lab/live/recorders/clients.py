@@ -9,12 +9,12 @@ import docker.errors
 import docker.types
 import msgspec
 
-from lab import docker_api, swarm
-from lab.clock import Clock
-from lab.errors import LabError
-from lab.history import ClientProbe, HistoryWriter
-from lab.live.api import fetch
-from lab.live.recorders.recorder import Recorder
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.api import fetch
+from stamplab.lab.live.recorders.recorder import Recorder
+from stamplab.lab.model import docker_json, swarm
+from stamplab.lab.model.history import ClientProbe, HistoryWriter
+from stamplab.lab.support.clock import Clock
 
 _POLL_S = 0.05
 _NANOSECONDS = 1e9
@@ -115,7 +115,7 @@ class ClientRecorder(Recorder):
         last = "no task yet"
         while time.monotonic() < deadline_s:
             listed = fetch(self._api, "tasks", {"service": [prober]})
-            for task in docker_api.parse_tasks(listed or b"[]"):
+            for task in docker_json.parse_tasks(listed or b"[]"):
                 if task.state == swarm.RUNNING and task.container_id:
                     return task.container_id
                 last = f"task {task.state} {task.error}".rstrip()

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import docker
 
-from lab.clock import Clock
-from lab.engine_answers import Happened, read_container, read_event
-from lab.history import HistoryWriter
-from lab.live.api import fetch
-from lab.live.recorders.recorder import Recorder
+from stamplab.lab.live.api import fetch
+from stamplab.lab.live.recorders.recorder import Recorder
+from stamplab.lab.model.engine_json import Happened, read_container, read_event
+from stamplab.lab.model.history import HistoryWriter
+from stamplab.lab.support.clock import Clock
 
 _KINDS = ["service", "container", "node"]
 _NANOSECONDS = 1e9

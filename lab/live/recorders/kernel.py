@@ -6,11 +6,11 @@ import os
 import select
 from pathlib import Path
 
-from lab.cgroup.kernel_log import OomReader, parse_kmsg
-from lab.clock import Clock
-from lab.errors import NotPossibleHere
-from lab.history import HistoryWriter, RecorderLost
-from lab.live.recorders.recorder import Recorder
+from stamplab.lab.cgroup.kernel_log import OomReader, parse_kmsg
+from stamplab.lab.errors import NotPossibleHere
+from stamplab.lab.live.recorders.recorder import Recorder
+from stamplab.lab.model.history import HistoryWriter, RecorderLost
+from stamplab.lab.support.clock import Clock
 
 _KMSG = Path("/dev/kmsg")
 _KMSG_DEVICE = os.makedev(1, 11)

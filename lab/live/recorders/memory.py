@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lab.cgroup.group import MemoryGroup
-from lab.history import HistoryWriter, MemorySample
-from lab.live.recorders.recorder import Recorder
+from stamplab.lab.cgroup.group import MemoryGroup
+from stamplab.lab.live.recorders.recorder import Recorder
+from stamplab.lab.model.history import HistoryWriter, MemorySample
 
 _SAMPLE_EVERY_S = 0.05
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from lab.errors import LabError
-from lab.history import CommandRan, HistoryWriter
-from lab.live.recorders.recorder import Recorder
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.recorders.recorder import Recorder
+from stamplab.lab.model.history import CommandRan, HistoryWriter
 
 _ENDS_S = 10.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from lab.errors import LabError
-from lab.history import HistoryWriter, RecorderLost
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import HistoryWriter, RecorderLost
 
 
 class Recorder(threading.Thread):

@@ -7,11 +7,11 @@ import threading
 import docker
 import msgspec
 
-from lab import docker_api
-from lab.history import HistoryWriter, ServiceSeen, TasksSeen
-from lab.live.api import fetch
-from lab.live.recorders.recorder import Recorder
-from lab.swarm import STACK_LABEL, Service, Task
+from stamplab.lab.live.api import fetch
+from stamplab.lab.live.recorders.recorder import Recorder
+from stamplab.lab.model import docker_json
+from stamplab.lab.model.history import HistoryWriter, ServiceSeen, TasksSeen
+from stamplab.lab.model.swarm import STACK_LABEL, Service, Task
 
 _LOOK_EVERY_S = 0.2
 """Task states have no events of their own, and an engine's own writes are not always announced."""
@@ -53,10 +53,12 @@ class SwarmRecorder(Recorder):
         with self._looking:
             listed = {
                 service.name: (service, raw)
-                for service, raw in docker_api.parse_services(fetch(self._api, "services") or b"[]")
+                for service, raw in docker_json.parse_services(
+                    fetch(self._api, "services") or b"[]"
+                )
                 if STACK_LABEL in service.spec.labels
             }
-            tasks = docker_api.parse_tasks(fetch(self._api, "tasks") or b"[]")
+            tasks = docker_json.parse_tasks(fetch(self._api, "tasks") or b"[]")
             for name in sorted(self._services.keys() - listed.keys()):
                 del self._services[name]
                 self.history.append(self.source, ServiceSeen(name=name, service=None))
@@ -74,7 +76,7 @@ class SwarmRecorder(Recorder):
             if raw is None:
                 self.history.append(self.source, ServiceSeen(name=name, service=None))
                 return None
-            service = docker_api.parse_service(raw)
+            service = docker_json.parse_service(raw)
             self._record_service(service, raw, always=True)
             return service
 

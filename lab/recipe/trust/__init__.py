@@ -5,8 +5,8 @@ compose file of a stack, after interpolation, before any docker client reads it;
 raises with all that nobody allowed. Whatever is not understood is a demand that nothing allows.
 """
 
-from lab.recipe.trust.demand import MEANING, Demand, Grant, require_trusted
-from lab.recipe.trust.gate import Gate
-from lab.recipe.trust.judge import demands_of
+from stamplab.lab.recipe.trust.demand import MEANING, Demand, Grant, require_trusted
+from stamplab.lab.recipe.trust.gate import Gate
+from stamplab.lab.recipe.trust.judge import demands_of
 
 __all__ = ["MEANING", "Demand", "Gate", "Grant", "demands_of", "require_trusted"]

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from lab.errors import RecipeRefused
+from stamplab.lab.errors import RecipeRefused
 
 
 class Grant(StrEnum):

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 
 import yaml
 
-from lab.recipe.trust.demand import Demand, Grant, printable
-from lab.recipe.trust.template import InvalidTemplate, substitute
+from stamplab.lab.recipe.trust.demand import Demand, Grant, printable
+from stamplab.lab.recipe.trust.template import InvalidTemplate, substitute
 
 _MERGE = "<<"
 _NULLS = {"", "~", "null", "Null", "NULL"}

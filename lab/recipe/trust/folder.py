@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from lab.recipe.inside import way_out
+from stamplab.lab.recipe.containment import way_out
 
 
 class Folder:

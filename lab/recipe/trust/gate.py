@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lab.errors import RecipeRefused
-from lab.history import Finding, Note, Observation
-from lab.recipe.trust.demand import Demand, Grant, require_trusted
-from lab.recipe.trust.judge import demands_of
-from lab.world import Stack
+from stamplab.lab.errors import RecipeRefused
+from stamplab.lab.model.history import Finding, Note, Observation
+from stamplab.lab.recipe.trust.demand import Demand, Grant, require_trusted
+from stamplab.lab.recipe.trust.judge import demands_of
+from stamplab.lab.world import Stack
 
 
 class Gate:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from lab.recipe.inside import way_out
-from lab.recipe.trust.demand import Demand, Grant, printable
-from lab.recipe.trust.document import NotUnderstood, read_document
-from lab.recipe.trust.folder import Folder
-from lab.recipe.trust.resources import compose_file
-from lab.world import Stack
+from stamplab.lab.recipe.containment import way_out
+from stamplab.lab.recipe.trust.demand import Demand, Grant, printable
+from stamplab.lab.recipe.trust.document import NotUnderstood, read_document
+from stamplab.lab.recipe.trust.folder import Folder
+from stamplab.lab.recipe.trust.resources import compose_file
+from stamplab.lab.world import Stack
 
 _BYTES_MAX = 1024 * 1024
 _WHOLE_FILE = "the whole file"

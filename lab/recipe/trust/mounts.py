@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.recipe.trust.demand import Demand, Grant
-from lab.recipe.trust.document import Part
-from lab.recipe.trust.folder import Folder
-from lab.recipe.trust.rules import (
+from stamplab.lab.recipe.trust.demand import Demand, Grant
+from stamplab.lab.recipe.trust.document import Part
+from stamplab.lab.recipe.trust.folder import Folder
+from stamplab.lab.recipe.trust.rules import (
     by_key,
     each,
     external,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.recipe.trust.demand import Demand, Grant
-from lab.recipe.trust.document import Part
-from lab.recipe.trust.folder import Folder
-from lab.recipe.trust.mounts import volumes
-from lab.recipe.trust.rules import (
+from stamplab.lab.recipe.trust.demand import Demand, Grant
+from stamplab.lab.recipe.trust.document import Part
+from stamplab.lab.recipe.trust.folder import Folder
+from stamplab.lab.recipe.trust.mounts import volumes
+from stamplab.lab.recipe.trust.rules import (
     Rule,
     a_file,
     by_key,
@@ -20,7 +20,7 @@ from lab.recipe.trust.rules import (
     needs_unless,
     understood,
 )
-from lab.recipe.trust.services import services
+from stamplab.lab.recipe.trust.services import services
 
 _HOST = "host"
 _IS_HOST_NETWORK = "is the host's network"

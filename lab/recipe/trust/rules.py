@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from lab.recipe.trust.demand import Demand, Grant
-from lab.recipe.trust.document import NotUnderstood, Part
-from lab.recipe.trust.folder import Folder
+from stamplab.lab.recipe.trust.demand import Demand, Grant
+from stamplab.lab.recipe.trust.document import NotUnderstood, Part
+from stamplab.lab.recipe.trust.folder import Folder
 
 Rule = Callable[[Part, Folder], Iterator[Demand]]
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.recipe.trust.demand import Demand, Grant
-from lab.recipe.trust.document import Part
-from lab.recipe.trust.folder import Folder
-from lab.recipe.trust.mounts import mount
-from lab.recipe.trust.rules import (
+from stamplab.lab.recipe.trust.demand import Demand, Grant
+from stamplab.lab.recipe.trust.document import Part
+from stamplab.lab.recipe.trust.folder import Folder
+from stamplab.lab.recipe.trust.mounts import mount
+from stamplab.lab.recipe.trust.rules import (
     Rule,
     a_file,
     by_key,

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import msgspec
 
-from harness.app import App, ci_overlays
-from harness.bench import Bench
-from harness.naming import app_domain
-from harness.policy import Policy
-from harness.tree import GitTree
-from lab.abra.folder import AbraFolder
-from lab.recipe import git, upstream
-from lab.recipe.standin import StandIn, Timing
-from lab.workload.shape import MemoryShape
-from scenarios.discourse.recipe import RECIPE
+from stamplab.harness.ci.app import App, ci_overlays
+from stamplab.harness.ci.naming import app_domain
+from stamplab.harness.ci.policy import Policy
+from stamplab.harness.ci.run_context import Bench
+from stamplab.harness.ci.tree import GitTree
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.recipe import git, upstream
+from stamplab.lab.recipe.workload_overlay import StandIn, Timing
+from stamplab.lab.workload.shape import MemoryShape
+from stamplab.scenarios.discourse.recipe import RECIPE
 from tests.unit.harness.fake_world import FakeWorld
 
 SHAPE = MemoryShape(steady_bytes=100, peak_bytes=300, boot_s=1.0)

@@ -18,7 +18,8 @@ from typing import Any
 import msgspec
 import yaml
 
-from lab.history import (
+from stamplab.lab.faults.operator import Act, Deed, SetLimit
+from stamplab.lab.model.history import (
     ClientProbe,
     ContainerEnded,
     Deployed,
@@ -31,9 +32,8 @@ from lab.history import (
     ServiceSeen,
     TasksSeen,
 )
-from lab.nemesis import Act, Deed, SetLimit
-from lab.swarm import Service, ServiceSpec, Task, UpdatePolicy, UpdateStatus
-from lab.world import Deployer, Stack
+from stamplab.lab.model.swarm import Service, ServiceSpec, Task, UpdatePolicy, UpdateStatus
+from stamplab.lab.world import Deployer, Stack
 
 PROBE_EVERY_S = 0.5
 BOOT_S = 2.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from lab.nixos.generations import (
+from stamplab.lab.nixos.generations import (
     Absent,
     Current,
     Generation,
@@ -14,7 +14,7 @@ from lab.nixos.generations import (
     Reading,
     Unreadable,
 )
-from lab.nixos.store_path import StorePath
+from stamplab.lab.nixos.store_path import StorePath
 
 GAPS: tuple[Reading, ...] = (Absent(), Gone("collected"), Unreadable("a loop"))
 START = datetime(2026, 6, 1, tzinfo=UTC)

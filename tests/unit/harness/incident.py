@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab.history import LimitSet, Observation
+from stamplab.lab.model.history import LimitSet, Observation
 from tests.builders import (
     BASE,
     HEAD,

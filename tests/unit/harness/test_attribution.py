@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.attribution import Attribution, attribute, explain, memory_at_oom
-from lab.history import Observation, OomKill
-from lab.swarm import Task
+from stamplab.harness.checks.attribution import Attribution, attribute, explain, memory_at_oom
+from stamplab.lab.model.history import Observation, OomKill
+from stamplab.lab.model.swarm import Task
 from tests.builders import (
     BASE,
     HEAD,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence import EvidenceFolder, console_line
-from lab.errors import LabError
-from lab.history import Finding, LimitSet, Note, Observation, Record, RecorderLost
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import Finding, LimitSet, Note, Observation, Record, RecorderLost
+from stamplab.runner.evidence import EvidenceFolder, console_line
 
 
 def test_a_run_has_a_folder_and_the_last_one_a_name(tmp_path: Path) -> None:

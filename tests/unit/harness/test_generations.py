@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from harness.generations import Ruling, describe, judge_constancy
-from harness.verdict import Verdict
+from stamplab.harness.checks.tool_constancy import Ruling, describe, judge_constancy
+from stamplab.harness.verdict import Verdict
 from tests.unit.harness.generations import at, profile, tool
 
 FIELD = "4:1:a 5:2:a 6:3:a 7:5:a 8:6:a 9:8:a 10:10:a 11:11:a"

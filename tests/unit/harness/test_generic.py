@@ -8,14 +8,14 @@ import git
 import msgspec
 import pytest
 
-from harness import stages
-from harness.bench import Bench
-from harness.generic import HC1Read, UpgradePlan, perform_upgrade
-from harness.lifecycle import StageFailed
-from harness.results import StageResult
-from lab.errors import LabError
-from lab.history import Finding, Note
-from scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION
+from stamplab.harness.ci import stages
+from stamplab.harness.ci.generic import HC1Read, UpgradePlan, perform_upgrade
+from stamplab.harness.ci.lifecycle import StageFailed
+from stamplab.harness.ci.results import StageResult
+from stamplab.harness.ci.run_context import Bench
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import Finding, Note
+from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION
 from tests.unit.harness import fake_world
 from tests.unit.harness.bench import Repositories, checkout_of, make_bench
 from tests.unit.harness.fake_world import FakeWorld, Fate, comes_up, texts

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import hc1
+from stamplab.harness.ci import hc1
 
 HEAD = "7ae7b0f76efb2988c1e54956348dc9eeb7812e0b"
 BASE = "eb96de94"

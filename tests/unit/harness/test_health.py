@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.health import Health
-from lab.history import Observation
+from stamplab.harness.ci.health import Health
+from stamplab.lab.model.history import Observation
 from tests.builders import BASE, HEAD, STACK, deployed, listed, probe, seen, service, spec, task
 
 UP = (seen(service(BASE)), listed(task("old")), probe())

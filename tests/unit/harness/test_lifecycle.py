@@ -7,9 +7,7 @@ from pathlib import Path
 import git
 import pytest
 
-from harness.bench import Bench
-from harness.guard import Baseline, Expectation, Outcome
-from harness.lifecycle import (
+from stamplab.harness.ci.lifecycle import (
     StageFailed,
     assert_upgrade_converged,
     chaos_redeploy,
@@ -19,10 +17,12 @@ from harness.lifecycle import (
     recipe_checkout_ref,
     wait_healthy,
 )
-from lab.errors import LabError
-from lab.history import ClientProbe, CommandRan, Finding, Note, RecorderLost
-from lab.world import World
-from scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION
+from stamplab.harness.ci.run_context import Bench
+from stamplab.harness.guard import Baseline, Expectation, Outcome
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import ClientProbe, CommandRan, Finding, Note, RecorderLost
+from stamplab.lab.world import World
+from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION
 from tests.unit.harness import fake_world
 from tests.unit.harness.bench import (
     Repositories,

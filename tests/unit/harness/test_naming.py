@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.naming import app_domain
-from lab.abra.stamp import stack_name
+from stamplab.harness.ci.naming import app_domain
+from stamplab.lab.abra.stamp import stack_name
 
 REF = "7ae7b0f76efb2988c1e54956348dc9eeb7812e0b"
 

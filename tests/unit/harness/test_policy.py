@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.app import CI_OVERLAY_NAME, ci_overlays
-from harness.policy import Policy
-from lab.recipe.compose import overlay_text
-from lab.recipe.resolver import Resolver
-from lab.world import Stack
+from stamplab.harness.ci.app import CI_OVERLAY_NAME, ci_overlays
+from stamplab.harness.ci.policy import Policy
+from stamplab.lab.recipe.compose import overlay_text
+from stamplab.lab.recipe.resolver import Resolver
+from stamplab.lab.world import Stack
 
 RECIPE = """\
 version: "3.8"

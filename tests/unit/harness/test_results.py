@@ -7,7 +7,7 @@ from itertools import product
 import msgspec
 import pytest
 
-from harness.results import LADDER, Results, StageEnd, StageResult
+from stamplab.harness.ci.results import LADDER, Results, StageEnd, StageResult
 
 ENDS: tuple[StageEnd, ...] = ("pass", "fail", "unknown", "skipped")
 

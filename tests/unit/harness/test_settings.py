@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.app import App
-from harness.settings import own_files, settle
-from lab.abra.folder import AbraFolder
-from lab.errors import LabError
-from lab.history import Note
+from stamplab.harness.ci.app import App
+from stamplab.harness.ci.app_settings import own_files, settle
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import Note
 
 APP = App(recipe="discourse", domain="app.example.org")
 OVERLAYS = ("compose.ccci.yml", "compose.standin.yml")

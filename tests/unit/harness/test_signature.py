@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.attribution import attribute
-from harness.checks.signature import Signature, read_signature
-from harness.verdict import Verdict
-from lab.history import ClientProbe, Observation
+from stamplab.harness.checks.attribution import attribute
+from stamplab.harness.checks.signature import Signature, read_signature
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.model.history import ClientProbe, Observation
 from tests.builders import (
     BASE,
     HEAD,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.verdict import Verdict, merge
+from stamplab.harness.verdict import Verdict, merge
 
 verdicts = st.lists(st.sampled_from(Verdict), max_size=6)
 

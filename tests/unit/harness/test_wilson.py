@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks.wilson import Proportion
+from stamplab.harness.checks.wilson import Proportion
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from harness.guard import Baseline, Expectation, Guard, Outcome, Ruling
-from lab.history import Observation, Record
-from lab.swarm import Service
+from stamplab.harness.guard import Baseline, Expectation, Guard, Outcome, Ruling
+from stamplab.lab.model.history import Observation, Record
+from stamplab.lab.model.swarm import Service
 from tests.builders import BASE, HEAD, NAME, Story, deployed, listed, seen, service, task
 
 DEADLINE_S = 120.0
@@ -41,7 +41,7 @@ def guard_of(
 
 
 def follow(guard: Guard, history: Iterable[Record]) -> Watched:
-    """Do as `harness.lifecycle.assert_upgrade_converged` does, in a world that plays a history."""
+    """Do as `assert_upgrade_converged` does, in a world that plays a history."""
     coming = deque(history)
     waits: list[float] = []
     now_s = 0.0

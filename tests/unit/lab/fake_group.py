@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.errors import LabError
+from stamplab.lab.errors import LabError
 
 
 class FakeGroup:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.docker_api import parse_service
-from lab.swarm import Service
+from stamplab.lab.model.docker_json import parse_service
+from stamplab.lab.model.swarm import Service
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.recipe.trust import Demand, Grant, demands_of
-from lab.world import Stack
+from stamplab.lab.recipe.trust import Demand, Grant, demands_of
+from stamplab.lab.world import Stack
 
 
 def write(folder: Path, **files: str) -> tuple[Path, ...]:

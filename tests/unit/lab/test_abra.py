@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.abra import deploy, stamp
-from lab.abra.folder import AbraFolder
-from lab.errors import LabError, UsageError
-from lab.history import CommandRan, Deployed, Note, Observation
-from lab.nemesis import Act
-from lab.recipe import checkout, git, upstream
-from lab.swarm import Service
-from lab.world import Deployer, Stack
-from scenarios.discourse.recipe import BASE_TAG, RECIPE
+from stamplab.lab.abra import deploy, stamp
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.faults.operator import Act
+from stamplab.lab.model.history import CommandRan, Deployed, Note, Observation
+from stamplab.lab.model.swarm import Service
+from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.world import Deployer, Stack
+from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
 
 DOMAIN = "app.example.org"
 

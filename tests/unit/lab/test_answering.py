@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab.answering import AnsweringProgram
-from lab.errors import LabError
-from lab.processes import ProcessId
+from stamplab.lab.errors import LabError
+from stamplab.lab.support.jsonl_process import AnsweringProgram
+from stamplab.lab.support.processes import ProcessId
 
 ECHO = 'while read -r line; do echo "$$ $line"; done'
 
@@ -109,7 +109,8 @@ def test_it_ends_with_the_object(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_it_ends_with_us_however_we_end(tmp_path: Path, end: str) -> None:
     script = (
-        "import sys; from pathlib import Path; from lab.answering import AnsweringProgram\n"
+        "import sys; from pathlib import Path\n"
+        "from stamplab.lab.support.jsonl_process import AnsweringProgram\n"
         "running = AnsweringProgram(Path(sys.argv[1]))\n"
         "print(running.ask(b'x').split()[0].decode(), flush=True)\n" + end
     )

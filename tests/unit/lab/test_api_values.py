@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from lab.docker_api import parse_service, parse_services, parse_tasks
-from lab.errors import LabError
-from lab.swarm import ServiceSpec, Task, UpdatePolicy
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.docker_json import parse_service, parse_services, parse_tasks
+from stamplab.lab.model.swarm import ServiceSpec, Task, UpdatePolicy
 from tests.unit.lab import golden
 
 Path = tuple[str | int, ...]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.cache import cache_folder, only_builder, remove_half_built
-from lab.errors import LabError
+from stamplab.lab.errors import LabError
+from stamplab.lab.support.cache import cache_folder, only_builder, remove_half_built
 
 
 @pytest.mark.parametrize(

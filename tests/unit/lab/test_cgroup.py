@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.cgroup import files
-from lab.cgroup.host import read_cgroup_host
-from lab.cgroup.kernel_log import OomReader, parse_kmsg
-from lab.cgroup.v1 import MemoryGroupV1
-from lab.cgroup.v2 import MemoryGroupV2
-from lab.errors import LabError, NotPossibleHere
-from lab.history import OomKill
+from stamplab.lab.cgroup import files
+from stamplab.lab.cgroup.host import read_cgroup_host
+from stamplab.lab.cgroup.kernel_log import OomReader, parse_kmsg
+from stamplab.lab.cgroup.v1 import MemoryGroupV1
+from stamplab.lab.cgroup.v2 import MemoryGroupV2
+from stamplab.lab.errors import LabError, NotPossibleHere
+from stamplab.lab.model.history import OomKill
 from tests.unit.lab import golden
 
 CONTAINER = "ab" * 32

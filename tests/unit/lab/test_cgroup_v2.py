@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.cgroup import files
-from lab.cgroup.host import CgroupHost, choose_driver
-from lab.cgroup.v2 import MemoryGroupV2
-from lab.errors import LabError, NotPossibleHere, UsageError
+from stamplab.lab.cgroup import files
+from stamplab.lab.cgroup.host import CgroupHost, choose_driver
+from stamplab.lab.cgroup.v2 import MemoryGroupV2
+from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 
 CONTAINER = "1b794ba7e1a742b4b86e38c70198e514fcfd03a6f56fecdb558360822296848f"
 AFTER_ONE_KILL = "low 0\nhigh 0\nmax 55\noom 2\noom_kill 1\noom_group_kill 0\n"

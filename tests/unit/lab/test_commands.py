@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.recipe.commands import commands_of, without_folders
-from lab.recipe.compose import ComposeService, Healthcheck, parse
+from stamplab.lab.recipe.commands import commands_of, without_folders
+from stamplab.lab.recipe.compose import ComposeService, Healthcheck, parse
 
 
 def called(*test: str, working_dir: str = "/") -> frozenset[str]:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError, RecipeRefused
-from lab.recipe import compose
-from lab.recipe.compose import parse
-from lab.recipe.durations import seconds_of
-from lab.recipe.upstream import RecipeHistory
+from stamplab.lab.errors import LabError, RecipeRefused
+from stamplab.lab.recipe import compose
+from stamplab.lab.recipe.compose import parse
+from stamplab.lab.recipe.durations import seconds_of
+from stamplab.lab.recipe.upstream import RecipeHistory
 from tests import recipes
 
 

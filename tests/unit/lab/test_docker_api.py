@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from lab.docker_api import parse_service, parse_services, parse_tasks, unix_seconds
-from lab.errors import LabError
-from lab.swarm import UpdatePolicy, UpdateStatus
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.docker_json import parse_service, parse_services, parse_tasks, unix_seconds
+from stamplab.lab.model.swarm import UpdatePolicy, UpdateStatus
 from tests.unit.lab import golden
 
 Change = Callable[[dict[str, Any]], None]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab.live.doctor.check import State
-from lab.live.doctor.labs import labs
-from lab.live.reaper import Found, Standing
+from stamplab.lab.live.doctor.check import State
+from stamplab.lab.live.doctor.labs import labs
+from stamplab.lab.live.reaper import Found, Standing
 
 
 def found(*standings: Standing) -> list[Found]:

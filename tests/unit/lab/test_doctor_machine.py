@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.cgroup.host import CgroupHost
-from lab.errors import NotPossibleHere
-from lab.live.doctor import groups, kernel, sandboxing
-from lab.live.doctor.check import Check, State
-from lab.live.recorders import kernel as recorder
+from stamplab.lab.cgroup.host import CgroupHost
+from stamplab.lab.errors import NotPossibleHere
+from stamplab.lab.live.doctor import groups, isolation, kernel
+from stamplab.lab.live.doctor.check import Check, State
+from stamplab.lab.live.recorders import kernel as recorder
 
 INITIAL = "cgroup:[4026531835]"
 
@@ -362,16 +362,16 @@ def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_root_and_an_ordinary_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert sandboxing.root().state is State.OK
+    assert isolation.root().state is State.OK
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    check = sandboxing.root()
+    check = isolation.root()
     assert (check.state, check.found) == (State.LACK, "user 1000")
     assert "with sudo" in check.means
 
 
 def test_namespaces_are_really_asked_for(machine: Machine) -> None:
     asked = machine.folder / "asked"
-    check = sandboxing.namespaces(tool(machine.folder, f'echo "$*" >{asked}'), machine.proc)
+    check = isolation.namespaces(tool(machine.folder, f'echo "$*" >{asked}'), machine.proc)
     assert check.state is State.OK
     assert asked.read_text() == (
         "--mount --net --pid --fork --kill-child --mount-proc --propagation private -- true\n"
@@ -379,8 +379,8 @@ def test_namespaces_are_really_asked_for(machine: Machine) -> None:
 
 
 def test_no_unshare_is_a_lack(machine: Machine) -> None:
-    assert sandboxing.namespaces(None, machine.proc).state is State.LACK
-    gone = sandboxing.namespaces(machine.folder / "none", machine.proc)
+    assert isolation.namespaces(None, machine.proc).state is State.LACK
+    gone = isolation.namespaces(machine.folder / "none", machine.proc)
     assert gone.state is State.LACK
     assert "No such file" in gone.found
 
@@ -389,7 +389,7 @@ def test_an_ordinary_user_is_refused_for_being_one(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    check = sandboxing.namespaces(tool(machine.folder, REFUSED), machine.proc)
+    check = isolation.namespaces(tool(machine.folder, REFUSED), machine.proc)
     assert check.state is State.LACK
     assert check.found == "refused: unshare: unshare failed: Operation not permitted"
     assert check.means == "Only root may make them: run the lab with sudo."
@@ -407,7 +407,7 @@ def test_an_ordinary_user_is_refused_for_being_one(
 )
 def test_what_the_refusal_of_root_means(machine: Machine, file: str, text: str, means: str) -> None:
     machine.put(f"proc/{file}", text)
-    check = sandboxing.namespaces(tool(machine.folder, REFUSED), machine.proc)
+    check = isolation.namespaces(tool(machine.folder, REFUSED), machine.proc)
     assert check.state is State.LACK
     assert means in check.means
 
@@ -415,15 +415,15 @@ def test_what_the_refusal_of_root_means(machine: Machine, file: str, text: str, 
 @pytest.mark.usefixtures("as_root")
 def test_a_masked_proc_and_a_kernel_without_namespaces_are_told_apart(machine: Machine) -> None:
     script = "echo unshare: mount /proc failed: Operation not permitted >&2; exit 1"
-    check = sandboxing.namespaces(tool(machine.folder, script), machine.proc)
+    check = isolation.namespaces(tool(machine.folder, script), machine.proc)
     assert "A /proc of the lab's own is refused" in check.means
     (machine.proc / "self/ns/net").unlink()
-    check = sandboxing.namespaces(tool(machine.folder, script), machine.proc)
+    check = isolation.namespaces(tool(machine.folder, script), machine.proc)
     assert "without namespaces of net" in check.means
 
 
 def test_a_refusal_without_a_word_is_said_by_its_status(machine: Machine) -> None:
-    check = sandboxing.namespaces(tool(machine.folder, "exit 3"), machine.proc)
+    check = isolation.namespaces(tool(machine.folder, "exit 3"), machine.proc)
     assert check.found == "refused: exit status 3"
 
 
@@ -434,16 +434,16 @@ def test_ports_of_the_host_do_not_matter(machine: Machine) -> None:
     machine.put("proc/net/tcp", LISTENS.format(port=2377, state="0A"))
     machine.put("proc/net/udp6", LISTENS.format(port=4789, state="07"))
     machine.put("proc/net/tcp6", LISTENS.format(port=7946, state="01"))
-    check = sandboxing.ports(tool(machine.folder, "exit 0"), machine.proc)
+    check = isolation.ports(tool(machine.folder, "exit 0"), machine.proc)
     assert check.state is State.OK
     assert check.found.startswith("on the host 2377, 4789 taken; in a net namespace")
 
 
 def test_ports_that_were_not_tried_are_a_note(machine: Machine) -> None:
-    check = sandboxing.ports(tool(machine.folder, REFUSED), machine.proc)
+    check = isolation.ports(tool(machine.folder, REFUSED), machine.proc)
     assert check.state is State.NOTE
     assert "swarm's ports free; not tried in a namespace: unshare: " in check.found
-    assert sandboxing.ports(None, machine.proc).state is State.NOTE
+    assert isolation.ports(None, machine.proc).state is State.NOTE
 
 
 HOLD_A_PORT = """
@@ -460,24 +460,24 @@ def test_the_ports_are_really_bound(machine: Machine) -> None:
     unshare = shutil.which("unshare")
     if unshare is None or subprocess.run([unshare, "--net", "true"], check=False).returncode != 0:
         pytest.skip("no net namespace can be made here")
-    assert sandboxing.ports(Path(unshare), machine.proc).state is State.OK
+    assert isolation.ports(Path(unshare), machine.proc).state is State.OK
     hold = machine.put("hold.py", HOLD_A_PORT)
     held = tool(machine.folder, f'exec {unshare} --net {sys.executable} {hold} "$@"')
-    check = sandboxing.ports(held, machine.proc)
+    check = isolation.ports(held, machine.proc)
     assert check.state is State.NOTE
     assert "Address already in use" in check.found
 
 
 def test_a_docker_of_the_host_is_named_and_a_labs_is_not(machine: Machine) -> None:
     links, run = machine.sys / "net", machine.folder / "run"
-    assert sandboxing.hosts_docker(links, run, machine.proc).found == "none"
+    assert isolation.hosts_docker(links, run, machine.proc).found == "none"
     (links / "docker0").mkdir(parents=True)
     machine.put("run/docker.sock")
     for pid, namespace in (("7", INITIAL), ("8", "pid:[1]")):
         machine.put(f"proc/{pid}/comm", "dockerd\n")
         (machine.proc / pid / "ns").mkdir()
         (machine.proc / pid / "ns/pid").symlink_to(namespace)
-    check = sandboxing.hosts_docker(links, run, machine.proc)
+    check = isolation.hosts_docker(links, run, machine.proc)
     assert (check.state, check.found) == (State.OK, f"dockerd runs, {run}/docker.sock, docker0")
     shutil.rmtree(machine.proc / "7")
-    assert "dockerd" not in sandboxing.hosts_docker(links, run, machine.proc).found
+    assert "dockerd" not in isolation.hosts_docker(links, run, machine.proc).found

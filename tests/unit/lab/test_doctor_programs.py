@@ -9,14 +9,14 @@ from typing import NoReturn
 
 import pytest
 
-from lab.errors import LabError, NotPossibleHere, UsageError
-from lab.live import doctor
-from lab.live.doctor import check, disk, groups, programs
-from lab.live.doctor.check import Check, State, guarded
-from lab.live.engine import OPTIONAL, REQUIRED
-from lab.live.inventory import IN_GO
-from lab.recipe.resolver import STACKSPEC
-from lab.workload.build import Build
+from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
+from stamplab.lab.live import doctor
+from stamplab.lab.live.doctor import check, disk, groups, programs
+from stamplab.lab.live.doctor.check import Check, State, guarded
+from stamplab.lab.live.engine import OPTIONAL, REQUIRED
+from stamplab.lab.live.inventory import IN_GO
+from stamplab.lab.recipe.resolver import STACKSPEC
+from stamplab.lab.workload.build import Build
 
 STATIC = b"\x7fELF\x02\x01".ljust(54, b"\0") + struct.pack("<HH", 56, 0).ljust(10, b"\0")
 """The header of a program of 64 bits without segments, so without a loader."""
@@ -37,7 +37,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
     for ready_made in ("STAMPLOAD", *(one.variable for one in IN_GO)):
         monkeypatch.delenv(ready_made, raising=False)
-    monkeypatch.setattr("lab.live.engine._SYSTEM_FOLDERS", ())
+    monkeypatch.setattr("stamplab.lab.live.engine._SYSTEM_FOLDERS", ())
     return tmp_path
 
 
@@ -120,7 +120,7 @@ def test_a_workload_that_was_built_is_not_built_again(
 
 
 def test_no_compiler_is_a_lack(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.workload.build._compilers", lambda: iter(()))
+    monkeypatch.setattr("stamplab.lab.workload.build._compilers", lambda: iter(()))
     found = programs.workload(bare)
     assert found.state is State.LACK
     assert "no C compiler was found" in found.means

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
-from lab.abra.deploy import chaos_deploy
-from lab.abra.folder import AbraFolder
-from lab.abra.stamp import chaos_version
-from lab.errors import LabError, UsageError
-from lab.recipe import checkout, git
-from lab.world import World
+from stamplab.lab.abra.deploy import chaos_deploy
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.abra.stamp import chaos_version
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.world import World
 
 names = st.from_regex(r"[A-Z_][A-Z0-9_]*", fullmatch=True)
 values = st.text(st.characters(exclude_categories=["Cs"])).filter(

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence import EvidenceFolder, console_line
-from lab.errors import LabError
-from lab.history import OomKill, Record
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import OomKill, Record
+from stamplab.runner.evidence import EvidenceFolder, console_line
 
 
 def test_a_run_is_named_by_its_time_and_nothing_else_is_left_beside_it(tmp_path: Path) -> None:

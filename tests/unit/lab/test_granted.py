@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from lab.recipe.granted import Granted, granted_to
-from lab.recipe.source import acquire, read_at
-from lab.recipe.upstream import RecipeHistory
+from stamplab.lab.recipe.prerequisites import Granted, granted_to
+from stamplab.lab.recipe.source import acquire, read_at
+from stamplab.lab.recipe.upstream import RecipeHistory
 from tests import recipes
 
 

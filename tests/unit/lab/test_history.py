@@ -14,9 +14,9 @@ from typing import IO, Any, get_args
 import msgspec
 import pytest
 
-from lab.docker_api import parse_service, parse_tasks
-from lab.errors import LabError
-from lab.history import (
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.docker_json import parse_service, parse_tasks
+from stamplab.lab.model.history import (
     Acted,
     ClientProbe,
     CommandRan,

@@ -18,15 +18,15 @@ import msgspec
 import psutil
 import pytest
 
-from lab.clock import Clock
-from lab.errors import LabError, NotPossibleHere
-from lab.history import HistoryWriter, MemorySample, RecorderLost, read_history
-from lab.live.engine import REQUIRED, find_engine, link_tools
-from lab.live.lease import LabFolder, Lease, claim_folder, end_lease
-from lab.live.recorders.clients import ClientPlan, ClientRecorder
-from lab.live.recorders.memory import MemoryRecorder
-from lab.live.recorders.recorder import Recorder
-from lab.processes import ProcessId, boot_id, pid_namespace
+from stamplab.lab.errors import LabError, NotPossibleHere
+from stamplab.lab.live.engine import REQUIRED, find_engine, link_tools
+from stamplab.lab.live.lease import LabFolder, Lease, claim_folder, end_lease
+from stamplab.lab.live.recorders.clients import ClientPlan, ClientRecorder
+from stamplab.lab.live.recorders.memory import MemoryRecorder
+from stamplab.lab.live.recorders.recorder import Recorder
+from stamplab.lab.model.history import HistoryWriter, MemorySample, RecorderLost, read_history
+from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.processes import ProcessId, boot_id, pid_namespace
 from tests.unit.lab.fake_group import FakeGroup
 
 # Recorders.
@@ -300,7 +300,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with nothing on PATH and an empty cache."""
     monkeypatch.setenv("PATH", str(tmp_path / "host"))
     monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("lab.live.engine._SYSTEM_FOLDERS", ())
+    monkeypatch.setattr("stamplab.lab.live.engine._SYSTEM_FOLDERS", ())
     return tmp_path
 
 

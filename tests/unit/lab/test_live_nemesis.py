@@ -11,10 +11,8 @@ import msgspec
 import pytest
 import requests
 
-from lab.errors import LabError
-from lab.history import Acted, HistoryWriter, LimitSet, Record, RecorderLost
-from lab.live.recorders.nemesis import Nemesis, operate
-from lab.nemesis import (
+from stamplab.lab.errors import LabError
+from stamplab.lab.faults.operator import (
     Act,
     LoseSight,
     Operation,
@@ -26,7 +24,9 @@ from lab.nemesis import (
     SetLimit,
     edited,
 )
-from lab.virtual.recorder import spec_in
+from stamplab.lab.live.recorders.operator import Nemesis, operate
+from stamplab.lab.model.history import Acted, HistoryWriter, LimitSet, Record, RecorderLost
+from stamplab.lab.virtual.recorder import spec_in
 from tests.unit.lab.golden import swarm_json
 
 NAME = "shop_web"

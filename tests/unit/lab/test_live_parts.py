@@ -11,14 +11,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab.clock import Clock
-from lab.errors import LabError, NotPossibleHere, UsageError
-from lab.history import HistoryWriter, Note, RecorderLost, read_history
-from lab.live.daemon import Daemon
-from lab.live.engine import REQUIRED, Engine, find_engine, link_tools
-from lab.live.lease import LabFolder, claim_folder, end_lease
-from lab.live.recorders.recorder import Recorder
-from lab.processes import ProcessId, boot_id
+from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
+from stamplab.lab.live.daemon import Daemon
+from stamplab.lab.live.engine import REQUIRED, Engine, find_engine, link_tools
+from stamplab.lab.live.lease import LabFolder, claim_folder, end_lease
+from stamplab.lab.live.recorders.recorder import Recorder
+from stamplab.lab.model.history import HistoryWriter, Note, RecorderLost, read_history
+from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.processes import ProcessId, boot_id
 from tests.unit.lab.fake_group import FakeGroup
 
 
@@ -149,7 +149,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with nothing on PATH and an empty cache."""
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("lab.live.engine._SYSTEM_FOLDERS", ())
+    monkeypatch.setattr("stamplab.lab.live.engine._SYSTEM_FOLDERS", ())
     return tmp_path
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.cgroup import files
-from lab.cgroup.host import CgroupHost, read_cgroup_host
-from lab.cgroup.v1 import MemoryGroupV1
-from lab.errors import LabError, NotPossibleHere
+from stamplab.lab.cgroup import files
+from stamplab.lab.cgroup.host import CgroupHost, read_cgroup_host
+from stamplab.lab.cgroup.v1 import MemoryGroupV1
+from stamplab.lab.errors import LabError, NotPossibleHere
 
 UNLIMITED = 9223372036854771712
 PAGE = 4096

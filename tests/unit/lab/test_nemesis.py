@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.docker_api import parse_service
-from lab.nemesis import (
+from stamplab.lab.faults.operator import (
     Act,
     Deed,
     LoseSight,
@@ -26,7 +25,8 @@ from lab.nemesis import (
     edited,
     in_words,
 )
-from lab.virtual.recorder import spec_in
+from stamplab.lab.model.docker_json import parse_service
+from stamplab.lab.virtual.recorder import spec_in
 from tests.unit.lab.golden import swarm_json
 
 SPEC = spec_in(msgspec.Raw(swarm_json("updating")))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.cgroup.kernel_log import OomReader, parse_kmsg
-from lab.history import OomKill
+from stamplab.lab.cgroup.kernel_log import OomReader, parse_kmsg
+from stamplab.lab.model.history import OomKill
 from tests.unit.lab.golden import GOLDEN
 
 OURS, THEIRS = "ab" * 32, "cd" * 32

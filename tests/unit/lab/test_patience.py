@@ -9,14 +9,14 @@ from typing import Any, cast
 import docker
 import pytest
 
-from lab.clock import Clock
-from lab.errors import LabError
-from lab.history import HistoryWriter
-from lab.live.daemon import Daemon
-from lab.live.engine import Engine
-from lab.live.lease import LabFolder
-from lab.live.recorders.clients import ClientPlan, ClientRecorder
-from lab.stretch import stretched
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.daemon import Daemon
+from stamplab.lab.live.engine import Engine
+from stamplab.lab.live.lease import LabFolder
+from stamplab.lab.live.recorders.clients import ClientPlan, ClientRecorder
+from stamplab.lab.model.history import HistoryWriter
+from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.time_scale import stretched
 
 ENGINE = Engine(tools={}, environment={}, version="20.10.24", source="a test")
 PLAN = ClientPlan(service="app", port=8080, image="stampload:1")
@@ -41,9 +41,11 @@ class Api:
 def prober(plan: ClientPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """The command that the prober is started with, and what is said when it does not start."""
     now_s = iter(range(0, 1_000_000, 7))
-    monkeypatch.setattr("lab.live.recorders.clients.time.monotonic", lambda: float(next(now_s)))
-    monkeypatch.setattr("lab.live.recorders.clients.time.sleep", lambda _: None)
-    monkeypatch.setattr("lab.live.recorders.clients.fetch", lambda *_: b"[]")
+    monkeypatch.setattr(
+        "stamplab.lab.live.recorders.clients.time.monotonic", lambda: float(next(now_s))
+    )
+    monkeypatch.setattr("stamplab.lab.live.recorders.clients.time.sleep", lambda _: None)
+    monkeypatch.setattr("stamplab.lab.live.recorders.clients.fetch", lambda *_: b"[]")
     api = Api()
     history = HistoryWriter(tmp_path / "history.jsonl", lambda: 0.0)
     with pytest.raises(LabError) as refused:
@@ -84,7 +86,7 @@ def test_the_daemons_api_clients_wait_as_long_as_it_is_patient(
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr("lab.live.daemon.docker.APIClient", Client)
+    monkeypatch.setattr("stamplab.lab.live.daemon.docker.APIClient", Client)
     daemon = Daemon(ENGINE, LabFolder(tmp_path / "lab-1"), patience)
     daemon.client()
     daemon.wait_ready()
@@ -97,7 +99,7 @@ def test_the_docker_command_line_may_take_as_long(
     def never(argv: list[str], **options: Any) -> None:
         raise subprocess.TimeoutExpired(argv, options["timeout"])
 
-    monkeypatch.setattr("lab.live.daemon.subprocess.run", never)
+    monkeypatch.setattr("stamplab.lab.live.daemon.subprocess.run", never)
     daemon = Daemon(ENGINE, LabFolder(tmp_path / "lab-1"), 10)
     with pytest.raises(LabError, match="docker info did not return in 600 s"):
         daemon.run_client(["info"], {}, tmp_path)
@@ -107,8 +109,8 @@ def test_a_daemon_that_does_not_answer_is_given_as_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = iter(range(0, 1_000_000, 7))
-    monkeypatch.setattr("lab.live.daemon.time.monotonic", lambda: float(next(now_s)))
-    monkeypatch.setattr("lab.live.daemon.time.sleep", lambda _: None)
+    monkeypatch.setattr("stamplab.lab.live.daemon.time.monotonic", lambda: float(next(now_s)))
+    monkeypatch.setattr("stamplab.lab.live.daemon.time.sleep", lambda _: None)
     daemon = Daemon(ENGINE, LabFolder(tmp_path / "lab-1"), 10)
     with pytest.raises(LabError, match=r"did not answer within 1200 s"):
         daemon.wait_ready()

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from lab import programs
-from lab.abra import program as abra
-from lab.abra.folder import AbraFolder
-from lab.cgroup.host import choose_driver
-from lab.errors import NotPossibleHere
-from lab.live.engine import OPTIONAL, REQUIRED, find_engine
-from lab.live.inventory import IN_GO, Item, inventory
+from stamplab.lab.abra import driver as abra
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.cgroup.host import choose_driver
+from stamplab.lab.errors import NotPossibleHere
+from stamplab.lab.live.engine import OPTIONAL, REQUIRED, find_engine
+from stamplab.lab.live.inventory import IN_GO, Item, inventory
+from stamplab.lab.support import programs
 from tests import PYTHON_PATH
 
 PLAIN = ("git", "abra", "cp", "ln", "printf", "true")
@@ -39,7 +39,7 @@ def callers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
     for ready_made in ("STAMPLOAD", *(one.variable for one in IN_GO)):
         monkeypatch.delenv(ready_made, raising=False)
-    monkeypatch.setattr("lab.live.engine._SYSTEM_FOLDERS", (path,))
+    monkeypatch.setattr("stamplab.lab.live.engine._SYSTEM_FOLDERS", (path,))
     put(tmp_path / "cache/engine/usr/bin", *everything, says="Docker version 1.5.0, cache")
     return path
 
@@ -126,7 +126,8 @@ def test_git_is_the_packages_or_none(given: Path, tmp_path: Path, *, has_one: bo
         put(given, "git", says=logging)
     put(given.parent / "callers", "git", says=logging)
     script = (
-        "from pathlib import Path\nfrom lab.errors import LabError\nfrom lab.recipe import git\n"
+        "from pathlib import Path\nfrom stamplab.lab.errors import LabError\n"
+        "from stamplab.lab.recipe import git\n"
         f"for act in (lambda: git.create(Path({str(tmp_path / 'made')!r})),"
         f" lambda: git.plumbing(Path({str(tmp_path)!r}), {{}}, 'version')):\n"
         "    try:\n        act()\n    except (LabError, OSError, git.GitError) as error:\n"

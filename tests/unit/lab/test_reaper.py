@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab.cgroup.host import CgroupHost
-from lab.errors import UsageError
-from lab.live import reaper
-from lab.live.lab import end_lab
-from lab.live.lease import MARK, LabFolder, Lease, claim_folder, claim_name
-from lab.live.reaper import Standing, reap, survey
-from lab.processes import ProcessId, marked
+from stamplab.lab.cgroup.host import CgroupHost
+from stamplab.lab.errors import UsageError
+from stamplab.lab.live import reaper
+from stamplab.lab.live.lab import end_lab
+from stamplab.lab.live.lease import MARK, LabFolder, Lease, claim_folder, claim_name
+from stamplab.lab.live.reaper import Standing, reap, survey
+from stamplab.lab.support.processes import ProcessId, marked
 from tests import PYTHON_PATH
 
 GONE = ProcessId(pid=2**22 + 1, started_ticks=1, boot_id="an-earlier-boot", namespace="pid:[1]")
@@ -153,7 +153,7 @@ def test_what_is_no_labs_or_has_no_lease_is_told_and_left(root: Path, host: Cgro
 DYING = """
 import os, sys
 from pathlib import Path
-from lab.live import lease
+from stamplab.lab.live import lease
 
 left = int(sys.argv[2])
 

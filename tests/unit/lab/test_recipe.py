@@ -11,13 +11,13 @@ import pytest
 import yaml
 from git import Repo
 
-from lab.errors import LabError
-from lab.recipe import checkout, git, upstream
-from lab.recipe.compose import Compose, ComposeService
-from lab.recipe.standin import StandIn, Timing
-from lab.recipe.upstream import Commit, RecipeHistory
-from lab.workload.shape import MemoryShape
-from scenarios.discourse.recipe import BASE_TAG, RECIPE
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe.compose import Compose, ComposeService
+from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe.workload_overlay import StandIn, Timing
+from stamplab.lab.workload.shape import MemoryShape
+from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
 
 BASE, HEAD = "1e6dc4e54ace", "f5dbee3b86d1"
 """What RECIPE's commits come out as; they change with its text, and with nothing else."""

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from lab.errors import LabError, RecipeRefused
-from lab.recipe import upstream
-from lab.recipe.reading import read_recipe
-from lab.recipe.resolver import ComposeRefused, Resolved, Resolver
-from lab.recipe.upstream import RecipeHistory
-from lab.world import Stack
-from scenarios.discourse.recipe import RECIPE
+from stamplab.lab.errors import LabError, RecipeRefused
+from stamplab.lab.recipe import upstream
+from stamplab.lab.recipe.recipe_files import read_recipe
+from stamplab.lab.recipe.resolver import ComposeRefused, Resolved, Resolver
+from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.world import Stack
+from stamplab.scenarios.discourse.recipe import RECIPE
 from tests import recipes
 from tests.unit.lab.judging import in_service, write
 
@@ -331,7 +331,7 @@ def test_a_refusal_is_not_remembered(counting: Counting, tmp_path: Path) -> None
 def test_only_so_much_is_remembered(
     counting: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lab.recipe.resolver._KEPT_MAX", 2)
+    monkeypatch.setattr("stamplab.lab.recipe.resolver._KEPT_MAX", 2)
     (file,) = write(tmp_path, compose=in_service("user: $WHO"))
     for who in ("a", "b", "c", "c", "b", "a"):
         counting.resolve(stack(tmp_path, file, WHO=who))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab.errors import LabError
-from lab.recipe.secrets import Secret, secrets_of
-from lab.recipe.settings import parse_settings
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe.env_file import parse_settings
+from stamplab.lab.recipe.secrets import Secret, secrets_of
 
 STACK = "app_example_org"
 COMPOSE = """\

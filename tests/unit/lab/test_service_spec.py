@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.policy import Policy
-from lab import docker_api
-from lab.history import PolicyRead
-from lab.model.service_request import (
+from stamplab.harness.ci.policy import Policy
+from stamplab.lab.model import docker_json
+from stamplab.lab.model.history import PolicyRead
+from stamplab.lab.model.service_request import (
     ABSENT,
     START_FIRST,
     HealthCheck,
@@ -20,12 +20,12 @@ from lab.model.service_request import (
     changed,
     next_version,
 )
-from lab.model.service_spec import FIELDS, SpecField, create_flags, to_compose, to_json
-from lab.recipe.compose import overlay_text
-from lab.recipe.resolver import Resolver
-from lab.recipe.standin import Timing
-from lab.swarm import ServiceSpec, UpdatePolicy
-from lab.world import Stack
+from stamplab.lab.model.service_spec import FIELDS, SpecField, create_flags, to_compose, to_json
+from stamplab.lab.model.swarm import ServiceSpec, UpdatePolicy
+from stamplab.lab.recipe.compose import overlay_text
+from stamplab.lab.recipe.resolver import Resolver
+from stamplab.lab.recipe.workload_overlay import Timing
+from stamplab.lab.world import Stack
 
 GIB = 1 << 30
 ALL: dict[str, object] = {
@@ -136,7 +136,7 @@ def at(tree: Any, path: str) -> Any:
 
 def test_the_json_is_read_back_as_what_was_written() -> None:
     raw = msgspec.json.encode({"ID": "s1", "Spec": to_json(ALL)})
-    read = docker_api.parse_service(raw).spec
+    read = docker_json.parse_service(raw).spec
     for kind in ("update", "rollback"):
         policy = getattr(read, kind)
         for name in UpdatePolicy.__struct_fields__:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.recipe.settings import exported, parse_env, parse_settings, with_value, written
+from stamplab.lab.recipe.env_file import exported, parse_env, parse_settings, with_value, written
 
 printable = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]))
 

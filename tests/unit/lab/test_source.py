@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError, UsageError
-from lab.recipe import checkout, git, upstream
-from lab.recipe.source import Acquired, RecipeSource, acquire, read_at
-from lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe.source import Acquired, RecipeSource, acquire, read_at
+from stamplab.lab.recipe.upstream import Commit, RecipeHistory
 from tests.recipes import KEYCLOAK, Cloned, bare_clone
 
 BASE = "1.0.0+25.0.1"

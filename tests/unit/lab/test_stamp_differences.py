@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab.abra import stamp
-from lab.abra.gogit.differences import DIFFERENCES, explain
+from stamplab.lab.abra import stamp
+from stamplab.lab.abra.gogit.differences import DIFFERENCES, explain
 from tests import readers
 from tests.gogit.asking import GoGit
 from tests.property.repositories import Builder, Built, State

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.recipe import standin
-from lab.recipe.compose import Compose, ComposeService, Healthcheck
-from lab.recipe.source import acquire, read_at
-from lab.recipe.standin import StandIn, Timing, image_in_place_of
-from lab.recipe.upstream import RecipeHistory
-from lab.workload.shape import MemoryShape
+from stamplab.lab.recipe import workload_overlay
+from stamplab.lab.recipe.compose import Compose, ComposeService, Healthcheck
+from stamplab.lab.recipe.source import acquire, read_at
+from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.recipe.workload_overlay import StandIn, Timing, image_in_place_of
+from stamplab.lab.workload.shape import MemoryShape
 from tests import recipes
 
 STANDIN = StandIn(
@@ -75,9 +75,11 @@ def test_a_program_that_is_a_config_is_the_stand_ins(read: Read) -> None:
             "file": "./compose.standin.sh",
         }
     }
-    assert "{{" not in standin.PROGRAM  # it is read as a template where the recipe has it so
+    assert (
+        "{{" not in workload_overlay.PROGRAM
+    )  # it is read as a template where the recipe has it so
     assert "configs" not in overlay(read_wiki := Compose(services={"app": ComposeService()}))
-    assert standin.programs(read_wiki) == {}
+    assert workload_overlay.programs(read_wiki) == {}
 
 
 def test_a_service_with_ports_for_all_nodes_keeps_its_virtual_ip(read: Read) -> None:

@@ -7,8 +7,8 @@ import math
 import msgspec
 import pytest
 
-from lab.errors import UsageError
-from lab.stretch import stretched
+from stamplab.lab.errors import UsageError
+from stamplab.lab.support.time_scale import stretched
 
 
 class Inner(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lab.abra import deploy
-from lab.abra.folder import AbraFolder
-from lab.errors import RecipeRefused
-from lab.recipe import checkout, upstream
-from lab.recipe.standin import OVERLAY_NAME
-from lab.recipe.trust import MEANING, Grant, demands_of, require_trusted
-from scenarios.discourse.recipe import RECIPE
+from stamplab.lab.abra import deploy
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.errors import RecipeRefused
+from stamplab.lab.recipe import checkout, upstream
+from stamplab.lab.recipe.trust import MEANING, Grant, demands_of, require_trusted
+from stamplab.lab.recipe.workload_overlay import OVERLAY_NAME
+from stamplab.scenarios.discourse.recipe import RECIPE
 from tests.unit.lab.judging import demands, in_service, judged, write
 from tests.unit.lab.test_abra import DOMAIN, RecordingWorld
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.recipe.trust import Demand, Grant, require_trusted
-from lab.recipe.trust.demand import printable
-from lab.recipe.trust.template import InvalidTemplate, substitute
+from stamplab.lab.recipe.trust import Demand, Grant, require_trusted
+from stamplab.lab.recipe.trust.demand import printable
+from stamplab.lab.recipe.trust.template import InvalidTemplate, substitute
 from tests.unit.lab.judging import demands, in_service, judged, write
 
 PRIVILEGED = (Grant.PRIVILEGES, "services.app.privileged")
@@ -216,8 +216,8 @@ def test_a_compose_file_outside_is_refused_unopened(
 def test_a_file_of_the_labs_own_may_lie_outside_but_is_judged(
     recipe: Path, host_file: Path
 ) -> None:
-    from lab.recipe.trust import demands_of
-    from lab.world import Stack
+    from stamplab.lab.recipe.trust import demands_of
+    from stamplab.lab.world import Stack
 
     (compose,) = write(recipe, compose=in_service(""))
     stack = Stack(

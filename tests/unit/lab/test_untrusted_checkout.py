@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.abra.folder import AbraFolder
-from lab.abra.stamp import chaos_version
-from lab.errors import LabError, RecipeRefused, UsageError
-from lab.recipe import checkout, git, upstream
-from lab.recipe.inside import way_out
-from lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.abra.stamp import chaos_version
+from stamplab.lab.errors import LabError, RecipeRefused, UsageError
+from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe.containment import way_out
+from stamplab.lab.recipe.upstream import Commit, RecipeHistory
 
 OVERLAY = {"compose.ccci.yml": "services: {}\n"}
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError
-from lab.history import CommandRan, HistoryWriter, Note
-from lab.live.recorders.waiter import Waiter
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.recorders.guard_process import Waiter
+from stamplab.lab.model.history import CommandRan, HistoryWriter, Note
 
 GUARD = """
 import subprocess, sys

@@ -1,0 +1,1 @@
+"""The recipe CI on trial, by the report's names."""

@@ -1,0 +1,133 @@
+"""The recipe as a run deploys it: checked out, overlaid, stamped.
+
+All of the harness that reaches git and files is behind `Tree`; what waits and judges is not. So a
+search may rehearse an upgrade once and repeat its deploys thousands of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from stamplab.harness.ci.app import App, Overlay
+from stamplab.harness.ci.app_settings import own_files, settle
+from stamplab.lab.abra.app import read_app
+from stamplab.lab.abra.deploy import ChaosDeploy, chaos_deploy
+from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.model.history import FileLaid
+from stamplab.lab.recipe import checkout, workload_overlay
+from stamplab.lab.recipe.compose import overlay_text
+from stamplab.lab.recipe.workload_overlay import StandIn
+from stamplab.lab.world import World
+
+
+class Tree(Protocol):
+    """One run's own checkout of the recipe, and the abra that deploys it."""
+
+    def fetch(self, ref: str) -> None:
+        """Clone the recipe from its mirror at ``ref``, with its upstream's tags.
+
+        Raises LabError.
+        """
+        ...
+
+    def check_out(self, ref: str) -> str:
+        """Check a ref out and lay the run's overlays over it; return its SHA. Raises LabError."""
+        ...
+
+    def deploy(self) -> ChaosDeploy:
+        """Deploy what is checked out, and stamp it. A refusal is in the answer. Raises LabError."""
+        ...
+
+    def plant_stamp(self, stamp: str) -> None:
+        """Have the deployer lie from now on: an exhibit. Only the stand-in for abra can."""
+        ...
+
+
+class Denying(msgspec.Struct, frozen=True):
+    """A tree whose deployer lies twice: it says that it took ``says``, whatever it stamped."""
+
+    tree: Tree
+    says: str
+
+    def fetch(self, ref: str) -> None:
+        """As the tree does."""
+        self.tree.fetch(ref)
+
+    def check_out(self, ref: str) -> str:
+        """As the tree does."""
+        return self.tree.check_out(ref)
+
+    def deploy(self) -> ChaosDeploy:
+        """Deploy, and say something else."""
+        return msgspec.structs.replace(self.tree.deploy(), stamp=self.says)
+
+    def plant_stamp(self, stamp: str) -> None:
+        """As the tree does."""
+        self.tree.plant_stamp(stamp)
+
+
+class GitTree(msgspec.Struct, frozen=True, kw_only=True):
+    """The real one: git repositories, a scratch ABRA_DIR, and abra or its stand-in."""
+
+    world: World
+    folder: AbraFolder
+    app: App
+    mirror: Path
+    upstream: Path
+    overlays: tuple[Overlay, ...]
+    """The harness's own, copied into the checkout before each deploy; the last one wins."""
+    standin: StandIn
+    abra: Program | None = None
+    """A real abra that deploys; without one the stand-in does."""
+
+    @property
+    def checkout(self) -> Path:
+        """The run's own checkout of the recipe."""
+        return self.folder.recipe(self.app.recipe)
+
+    def fetch(self, ref: str) -> None:
+        """Clone the recipe; see `Tree`."""
+        checkout.fetch(self.mirror, self.upstream, self.checkout, ref)
+
+    def check_out(self, ref: str) -> str:
+        """Check a ref out and lay the overlays over it: so the tree is dirty."""
+        sha = checkout.check_out(self.checkout, ref)
+        added = settle(self.folder, self.app, self.checkout, self._overlay_names)
+        if added is not None:
+            self.world.record(added)
+        for name, text in self._overlays(sha).items():
+            checkout.copy_in(self.checkout, {name: text})
+            self.world.record(FileLaid(commit=sha, name=name, text=text))
+        return sha
+
+    def deploy(self) -> ChaosDeploy:
+        """Deploy what is checked out, after what it takes for granted was made."""
+        self.world.provide(read_app(self.folder, self.app.domain).unlabelled())
+        return chaos_deploy(self.world, self.folder, self.app.domain, self.abra)
+
+    def plant_stamp(self, stamp: str) -> None:
+        """Have the stand-in take this stamp, whatever is checked out."""
+        self.folder.plant_stamp(stamp)
+
+    def _overlays(self, sha: str) -> Mapping[str, str]:
+        """All files that are laid over the recipe, by their names."""
+        environment = read_app(self.folder, self.app.domain).environment()
+        files = own_files(self.folder, self.app, self._overlay_names)
+        compose = checkout.read_compose(self.checkout, files, environment)
+        overlays = {
+            overlay.name: overlay_text(compose.version, {"services": overlay.at(sha)})
+            for overlay in self.overlays
+        }
+        overlays[workload_overlay.OVERLAY_NAME] = self.standin.overlay(compose)
+        if workload_overlay.programs(compose):
+            overlays[workload_overlay.PROGRAM_NAME] = workload_overlay.PROGRAM
+        return overlays
+
+    @property
+    def _overlay_names(self) -> tuple[str, ...]:
+        return (*(overlay.name for overlay in self.overlays), workload_overlay.OVERLAY_NAME)

@@ -1,0 +1,1 @@
+"""Faults as values: what disturbs a deployment; each world performs them."""

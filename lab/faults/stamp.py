@@ -1,0 +1,54 @@
+"""Wrong stamps: what a deployer could have stamped that did not deploy what it was asked to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
+from stamplab.lab.errors import LabError
+from stamplab.lab.recipe import checkout
+
+
+class Planted(StrEnum):
+    """A kind of wrong stamp."""
+
+    ANOTHER_COMMIT = "another commit's"
+    """Of the head's parent, on the same branch."""
+    A_TAG = "a tag's"
+    """Of an older release, which is neither base nor head."""
+    STALE = "a stale one"
+    """The base's own, as if nothing had been checked out since."""
+    UNMARKED = "the head's without +U, on a dirty tree"
+    TRUNCATED = "the head's, a digit short"
+
+
+def stamp_of(kind: Planted, repository: Path, *, head: str, base: str) -> str:
+    """Give the stamp of that kind; ``base`` is a tag of the repository. Raises LabError."""
+    match kind:
+        case Planted.ANOTHER_COMMIT:
+            return _stamp(checkout.resolve(repository, f"{head}~1"))
+        case Planted.A_TAG:
+            return _stamp(
+                checkout.resolve(repository, f"{_older_tag(repository, base)}^{{commit}}")
+            )
+        case Planted.STALE:
+            return _stamp(checkout.resolve(repository, f"{base}^{{commit}}"))
+        case Planted.UNMARKED:
+            return head[:SMALL_SHA_DIGITS]
+        case Planted.TRUNCATED:
+            return head[: SMALL_SHA_DIGITS - 1] + DIRTY_MARK
+
+
+def _stamp(commit: str) -> str:
+    return commit[:SMALL_SHA_DIGITS] + DIRTY_MARK
+
+
+def _older_tag(repository: Path, base: str) -> str:
+    others = [tag for tag in checkout.tags(repository) if tag != base]
+    if not others:
+        raise LabError(
+            f"{repository} has no release besides {base}: no tag's stamp can be planted; "
+            "leave out claim C9"
+        )
+    return others[0]

@@ -1,0 +1,98 @@
+"""Makes on a private swarm what a stack takes for granted there."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import docker
+import docker.errors
+import msgspec
+import requests
+
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.api import fetch
+from stamplab.lab.recipe.prerequisites import Granted
+
+_SECRET_BYTES = 16
+_ERRORS = (requests.RequestException, docker.errors.DockerException)
+
+
+def provide(api: docker.APIClient, granted: Granted, image: str) -> tuple[str, ...]:
+    """Make what is not there yet; say what was made, without the secrets' values.
+
+    ``image`` is the stand-in's. Raises LabError.
+    """
+    try:
+        return tuple(_provided(api, granted, image))
+    except _ERRORS as error:
+        raise LabError(f"what the stack takes for granted could not be made: {error}") from error
+
+
+def _provided(api: docker.APIClient, granted: Granted, image: str) -> Iterator[str]:
+    tags = {tag for found in api.images() for tag in found["RepoTags"] or ()}
+    for name in dict.fromkeys(granted.images):
+        if name not in tags:
+            repository, _, tag = name.rpartition(":")
+            api.tag(image, repository, tag)
+            yield f"image {name}, which is {image}"
+    networks = {network["Name"] for network in api.networks()}
+    for name in dict.fromkeys(granted.networks):
+        if name not in networks:
+            api.create_network(name, driver="overlay", scope="swarm", attachable=True)
+            yield f"network {name}"
+    present = {secret["Spec"]["Name"] for secret in api.secrets()}
+    for name in dict.fromkeys(granted.secrets):
+        if name not in present:
+            api.create_secret(name, secrets.token_hex(_SECRET_BYTES).encode())
+            yield f"secret {name}"
+    labels = dict(granted.node_labels)
+    if labels and _label_node(api, labels):
+        yield f"node labels {', '.join(f'{name}={value}' for name, value in labels.items())}"
+    for path in dict.fromkeys(granted.host_paths):
+        if _made_path(api, path, image):
+            yield f"path {path}, where it was missing"
+
+
+class _NodeSpec(msgspec.Struct, rename="pascal"):
+    role: str
+    availability: str
+    labels: dict[str, str] = {}
+
+
+class _Version(msgspec.Struct, rename="pascal"):
+    index: int
+
+
+class _Node(msgspec.Struct, rename="pascal"):
+    spec: _NodeSpec
+    version: _Version
+    id: str = msgspec.field(name="ID")
+
+
+def _label_node(api: docker.APIClient, labels: dict[str, str]) -> bool:
+    """Label the one node there is; whether that was needed."""
+    (node,) = msgspec.json.decode(fetch(api, "nodes") or b"[]", type=list[_Node])
+    wanted = {**node.spec.labels, **labels}
+    if wanted == node.spec.labels:
+        return False
+    spec = msgspec.to_builtins(msgspec.structs.replace(node.spec, labels=wanted))
+    api.update_node(node.id, node.version.index, spec)
+    return True
+
+
+def _made_path(api: docker.APIClient, path: str, image: str) -> bool:
+    """Have the engine make a path, as it does for a container though not for a service.
+
+    It can where everything is in memory (see `lab.live.sandbox`); elsewhere the root file system is
+    read-only, and the task will be rejected with the engine's own words.
+    """
+    binds = api.create_host_config(binds=[f"{path}:/mnt:ro"], network_mode="none")
+    container = api.create_container(image, ["/bin/stampload", "--version"], host_config=binds)
+    try:
+        api.start(container["Id"])
+    except docker.errors.APIError:
+        return False
+    finally:
+        api.remove_container(container["Id"], force=True)
+    return True

@@ -1,0 +1,1 @@
+"""Means that any part of the apparatus uses: processes, programs, builds, time."""

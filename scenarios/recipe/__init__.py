@@ -1,1 +1,0 @@
-"""Somebody else's recipe: the plays of the incident on it, and what is claimed of it."""

@@ -1,1 +1,0 @@
-"""The public record: bug reports on swarm's updates, as scenarios that a lab plays."""

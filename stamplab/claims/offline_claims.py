@@ -1,0 +1,39 @@
+"""The claims that need no daemon: C2, how abra stamps, and C12, that it did not change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from stamplab.claims import stamping as stamping
+from stamplab.claims.abra_unchanged import constant
+from stamplab.claims.discourse import Claim
+from stamplab.lab.abra.driver import Program
+from stamplab.lab.recipe import upstream
+from stamplab.runner.stamping.repositories import make_ground
+from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
+from stamplab.scenarios.stamping.experiment import Ground
+
+STAMPING, CONSTANT = "C2", "C12"
+COLD = (STAMPING, CONSTANT)
+
+
+def discourse_ground(folder: Path) -> Ground:
+    """The stamping experiments' ground for our own recipe. Raises LabError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    upstream.build(asking_for_a_secret(RECIPE), folder / "recipe")
+    return make_ground(RECIPE.name, folder / "recipe", BASE_TAG, "HEAD", folder)
+
+
+def judge_cold(asked: Collection[str], program: Program, folder: Path) -> tuple[Claim, ...]:
+    """Play and judge those of `COLD` that were asked for. Raises LabError."""
+    claims = []
+    if STAMPING in asked:
+        place = folder / "stamping"
+        stamped = stamping.play_all(stamping.C2, discourse_ground(place / "ground"), program, place)
+        claims.append(stamping.claim(stamped, program.whose, "stamping/*.json"))
+    if CONSTANT in asked:
+        place = folder / "generations"
+        place.mkdir()
+        claims.append(constant(place))
+    return tuple(claims)

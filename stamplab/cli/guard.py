@@ -1,0 +1,274 @@
+"""``stamplab guard``: was what a command deploys really deployed? For any swarm and script."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from stamplab.harness.guard import Outcome
+from stamplab.harness.guard.deploy_watch import Plan, Watch
+from stamplab.harness.guard.expectations import Wanted
+from stamplab.harness.guard.loop import follow
+from stamplab.harness.guard.report import Deploy, Report, document
+from stamplab.harness.guard.stack_verdict import Verdict
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import Deployed
+from stamplab.lab.support.command_line import SIGNALLED, Terminated, say
+
+if TYPE_CHECKING:
+    from stamplab.lab.remote.deploy_command import DeployCommand
+    from stamplab.lab.remote.watcher import ForeignSwarm
+
+_AFTER_DASHES = "stamplab.deploy"
+
+
+class _WithDeploy(click.Command):
+    """A command line of which all that follows ``--`` is another one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Split it there."""
+        words = list(args)
+        if "--" in words:
+            at = words.index("--")
+            ctx.meta[_AFTER_DASHES] = tuple(words[at + 1 :])
+            words = words[:at]
+        return super().parse_args(ctx, words)
+
+
+@click.command(cls=_WithDeploy, options_metavar="[OPTIONS]", short_help="Guard a deploy.")
+@click.argument("targets", nargs=-1, required=True, metavar="STACK|SERVICE… [-- DEPLOY COMMAND…]")
+@click.option(
+    "--expect",
+    multiple=True,
+    metavar="LABEL=VALUE",
+    help="A service label that must be there in the end; may be repeated. In a stack it counts for "
+    "the services that carry it.",
+)
+@click.option("--expect-image", metavar="REF", help="The image that must be there in the end.")
+@click.option(
+    "--commit",
+    metavar="SHA",
+    help="The commit that the coop-cloud chaos-version label must name in the end (HC1).",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up after this long, the deploy command included.",
+)
+@click.option(
+    "--hold",
+    "hold_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long what was deployed must run unchanged.  [default: as long as the swarm watches]",
+)
+@click.option(
+    "--context",
+    metavar="NAME",
+    help="The docker context to use.  [default: DOCKER_HOST, DOCKER_CONTEXT, the current one]",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@click.pass_context
+def guard(
+    ctx: click.Context,
+    *,
+    targets: tuple[str, ...],
+    expect: tuple[str, ...],
+    expect_image: str | None,
+    commit: str | None,
+    timeout_s: float,
+    hold_s: float,
+    context: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Follow a deploy to its end, and say whether it is really there, and if not, why.
+
+    Takes the baseline of the services and stacks that are named, runs the deploy command, and waits
+    until the swarm cannot change its mind any more. Without a command it judges the update that is
+    in course, or the last one. It only looks: all that it asks of the swarm is by GET.
+
+    Exit codes: 0 converged, 2 unknown, 10 rolled back, 11 paused, 12 stalled, 13 timed out, 14
+    another label or image, 15 another commit, 16 superseded, 17 the deploy command failed, 18 the
+    services of a stack ended differently, 19 removed, 64 usage, 130 and 143 interrupted.
+    """
+    run = _Run(
+        targets=targets,
+        argv=ctx.meta.get(_AFTER_DASHES, ()),
+        timeout_s=timeout_s,
+        hold_s=hold_s,
+        context=context,
+        as_json=as_json,
+        quiet=quiet,
+    )
+    try:
+        return run.to_the_end(Wanted.of(expect, expect_image, commit))
+    except LabError as error:
+        run.print_no_verdict(str(error), error.exit_code)
+        raise
+    except KeyboardInterrupt:
+        return run.interrupted(signal.SIGINT)
+    except Terminated as stop:
+        return run.interrupted(stop.number)
+
+
+class _Run:
+    """One run of the command, and what it prints."""
+
+    def __init__(
+        self,
+        *,
+        targets: tuple[str, ...],
+        argv: tuple[str, ...],
+        timeout_s: float,
+        hold_s: float,
+        context: str | None,
+        as_json: bool,
+        quiet: bool,
+    ) -> None:
+        self._targets = targets
+        self._argv = argv
+        self._timeout_s = timeout_s
+        self._hold_s = hold_s
+        self._context = context
+        self._as_json = as_json
+        self._quiet = quiet
+        self._told: dict[str, str] = {}
+        self._swarm: ForeignSwarm | None = None
+        self._command: DeployCommand | None = None
+
+    def to_the_end(self, wanted: Wanted) -> int:
+        """Take the baseline, deploy, follow, report; return the exit code."""
+        from stamplab.harness.guard.connect import attached
+
+        with attached(self._context, os.environ, self._targets) as swarm:
+            self._swarm = swarm
+            watch = Watch(self._plan(wanted), swarm.node)
+            watch.begin(swarm.baseline())
+            self._say_what_is_watched(watch)
+            verdict = self._followed(swarm, watch)
+            if self._command is not None and self._command.was_interrupted:
+                return self.interrupted(signal.SIGINT)
+            try:
+                self._print(verdict)
+            except BrokenPipeError:  # nobody reads it, but the exit code says the same
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return verdict.outcome.exit_code
+
+    def interrupted(self, number: int) -> int:
+        """Say that nothing is claimed; return the exit code."""
+        code = SIGNALLED + number
+        name = "SIGINT" if number == signal.SIGINT else f"signal {number}"
+        reason = f"interrupted by {name} before the swarm had made up its mind: nothing is claimed"
+        self.print_no_verdict(reason, code)
+        return say(reason, code)
+
+    def print_no_verdict(self, reason: str, code: int) -> None:
+        """Where a document was asked for, there is one, whatever happened."""
+        if self._as_json:
+            nothing = Verdict(outcome=Outcome.UNKNOWN, reason=reason, services=())
+            click.echo(document(self._report(nothing, code)))
+
+    def _plan(self, wanted: Wanted) -> Plan:
+        return Plan(
+            targets=self._targets,
+            deadline_s=self._timeout_s,
+            wanted=wanted,
+            hold_s=self._hold_s,
+            deploys=bool(self._argv),
+            prunes="--prune" in self._argv,
+        )
+
+    def _followed(self, swarm: ForeignSwarm, watch: Watch) -> Verdict:
+        """Run the deploy command, and follow what it brings about."""
+        from stamplab.lab.remote.deploy_command import DeployCommand
+        from stamplab.lab.remote.endpoint import for_children
+
+        if not self._argv:
+            return follow(swarm, watch, self._tell_progress)
+        self._command = DeployCommand(
+            self._argv,
+            for_children(self._context, os.environ),
+            self._timeout_s - swarm.now_s(),
+            lambda ended: swarm.deployed(_deployed(self._targets, ended)),
+            output_to_stderr=self._as_json,
+        )
+        try:
+            return follow(swarm, watch, self._tell_progress)
+        finally:
+            self._command.kill()
+
+    def _say_what_is_watched(self, watch: Watch) -> None:
+        found = ", ".join(watch.services) or "none of them is there yet"
+        self._say(f"{self._swarm_name}: {found}")
+        if not self._argv:
+            self._say(
+                "no deploy command: the last update is judged by what the services say of it; "
+                "whose it was only --expect can tell"
+            )
+
+    def _tell_progress(self, watch: Watch) -> None:
+        """Say what each service is waited for, when that has changed."""
+        waiting = watch.waiting_for
+        for name, missing in waiting.items():
+            if self._told.get(name) != missing:
+                self._say(f"{name}: {missing}")
+        self._told = waiting
+
+    def _say(self, text: str) -> None:
+        if not self._quiet:
+            click.echo(f"guard: {text}", err=True)
+
+    def _print(self, verdict: Verdict) -> None:
+        if self._as_json:
+            click.echo(document(self._report(verdict, verdict.outcome.exit_code)))
+            return
+        for service in verdict.services:
+            click.echo(str(service))
+        if len(verdict.services) != 1:
+            click.echo(f"{verdict.outcome.value}: {verdict.reason}")
+
+    def _report(self, verdict: Verdict, exit_code: int) -> Report:
+        swarm = self._swarm
+        return Report(
+            outcome=verdict.outcome.value,
+            exit_code=exit_code,
+            reason=verdict.reason,
+            targets=self._targets,
+            engine=self._swarm_name,
+            baseline="before the deploy" if self._argv else "what the services say of their past",
+            deploy=self._deploy(),
+            waited_s=round(swarm.now_s(), 3) if swarm else 0.0,
+            api_calls=swarm.calls if swarm else 0,
+            services=verdict.services,
+        )
+
+    def _deploy(self) -> Deploy | None:
+        command = self._command
+        if command is None:
+            return None
+        return Deploy(
+            argv=command.argv,
+            exit_code=command.exit_code,
+            took_s=round(command.took_s, 3),
+            problem=command.problem,
+        )
+
+    @property
+    def _swarm_name(self) -> str:
+        return str(self._swarm.endpoint) if self._swarm else ""
+
+
+def _deployed(targets: tuple[str, ...], ended: DeployCommand) -> Deployed:
+    """The command's end as the guard takes it in. Its output has passed through already."""
+    said = f"nothing, for {ended.problem}" if ended.problem else "what stands above"
+    return Deployed(stack=" ".join(targets), exit_code=ended.exit_code or 0, output=said)

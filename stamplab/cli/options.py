@@ -1,0 +1,71 @@
+"""Options of the command line that several commands have, alike in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from stamplab.runner.worlds import WORLDS
+
+abra_option = click.option(
+    "--abra",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="STAMPLAB_ABRA",
+    help="A real abra.  [default: for stampings the one on PATH, else a stand-in]",
+)
+engine_option = click.option(
+    "--engine",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="STAMPLAB_ENGINE",
+    help="A folder with an unpacked docker engine.",
+)
+world_option = click.option(
+    "--world",
+    type=click.Choice(WORLDS),
+    default="auto",
+    show_default=True,
+    help="A real private engine, or the real SwarmKit in virtual time; auto: live where it can be.",
+)
+runs_option = click.option(
+    "--runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    envvar="STAMPLAB_RUNS",
+    help="Where evidence is kept.",
+)
+fast_option = click.option(
+    "--fast", is_flag=True, help="Shorter monitors (1 s) and boots; said in the output."
+)
+memory_scale_option = click.option(
+    "--memory-scale",
+    type=click.FloatRange(0.1, 100),
+    default=1.0,
+    show_default=True,
+    help="Multiply all sizes of the workload.",
+)
+time_scale_option = click.option(
+    "--time-scale",
+    type=click.FloatRange(1, 100),
+    default=1.0,
+    show_default=True,
+    help="Multiply all times, time-outs too, for a slow machine; said in the output.",
+)
+keep_option = click.option(
+    "--keep", is_flag=True, help="Leave the last lab up and print its DOCKER_HOST."
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the report as JSON on stdout."
+)
+quiet_option = click.option("--quiet", is_flag=True, help="No progress on stderr.")
+
+
+def said_of_times(*, fast: bool, time_scale: float) -> Iterator[str]:
+    """What the output says of times that are not the recipe's own."""
+    if fast:
+        yield "--fast: both monitors are 1 s instead of the recipe's own, boots are short"
+    if time_scale != 1:
+        times = f"{time_scale:g} times as long"
+        yield f"--time-scale {time_scale:g}: all times and time-outs are {times}"

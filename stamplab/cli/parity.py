@@ -1,0 +1,118 @@
+"""``stamplab parity``: do both worlds, and all engines, give each scenario the same history?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from stamplab.cli.options import fast_option, json_option, quiet_option, runs_option
+from stamplab.invocation import again
+from stamplab.lab.errors import NotPossibleHere, UsageError
+from stamplab.lab.live.lab import prepare
+from stamplab.parity.table import Cell, Parity, compare, declared, parity_of
+from stamplab.render import VERDICT_STYLES, Screen
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.staging import Stage
+from stamplab.runner.worlds import Live, Means, virtual
+from stamplab.scenarios.discourse.plays import Settings
+from stamplab.scenarios.scenario import Scenario
+
+
+@click.command()
+@click.option(
+    "--engine",
+    "engines",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    help="A folder with an unpacked docker engine; may be repeated.  [default: the lab's own]",
+)
+@click.option("--no-live", is_flag=True, help="The virtual world alone.")
+@fast_option
+@runs_option
+@json_option
+@quiet_option
+@click.argument("names", nargs=-1)
+def parity(
+    *,
+    engines: tuple[Path, ...],
+    no_live: bool,
+    fast: bool,
+    runs: Path,
+    as_json: bool,
+    quiet: bool,
+    names: tuple[str, ...],
+) -> int:
+    """Play scenarios in both worlds and compare the shapes of their histories.
+
+    NAMES are scenarios that declare a shape; without any, all of them are played. Exit code 0: all
+    agree, or differ for a cause that is written down; 1: one differs; 2: one could not be played.
+    """
+    screen = Screen(stderr=True, quiet=quiet, highlight=False)
+    scenarios = _chosen(names, fast=fast)
+    means, not_played = _means(engines, live=not no_live)
+    stages = [Stage(means=one, argv=again(), tell=lambda _: None) for one in means]
+    folder = EvidenceFolder.create(runs.absolute(), "parity")
+
+    def told(cell: Cell) -> None:
+        screen.print(Text(f"{cell.scenario} ({cell.world}, {cell.engine}): {_said(cell)}"))
+
+    found = parity_of(compare(scenarios, stages, folder, told), not_played)
+    folder.write_json("verdict.json", found)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+    else:
+        _show(found, Screen(highlight=False))
+        click.echo(f"evidence: {folder.path}")
+    return found.verdict.exit_code
+
+
+def _chosen(names: tuple[str, ...], *, fast: bool) -> list[Scenario]:
+    there = declared(Settings(fast=fast))
+    unknown = [name for name in names if name not in there]
+    if unknown:
+        raise UsageError(
+            f"no scenario {unknown[0]!r} declares a shape; there are: {', '.join(there)}"
+        )
+    return [there[name] for name in names or there]
+
+
+def _means(engines: tuple[Path, ...], *, live: bool) -> tuple[list[Means], tuple[str, ...]]:
+    """All worlds that this machine has; an engine that was named must be one of them."""
+    means: list[Means] = [virtual()]
+    if not live:
+        return means, ("live: left out (--no-live)",)
+    if engines:
+        return [*means, *(Live(prepare(engine)) for engine in engines)], ()
+    try:
+        return [*means, Live(prepare())], ()
+    except NotPossibleHere as reason:
+        return means, (f"live: {reason}",)
+
+
+def _show(found: Parity, console: Screen) -> None:
+    worlds = list(dict.fromkeys((cell.world, cell.engine) for cell in found.cells))
+    table = Table(title="parity: as declared, or how not", title_justify="left", show_lines=True)
+    table.add_column("scenario", no_wrap=True)
+    for world, engine in worlds:
+        table.add_column(f"{world}\n{engine}", overflow="fold")
+    for name in dict.fromkeys(cell.scenario for cell in found.cells):
+        row = {(c.world, c.engine): c for c in found.cells if c.scenario == name}
+        table.add_row(name, *(_text(row[world]) for world in worlds))
+    console.print(table)
+    for line in found.not_played:
+        click.echo(f"not played: {line}")
+
+
+def _text(cell: Cell) -> Text:
+    return Text(_said(cell), style=VERDICT_STYLES[cell.verdict])
+
+
+def _said(cell: Cell) -> str:
+    if not cell.differences:
+        return "agrees"
+    cause = f" ({cell.cause})" if cell.cause else ""
+    return f"{'; '.join(cell.differences)}{cause}"

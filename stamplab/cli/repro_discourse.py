@@ -1,0 +1,208 @@
+"""``stamplab repro discourse``: the report's incident, played, judged and fixed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from stamplab.claims.discourse import Claim, converged_at_head, judge
+from stamplab.claims.discourse_plan import CLAIMS, Choice, Entry, programme_of
+from stamplab.claims.negative_controls import Bite, bite
+from stamplab.claims.negative_controls import claim as claim_of
+from stamplab.claims.offline_claims import judge_cold
+from stamplab.harness.checks.wilson import Proportion
+from stamplab.harness.verdict import Verdict, merge
+from stamplab.lab.abra.driver import find
+from stamplab.lab.errors import LabError, RecipeRefused
+from stamplab.lab.recipe.trust import Grant
+from stamplab.parity.shape_reader import compared
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.play_record import Played
+from stamplab.runner.staging import Stage, Tell, manifest, play_staged
+from stamplab.runner.worlds import Means, Which, choose
+
+
+class Trials(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a repeated play came out as claimed."""
+
+    what: str
+    proportion: Proportion
+    lacking: tuple[str, ...] = ()
+    """Why the others did not, one entry a trial."""
+
+
+Plays = Mapping[str, list[Played]]
+"""What was played, by the programme's keys."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of the whole command; verdict.json holds it."""
+
+    verdict: Verdict
+    reproduced: str
+    """Whether the incident was, and which part of its signature is missing if not."""
+    claims: tuple[Claim, ...]
+    teeth: tuple[Bite, ...]
+    trials: tuple[Trials, ...]
+    evidence: str
+    replay: str
+    """The command that does the same again."""
+    abra: str
+    note: str = ""
+    title: str = "discourse: the report's claims"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line asked for."""
+
+    choice: Choice
+    runs: Path
+    argv: tuple[str, ...]
+    engine: Path | None = None
+    keep: bool = False
+    trust: frozenset[Grant] = frozenset()
+    abra: Path | None = None
+    """A real abra, which then deploys in all plays."""
+    world: Which = "live"
+
+
+def repro_discourse(request: Request, tell: Tell) -> Report:
+    """Play what was chosen, judge the claims, and write the verdict down, whatever fails.
+
+    Raises LabError when the apparatus fails or the recipe is refused: then the verdict on disk is
+    unknown, and says why.
+    """
+    programme = programme_of(request.choice)
+    program = find(request.abra)
+    stage = Stage(
+        means=means_of(request, tell),
+        argv=request.argv,
+        tell=tell,
+        trust=request.trust,
+        abra=program if request.abra else None,
+    )
+    folder = EvidenceFolder.create(request.runs, "repro-discourse")
+    folder.write_json("manifest.json", manifest("repro-discourse", stage, _options(request)))
+    replay = shlex.join(request.argv)
+    cold: list[Claim] = []
+
+    def judged(played: Plays, note: str) -> Report:
+        return report_on(request.choice, played, folder, replay, note, cold)
+
+    def before() -> None:
+        cold.extend(judge_cold(request.choice.claims, program, folder.path))
+
+    return play_all(programme, stage, folder, judged, keep=request.keep, before=before)
+
+
+def means_of(request: Request, tell: Tell) -> Means:
+    """The world that the plays are played on. Raises NotPossibleHere, UsageError."""
+    live_only = [
+        option for option, given in (("--keep", request.keep), ("--abra", request.abra)) if given
+    ]
+    return choose(request.world, request.engine, tell, live_only)
+
+
+def play_all(
+    programme: Sequence[Entry],
+    stage: Stage,
+    folder: EvidenceFolder,
+    judged: Callable[[Plays, str], Report],
+    *,
+    keep: bool,
+    before: Callable[[], None] = lambda: None,
+) -> Report:
+    """Play a programme and write the verdict down, whatever fails; ``keep`` leaves the last lab up.
+
+    ``before`` is what is done first.
+    It is written down from the first moment on, as unknown, for nothing can be after a
+    ``kill -9``. Raises LabError.
+    """
+    stage.tell(f"evidence: {folder.path}")
+    played: dict[str, list[Played]] = {entry.key: [] for entry in programme}
+    note = "interrupted: the run did not come to its end"
+    folder.write_json("verdict.json", judged(played, note))
+    try:
+        before()
+        for number, entry in enumerate(programme, start=1):
+            part = folder.part(entry.folder)
+            is_last = number == len(programme)
+            one = play_staged(entry.scenario, stage, part, keep=keep and is_last)
+            played[entry.key].append(one)
+            part.write_json("verdict.json", one.signature)
+            part.write_json("shape.json", compared(one))
+        note = ""
+    except RecipeRefused as refusal:
+        note = str(refusal)
+        raise
+    except LabError as error:
+        note = f"the apparatus failed: {error}"
+        raise
+    finally:
+        report = judged(played, note)
+        folder.write_json("verdict.json", report)
+    return report
+
+
+def _options(request: Request) -> dict[str, object]:
+    choice: dict[str, object] = msgspec.to_builtins(request.choice)
+    return choice
+
+
+def report_on(
+    choice: Choice,
+    played: Plays,
+    folder: EvidenceFolder,
+    replay: str,
+    note: str,
+    cold: Sequence[Claim] = (),
+) -> Report:
+    """Judge what was played, and add what needed no play (``cold``).
+
+    ``note`` says why the run did not come to its end, if it did not.
+    """
+    first = {key: next(iter(trials), None) for key, trials in played.items()}
+    bites = tuple(bite(tooth, first.get(tooth.name)) for tooth in choice.teeth)
+    claims = judge(first, choice.claims)
+    if bites:
+        claims = (*claims, claim_of(bites))
+    claims = tuple(sorted((*claims, *cold), key=lambda claim: CLAIMS.index(claim.id)))
+    pressed = [*played.get("b", []), *played.get("c", [])]
+    trials = _trials(pressed, played.get("d", [])) if choice.trials > 1 else ()
+    verdicts = [claim.verdict for claim in claims]
+    verdicts += [Verdict.FAIL for repeated in trials if repeated.lacking]
+    return Report(
+        verdict=Verdict.UNKNOWN if note else merge(verdicts),
+        reproduced=str(pressed[0].signature) if pressed else "not played",
+        claims=claims,
+        teeth=bites,
+        trials=trials,
+        evidence=str(folder.path),
+        replay=replay,
+        abra=deployer(played),
+        note=note,
+    )
+
+
+def deployer(played: Plays) -> str:
+    """Whose abra deployed what was played."""
+    return next((one.results.abra for trials in played.values() for one in trials), "nobody")
+
+
+def _trials(pressed: list[Played], fixed: list[Played]) -> tuple[Trials, ...]:
+    """Count repeated plays: reproduced by signature, and converged at head."""
+    lacking = [str(p.signature) for p in pressed if p.signature.verdict is not Verdict.PASS]
+    unfixed = [found.evidence for p in fixed if not (found := converged_at_head(p)).holds]
+    counts = (
+        _count("reproduced by signature under start-first", len(pressed), lacking),
+        _count("converged at head under stop-first", len(fixed), unfixed),
+    )
+    return tuple(count for count in counts if count.proportion.trials > 0)
+
+
+def _count(what: str, trials: int, lacking: list[str]) -> Trials:
+    proportion = Proportion(successes=trials - len(lacking), trials=trials)
+    return Trials(what=what, proportion=proportion, lacking=tuple(lacking))

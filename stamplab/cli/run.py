@@ -1,0 +1,147 @@
+"""``stamplab run``: plays one thing by its name: a public report, or how abra stamps."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+import msgspec
+
+from stamplab.claims.offline_claims import discourse_ground
+from stamplab.claims.stamping import play_all
+from stamplab.cli.bug_reports import play_into
+from stamplab.cli.options import abra_option, engine_option, json_option, runs_option, world_option
+from stamplab.cli.recipe import source_options
+from stamplab.invocation import ourselves
+from stamplab.lab.abra.driver import Program, find
+from stamplab.lab.errors import UsageError
+from stamplab.lab.recipe import checkout
+from stamplab.lab.recipe.source import RecipeSource, acquire
+from stamplab.render import Screen, show_stamped
+from stamplab.runner.bug_reports.text import show_page, show_row
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.stamping.repositories import make_ground
+from stamplab.runner.worlds import Which, choose
+from stamplab.scenarios.bug_reports.registry import find as find_report
+from stamplab.scenarios.bug_reports.report import BugReport
+from stamplab.scenarios.stamping.experiment import Experiment, Ground
+from stamplab.scenarios.stamping.variants import EXPERIMENTS
+
+_AT_ONCE = 2
+"""A report and its control are played side by side."""
+
+
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
+    """What was played; printed with --json as it is."""
+
+    stamped: object
+    by_hand: str
+    evidence: str
+
+
+@click.command()
+@world_option
+@engine_option
+@abra_option
+@source_options(required=False)
+@runs_option
+@json_option
+@click.argument("name")
+def run(
+    *,
+    world: Which,
+    engine: Path | None,
+    abra: Path | None,
+    recipe: str | None,
+    upstream: str | None,
+    base: str | None,
+    head: str | None,
+    runs: Path,
+    as_json: bool,
+    name: str,
+) -> int:
+    """Play one thing by its name; `stamplab list` has all names.
+
+    A public bug report, by its name, its report (moby#43081) or its number: what docker's client
+    says, what the guard says, and the truth. Or how abra stamps a recipe's checkout (claim C2), for
+    which no daemon is needed and no root: abra ends for want of a secret, after it has taken its
+    stamp, and the commands that are printed do the same by hand.
+    """
+    if name not in EXPERIMENTS:
+        if recipe is not None:
+            raise UsageError("--recipe is of the stamping experiments; a report needs no recipe")
+        return _run_report(find_report(name), world, engine, runs, as_json=as_json)
+    if world != "auto" or engine is not None:
+        raise UsageError(f"{name} needs no world: leave --world and --engine out")
+    source = _source(recipe, upstream, base, head)
+    program, experiment = find(abra), EXPERIMENTS[name]
+    folder = EvidenceFolder.create(runs.absolute(), name)
+    ground = _ground(folder.path / "ground", source)
+    (stamped,) = play_all((experiment,), ground, program, folder.path)
+    folder.write_json("verdict.json", stamped)
+    ran = Ran(
+        stamped=stamped,
+        by_hand=by_hand(experiment, ground, program),
+        evidence=str(folder.path),
+    )
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(ran)).decode())
+    else:
+        show_stamped((stamped,), Screen(highlight=False))
+        click.echo(f"\nThe same by hand:\n\n{ran.by_hand}\nevidence: {ran.evidence}")
+    return stamped.verdict.exit_code
+
+
+def _run_report(
+    report: BugReport, world: Which, engine: Path | None, runs: Path, *, as_json: bool
+) -> int:
+    """Play one bug report and its control: its page, then what came of it."""
+    screen = Screen(highlight=False)
+    if not as_json:
+        show_page(report, screen)
+    means = choose(world, engine, lambda line: click.echo(line, err=True))
+    folder = EvidenceFolder.create(runs.absolute(), report.name)
+    table = play_into(folder, [report], means, _AT_ONCE, lambda _: None)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(table)).decode())
+    else:
+        show_row(table.rows[0], screen)
+        click.echo(f"evidence: {folder.path}")
+    return table.verdict.exit_code
+
+
+def _source(
+    recipe: str | None, upstream: str | None, base: str | None, head: str | None
+) -> RecipeSource | None:
+    """The recipe that was asked for; None for our own. Raises UsageError for half of one."""
+    if recipe is None:
+        if upstream or base or head:
+            raise UsageError("--upstream, --base and --head are of another recipe: add --recipe")
+        return None
+    if base is None or head is None:
+        raise UsageError("--recipe needs --base, a tag, and --head")
+    return RecipeSource(recipe=recipe, upstream=upstream, base=base, head=head)
+
+
+def _ground(folder: Path, source: RecipeSource | None) -> Ground:
+    if source is None:
+        return discourse_ground(folder)
+    folder.mkdir()
+    acquired = acquire(source, folder)
+    recipe = folder / "recipe"
+    checkout.fetch(acquired.mirror, acquired.upstream, recipe, acquired.head)
+    return make_ground(acquired.name, recipe, source.base, acquired.head, folder)
+
+
+def by_hand(experiment: Experiment, ground: Ground, program: Program) -> str:
+    """The commands of an experiment for a POSIX shell, from making the ABRA_DIR to removing it."""
+    real = f'HOME="$ABRA_DIR/home" {shlex.join(program.argv)}'
+    abra = real if program.is_real else shlex.join((ourselves(), "abra"))
+    lines = [
+        "export ABRA_DIR=$(mktemp -d)",
+        'mkdir -p "$ABRA_DIR/servers/default" "$ABRA_DIR/recipes" "$ABRA_DIR/home"',
+        f'abra() {{ {abra} "$@"; }}',
+        *(step.pasted() for step in experiment.commands(ground)),
+    ]
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,1 @@
+"""Plays scenarios on worlds and keeps the evidence."""

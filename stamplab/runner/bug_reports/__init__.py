@@ -1,0 +1,1 @@
+"""Plays bug reports and judges what became of them."""

@@ -1,0 +1,139 @@
+"""Deployers of a play: docker's own client in a live lab, the swarm's own API in virtual time."""
+
+from __future__ import annotations
+
+import sys
+from typing import Protocol
+
+import msgspec
+
+from stamplab.lab.errors import LabError
+from stamplab.lab.live.recorders.docker_client import AttachedClient
+from stamplab.lab.live.recorders.guard_process import Waiter
+from stamplab.lab.live.world import LiveWorld
+from stamplab.lab.model.service_request import STAMP, ServiceRequest
+from stamplab.lab.recipe.resolver import Resolved
+from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.lab.world import World
+
+_VIRTUAL_IMAGE = "stampload:virtual"
+_GUARD = (sys.executable, "-P", "-m", "stamplab", "guard")
+_VIRTUAL_MEMORY_BYTES = 24 << 30
+"""Of the virtual node, as the scheduler counts it (lab/virtual/swarmsim/README.md)."""
+
+
+class ServiceDeployer(Protocol):
+    """Creates and updates services, and does not wait: the history has what comes of it."""
+
+    def create(self, stack: str, request: ServiceRequest) -> tuple[str, ...]:
+        """Create a service; return the command by which that is done, if there is one."""
+        ...
+
+    def update(self, stack: str, before: ServiceRequest, after: ServiceRequest) -> tuple[str, ...]:
+        """Update a service; return the command as `create` does."""
+        ...
+
+    def guard(
+        self, stack: str, request: ServiceRequest, timeout_s: float, hold_s: float
+    ) -> Waiter | None:
+        """Run ``stamplab guard`` for a deploy to come; None where there is no engine for it."""
+        ...
+
+    def interrupt(self, stack: str) -> None:
+        """Press Ctrl-C where this stack's last client waits."""
+        ...
+
+    def give_up(self, stack: str) -> None:
+        """Wait no longer for this stack's clients and guards: end those that still wait."""
+        ...
+
+
+class LiveDeployer:
+    """The engine's own docker client, told to wait for what it has done."""
+
+    def __init__(self, world: LiveWorld, image: str) -> None:
+        self._world = world
+        self._image = image
+        self._memory_bytes: int = world.daemon.api.info()["MemTotal"]
+        self._clients: dict[str, list[AttachedClient]] = {}
+        self._guards: dict[str, list[Waiter]] = {}
+
+    def create(self, stack: str, request: ServiceRequest) -> tuple[str, ...]:
+        """Run ``docker service create``."""
+        return self._run(stack, request.create_command(stack, self._image, self._memory_bytes))
+
+    def update(self, stack: str, before: ServiceRequest, after: ServiceRequest) -> tuple[str, ...]:
+        """Run ``docker service update``."""
+        memory_bytes = self._memory_bytes
+        return self._run(stack, after.update_command(before, stack, self._image, memory_bytes))
+
+    def guard(
+        self, stack: str, request: ServiceRequest, timeout_s: float, hold_s: float
+    ) -> Waiter | None:
+        """Run the guard as a CI does that deploys with the docker client."""
+        bounds = ("--timeout", f"{timeout_s:g}", "--hold", f"{hold_s:g}")
+        expected = ("--expect", f"{STAMP}={request.stamp}")
+        argv = (*_GUARD, request.named(stack), *expected, *bounds, "--json", "--quiet")
+        guards = self._guards.setdefault(stack, [])
+        guard = self._world.attend(stack, f"guard {len(guards) + 1} of {stack}", argv)
+        guards.append(guard)
+        return guard
+
+    def interrupt(self, stack: str) -> None:
+        """Send SIGINT."""
+        self._clients[stack][-1].interrupt()
+
+    def give_up(self, stack: str) -> None:
+        """Send SIGKILL, which no client can take for an answer."""
+        for waiting in (*self._clients.pop(stack, []), *self._guards.pop(stack, [])):
+            waiting.stop()
+
+    def _run(self, stack: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
+        client = self._world.attach(stack, arguments)
+        self._clients.setdefault(stack, []).append(client)
+        return client.argv
+
+
+class VirtualDeployer:
+    """SwarmKit's control API, with the specs that those commands would send."""
+
+    def __init__(self, world: VirtualWorld) -> None:
+        self._world = world
+        world.have_images([_VIRTUAL_IMAGE])
+
+    def create(self, stack: str, request: ServiceRequest) -> tuple[str, ...]:
+        """Send the spec of a new service."""
+        spec = msgspec.Raw(request.spec_json(stack, _VIRTUAL_IMAGE, _VIRTUAL_MEMORY_BYTES))
+        sent = Resolved(
+            services=(spec,), networks=(), secrets=(), configs=(), warnings=(), reads=()
+        )
+        self._world.deploy(stack, sent)
+        return ()
+
+    def update(self, stack: str, before: ServiceRequest, after: ServiceRequest) -> tuple[str, ...]:
+        """Send the whole new spec, as the client does."""
+        del before
+        return self.create(stack, after)
+
+    def guard(
+        self, stack: str, request: ServiceRequest, timeout_s: float, hold_s: float
+    ) -> Waiter | None:
+        """Return None: there is no engine that the command could reach."""
+        del stack, request, timeout_s, hold_s
+        return None
+
+    def interrupt(self, stack: str) -> None:
+        """Raise LabError: there is nobody to interrupt."""
+        raise LabError(f"{stack}: the virtual world has no docker client to interrupt")
+
+    def give_up(self, stack: str) -> None:
+        """Do nothing: nobody waits."""
+
+
+def deployer_on(world: World, image: str | None) -> ServiceDeployer:
+    """The deployer of a world; ``image`` is the workload's on a live one. Raises LabError."""
+    if isinstance(world, LiveWorld) and image is not None:
+        return LiveDeployer(world, image)
+    if isinstance(world, VirtualWorld):
+        return VirtualDeployer(world)
+    raise LabError("bug reports are played on a live lab or in virtual time")

@@ -1,0 +1,195 @@
+"""Plays one scenario on a world: install the base, squeeze, upgrade to head. Judges nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from stamplab.harness.ci import stages
+from stamplab.harness.ci.app import App, Overlay, ci_overlays
+from stamplab.harness.ci.generic import UpgradePlan
+from stamplab.harness.ci.naming import app_domain
+from stamplab.harness.ci.results import Results, StageResult
+from stamplab.harness.ci.run_context import Bench
+from stamplab.harness.ci.tree import Denying, GitTree, Tree
+from stamplab.lab.abra.deploy import WHOSE
+from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
+from stamplab.lab.faults import memory_pressure
+from stamplab.lab.faults.operator import Act
+from stamplab.lab.faults.stamp import stamp_of
+from stamplab.lab.model.history import Acted, Note, PolicyRead, ServiceSeen
+from stamplab.lab.model.swarm import Service
+from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe.source import Acquired, policy_at_head
+from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.recipe.workload_overlay import StandIn
+from stamplab.lab.world import World
+from stamplab.scenarios.scenario import Scenario
+
+_PR = "2"
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """What a scenario stands on before its first deploy: its repositories and its app's names."""
+
+    head: str
+    app: App
+    mirror: Path
+    upstream: Path
+    policy: PolicyRead
+    """The recipe's own at head."""
+    planted: str | None = None
+    """The wrong stamp that the deployer takes in the upgrade, if it is to."""
+
+
+def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
+    """Build the recipe's upstream repository and its mirror, or take those that there are.
+
+    Raises LabError.
+    """
+    match scenario.recipe:
+        case Acquired(head=head, mirror=mirror, upstream=origin):
+            tip = head
+            policy = policy_at_head(scenario.recipe, scenario.service, scratch / "at-head")
+        case RecipeHistory():
+            origin, mirror = scratch / "upstream", scratch / "mirror"
+            tip = head = upstream.build(scenario.recipe, origin)[-1]
+            git.clone(origin, mirror)
+            if scenario.head is not None:
+                head = checkout.resolve(mirror, scenario.head)
+            policy = checkout.read_policy(mirror, scenario.service)
+    app = App(
+        recipe=scenario.recipe.name,
+        domain=app_domain(scenario.recipe.name, _PR, tip),
+        service_name=scenario.service,
+    )
+    planted = (
+        stamp_of(scenario.planted, mirror, head=head, base=scenario.base)
+        if scenario.planted
+        else None
+    )
+    return Ground(
+        head=head, app=app, mirror=mirror, upstream=origin, policy=policy, planted=planted
+    )
+
+
+def play(
+    scenario: Scenario, world: World, ground: Ground, tree: Tree, whose: str = WHOSE
+) -> Results:
+    """Play the scenario to its end; ``whose`` abra it is that deploys the tree.
+
+    Raises LabError when the apparatus fails.
+    """
+    bench = Bench(world=world, app=ground.app, tree=tree)
+    world.record(ground.policy)
+    installed = stages.install(bench, scenario.base, ground.head, scenario.timeout_s)
+    done = [installed]
+    if installed.end == "pass":
+        _live_through(scenario, world, ground)
+        _squeeze(scenario, world, ground)
+        _plant(scenario, world, tree, ground)
+        if scenario.missaid:
+            right = ground.head[:SMALL_SHA_DIGITS] + DIRTY_MARK
+            bench = msgspec.structs.replace(bench, tree=Denying(tree, right))
+        done.append(stages.upgrade(bench, _plan(scenario, ground.head)))
+    else:
+        reason = f"install did not pass: {installed.reason}"
+        done.append(StageResult(stage="upgrade", end="skipped", reason=reason))
+    world.look(ground.app.stack)
+    return Results(
+        run_id=scenario.name,
+        recipe=scenario.recipe.name,
+        ref=ground.head,
+        stages=tuple(done),
+        abra=whose,
+    )
+
+
+def tree_of(
+    scenario: Scenario, world: World, ground: Ground, scratch: Path, abra: Program | None = None
+) -> GitTree:
+    """The scenario's tree of git repositories and files; by a real ``abra``, or the stand-in.
+
+    Raises LabError.
+    """
+    folder = AbraFolder(scratch / "abra")
+    folder.create()
+    return GitTree(
+        world=world,
+        folder=folder,
+        app=ground.app,
+        mirror=ground.mirror,
+        upstream=ground.upstream,
+        abra=abra,
+        overlays=(*ci_overlays(scenario.service, scenario.policy), *_of_head(scenario, ground)),
+        standin=StandIn(
+            heavy=scenario.service,
+            memory=scenario.memory,
+            timing=scenario.timing,
+            faults=scenario.faults,
+        ),
+    )
+
+
+REFUSED_RATIO = 2
+"""A max_failure_ratio that the swarm has no sense for: above 1 it refuses the spec."""
+
+
+def _of_head(scenario: Scenario, ground: Ground) -> tuple[Overlay, ...]:
+    """What head alone asks for: another number of replicas, or what the swarm refuses."""
+    deploy: dict[str, object] = {}
+    if scenario.head_replicas is not None:
+        deploy["replicas"] = scenario.head_replicas
+    if scenario.refused:
+        deploy["update_config"] = {"max_failure_ratio": REFUSED_RATIO}
+    if not deploy:
+        return ()
+    services = {scenario.service: {"deploy": deploy}}
+    return (Overlay(name="compose.head.yml", services=services, only_at=ground.head),)
+
+
+def _live_through(scenario: Scenario, world: World, ground: Ground) -> None:
+    """Have the service's earlier updates done, each until the swarm says that it is over."""
+    for operation in scenario.earlier:
+        world.schedule(ground.app.service, (Act(after_s=0.0, what=operation),))
+        until_s, was_done = world.now_s() + scenario.timeout_s, False
+        while (record := world.next(until_s)) is not None:
+            match record.what:
+                case Acted():
+                    was_done = True
+                case ServiceSeen(name=name, service=Service() as service):
+                    status = service.update_status
+                    is_over = status is not None and status.is_over
+                    if was_done and name == ground.app.service and is_over:
+                        break
+                case _:
+                    continue
+
+
+def _squeeze(scenario: Scenario, world: World, ground: Ground) -> None:
+    """Apply the pressure plan, now that OLD is healthy."""
+    usage_bytes = world.usage_bytes()
+    limit_bytes = scenario.pressure.limit_bytes(usage_bytes, scenario.memory)
+    world.set_limit(
+        limit_bytes, memory_pressure.describe(limit_bytes, usage_bytes, scenario.memory)
+    )
+    acts = (*scenario.pressure.acts(usage_bytes, scenario.memory), *scenario.acts)
+    world.schedule(ground.app.service, acts)
+
+
+def _plant(scenario: Scenario, world: World, tree: Tree, ground: Ground) -> None:
+    """Make the deployer lie in the upgrade, if the scenario has it so."""
+    if ground.planted is None:
+        return
+    tree.plant_stamp(ground.planted)
+    world.record(Note(text=f"planted stamp: {scenario.planted}: {ground.planted}"))
+
+
+def _plan(scenario: Scenario, head: str) -> UpgradePlan:
+    timeout_s = scenario.upgrade_timeout_s or scenario.timeout_s
+    if scenario.guard:
+        return UpgradePlan(head=head, timeout_s=timeout_s)
+    return UpgradePlan(head=head, guard=False, timeout_s=timeout_s, reads=scenario.hc1_reads)

@@ -1,0 +1,144 @@
+"""Plays scenarios, each in a world of its own, and keeps the evidence."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from stamplab.harness.checks.attribution import explain
+from stamplab.lab.abra.deploy import WHOSE
+from stamplab.lab.abra.driver import Program
+from stamplab.lab.model.history import FileLaid, History, Record, read_history
+from stamplab.lab.recipe.source import Acquired
+from stamplab.lab.recipe.trust import Grant
+from stamplab.lab.world import World
+from stamplab.runner.evidence import (
+    EvidenceFolder,
+    Manifest,
+    checkout_commit,
+    console_line,
+    describe_machine,
+    stamplab_version,
+)
+from stamplab.runner.play import play, prepare_ground, tree_of
+from stamplab.runner.play_record import Played
+from stamplab.runner.worlds import Means, Opening
+from stamplab.scenarios.scenario import Scenario
+
+Tell = Callable[[str], None]
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """What every play of one command has in common."""
+
+    means: Means
+    argv: tuple[str, ...]
+    tell: Tell
+    trust: frozenset[Grant] = frozenset()
+    """What recipes may have, beyond what all get."""
+    abra: Program | None = None
+    """A real abra that deploys, in the place of the stand-in."""
+
+
+def play_staged(
+    scenario: Scenario,
+    stage: Stage,
+    folder: EvidenceFolder,
+    *,
+    keep: bool = False,
+    watch_s: float = 0.0,
+) -> Played:
+    """Play a scenario in a new world; evidence is kept. Raises LabError: the apparatus failed.
+
+    The world is watched for ``watch_s`` more, in which nobody does anything.
+    """
+    folder.write_json("manifest.json", manifest(scenario.name, stage, _options(scenario)))
+    stage.tell(f"({scenario.name}) {scenario.title}")
+    console = folder.path / "console.log"
+    with console.open("w", encoding="utf-8") as log:
+
+        def on_record(record: Record) -> None:
+            line = console_line(record)
+            if line is not None:
+                log.write(line + "\n")
+                log.flush()
+                stage.tell(line)
+
+        opening = Opening(
+            service=scenario.service,
+            keep=keep,
+            trust=stage.trust,
+            patience=scenario.time_scale,
+            tell=stage.tell,
+            on_record=on_record,
+        )
+        with stage.means.open(folder.path, opening) as (world, scratch):
+            ground = prepare_ground(scenario, scratch)
+            tree = tree_of(scenario, world, ground, scratch, stage.abra)
+            whose = stage.abra.whose if stage.abra else WHOSE
+            results = play(scenario, world, ground, tree, whose)
+            _watch_on(world, watch_s)
+        folder.write("results.json", results.as_json())
+        history, _ = read_history(folder.path / "history.jsonl")
+        _keep_overlays(history, folder)
+        played = Played(scenario, ground.app, results, history, folder.path)
+        if played.attribution is not None and played.attribution.rollback is not None:
+            line = f"attribution: {explain(played.attribution)}"
+            log.write(line + "\n")
+            stage.tell(line)
+    return played
+
+
+def _watch_on(world: World, watch_s: float) -> None:
+    world.call_off()
+    until_s = world.now_s() + watch_s
+    while world.next(until_s) is not None:
+        continue
+
+
+def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
+    """Say what runs, on what, and how to run it again."""
+    python, kernel, machine = describe_machine()
+    engine = stage.means.engine
+    return Manifest(
+        scenario=name,
+        world=engine.world,
+        argv=stage.argv,
+        replay=shlex.join(stage.argv),
+        started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        stamplab=stamplab_version(),
+        commit=checkout_commit(),
+        python=python,
+        kernel=kernel,
+        machine=machine,
+        cgroup_version=engine.cgroup_version,
+        engine=engine.version,
+        engine_source=engine.source,
+        abra=stage.abra.whose if stage.abra else WHOSE,
+        options={**options, "trust": sorted(stage.trust)},
+    )
+
+
+def _options(scenario: Scenario) -> dict[str, object]:
+    """A scenario's own choices.
+
+    The recipe's commits are in the repository that it is built into, or was taken from.
+    """
+    values: dict[str, object] = msgspec.to_builtins(scenario, enc_hook=str)
+    recipe = scenario.recipe
+    del values["recipe"]
+    if isinstance(recipe, Acquired):
+        values |= {"recipe": recipe.name, "base": recipe.base, "head": recipe.head}
+    return values
+
+
+def _keep_overlays(history: History, folder: EvidenceFolder) -> None:
+    """Put what was laid over the recipe into the evidence, as files that one can read."""
+    laid = [record.what for record in history if isinstance(record.what, FileLaid)]
+    if laid:
+        overlays = folder.part("overlays")
+        for file in laid:
+            overlays.write(f"{file.commit[:12]}-{file.name}", file.text.encode())

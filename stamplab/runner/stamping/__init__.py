@@ -1,0 +1,1 @@
+"""Plays stamping experiments."""

@@ -1,0 +1,128 @@
+"""Plays one stamping experiment in a scratch ABRA_DIR, and keeps what every command said."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+
+import msgspec
+
+from stamplab.lab.abra.driver import Abra, Program, stamp_in
+from stamplab.lab.abra.empty_swarm import empty_swarm
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import CommandRan
+from stamplab.lab.recipe import git
+from stamplab.lab.support import programs
+from stamplab.scenarios.stamping.experiment import ABRA_DIR, Experiment, Ground, Step
+
+_TIMEOUT_S = 60.0
+
+
+class StampRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What an experiment's commands did. Input of its judge."""
+
+    commands: tuple[CommandRan, ...]
+    asked: tuple[str, ...]
+    """What abra asked of the swarm, in order."""
+    refused: tuple[str, ...]
+    """What of it would have changed something."""
+    took_s: float
+
+    @property
+    def chaos_deploy(self) -> CommandRan | None:
+        """The last command, if the experiment came so far."""
+        last = self.commands[-1] if self.commands else None
+        return last if last is not None and "-C" in last.argv else None
+
+    @property
+    def stamp(self) -> str | None:
+        """The stamp that the chaos deploy took."""
+        return stamp_in(self.chaos_deploy.output) if self.chaos_deploy else None
+
+
+def play_stamping(
+    experiment: Experiment,
+    ground: Ground,
+    program: Program,
+    scratch: Path,
+    mark: Mapping[str, str],
+) -> StampRun:
+    """Play it in ``scratch``; all its processes carry ``mark``.
+
+    Raises LabError when a command of git or cp fails.
+    """
+    folder = AbraFolder(scratch / "abra")
+    folder.create()
+    began_s = time.monotonic()
+    with empty_swarm(scratch / "docker.sock") as swarm:
+        abra = Abra(program, folder, swarm.address, mark)
+        ran = tuple(_run(step, abra) for step in experiment.commands(ground))
+        return StampRun(
+            commands=ran,
+            asked=tuple(swarm.requests),
+            refused=tuple(swarm.changes),
+            took_s=round(time.monotonic() - began_s, 3),
+        )
+
+
+def _run(step: Step, abra: Abra) -> CommandRan:
+    words = [_expanded(word, abra.folder) for word in step.words]
+    if words[0] == "abra":
+        done = abra.run(*words[1:])
+        return CommandRan(
+            argv=tuple(words),
+            exit_code=done.exit_code,
+            took_s=done.took_s,
+            output=done.output,
+            by=abra.program.whose,
+        )
+    return _plainly(step, words, abra.folder, abra.mark)
+
+
+def _plainly(
+    step: Step, words: list[str], folder: AbraFolder, mark: Mapping[str, str]
+) -> CommandRan:
+    """Run git, cp or printf: deaf to the user's settings, and it must succeed."""
+    began_s = time.monotonic()
+    environment = {**git.ISOLATED, **mark, "PATH": programs.search_path()}
+    environment |= {"HOME": str(folder.home), "GIT_ALLOW_PROTOCOL": "file"}
+    if "GIT_EXEC_PATH" in os.environ:
+        environment["GIT_EXEC_PATH"] = os.environ["GIT_EXEC_PATH"]
+    try:
+        done = subprocess.run(
+            words,
+            env=environment,
+            cwd=folder.path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+        if step.into is not None:
+            Path(_expanded(step.into, folder)).write_text(done.stdout)
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"{words[0]} did not end in {_TIMEOUT_S:g} s: {step.pasted()}") from error
+    except OSError as error:
+        raise LabError(f"{step.pasted()} cannot be done: {error.strerror}") from error
+    if done.returncode != 0:
+        said = git.one_line(done.stdout)
+        raise LabError(f"{step.pasted()} failed: {said or done.returncode}")
+    return CommandRan(
+        argv=tuple(words),
+        exit_code=0,
+        took_s=round(time.monotonic() - began_s, 6),
+        output=done.stdout if step.into is None else "",
+    )
+
+
+def _expanded(word: str, folder: AbraFolder) -> str:
+    if not word.startswith(ABRA_DIR):
+        return word
+    return Template(word).safe_substitute(ABRA_DIR=str(folder.path))

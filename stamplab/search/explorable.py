@@ -1,0 +1,106 @@
+"""Where schedules are tried: a scenario's upgrade, rehearsed, and a swarm to play it on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from stamplab.harness.ci.policy import Policy
+from stamplab.lab.errors import UsageError
+from stamplab.lab.live.lease import leased_scratch
+from stamplab.lab.recipe.workload_overlay import Timing
+from stamplab.lab.virtual.swarmsim import SwarmSim
+from stamplab.lab.workload.shape import MemoryShape
+from stamplab.runner.worlds import Virtual
+from stamplab.scenarios.discourse.plays import DISCOURSE, Subject
+from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
+from stamplab.search.rehearsal import Rehearsal, rehearse
+from stamplab.search.schedule import Schedule
+from stamplab.search.trial import Trial, try_schedule
+
+_MIB = 1024 * 1024
+REFERENCE = Schedule(
+    memory=MemoryShape(steady_bytes=100 * _MIB, peak_bytes=300 * _MIB, boot_s=1.0),
+    timing=Timing(health_interval_s=1.0, monitor_s=5.0, stop_grace_s=5.0, retries=3),
+    policy=Policy(order="start-first", failure_action="rollback", replicas=1),
+)
+"""What is rehearsed; every other schedule is written over it."""
+
+
+class Explorable(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario whose schedules can be searched."""
+
+    name: str
+    subject: Subject
+    head_image: str
+    labels_only: str
+    """The revision of a commit that changes labels alone."""
+    known: Path
+    """Schedules that broke a law before, one folder a law."""
+
+    def known_for(self, law: str) -> tuple[Path, ...]:
+        """Those of one law, in order of their names."""
+        return tuple(sorted((self.known / law).glob("*.json")))
+
+
+EXPLORABLE: Mapping[str, Explorable] = {
+    "discourse": Explorable(
+        name="discourse",
+        subject=DISCOURSE,
+        head_image=HEAD_IMAGE,
+        labels_only="HEAD~2",
+        known=Path(__file__).parents[1] / "scenarios" / "discourse" / "known",
+    ),
+}
+
+
+class Ground:
+    """One process's: a swarm that plays one schedule after the other."""
+
+    def __init__(self, rehearsal: Rehearsal, sim: SwarmSim) -> None:
+        self.rehearsal = rehearsal
+        self._sim = sim
+
+    @property
+    def sim_pid(self) -> int:
+        """The process that plays the swarm."""
+        return self._sim.pid
+
+    @property
+    def stamp_label(self) -> str:
+        """The label that carries the deployed commit."""
+        return self.rehearsal.ground.app.stamp_label
+
+    def play(self, schedule: Schedule, *, guard: bool) -> Trial:
+        """Play one schedule. Raises LabError."""
+        return try_schedule(schedule, self.rehearsal, self._sim, guard=guard)
+
+
+@contextmanager
+def ground_of(explorable: Explorable, means: Virtual) -> Iterator[Ground]:
+    """Rehearse the upgrade and start a swarm. Raises LabError."""
+    with ExitStack() as teardown:
+        scratch = teardown.enter_context(leased_scratch()).scratch
+        rehearsal = rehearse(
+            explorable.subject,
+            explorable.head_image,
+            explorable.labels_only,
+            REFERENCE,
+            scratch,
+            means.resolver.resolve,
+        )
+        sim = SwarmSim(means.swarmsim)
+        teardown.callback(sim.close)
+        yield Ground(rehearsal, sim)
+
+
+def explorable_named(name: str) -> Explorable:
+    """The scenario of that name. Raises UsageError where none is, or it cannot be explored."""
+    try:
+        return EXPLORABLE[name]
+    except KeyError:
+        there = ", ".join(EXPLORABLE)
+        raise UsageError(f"{name!r} cannot be explored; what can: {there}") from None

@@ -1,0 +1,266 @@
+"""The laws that an upgrade's verdict has to obey, each a question to one trial. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from stamplab.harness.checks.shape import GUARD
+from stamplab.harness.checks.shape import HC1 as HC1_STEP
+from stamplab.lab.errors import UsageError
+from stamplab.lab.faults.memory_pressure import Ample, Squeeze
+from stamplab.lab.faults.operator import RollBack, in_words
+from stamplab.lab.model.history import Acted, RecorderLost
+from stamplab.lab.recipe.workload_overlay import Fault
+from stamplab.search.trial import Trial
+
+Broken = str
+"""In what way a law was broken, as a clause."""
+
+ROLLED_BACK = "head spec applied then swarm-rolled-back"
+HC1 = "(HC1)"
+MISSAID = "the service's label"
+BY_HAND = "by hand"
+ANOTHERS = ("another update came in", "there is no service", "the service was removed")
+LATE = "not converged by the deadline"
+_MOMENT_S = 1e-6
+_PROMPT_S = 60.0
+"""How long after the swarm is done a verdict may still come."""
+_ROLLBACK_OVER = ("rollback_completed", "rollback_paused")
+JUDGES = (GUARD, HC1_STEP)
+"""The steps that judge whether head is deployed; that clients get answers is another's."""
+
+
+class Law(msgspec.Struct, frozen=True, kw_only=True):
+    """One of them."""
+
+    name: str
+    says: str
+    asks: Callable[[Trial], Broken | None]
+
+
+def false_green(trial: Trial) -> Broken | None:
+    """It passes only if the true head is there at the end, and for the hold time after.
+
+    But for a head that crashes by itself one day: when that day is no guard foresees.
+    """
+    ruling, from_s = trial.ruling, trial.ruled_s - trial.hold_s
+    if ruling and ruling.passed and not trial.truth.ran_throughout(from_s, trial.ruled_s):
+        return f"{ruling.text}, and head's tasks had not run for the hold time"
+    if trial.end != "pass":
+        return None
+    if trial.guarded and _lost_sight(trial):
+        return "the upgrade passed, though sight was lost of the swarm before"
+    if trial.schedule.planted:
+        return f"the stamp was {trial.schedule.planted}, and the upgrade passed"
+    is_doomed = trial.schedule.fault is Fault.CRASHES_LATER
+    until_s = trial.end_s if is_doomed else trial.watched_until_s
+    if trial.truth.held_head(trial.end_s, until_s):
+        return None
+    return f"the upgrade passed at {trial.end_s:.1f} s, and is not at head: {trial.in_the_end()}"
+
+
+def false_red(trial: Trial) -> Broken | None:
+    """What reached head and held is never failed, but for a wrong stamp or another's update."""
+    if trial.failed_by not in JUDGES or trial.schedule.planted or meddled(trial):
+        return None
+    held_from_s = trial.end_s - trial.hold_s
+    if not trial.truth.held_head(held_from_s, trial.watched_until_s):
+        return None
+    return f"the service is at head and held, and yet: {trial.reason}"
+
+
+def wrong_reason(trial: Trial) -> Broken | None:
+    """A rolled-back run says so and nothing else; a wrong stamp is HC1's, and HC1 is about one."""
+    back_s = trial.truth.rolled_back_s
+    went_back = back_s is not None and back_s <= trial.end_s
+    if trial.end != "fail" or meddled(trial, back_s if went_back else None):
+        return None
+    says_so = ROLLED_BACK in trial.reason
+    if went_back and not says_so:
+        return f"the swarm rolled back at {back_s:.1f} s, and: {trial.reason}"
+    if says_so and not went_back:
+        return f"the swarm did not roll back, and: {trial.reason}"
+    if says_so and _is_hasty(trial):
+        return f"the rollback was still under way at {trial.ruled_s:.1f} s, and: {trial.reason}"
+    failed = trial.truth.failed
+    if says_so and failed and not any(task in trial.reason for task in failed):
+        return f"no task of head that failed is named, and: {trial.reason}"
+    if HC1 in trial.reason and not trial.schedule.planted:
+        return f"no wrong stamp was planted, and: {trial.reason}"
+    held = trial.truth.held_head(trial.end_s, trial.watched_until_s)
+    named = MISSAID if trial.schedule.missaid and trial.guarded else HC1
+    if trial.schedule.planted and held and named not in trial.reason:
+        return f"a wrong stamp was planted, and: {trial.reason}"
+    return None
+
+
+def _is_hasty(trial: Trial) -> bool:
+    """Whether the guard ruled in the middle of a rollback whose end it could have waited for."""
+    state = trial.truth.at(trial.ruled_s + _MOMENT_S)  # records have rounded times
+    is_under_way = state is not None and state.update_state == "rollback_started"
+    had_time = trial.ruled_s < trial.upgrade_s + trial.schedule.patience_s
+    return is_under_way and had_time and trial.guarded and not _lost_sight(trial)
+
+
+def unfixed(trial: Trial) -> Broken | None:
+    """Under stop-first it converges if one task fits into memory, and else fails honestly.
+
+    Of several that boot at once and do not fit, restarts may bring up one after the other: then it
+    may pass, if it is true.
+    """
+    if not is_about_the_fix(trial):
+        return None
+    fits = isinstance(trial.schedule.pressure, Ample) or not trial.too_small
+    if fits and trial.end != "pass":
+        return f"one task fits into memory, and yet: {trial.reason}"
+    if not fits and trial.end == "pass" and trial.schedule.policy.replicas == 1:
+        return "one task does not fit into memory, and the upgrade passed"
+    return None
+
+
+def untold(trial: Trial) -> Broken | None:
+    """Another's update is named where one came in before the guard ruled, and nowhere else.
+
+    Before that the swarm may have gone back, or stopped, by itself: then that is what there is to
+    say. What was done before head was there may go unnamed. In that very moment, and in the
+    ruling's, either may have come first. Where head was refused there is nothing that another could
+    have overtaken.
+    """
+    ruling, applied_s = trial.ruling, trial.truth.applied_s
+    if ruling is None or applied_s is None or trial.schedule.refused:
+        return None
+    said, ruled_s = ruling.text, trial.ruled_s
+    names_it = any(words in said for words in ANOTHERS)
+    if names_it and not meddled(trial, ruled_s):
+        return f"nobody else did anything, and: {said}"
+    by_hand = in_words(RollBack())
+    if BY_HAND in said and by_hand not in acts_on(trial, trial.upgrade_s, ruled_s).values():
+        return f"nobody rolled back by hand, and: {said}"
+    came = acts_on(trial, applied_s + _MOMENT_S, ruled_s - _MOMENT_S)
+    if not came or _was_over(trial, min(came)):
+        return None
+    first = came[min(came)]
+    is_said = BY_HAND in said if {*came.values()} == {by_hand} else names_it
+    return None if is_said else f"{first} at {min(came):.1f} s, and: {said}"
+
+
+def too_late(trial: Trial) -> Broken | None:
+    """It is given up at its deadline only while the swarm itself is not done with it.
+
+    And that the swarm has rolled back is said soon after.
+    """
+    done_s = trial.end_s - _PROMPT_S
+    if ROLLED_BACK in trial.reason and trial.guarded:
+        before = trial.truth.at(done_s)
+        was_over = before is not None and before.update_state in _ROLLBACK_OVER
+        back_s = trial.truth.rolled_back_s
+        if was_over and back_s is not None and back_s <= done_s and not meddled(trial):
+            return f"the rollback was over by {done_s:.1f} s, and was told at {trial.end_s:.1f} s"
+        return None
+    if trial.end != "fail" or LATE not in trial.reason:
+        return None
+    state = trial.truth.at(trial.end_s)
+    if state is None or state.service is None:
+        return f"the service is gone, and: {trial.reason}"
+    if meddled(trial, done_s):
+        return f"another update came in long before, and: {trial.reason}"
+    if state.update_state in ("paused", *_ROLLBACK_OVER):
+        return f"the swarm says {state.update_state}, and: {trial.reason}"
+    return None
+
+
+def _lost_sight(trial: Trial) -> bool:
+    """Whether sight was lost before the guard ruled; what comes later is not its to see."""
+    return any(
+        isinstance(record.what, RecorderLost)
+        for record in trial.history
+        if record.seen_s <= round(trial.ruled_s, 6)
+    )
+
+
+def _was_over(trial: Trial, at_s: float) -> bool:
+    """Whether the swarm itself had gone back, or stopped, by then."""
+    back_s = trial.truth.rolled_back_s
+    return (back_s is not None and back_s <= at_s) or any(
+        state.update_state == "paused"
+        for state in trial.truth.sightings
+        if (trial.truth.applied_s or 0.0) <= state.at_s <= at_s
+    )
+
+
+def is_about_the_fix(trial: Trial) -> bool:
+    """Whether a trial is one of memory and order alone."""
+    schedule = trial.schedule
+    return (
+        schedule.policy.order == "stop-first"
+        and isinstance(schedule.pressure, Ample | Squeeze)
+        and not (schedule.fault or schedule.planted or schedule.meddling or schedule.refused)
+        and schedule.blind_after_s is None
+        and schedule.head_replicas is None
+        and trial.end != "skipped"
+    )
+
+
+def meddled(trial: Trial, before_s: float | None = None) -> bool:
+    """Whether a second operator's act reached the swarm from the baseline on, before a moment.
+
+    That of the end, where none is given.
+    """
+    return bool(acts_on(trial, trial.upgrade_s, trial.end_s if before_s is None else before_s))
+
+
+def acts_on(trial: Trial, from_s: float, until_s: float) -> dict[float, str]:
+    """What a second operator did to the service that the swarm took, in words, by its moment."""
+    return {
+        record.seen_s: record.what.what
+        for record in trial.history
+        if isinstance(record.what, Acted) and not record.what.refused
+        if from_s <= record.seen_s <= round(until_s, 6)
+    }
+
+
+def law_named(name: str) -> Law:
+    """The law of that name. Raises UsageError where there is none."""
+    try:
+        return LAWS[name]
+    except KeyError:
+        raise UsageError(f"there is no law {name!r}; there are: {', '.join(LAWS)}") from None
+
+
+LAWS: Mapping[str, Law] = {
+    law.name: law
+    for law in (
+        Law(
+            name="no-false-green",
+            says="the upgrade passes only if head is there, runs, and stays for the hold time",
+            asks=false_green,
+        ),
+        Law(
+            name="no-false-red",
+            says="what reached head and held is never failed",
+            asks=false_red,
+        ),
+        Law(
+            name="true-reason",
+            says="a rolled-back run is reported as rolled back, a wrong stamp as HC1's",
+            asks=wrong_reason,
+        ),
+        Law(
+            name="told",
+            says="another's update that came in is named, and none that did not",
+            asks=untold,
+        ),
+        Law(
+            name="in-time",
+            says="it is given up at the deadline only while the swarm itself is not done",
+            asks=too_late,
+        ),
+        Law(
+            name="fix",
+            says="stop-first converges whenever one task fits into memory, else fails honestly",
+            asks=unfixed,
+        ),
+    )
+}

@@ -1,0 +1,231 @@
+"""An upgrade's git and compose work, done once; its deploys, repeated at no cost.
+
+The repositories are built, checked out, overlaid, stamped and resolved by the very code of a real
+run, for base and for head. A schedule then changes in the resolved specs what its overlay would
+have changed; `tests/property/test_rehearsal.py` holds that to docker/cli's own answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stamplab.harness.checks.upgrade_truth import UpgradeObserver
+from stamplab.lab.abra.deploy import ChaosDeploy
+from stamplab.lab.faults.operator import Act
+from stamplab.lab.faults.stamp import Planted, stamp_of
+from stamplab.lab.model.history import Deployed, Observation
+from stamplab.lab.model.service_spec import to_json
+from stamplab.lab.model.swarm import Service
+from stamplab.lab.recipe import checkout
+from stamplab.lab.recipe.prerequisites import granted_to
+from stamplab.lab.recipe.resolver import Resolved
+from stamplab.lab.recipe.workload_overlay import FAULTY, Fault
+from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.lab.world import Deployer, Stack
+from stamplab.runner.play import REFUSED_RATIO, Ground, prepare_ground, tree_of
+from stamplab.scenarios.discourse.plays import Subject
+from stamplab.search.schedule import Schedule
+
+
+class Deployable(msgspec.Struct, frozen=True, kw_only=True):
+    """What one commit's deploy sends, and the stamp that it takes."""
+
+    sha: str
+    stamp: str
+    resolved: Resolved
+    images: tuple[str, ...]
+
+
+class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
+    """The upgrade, ready to be played any number of times."""
+
+    subject: Subject
+    head_image: str
+    """The recipe's own, of the heavy service at head."""
+    ground: Ground
+    labels_only: str
+    """The commit that changes labels alone."""
+    deployables: Mapping[str, Deployable]
+    """By the refs that a run checks out."""
+    stamps: Mapping[Planted, str]
+
+
+def rehearse(
+    subject: Subject,
+    head_image: str,
+    labels_only: str,
+    schedule: Schedule,
+    scratch: Path,
+    resolve: Callable[[Stack], Resolved],
+) -> Rehearsal:
+    """Do the git and compose work of an upgrade by ``schedule``. Raises LabError.
+
+    ``labels_only`` is the revision of a commit that changes labels alone.
+    """
+    scenario = schedule.scenario(subject, head_image, labels_only, guard=True)
+    ground = prepare_ground(scenario, scratch)
+    listening = _Listening(resolve)
+    tree = tree_of(scenario, listening, ground, scratch)
+    tree.fetch(ground.head)
+    deployables = {}
+    labels_sha = checkout.resolve(ground.mirror, labels_only)
+    for ref in dict.fromkeys((subject.base, ground.head, labels_sha)):
+        sha = tree.check_out(ref)
+        done = tree.deploy()
+        deployables[ref] = Deployable(
+            sha=sha,
+            stamp=done.stamp,
+            resolved=listening.heard(),
+            images=listening.images,
+        )
+    stamps = {
+        kind: stamp_of(kind, ground.mirror, head=ground.head, base=subject.base) for kind in Planted
+    }
+    return Rehearsal(
+        subject=subject,
+        head_image=head_image,
+        ground=ground,
+        labels_only=labels_sha,
+        deployables=deployables,
+        stamps=stamps,
+    )
+
+
+class RehearsedTree:
+    """A run's tree whose deploys were rehearsed; see `stamplab.harness.ci.tree.Tree`."""
+
+    def __init__(
+        self, rehearsal: Rehearsal, schedule: Schedule, world: VirtualWorld, truth: UpgradeObserver
+    ) -> None:
+        self._truth = truth
+        self._rehearsal = rehearsal
+        self._schedule = schedule
+        self._world = world
+        self._ref = ""
+        self._planted: str | None = None
+
+    def fetch(self, ref: str) -> None:
+        """It was fetched."""
+        del ref
+
+    def check_out(self, ref: str) -> str:
+        """It was checked out."""
+        self._ref = ref
+        return self._rehearsal.deployables[ref].sha
+
+    def deploy(self) -> ChaosDeploy:
+        """Send what was resolved, as this schedule's overlay would have it."""
+        ready = self._rehearsal.deployables[self._ref]
+        stack = self._rehearsal.ground.app.stack
+        self._world.have_images(ready.images)
+        if self._ref != self._rehearsal.subject.base:
+            self._truth.upgrade_begins()
+        stamp = self._planted or ready.stamp
+        sent = tailored(self._rehearsal, self._schedule, self._ref, stamp)
+        return ChaosDeploy(stamp=stamp, stack=stack, deployed=self._world.deploy(stack, sent))
+
+    def plant_stamp(self, stamp: str) -> None:
+        """Take this stamp from now on."""
+        self._planted = stamp
+
+
+def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> Resolved:
+    """What docker/cli would have made of this schedule's overlay."""
+    ready, app = rehearsal.deployables[ref], rehearsal.ground.app
+    is_head = ref != rehearsal.subject.base
+    services = []
+    for raw in ready.resolved.services:
+        spec: dict[str, Any] = msgspec.json.decode(raw)
+        container = spec["TaskTemplate"]["ContainerSpec"]
+        to_json(schedule.timing.task_values, spec)
+        if spec["Name"] == app.service:
+            _set_environment(container, schedule.memory.environment())
+            policy = schedule.policy
+            # docker/cli takes a delay of 0 for none.
+            delay = {"update.delay_s": policy.delay_s or None}
+            to_json({**schedule.timing.values, **policy.values, **delay}, spec)
+            if schedule.head_replicas is not None and is_head:
+                spec["Mode"] = {"Replicated": {"Replicas": schedule.head_replicas}}
+            if app.stamp_label in spec["Labels"]:
+                spec["Labels"][app.stamp_label] = stamp
+            if schedule.refused and is_head:
+                spec["UpdateConfig"]["MaxFailureRatio"] = REFUSED_RATIO
+            if schedule.fault and ref == rehearsal.ground.head:
+                _set_fault(spec, schedule.fault, rehearsal.head_image)
+        services.append(msgspec.Raw(msgspec.json.encode(spec)))
+    return msgspec.structs.replace(ready.resolved, services=tuple(services))
+
+
+def _set_environment(container: dict[str, Any], values: Mapping[str, str]) -> None:
+    present = dict(one.split("=", 1) for one in container["Env"])
+    present.update(values)
+    container["Env"] = [f"{name}={value}" for name, value in sorted(present.items())]
+
+
+def _set_fault(spec: dict[str, Any], fault: Fault, own_image: str) -> None:
+    container = spec["TaskTemplate"]["ContainerSpec"]
+    _set_environment(container, FAULTY[fault])
+    if fault is Fault.ABSENT:
+        container["Image"] = own_image
+        spec["Labels"]["com.docker.stack.image"] = own_image
+
+
+class _Listening:
+    """A world at which nothing happens: it keeps what it is asked to deploy."""
+
+    def __init__(self, resolve: Callable[[Stack], Resolved]) -> None:
+        self._resolve = resolve
+        self._last: Resolved | None = None
+        self.images: tuple[str, ...] = ()
+
+    def heard(self) -> Resolved:
+        """What was deployed last."""
+        if self._last is None:
+            raise RuntimeError("nothing was deployed")
+        return self._last
+
+    def now_s(self) -> float:
+        """Time stands still."""
+        return 0.0
+
+    def next(self, until_s: float) -> None:
+        """Nothing comes."""
+        del until_s
+
+    def provide(self, stack: Stack) -> None:
+        """Keep which images the stack takes for granted."""
+        self.images = granted_to(stack).images
+
+    def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
+        """Resolve it and say that all went well."""
+        del deployer
+        self._last = self._resolve(stack)
+        return Deployed(stack=stack.name, exit_code=0, output="")
+
+    def inspect(self, service: str) -> Service | None:
+        """There is none."""
+        del service
+        return None
+
+    def look(self, stack: str) -> None:
+        """There is nothing to be seen."""
+
+    def usage_bytes(self) -> int:
+        """Nothing is used."""
+        return 0
+
+    def set_limit(self, limit_bytes: int | None, reason: str) -> None:
+        """There is nothing to be limited."""
+
+    def schedule(self, service: str, acts: Sequence[Act]) -> None:
+        """Nobody does anything."""
+
+    def call_off(self) -> None:
+        """Nobody was to do anything."""
+
+    def record(self, what: Observation) -> None:
+        """Nobody reads it."""

@@ -1,0 +1,184 @@
+"""One schedule of an upgrade: everything about it that a search may vary, as a value.
+
+It is written to a file as it is, so a schedule that was found is played again by `stamplab replay`,
+in virtual time or on a real engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stamplab.harness.ci.generic import HC1Read
+from stamplab.harness.ci.policy import Policy
+from stamplab.lab.errors import UsageError
+from stamplab.lab.faults.memory_pressure import Ample, Pressure
+from stamplab.lab.faults.operator import Act, LoseSight, Operation
+from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.recipe.workload_overlay import Fault, Timing
+from stamplab.lab.virtual.conditions import Conditions
+from stamplab.lab.workload.shape import MemoryShape
+from stamplab.scenarios.discourse.plays import Subject
+from stamplab.scenarios.scenario import Scenario
+
+_ID_DIGITS = 10
+_ANYWAY_S = 60.0
+_OF_A_TASK_S = 10.0
+"""What a task takes besides: its image, its creation, its reports, a restart's delay."""
+_ENGINES_OWN_S = 10.0
+"""A stop's grace and, above it, a monitor, where nothing is said of them."""
+
+
+class Meddling(msgspec.Struct, frozen=True, kw_only=True):
+    """A second operator does something, so many seconds after OLD was found healthy."""
+
+    after_s: float
+    what: Operation
+
+
+class Change(StrEnum):
+    """What is new in the head that is deployed."""
+
+    IMAGE = "image"
+    """Its image: the subject's own head."""
+    LABELS = "labels"
+    """Labels of the service alone: an earlier commit of the subject's, which touches no task."""
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """What is drawn. Everything else is the subject's: its recipe, its base, its heavy service."""
+
+    memory: MemoryShape
+    timing: Timing
+    policy: Policy
+    pressure: Pressure = Ample()
+    earlier: tuple[Operation, ...] = ()
+    """What was done to the service before; each was waited for."""
+    meddling: tuple[Meddling, ...] = ()
+    change: Change = Change.IMAGE
+    head_replicas: int | None = None
+    """How many replicas the head asks for, if not as many as the base."""
+    fault: Fault | None = None
+    """What is wrong with the head's image, if anything."""
+    planted: Planted | None = None
+    """The wrong stamp that the deployer takes, if any."""
+    missaid: bool = False
+    """Whether it then says that it took the right one."""
+    refused: bool = False
+    """Whether the swarm refuses head's spec."""
+    blind_after_s: float | None = None
+    """When sight is lost of the swarm, counted as meddling is."""
+    hc1_pause_s: float = 0.0
+    """The pre-fix harness alone: how long it waits before it reads the commit."""
+    conditions: Conditions = Conditions()
+    """The virtual world alone: chance, the node's own times, who looks when."""
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for what no overlay could write out without knowing the recipe."""
+        if self.timing.retries is None:
+            raise UsageError("a schedule says how many health checks may fail in a row (retries)")
+
+    @property
+    def id(self) -> str:
+        """A name made of all that is said in it: equal schedules have the same, 1 s being 1.0 s.
+
+        What says nothing is left out, so that a schedule keeps its name when more can be said.
+        """
+        as_read = msgspec.json.decode(msgspec.json.encode(self), type=Schedule)
+        text = msgspec.json.encode(_said(msgspec.to_builtins(as_read)), order="sorted")
+        return hashlib.sha256(text).hexdigest()[:_ID_DIGITS]
+
+    @property
+    def patience_s(self) -> float:
+        """How long the harness waits: no run is to be failed for want of time.
+
+        Twice what the slowest honest roll-out takes, one task after the other. Not longer: what
+        crashes for ever would crash until then, and most of a search's time go to it.
+        """
+        memory, timing = self.memory, self.timing
+        a_task_s = (
+            _OF_A_TASK_S
+            + memory.boot_s
+            + memory.hold_s
+            + memory.ready_s
+            + 2 * timing.health_interval_s
+            + (_ENGINES_OWN_S if timing.monitor_s is None else timing.monitor_s)
+            + (_ENGINES_OWN_S if timing.stop_grace_s is None else timing.stop_grace_s)
+            + (self.policy.delay_s or 0.0)
+        )
+        return _ANYWAY_S + 2 * a_task_s * max(1, self.policy.replicas or 1)
+
+    def scenario(
+        self, subject: Subject, head_image: str, labels_only: str, *, guard: bool
+    ) -> Scenario:
+        """The same as a scenario, which either world can play."""
+        own_id = self.id
+        return Scenario(
+            name=f"schedule-{own_id}",
+            title=f"schedule {own_id}, guard {'on' if guard else 'off'}",
+            recipe=subject.recipe,
+            base=subject.base,
+            service=subject.service,
+            policy=self.policy,
+            memory=self.memory,
+            pressure=self.pressure,
+            timing=self.timing,
+            guard=guard,
+            hc1_reads=() if guard else (HC1Read(pause_s=self.hc1_pause_s),),
+            timeout_s=self.patience_s,
+            head=labels_only if self.change is Change.LABELS else None,
+            head_replicas=self.head_replicas,
+            planted=self.planted,
+            missaid=self.missaid,
+            refused=self.refused,
+            faults={head_image: self.fault} if self.fault else {},
+            earlier=self.earlier,
+            acts=tuple(self._acts()),
+        )
+
+    def _acts(self) -> Iterator[Act]:
+        for one in self.meddling:
+            yield Act(after_s=one.after_s, what=one.what)
+        if self.blind_after_s is not None:
+            yield Act(after_s=self.blind_after_s, what=LoseSight())
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _said(one) for name, one in value.items() if one is not None}
+    return [_said(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule as it is kept: what it breaks, and who was on trial."""
+
+    scenario: str
+    law: str
+    guard: bool
+    broken: str
+    """In what way the law was broken."""
+    in_words: str
+    schedule: Schedule
+
+
+def keep(kept: Kept, folder: Path) -> Path:
+    """Write a schedule down under its id. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{kept.schedule.id}.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
+    return path
+
+
+def read_kept(path: Path) -> Kept:
+    """Read a schedule back. Raises UsageError where there is none, or it is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Kept)
+    except OSError as error:
+        raise UsageError(f"there is no schedule at {path}: {error.strerror}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, UsageError) as error:
+        raise UsageError(f"{path} is no schedule: {error}") from error

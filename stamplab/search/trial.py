@@ -1,0 +1,191 @@
+"""Plays one schedule in virtual time, with the harness as it is, and watches what became of it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import msgspec
+
+from stamplab.harness.checks.shape import GUARD
+from stamplab.harness.checks.upgrade_truth import UPGRADE_BEGINS, UpgradeObserver
+from stamplab.harness.ci.app import App
+from stamplab.harness.ci.lifecycle import SightLost
+from stamplab.harness.ci.results import Results, StageResult
+from stamplab.lab.abra.deploy import WHOSE
+from stamplab.lab.model.history import Finding, History, LimitSet, Note, line_of
+from stamplab.lab.recipe.resolver import Resolved
+from stamplab.lab.virtual.journal import Clock, Remembered
+from stamplab.lab.virtual.swarmsim import SwarmSim
+from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.lab.world import Stack
+from stamplab.runner.play import Ground, play
+from stamplab.scenarios.scenario import Scenario
+from stamplab.search.rehearsal import Rehearsal, RehearsedTree
+from stamplab.search.schedule import Change, Schedule
+
+AFTERWARDS_S = 3.0
+"""Beyond the hold time: a restart that is due, a look that is."""
+
+
+class Trial:
+    """One schedule that was played."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        app: App,
+        results: Results,
+        history: History,
+        truth: UpgradeObserver,
+        end_s: float,
+    ) -> None:
+        self.schedule = schedule
+        self.app = app
+        self.results = results
+        self.history = history
+        self.truth = truth
+        self.end_s = end_s
+        """When the harness had ended."""
+
+    @property
+    def end(self) -> str:
+        """How the upgrade stage ended."""
+        return self.results.stages[-1].end
+
+    @property
+    def reason(self) -> str:
+        """Why, in the harness's words."""
+        return self.results.stages[-1].reason
+
+    @cached_property
+    def _ruled(self) -> tuple[float, Finding] | None:
+        for record in reversed(self.history):
+            if isinstance(record.what, Finding) and record.what.step == GUARD:
+                return record.seen_s, record.what
+        return None
+
+    @property
+    def ruling(self) -> Finding | None:
+        """The guard's ruling; None where it was not on trial, or did not rule."""
+        return self._ruled[1] if self._ruled else None
+
+    @property
+    def ruled_s(self) -> float:
+        """When the guard ruled; the harness's end, where it did not."""
+        return self._ruled[0] if self._ruled else self.end_s
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the guard was on trial."""
+        return self.ruling is not None
+
+    @property
+    def failed_by(self) -> str | None:
+        """The last step that failed; None where none did."""
+        failed = [
+            record.what.step
+            for record in self.history
+            if isinstance(record.what, Finding) and not record.what.passed
+        ]
+        return failed[-1] if self.end == "fail" and failed else None
+
+    @property
+    def hold_s(self) -> float:
+        """How long the swarm may still change its mind after the tasks run."""
+        return self.truth.head.update.hold_s if self.truth.head else 0.0
+
+    @property
+    def watched_until_s(self) -> float:
+        """Until when the swarm was watched after the end, with nobody doing anything any more."""
+        return self.end_s + self.hold_s
+
+    @cached_property
+    def upgrade_s(self) -> float:
+        """When the upgrade stage began."""
+        for record in self.history:
+            if isinstance(record.what, Note) and record.what.text == UPGRADE_BEGINS:
+                return record.seen_s
+        return self.end_s
+
+    @cached_property
+    def too_small(self) -> bool:
+        """Whether the limit has no room for as many new tasks as boot at once, OLD being gone."""
+        limits = [record.what for record in self.history if isinstance(record.what, LimitSet)]
+        if not limits or limits[-1].limit_bytes is None:
+            return False
+        policy, memory = self.schedule.policy, self.schedule.memory
+        replicas = 1 if policy.replicas is None else policy.replicas
+        at_once = min(policy.parallelism or replicas, replicas)
+        growth_bytes = (memory.peak_bytes - memory.steady_bytes) * at_once
+        return limits[-1].usage_bytes + growth_bytes > limits[-1].limit_bytes
+
+    def as_jsonl(self) -> bytes:
+        """The very bytes that its history would be on disk."""
+        return b"".join(map(line_of, self.history))
+
+    def in_the_end(self) -> str:
+        """The service's last state, in a clause."""
+        state = self.truth.at(self.watched_until_s)
+        if state is None or state.service is None:
+            return "there is no such service"
+        is_head = self.truth.head is not None and (
+            state.service.spec.digest == self.truth.head.digest
+        )
+        spec = "head's spec" if is_head else "another spec"
+        running = len(self.truth.running_head(state))
+        return f"{spec}, state {state.update_state}, {running} of head's tasks running"
+
+
+def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, guard: bool) -> Trial:
+    """Play it. Raises LabError when the apparatus fails."""
+    scenario = schedule.scenario(
+        rehearsal.subject, rehearsal.head_image, rehearsal.labels_only, guard=guard
+    )
+    ground = rehearsal.ground
+    if schedule.change is Change.LABELS:
+        ground = msgspec.structs.replace(ground, head=rehearsal.labels_only)
+    if schedule.planted:
+        planted = rehearsal.stamps[schedule.planted]
+        ground = msgspec.structs.replace(ground, planted=planted)
+    clock = Clock()
+    journal = Remembered(clock)
+    truth = UpgradeObserver(ground.app.service)
+    world = VirtualWorld(
+        sim,
+        clock,
+        journal,
+        scenario.service,
+        schedule.conditions,
+        _resolved_already,
+        watcher=truth,
+    )
+    tree = RehearsedTree(rehearsal, schedule, world, truth)
+    try:
+        results = play(scenario, world, ground, tree)
+    except SightLost as error:
+        results = _unknown(scenario, ground, str(error))
+    trial = Trial(schedule, ground.app, results, journal.records, truth, world.now_s())
+    world.call_off()
+    until_s = trial.watched_until_s + AFTERWARDS_S
+    while world.next(until_s) is not None:
+        pass
+    return trial
+
+
+def _unknown(scenario: Scenario, ground: Ground, reason: str) -> Results:
+    """An upgrade of which nobody knows how it ended."""
+    stages = (
+        StageResult(stage="install", end="pass"),
+        StageResult(stage="upgrade", end="unknown", reason=reason),
+    )
+    return Results(
+        run_id=scenario.name,
+        recipe=scenario.recipe.name,
+        ref=ground.head,
+        stages=stages,
+        abra=WHOSE,
+    )
+
+
+def _resolved_already(stack: Stack) -> Resolved:
+    raise NotImplementedError(f"{stack.name} was resolved when it was rehearsed")

@@ -1,3 +1,0 @@
-from tests.unit.foreign.conftest import engine
-
-__all__ = ["engine"]

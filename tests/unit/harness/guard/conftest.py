@@ -1,0 +1,3 @@
+from tests.unit.lab.remote.conftest import engine
+
+__all__ = ["engine"]

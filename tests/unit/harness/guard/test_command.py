@@ -1,0 +1,430 @@
+"""The command: its words, its exit codes, its document, and its end by whatever ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stamplab.cli.guard import guard
+from stamplab.cli.main import stamplab
+from stamplab.harness.guard import Outcome
+from stamplab.lab.errors import LabError
+from tests.unit.lab.remote.engine import Engine, container, task
+
+ROOT = Path(__file__).parents[4]
+APP = "shop_app"
+FIELDS = {
+    "outcome",
+    "exit_code",
+    "reason",
+    "targets",
+    "engine",
+    "baseline",
+    "deploy",
+    "waited_s",
+    "api_calls",
+    "services",
+    "schema",
+}
+
+
+@pytest.fixture
+def up(engine: Engine) -> Engine:
+    """An engine with one service, up."""
+    engine.tasks = [task("old", engine.put(APP))]
+    engine.containers = {"container-old": container("old")}
+    return engine
+
+
+def invoke(engine: Engine, *words: str) -> Result:
+    environment = {"DOCKER_HOST": engine.address, "DOCKER_CONTEXT": None}
+    return CliRunner().invoke(guard, words, env=environment, standalone_mode=False)
+
+
+def code(result: Result) -> object:
+    if isinstance(result.exception, LabError):
+        return result.exception.exit_code
+    assert result.exception is None, result.exception
+    return result.return_value
+
+
+def document(text: str) -> dict[str, Any]:
+    read = json.loads(text)
+    assert isinstance(read, dict)
+    assert read.keys() == FIELDS
+    return read
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "said"),
+    [
+        ((), 0, "converged: the deploy left the service unchanged"),
+        (("--expect", "a=b"), 14, "the service's label a is None, not 'b'"),
+        (("--expect-image", "image:base"), 0, "converged"),
+        (("--expect-image", "image:head"), 14, "the image image:head was expected"),
+        (("--commit", "0123456789"), 15, "no commit is named (HC1)"),
+    ],
+)
+def test_a_deploy_that_changes_nothing(
+    up: Engine, words: tuple[str, ...], exit_code: int, said: str
+) -> None:
+    result = invoke(up, APP, *words, "--", "true")
+    assert code(result) == exit_code
+    assert said in result.stdout
+
+
+def test_without_a_command_the_last_update_is_judged_and_that_is_said(up: Engine) -> None:
+    result = invoke(up, APP, "--json")
+    assert code(result) == 0
+    assert "no deploy command: the last update is judged" in result.stderr
+    read = document(result.stdout)
+    assert (read["baseline"], read["deploy"]) == ("what the services say of their past", None)
+
+
+def test_a_deploy_that_fails(up: Engine) -> None:
+    result = invoke(up, APP, "--json", "--", "sh", "-c", "exit 3")
+    assert code(result) == 17
+    read = document(result.stdout)
+    assert read["outcome"] == "deploy command failed"
+    assert read["deploy"]["exit_code"] == 3
+    assert read["deploy"]["argv"] == ["sh", "-c", "exit 3"]
+    assert read["exit_code"] == 17
+
+
+def test_a_deploy_that_cannot_be_run(up: Engine) -> None:
+    result = invoke(up, APP, "--", "no-such-program")
+    assert code(result) == 17
+    assert "no-such-program cannot be run: No such file or directory" in result.stdout
+
+
+def test_a_deploy_that_hangs(up: Engine) -> None:
+    result = invoke(up, APP, "--timeout", "0.5", "--json", "--", "sleep", "1000")
+    assert code(result) == 17
+    read = document(result.stdout)
+    assert read["deploy"]["exit_code"] == 143
+    assert "did not return within" in read["deploy"]["problem"]
+    assert "did not return within" in read["reason"]
+
+
+def test_what_never_converges_ends_at_the_time_out(up: Engine) -> None:
+    up.tasks = []
+    assert code(invoke(up, APP, "--timeout", "0.6", "--", "true")) == 12
+
+
+def test_a_hold_that_is_asked_for_is_waited_for(up: Engine) -> None:
+    result = invoke(up, APP, "--hold", "3", "--json")
+    assert code(result) == 0
+    assert document(result.stdout)["waited_s"] >= 3
+
+
+def test_nothing_of_that_name(engine: Engine) -> None:
+    result = invoke(engine, "nope", "--quiet")
+    assert code(result) == 19
+    assert result.stdout == "nope: removed: there is no service and no stack nope\n"
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (APP, "--expect", "nonsense"),
+        (APP, "--commit", "nonsense"),
+        (APP, "--context", "no-such-context"),
+        (APP, "--hold", "60", "--timeout", "60"),
+    ],
+)
+def test_what_makes_no_sense_is_64(up: Engine, words: tuple[str, ...]) -> None:
+    assert code(invoke(up, *words, "--", "true")) == 64
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("--timeout", "0", APP), ("--timeout", "x", APP), ("--", "true")]
+)
+def test_what_is_no_command_line_is_refused(up: Engine, words: tuple[str, ...]) -> None:
+    assert CliRunner().invoke(guard, words).exit_code == 2  # click's own; the program makes it 64
+
+
+def test_no_swarm_is_unknown_and_nothing_is_deployed(engine: Engine, tmp_path: Path) -> None:
+    engine.info = {"Swarm": {"LocalNodeState": "inactive"}}
+    result = invoke(engine, APP, "--json", "--", "touch", str(tmp_path / "deployed"))
+    assert code(result) == 2
+    read = document(result.stdout)
+    assert (read["outcome"], read["exit_code"]) == ("unknown", 2)
+    assert "is in no swarm" in read["reason"]
+    assert not (tmp_path / "deployed").exists()
+
+
+def test_no_engine_is_unknown_and_nothing_is_deployed(tmp_path: Path) -> None:
+    words = [APP, "--", "touch", str(tmp_path / "deployed")]
+    environment = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    result = CliRunner().invoke(guard, words, env=environment, standalone_mode=False)
+    assert code(result) == 2
+    assert "cannot be reached" in str(result.exception)
+    assert not (tmp_path / "deployed").exists()
+
+
+def test_every_exit_code_is_in_the_help() -> None:
+    text = " ".join(CliRunner().invoke(guard, ["--help"]).stdout.split())
+    for outcome in Outcome:
+        assert f" {outcome.exit_code} " in f" {text} ".replace(",", " ").replace(".", " ")
+
+
+def test_it_is_one_of_stamplabs_commands() -> None:
+    assert CliRunner().invoke(stamplab, ["guard", "--help"]).exit_code == 0
+    assert "guard" in CliRunner().invoke(stamplab, ["--help"]).stdout
+
+
+# As a program of its own.
+
+
+class Running:
+    def __init__(self, engine: Engine, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "stamplab", "guard", *words],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_HOST": engine.address},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.stderr: list[str] = []
+        assert self.process.stderr is not None
+        self._reader = threading.Thread(target=self._read, args=(self.process.stderr,))
+        self._reader.start()
+
+    def _read(self, stream: IO[str]) -> None:
+        self.stderr.extend(iter(stream.readline, ""))
+
+    def wait_until_it_says(self, text: str) -> None:
+        deadline_s = time.monotonic() + 30
+        while not any(text in line for line in self.stderr):
+            assert time.monotonic() < deadline_s, self.stderr
+            assert self.process.poll() is None, self.stderr
+            time.sleep(0.01)
+
+    def end(self) -> tuple[int, str, str]:
+        assert self.process.stdout is not None
+        out = self.process.stdout.read()
+        returned = self.process.wait(60)
+        self._reader.join()
+        return returned, out, "".join(self.stderr)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(60)
+        self._reader.join()
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+
+
+@contextmanager
+def running(engine: Engine, *words: str) -> Iterator[Running]:
+    one = Running(engine, *words)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def test_an_upgrade_from_the_baseline_to_the_verdict(up: Engine, tmp_path: Path) -> None:
+    """The deploy waits for the test, which does to the swarm what it would do."""
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    before = up.services[APP]
+    with running(up, APP, "--json", "--expect", "v=2", "--", "cat", str(go)) as guarding:
+        guarding.wait_until_it_says("the deploy command has not returned")
+        after = up.put(APP, task="head", labels={"v": "2"}, previous=before, state="updating")
+        up.tasks.append(task("new", after, "starting"))
+        up.happen("start", "new")
+        go.write_text("deployed\n")
+        guarding.wait_until_it_says("0 of 1 tasks of the new spec run")
+        up.tasks = [task("old", before, "shutdown"), task("new", after)]
+        up.happen("health_status: healthy", "new")
+        guarding.wait_until_it_says("the update state is still updating")
+        up.put(APP, task="head", labels={"v": "2"}, previous=before, state="completed")
+        returned, out, err = guarding.end()
+    assert returned == 0, err
+    read = document(out)
+    assert read["services"][0]["how"] == "updated"
+    assert "deployed\n" in err  # beside the document, not in it
+    assert {method for method, _ in up.requests} == {"GET"}
+
+
+def test_a_rollback_names_the_task_and_the_oom_kill(up: Engine, tmp_path: Path) -> None:
+    before = up.services[APP]
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    with running(up, APP, "--json", "--", "cat", str(go)) as guarding:
+        guarding.wait_until_it_says("the deploy command has not returned")
+        after = up.put(APP, task="head", previous=before, state="updating")
+        up.tasks.append(task("new", after, "starting"))
+        go.write_text("")
+        guarding.wait_until_it_says("0 of 1 tasks of the new spec run")
+        words = "update rolled back due to failure or early termination of task new"
+        up.tasks[-1] = task(
+            "new", after, "failed", error="task: non-zero exit (137)", exit_code=137
+        )
+        up.containers["container-new"] = container("new", runs=False, oom=True, exit_code=137)
+        up.put(APP, state="rollback_started", message=words)
+        up.happen("die", "new")
+        up.put(APP, state="rollback_completed", message="rollback completed")
+        returned, out, err = guarding.end()
+    assert returned == 10, err
+    (service,) = document(out)["services"]
+    assert service["failure"] == {
+        "task": "new",
+        "state": "failed",
+        "error": "task: non-zero exit (137)",
+        "node": "node-here",
+        "container": "container-new",
+        "exit_code": 137,
+        "oom_killed": True,
+        "oom_known_by": "the engine's OOMKilled of its container",
+        "ran_s": 2.5,
+        "window": "before running",
+    }
+    assert "OOM-killed" in service["reason"]
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_an_interrupt_ends_the_deploy_and_claims_nothing(
+    up: Engine, tmp_path: Path, number: signal.Signals, exit_code: int
+) -> None:
+    pid = tmp_path / "pid"
+    script = f"echo $$ >{pid}.new; mv {pid}.new {pid}; sleep 1000"
+    with running(up, APP, "--json", "--", "sh", "-c", script) as guarding:
+        guarding.wait_until_it_says("the deploy command has not returned")
+        deadline_s = time.monotonic() + 30
+        while not pid.exists():
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+        guarding.process.send_signal(number)
+        returned, out, err = guarding.end()
+    assert returned == exit_code
+    read = document(out)
+    assert (read["outcome"], read["exit_code"]) == ("unknown", exit_code)
+    assert "nothing is claimed" in read["reason"]
+    assert "nothing is claimed" in err
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+def test_an_interrupt_while_it_waits_is_no_success(up: Engine) -> None:
+    up.tasks = []
+    with running(up, APP, "--", "true") as guarding:
+        guarding.wait_until_it_says("0 of 1 tasks")
+        guarding.process.send_signal(signal.SIGINT)
+        returned, out, err = guarding.end()
+    assert (returned, out) == (130, "")
+    assert "interrupted by SIGINT" in err
+
+
+def test_an_engine_that_goes_for_good_is_unknown_with_the_reason(up: Engine) -> None:
+    up.tasks = []
+    with running(up, APP, "--timeout", "3", "--", "true") as guarding:
+        guarding.wait_until_it_says("0 of 1 tasks")
+        up.is_down = True
+        up.cut()
+        returned, out, _ = guarding.end()
+    assert returned == 2
+    assert out.startswith(f"{APP}: unknown: sight was lost of the swarm (guard: at the deadline")
+    assert "not a swarm manager" in out
+
+
+@pytest.mark.parametrize(("deploy", "exit_code"), [("true", 0), ("false", 17)])
+def test_a_reader_that_has_gone_gets_the_exit_code(up: Engine, deploy: str, exit_code: int) -> None:
+    with running(up, APP, "--", deploy) as guarding:
+        assert guarding.process.stdout is not None
+        guarding.process.stdout.close()
+        assert guarding.process.wait(60) == exit_code
+
+
+AT_A_TERMINAL = """
+import os, pty, sys
+keys, *words = sys.argv[1:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "stamplab", "guard", *words])
+said, typed = b"", False
+while True:
+    try:
+        data = os.read(terminal, 1000)
+    except OSError:
+        break
+    if not data:
+        break
+    said += data
+    if b"ready" in said and not typed:
+        typed = True
+        os.write(terminal, keys.encode().decode("unicode_escape").encode())
+print(said.decode())
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("keys", "exit_code", "said"),
+    [("yes\\n", 0, "it read yes"), ("\\x03", 130, "interrupted by SIGINT")],
+)
+def test_at_a_terminal_the_deploy_may_ask(up: Engine, keys: str, exit_code: int, said: str) -> None:
+    deploy = ("sh", "-c", "echo ready; read answer && echo it read $answer")
+    done = subprocess.run(
+        [sys.executable, "-c", AT_A_TERMINAL, keys, APP, "--quiet", "--", *deploy],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_HOST": up.address},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert said in done.stdout
+    assert done.stdout.splitlines()[-1] == str(exit_code), done.stdout + done.stderr
+
+
+def test_its_help_needs_nothing_of_the_lab() -> None:
+    script = (
+        "import sys, stamplab.entry\n"
+        "from stamplab.cli.guard_main import run\n"
+        "run(['--help'])\n"
+        "print(sorted({'git', 'hypothesis', 'docker', 'requests', 'psutil', 'yaml', 'rich', "
+        "'stamplab.cli.main', 'stamplab.lab.live'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.splitlines()[-1] == "[]", done.stderr
+
+
+def test_its_work_needs_nothing_of_the_lab(up: Engine) -> None:
+    script = (
+        "import sys, stamplab.entry\n"
+        "from stamplab.cli.guard_main import run\n"
+        f"print(run(['{APP}', '--quiet', '--', 'true']))\n"
+        "unwanted = {'git', 'hypothesis', 'psutil', 'yaml', 'rich'}\n"
+        "unwanted |= {'stamplab.cli.main', 'stamplab.lab.live'}\n"
+        "print(sorted(unwanted & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "DOCKER_HOST": up.address},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-2:] == ["0", "[]"], done.stdout + done.stderr

@@ -1,0 +1,189 @@
+"""Somebody else's update came in between: nothing can be said of this one any more."""
+
+from __future__ import annotations
+
+import pytest
+
+from stamplab.harness.guard import Outcome
+from stamplab.lab.model.history import Observation
+from stamplab.lab.model.swarm import ServiceSpec, UpdateStatus
+from tests.builders import (
+    BASE,
+    HEAD,
+    RELABELLED,
+    STAMP,
+    THIRD,
+    Story,
+    deployed,
+    listed,
+    seen,
+    service,
+    spec,
+    status,
+)
+from tests.unit.harness.watching import BEFORE, NEW, OLD, outcome, rule, upgrade
+
+BY_HAND = "manually requested rollback"
+"""SwarmKit controlapi/service.go:905; it stands only until that rollback is over."""
+
+Moments = list[tuple[float, Observation]]
+
+FOREIGN: dict[str, tuple[Moments, str]] = {
+    "a third spec": (
+        [(7, seen(service(THIRD, HEAD)))],
+        "the spec is neither the deploy's nor the one before it",
+    ),
+    "a third spec whose PreviousSpec went unseen": (
+        [(7, seen(service(THIRD, BASE, "updating")))],
+        "the spec is neither the deploy's nor the one before it",
+    ),
+    "head with other labels": (
+        [(7, seen(service(spec("head", stamp="re-stamped"), HEAD)))],
+        "the spec is neither the deploy's nor the one before it",
+    ),
+    "head with other replicas": (
+        [(7, seen(service(spec("head", replicas=2), HEAD)))],
+        "the spec is neither the deploy's nor the one before it",
+    ),
+    "a PreviousSpec that is not the base": (
+        [(7, seen(service(HEAD, THIRD, "updating")))],
+        "PreviousSpec is not the spec from before the deploy",
+    ),
+    "the same spec deployed again": (
+        [(7, seen(service(HEAD, HEAD)))],
+        "PreviousSpec is not the spec from before the deploy",
+    ),
+    "the same spec deployed again and completed": (
+        [(7, seen(service(HEAD, HEAD, status("completed", "t2"))))],
+        "another update was started meanwhile",
+    ),
+    "another start": (
+        [(7, seen(service(HEAD, BASE, status("updating", "t2"))))],
+        "another update was started meanwhile",
+    ),
+    "another start that completed": (
+        [(7, seen(service(HEAD, BASE, status("completed", "t2"))))],
+        "another update was started meanwhile",
+    ),
+    "another start that was rolled back": (
+        [(7, seen(service(BASE, None, status("rollback_completed", "t2"))))],
+        "another update was started meanwhile",
+    ),
+    "the status cleared": (
+        [(7, seen(service(HEAD, BASE)))],
+        "the update status was cleared: the service was updated again",
+    ),
+    "a rollback by hand": (
+        [(7, seen(service(BASE, HEAD, status("rollback_started", "t2", message=BY_HAND))))],
+        "somebody rolled back by hand: a swarm's own rollback keeps no PreviousSpec",
+    ),
+    "a rollback by hand that is over": (
+        [(7, seen(service(BASE, HEAD, status("rollback_completed", "t2"))))],
+        "somebody rolled back by hand: a swarm's own rollback keeps no PreviousSpec",
+    ),
+    "the base deployed again": (
+        [(7, seen(service(BASE, HEAD)))],
+        "the spec from before the deploy was deployed again",
+    ),
+    "the service made anew": (
+        [(7, seen(service(HEAD, None, service_id="service2")))],
+        "the service was removed and created anew",
+    ),
+    "the service made anew with the base": (
+        [(7, seen(service(BASE, None, service_id="service2")))],
+        "the service was removed and created anew",
+    ),
+}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_superseded_by(foreign: str) -> None:
+    moments, because = FOREIGN[foreign]
+    ruling = rule(BEFORE, upgrade(*moments), labels={STAMP: "head"})
+    assert ruling.outcome is Outcome.SUPERSEDED
+    assert ruling.decided_s == moments[-1][0]
+    assert ruling.reason == f"another update came in between: {because}"
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_superseded_though_head_ran_all_the_time(foreign: str) -> None:
+    moments, _ = FOREIGN[foreign]
+    story = upgrade((2, listed(OLD, NEW)), *moments, (60, seen(service(HEAD, BASE, "completed"))))
+    assert outcome(BEFORE, story) is Outcome.SUPERSEDED
+
+
+def test_another_update_between_the_baseline_and_the_deploy_shows_in_the_previous_spec() -> None:
+    story = Story((0, seen(BEFORE)), (1, deployed()), (1, seen(service(HEAD, THIRD, "updating"))))
+    assert outcome(BEFORE, story) is Outcome.SUPERSEDED
+
+
+def test_another_update_seen_before_the_deploy_takes_effect() -> None:
+    story = Story((0, seen(BEFORE)), (1, seen(service(THIRD, BASE))), (2, deployed()))
+    story.at(2, seen(service(HEAD, THIRD)))
+    assert outcome(BEFORE, story) is Outcome.SUPERSEDED
+
+
+@pytest.mark.parametrize("state", [None, status("updating", "t2"), status("completed", "t2")])
+def test_the_base_deployed_again_over_a_head_that_was_never_seen(
+    state: UpdateStatus | None,
+) -> None:
+    story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
+    story.at(1, seen(service(BASE, HEAD, state)))
+    ruling = rule(BEFORE, story, labels={STAMP: "head"})
+    assert ruling.outcome is Outcome.SUPERSEDED
+    assert ruling.reason.endswith("the spec from before the deploy was deployed again over another")
+
+
+def test_a_previous_spec_from_before_the_baseline_is_not_foreign() -> None:
+    before = service(BASE, spec("older"), status("completed", "t0"))
+    story = Story((0, seen(before)), (0, listed(OLD)), (1, deployed()), (1, seen(before)))
+    assert outcome(before, story) is Outcome.CONVERGED
+
+
+@pytest.mark.parametrize("replacement", [HEAD, THIRD, RELABELLED])
+def test_a_new_spec_after_a_deploy_that_changed_nothing_is_somebody_elses(
+    replacement: ServiceSpec,
+) -> None:
+    nothing_runs = Story((0, seen(BEFORE)), (1, deployed()), (1, seen(service(BASE, BASE))))
+    story = nothing_runs.at(3, seen(service(replacement, BASE)))
+    assert outcome(BEFORE, story) is Outcome.SUPERSEDED
+
+
+def test_a_second_deploy_by_the_same_hand_may_bring_the_spec_that_the_first_did_not() -> None:
+    story = (
+        Story((0, seen(BEFORE)), (1, deployed()), (1, seen(BEFORE)))
+        .at(2, deployed(), seen(service(HEAD, BASE, "updating")))
+        .at(3, listed(NEW))
+        .at(9, seen(service(HEAD, BASE, "completed")))
+    )
+    assert outcome(BEFORE, story) is Outcome.CONVERGED
+
+
+@pytest.mark.parametrize("previous", [BASE, HEAD])
+def test_a_created_service_with_a_previous_spec_was_updated_by_somebody(
+    previous: ServiceSpec,
+) -> None:
+    story = Story((1, deployed()), (1, seen(service(HEAD))), (7, seen(service(HEAD, previous))))
+    assert outcome(None, story) is Outcome.SUPERSEDED
+
+
+def test_a_created_service_that_was_made_anew_is_somebody_elses() -> None:
+    story = Story((1, deployed()), (1, seen(service(HEAD))), (2, listed(NEW)))
+    story.at(3, seen(service(HEAD, service_id="service2")))
+    assert outcome(None, story) is Outcome.SUPERSEDED
+
+
+def test_the_engines_own_writes_are_not_foreign() -> None:
+    """They raise the version and change nothing else: `Version.Index` proves nothing."""
+    story = upgrade(
+        (2, seen(service(HEAD, BASE, "updating"))),
+        (3, listed(NEW)),
+        (4, seen(service(HEAD, BASE, "updating"))),
+        (9, seen(service(HEAD, BASE, "completed"))),
+    )
+    assert outcome(BEFORE, story) is Outcome.CONVERGED
+
+
+def test_a_manual_rollback_beats_the_rollback_it_looks_like() -> None:
+    by_hand = service(BASE, HEAD, status("rollback_completed", "t2"))
+    assert outcome(BEFORE, upgrade((7, seen(by_hand)))) is Outcome.SUPERSEDED

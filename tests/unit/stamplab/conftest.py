@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from stamplab.lab.faults.memory_pressure import Ample
+from stamplab.runner.play_record import Played
+from stamplab.scenarios.discourse import plays
+from tests.unit.stamplab.playing import play_fake
+
+SETTINGS = plays.Settings()
+
+
+@pytest.fixture(scope="session")
+def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
+    """The four plays of the incident, in virtual seconds."""
+    scenarios = {
+        "a": plays.ample(SETTINGS),
+        "b": plays.misattributed(SETTINGS),
+        "c": plays.honest(SETTINGS),
+        "d": plays.fixed(SETTINGS),
+    }
+    return {
+        which: play_fake(scenario, tmp_path_factory.mktemp(which))
+        for which, scenario in scenarios.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def unpressed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
+    """The same plays without any pressure: a control in which nothing is reproduced."""
+    settings = plays.Settings(pressure=Ample())
+    scenarios = {"b": plays.misattributed(settings), "c": plays.honest(settings)}
+    return {
+        which: play_fake(scenario, tmp_path_factory.mktemp(which))
+        for which, scenario in scenarios.items()
+    }

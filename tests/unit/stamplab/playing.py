@@ -1,0 +1,61 @@
+"""Scenarios played on the fake world, and plays whose evidence was tampered with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from stamplab.harness.ci.results import Results, StageEnd, StageResult
+from stamplab.lab.model.history import History, Observation, Record
+from stamplab.runner.play import play, prepare_ground, tree_of
+from stamplab.runner.play_record import Played
+from stamplab.scenarios.scenario import Scenario
+from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
+
+
+def play_fake(scenario: Scenario, folder: Path, world: FakeWorld | None = None) -> Played:
+    """Play a scenario in virtual seconds; an upgrade comes to what memory allows."""
+    stage = FakeWorld(as_memory_allows) if world is None else world
+    ground = prepare_ground(scenario, folder)
+    results = play(scenario, stage, ground, tree_of(scenario, stage, ground, folder))
+    return Played(scenario, ground.app, results, stage.history, folder)
+
+
+Change = Callable[[Observation], Observation | None]
+
+
+def tampered(found: Played, change: Change) -> Played:
+    """The same play with records changed, or (None) taken away."""
+    history: list[Record] = []
+    for record in found.history:
+        what = change(record.what)
+        if what is not None:
+            history.append(msgspec.structs.replace(record, what=what))
+    return with_parts(found, history=history)
+
+
+def with_parts(
+    found: Played, *, history: History | None = None, results: Results | None = None
+) -> Played:
+    """The same play with another history or other results."""
+    return Played(
+        found.scenario,
+        found.app,
+        found.results if results is None else results,
+        found.history if history is None else history,
+        found.folder,
+    )
+
+
+def with_upgrade(found: Played, end: StageEnd, reason: str = "") -> Played:
+    """The same play whose upgrade stage ended otherwise."""
+    upgrade = StageResult(stage="upgrade", end=end, reason=reason)
+    stages = (*(s for s in found.results.stages if s.stage != "upgrade"), upgrade)
+    return with_parts(found, results=msgspec.structs.replace(found.results, stages=stages))
+
+
+def without(*kinds: type[Observation]) -> Change:
+    """Take all observations of some kinds away."""
+    return lambda what: None if isinstance(what, kinds) else what

@@ -1,0 +1,131 @@
+"""``stamplab doctor``: what it concludes from its checks, prints, and exits with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from stamplab.cli import doctor as command
+from stamplab.cli import main
+from stamplab.cli.doctor import Diagnosis, conclusion, diagnose
+from stamplab.lab.live.doctor import Check, State
+from stamplab.lab.live.reaper import Found, Reaped, Standing
+
+OK = Check(name="swap", state=State.OK, found="off")
+NOTE = Check(name="memory", state=State.NOTE, found="0.5 GB", means="It is little.")
+LACK = Check(name="root", state=State.LACK, found="user 1000", means="Use sudo.")
+UNKNOWN = Check(name="git", state=State.UNKNOWN, found="OSError: 5", means="It crashed.")
+
+ENDS = [
+    ((OK,), 0, "live labs can run here"),
+    ((OK, NOTE), 0, "live labs can run here"),
+    ((OK, LACK, NOTE), 77, "live labs cannot run here; lacking: root"),
+    ((OK, UNKNOWN), 2, "whether live labs can run here is unknown; a check itself failed: git"),
+    ((LACK, UNKNOWN), 2, "whether live labs can run here is unknown; a check itself failed: git"),
+]
+
+
+def run(
+    checks: tuple[Check, ...], monkeypatch: pytest.MonkeyPatch, *arguments: str
+) -> tuple[object, list[tuple[Path | None, Path]]]:
+    asked: list[tuple[Path | None, Path]] = []
+
+    def examine(engine: Path | None, runs: Path) -> tuple[Check, ...]:
+        asked.append((engine, runs))
+        return checks
+
+    monkeypatch.setattr(command, "examine", examine)
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as ended:
+        main.main(["doctor", *arguments])
+    return ended.value.code, asked
+
+
+@pytest.mark.parametrize(("checks", "code", "line"), ENDS)
+def test_the_exit_code_and_the_last_line_say_the_same(
+    checks: tuple[Check, ...],
+    code: int,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(checks, monkeypatch)[0] == code
+    assert capsys.readouterr().out.splitlines()[-1] == line
+    assert conclusion(diagnose(checks)) == line
+
+
+def test_every_check_has_its_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run((OK, NOTE, LACK, UNKNOWN), monkeypatch)
+    rows = capsys.readouterr().out.splitlines()
+    for check in (OK, NOTE, LACK, UNKNOWN):
+        row = next(row for row in rows if f" {check.name} " in row)
+        assert f" {check.state} " in row
+        assert check.found in row
+        assert any(check.means in row for row in rows)
+
+
+def test_a_machine_reads_the_same_as_a_person(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run((OK, LACK), monkeypatch, "--json")[0] == 77
+    diagnosis = msgspec.json.decode(capsys.readouterr().out, type=Diagnosis)
+    assert diagnosis == Diagnosis(live_labs="not possible", why=("root",), checks=(OK, LACK))
+
+
+def test_the_engine_and_the_runs_that_are_meant_are_examined(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("STAMPLAB_ENGINE", raising=False)
+    monkeypatch.delenv("STAMPLAB_RUNS", raising=False)
+    assert run((OK,), monkeypatch)[1] == [(None, Path("runs"))]
+    assert run((OK,), monkeypatch, f"--engine={tmp_path}", "--runs=x")[1] == [(tmp_path, Path("x"))]
+    monkeypatch.setenv("STAMPLAB_ENGINE", str(tmp_path))
+    monkeypatch.setenv("STAMPLAB_RUNS", str(tmp_path / "r"))
+    assert run((OK,), monkeypatch)[1] == [(tmp_path, tmp_path / "r")]
+
+
+DEAD = Found(name="1a2b3c4d", standing=Standing.DEAD, what="its owner, process 7, is gone")
+
+
+def reaping(
+    monkeypatch: pytest.MonkeyPatch, *reaped: Reaped, half_built: bool = False
+) -> tuple[object, list[tuple[Path | None, Path]]]:
+    monkeypatch.setattr(command, "reap_labs", lambda: reaped)
+    monkeypatch.setattr(command, "remove_half_built", lambda _: half_built)
+    return run((OK,), monkeypatch, "--reap")
+
+
+def test_what_was_reaped_is_said_before_the_checks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reaping(monkeypatch, Reaped(found=DEAD), half_built=True)[0] == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        "1a2b3c4d: its owner, process 7, is gone; removed",
+        "workload: a build that was killed; removed",
+    ]
+    assert lines[-1] == "live labs can run here"
+
+
+def test_what_resists_is_said_and_exits_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resisting = Reaped(found=DEAD, resisted="process 8 of lab 1a2b3c4d does not die")
+    assert reaping(monkeypatch, resisting)[0] == 2
+    assert "not removed: process 8 of lab 1a2b3c4d does not die" in capsys.readouterr().out
+
+
+def test_nothing_to_reap_is_said_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reaping(monkeypatch)[0] == 0
+    assert capsys.readouterr().out.splitlines()[0] == "no dead lab has left anything"
+
+
+def test_without_being_asked_doctor_reaps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "reap_labs", lambda: pytest.fail("nobody asked"))
+    assert run((OK,), monkeypatch)[0] == 0

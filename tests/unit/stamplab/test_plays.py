@@ -1,0 +1,168 @@
+"""The four plays as values, and what one play does step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stamplab.harness.ci.generic import HC1Read
+from stamplab.lab.faults.memory_pressure import Ample, Pressure, Squeeze
+from stamplab.lab.model.history import LimitSet, Note, PolicyRead
+from stamplab.lab.recipe import checkout
+from stamplab.runner.play_record import Played
+from stamplab.scenarios.discourse import plays
+from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION, RECIPE
+from stamplab.scenarios.scenario import Scenario
+from tests.unit.harness.bench import Repositories, build_repositories
+from tests.unit.harness.fake_world import FakeWorld, is_refused, texts
+from tests.unit.stamplab.playing import play_fake
+
+Play = Callable[[plays.Settings], Scenario]
+ALL: tuple[Play, ...] = (plays.ample, plays.misattributed, plays.honest, plays.fixed)
+DEFAULT = plays.Settings()
+
+
+@pytest.fixture(scope="session")
+def repositories(tmp_path_factory: pytest.TempPathFactory) -> Repositories:
+    return build_repositories(tmp_path_factory.mktemp("recipe"))
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.5, 1.0, 2.0, 100.0])
+def test_the_memory_scale_multiplies_sizes_and_no_times(scale: float) -> None:
+    memory = plays.Settings(memory_scale=scale).memory
+    assert memory == plays.MEMORY.scaled(scale)
+    assert memory.boot_s == plays.MEMORY.boot_s
+    assert memory.peak_bytes == pytest.approx(3 * memory.steady_bytes, abs=2)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0])
+def test_fast_shortens_boot_and_monitor_and_no_sizes(scale: float) -> None:
+    fast, true = plays.Settings(fast=True, memory_scale=scale), plays.Settings(memory_scale=scale)
+    assert fast.memory.boot_s == plays.FAST_BOOT_S < true.memory.boot_s
+    assert fast.memory.peak_bytes == true.memory.peak_bytes
+    assert fast.timing.monitor_s == 1.0
+
+
+def test_the_true_timing_keeps_the_recipes_own_monitor() -> None:
+    assert DEFAULT.timing.monitor_s is None
+
+
+def test_the_default_pressure_is_a_squeeze() -> None:
+    assert DEFAULT.pressure == Squeeze()
+
+
+@pytest.mark.parametrize(
+    ("play", "order", "guard", "pressure"),
+    [
+        (plays.ample, "start-first", True, Ample()),
+        (plays.misattributed, "start-first", False, Squeeze()),
+        (plays.honest, "start-first", True, Squeeze()),
+        (plays.fixed, "stop-first", True, Squeeze()),
+    ],
+)
+def test_each_play_differs_in_what_it_is_about(
+    play: Play, order: str, guard: bool, pressure: Pressure
+) -> None:
+    scenario = play(DEFAULT)
+    found = (scenario.policy.order, scenario.guard, scenario.pressure)
+    assert found == (order, guard, pressure)
+    assert (scenario.recipe, scenario.base, scenario.service) == (RECIPE, BASE_TAG, "app")
+
+
+def test_all_plays_have_names_of_their_own() -> None:
+    assert len({play(DEFAULT).name for play in ALL}) == len(ALL)
+
+
+def test_the_pre_fix_play_reads_hc1_before_and_after_the_rollback() -> None:
+    early, late = plays.misattributed(DEFAULT).hc1_reads
+    assert early == HC1Read(pause_s=0)
+    assert late.until_settled
+    assert late.pause_s > DEFAULT.memory.boot_s + 5
+
+
+def test_the_control_without_pressure_takes_it_off_every_play() -> None:
+    settings = plays.Settings(pressure=Ample())
+    assert {type(play(settings).pressure) for play in ALL} == {Ample}
+
+
+@pytest.mark.parametrize("play", ALL)
+def test_settings_are_alike_in_every_play(play: Play) -> None:
+    settings = plays.Settings(fast=True, memory_scale=0.5)
+    scenario = play(settings)
+    assert (scenario.memory, scenario.timing) == (settings.memory, settings.timing)
+
+
+# The recipe.
+
+
+def test_the_recipe_at_head_states_the_policy_of_claim_c1(repositories: Repositories) -> None:
+    policy = checkout.read_policy(repositories.mirror, "app")
+    stated = (policy.failure_action, policy.order, policy.monitor, policy.start_period)
+    assert stated == ("rollback", "start-first", "5s", "20m")
+    assert policy.commit == repositories.head
+
+
+def test_the_other_service_states_no_policy(repositories: Repositories) -> None:
+    policy = checkout.read_policy(repositories.mirror, "db")
+    assert (policy.failure_action, policy.order, policy.monitor) == (None, None, None)
+
+
+def test_base_and_head_differ_in_version_and_image(repositories: Repositories) -> None:
+    head = checkout.read_compose(repositories.mirror).services
+    assert head["app"].image == "discourse/discourse:3.5.0"
+    assert head["db"].image == "postgres:15"
+    assert HEAD_VERSION != BASE_TAG
+    assert BASE_TAG in [commit.tag for commit in RECIPE.commits]
+    assert RECIPE.commits[-1].tag is None
+
+
+# One play.
+
+
+@pytest.mark.parametrize("which", "abcd")
+def test_the_limit_is_set_once_after_the_install_and_before_the_upgrade(
+    played: dict[str, Played], which: str
+) -> None:
+    history = played[which].history
+    limits = [r for r in history if isinstance(r.what, LimitSet)]
+    stages = [r for r in history if isinstance(r.what, Note) and r.what.text.startswith("==>")]
+    assert len(limits) == 1
+    assert stages[0].seq < limits[0].seq < stages[1].seq
+    limit = limits[0].what
+    assert isinstance(limit, LimitSet)
+    assert (limit.limit_bytes is None) == (which == "a")
+
+
+def test_every_play_reads_the_policy_and_says_whose_abra_it_was(
+    played: dict[str, Played],
+) -> None:
+    for play in played.values():
+        assert any(isinstance(record.what, PolicyRead) for record in play.history)
+        assert "stand-in" in play.results.abra
+        assert play.results.run_id == play.scenario.name
+
+
+def test_when_the_install_fails_the_upgrade_is_skipped(tmp_path: Path) -> None:
+    world = FakeWorld(is_refused)
+    found = play_fake(plays.honest(DEFAULT), tmp_path, world)
+    ends = [(stage.stage, stage.end) for stage in found.results.stages]
+    assert ends == [("install", "fail"), ("upgrade", "skipped")]
+    assert found.results.level == 0
+    assert found.upgrade_end() == (
+        "skipped",
+        "install did not pass: the deploy was refused: invalid reference format",
+    )
+    assert world.limit_bytes is None
+    assert "==> stage upgrade" not in texts(world.history, Note)
+
+
+def test_the_same_scenario_twice_gives_the_same_history(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "2").mkdir()
+    first, second = (play_fake(plays.honest(DEFAULT), tmp_path / name) for name in "12")
+    assert len(first.history) == len(second.history)
+    for one, other in zip(first.history, second.history, strict=True):
+        assert (one.seen_s, type(one.what)) == (other.seen_s, type(other.what))
+    assert first.results == second.results

@@ -1,0 +1,189 @@
+"""Somebody else's recipe: looked at before any lab, played by its own policy, judged by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from stamplab.claims.recipe import in_words, is_armed
+from stamplab.claims.recipe_plan import programme_of
+from stamplab.cli.repro_recipe import Prepared, Request, look_at, report_on
+from stamplab.harness.verdict import Verdict
+from stamplab.lab.errors import LabError, RecipeRefused, UsageError
+from stamplab.lab.model.history import FileLaid, PolicyRead
+from stamplab.lab.recipe import upstream
+from stamplab.lab.recipe.source import RecipeSource
+from stamplab.lab.recipe.trust import Grant
+from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.runner.evidence import EvidenceFolder
+from stamplab.runner.play_record import Played
+from stamplab.scenarios.discourse.plays import Settings
+from tests import recipes
+from tests.recipes import bare_clone
+from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
+from tests.unit.stamplab.playing import play_fake, tampered, with_upgrade, without
+
+FAST = Settings(fast=True)
+ALL_GRANTS = frozenset(Grant)
+
+
+def request_of(source: RecipeSource, service: str = "app", **more: object) -> Request:
+    request = Request(source=source, service=service, settings=FAST, runs=Path("runs"), argv=("x",))
+    return msgspec.structs.replace(request, **more)
+
+
+def looked_at(history: RecipeHistory, folder: Path) -> tuple[Request, Prepared]:
+    request = request_of(bare_clone(history, folder).source(), trust=ALL_GRANTS)
+    (folder / "scratch").mkdir()
+    return request, look_at(request, folder / "scratch")
+
+
+def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dict[str, Played]:
+    played = {}
+    for entry in programme_of(prepared.subject, prepared.policy, settings):
+        (folder / entry.folder).mkdir()
+        world = FakeWorld(as_memory_allows)
+        played[entry.key] = play_fake(entry.scenario, folder / entry.folder, world)
+    return played
+
+
+def verdicts(
+    request: Request, prepared: Prepared, played: dict[str, Played]
+) -> dict[str, tuple[Verdict, str]]:
+    plays = {key: [one] for key, one in played.items()}
+    report = report_on(request, prepared, plays, EvidenceFolder(Path("runs")), "")
+    return {claim.id: (claim.verdict, claim.evidence) for claim in report.claims}
+
+
+@pytest.mark.parametrize("history", [recipes.KEYCLOAK, recipes.N8N], ids=lambda one: one.name)
+def test_an_armed_recipe_is_put_through_all_four_plays(
+    history: RecipeHistory, tmp_path: Path
+) -> None:
+    request, prepared = looked_at(history, tmp_path)
+    assert is_armed(prepared.policy)
+    played = play_all(prepared, tmp_path)
+    assert "".join(played) == "abcd"
+    found = verdicts(request, prepared, played)
+    assert set(found) == {"control", "C1", "C3", "C4", "C5", "C7", "C8"}
+    assert {name: verdict for name, (verdict, _) in found.items() if verdict != "pass"} == {}
+
+
+def test_of_an_unarmed_recipe_only_its_own_policy_is_played(tmp_path: Path) -> None:
+    request, prepared = looked_at(recipes.WIKI, tmp_path)
+    assert not is_armed(prepared.policy)
+    played = play_all(prepared, tmp_path)
+    assert "".join(played) == "ac"
+    found = verdicts(request, prepared, played)
+    assert set(found) == {"control", "C1", "C8"}
+    assert {verdict for verdict, _ in found.values()} == {Verdict.PASS}
+    assert "not armed: it takes rollback and start-first both" in found["C1"][1]
+
+
+def test_what_an_unarmed_policy_does_must_be_said(tmp_path: Path) -> None:
+    request, prepared = looked_at(recipes.WIKI, tmp_path)
+    played = play_all(prepared, tmp_path)
+    said = {**played, "c": with_upgrade(played["c"], "fail", "the update is paused")}
+    assert verdicts(request, prepared, said)["C8"][0] is Verdict.PASS
+    unseen = {**said, "c": tampered(said["c"], without(PolicyRead))}
+    assert verdicts(request, prepared, unseen)["C1"][0] is Verdict.UNKNOWN
+    skipped = {**played, "c": with_upgrade(played["c"], "skipped", "install did not pass")}
+    assert verdicts(request, prepared, skipped)["C8"][0] is Verdict.UNKNOWN
+
+
+def test_the_harness_lays_nothing_over_a_policy_but_its_fix(tmp_path: Path) -> None:
+    _, prepared = looked_at(recipes.KEYCLOAK, tmp_path)
+    played = play_all(prepared, tmp_path)
+    names = {
+        key: {record.what.name for record in one.history if isinstance(record.what, FileLaid)}
+        for key, one in played.items()
+    }
+    assert names["a"] == names["b"] == names["c"] == {"compose.standin.yml"}
+    assert names["d"] == {"compose.ccci.yml", "compose.standin.yml"}
+
+
+def test_both_commits_commands_are_in_the_image(tmp_path: Path) -> None:
+    _, prepared = looked_at(recipes.WIKI, tmp_path)
+    assert {"/bin/ps", "/bin/grep", "/bin/redis-cli", "/bin/curl"} <= prepared.commands
+    assert prepared.subject.own.monitor_s == 90.0
+    assert prepared.subject.own.stop_grace_s == 10.0
+
+
+def test_times_left_to_the_recipe_are_stretched(tmp_path: Path) -> None:
+    _, prepared = looked_at(recipes.WIKI, tmp_path)
+    entries = programme_of(prepared.subject, prepared.policy, Settings(time_scale=2))
+    assert {entry.scenario.timing.monitor_s for entry in entries} == {180.0}
+
+
+def test_a_policy_in_words_names_the_defaults() -> None:
+    silent = PolicyRead(
+        commit="7ae7b0f7" * 5,
+        path="compose.yml",
+        service="app",
+        failure_action=None,
+        order=None,
+        monitor=None,
+        start_period=None,
+    )
+    assert in_words(silent).startswith(
+        "compose.yml at 7ae7b0f77ae7: failure_action pause (by default), order stop-first (by "
+        "default), monitor 5s (by default), start_period none: not armed"
+    )
+
+
+def changed(history: RecipeHistory, **files: str) -> RecipeHistory:
+    """The same recipe with another head."""
+    head = Commit(message="another", files={"compose.yml": files["compose"]})
+    return msgspec.structs.replace(history, commits=(*history.commits, head))
+
+
+@pytest.mark.parametrize(
+    ("compose", "error", "said"),
+    [
+        ("services: [", RecipeRefused, "is no YAML"),
+        ("services: {db: {image: x}}\n", UsageError, "no service 'app' at head; it has: db"),
+        ("services: {}\n", UsageError, "no service 'app' at head; it has: none"),
+        ("services: {app: {privileged: true}}\n", RecipeRefused, "is a privileged container"),
+        ("services: {app: {image: '${X:?}'}}\n", LabError, "cannot be"),
+    ],
+)
+def test_a_head_that_cannot_be_played_is_said_before_any_lab(
+    tmp_path: Path, compose: str, error: type[Exception], said: str
+) -> None:
+    clone = bare_clone(changed(recipes.KEYCLOAK, compose=compose), tmp_path)
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(error, match=said) as caught:
+        look_at(request_of(clone.source()), tmp_path / "scratch")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_service_without_a_stamp_cannot_be_judged(tmp_path: Path) -> None:
+    request = request_of(bare_clone(recipes.KEYCLOAK, tmp_path).source(), "db")
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(UsageError, match="abra stamps the service 'app' alone"):
+        look_at(request, tmp_path / "scratch")
+
+
+def test_what_is_not_trusted_is_refused_before_any_lab(tmp_path: Path) -> None:
+    request = request_of(bare_clone(recipes.TRAEFIK, tmp_path).source())
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(RecipeRefused, match="--trust host-paths would allow that"):
+        look_at(request, tmp_path / "scratch")
+
+
+def test_a_recipe_of_one_file_without_any_sample_is_one(tmp_path: Path) -> None:
+    compose = "services: {{app: {{image: 'a:{}', healthcheck: {{test: 'true x'}}}}}}\n"
+    history = RecipeHistory(
+        name="bare",
+        commits=tuple(
+            Commit(message=str(n), files={"compose.yml": compose.format(n)}) for n in (1, 2)
+        ),
+    )
+    shas = upstream.build(history, tmp_path / "bare")
+    (tmp_path / "scratch").mkdir()
+    source = RecipeSource(recipe=str(tmp_path / "bare"), base=shas[0], head=shas[1])
+    prepared = look_at(request_of(source), tmp_path / "scratch")
+    played = play_all(prepared, tmp_path)
+    assert played["a"].upgrade_end() == ("pass", "")
+    assert prepared.commands == {"/bin/true", "/bin/x"}

@@ -1,0 +1,261 @@
+"""Which world a command gets: what was asked for, or what there is; never another in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from stamplab.cli import main
+from stamplab.lab.errors import LabError, NeedsRoot, NotPossibleHere, UsageError
+from stamplab.lab.live.engine import Engine
+from stamplab.lab.live.lab import Apparatus
+from stamplab.lab.model.history import Note, read_history
+from stamplab.lab.recipe.resolver import Resolver
+from stamplab.lab.virtual.swarmsim import SWARMSIM
+from stamplab.runner import worlds
+from stamplab.runner.worlds import Live, Means, Opening, Virtual, Which, choose
+
+APPARATUS = Apparatus(
+    engine=Engine(tools={}, environment={}, version="20.10.24", source="a test"),
+    rootfs=b"",
+    image="stampload:1",
+    cgroup_version=1,
+)
+VIRTUAL = Virtual(swarmsim=Path("swarmsim"), resolver=Resolver(Path("stackspec")))
+Outcome = LabError | None
+"""Of looking whether a world can be had: what is lacking, or nothing."""
+
+NO_LIVE = NotPossibleHere("there is no dockerd on PATH")
+NO_ROOT = NeedsRoot("a lab needs root")
+NO_VIRTUAL = NotPossibleHere("there is no go on PATH")
+BROKEN = LabError("the daemon died")
+
+
+class Machine:
+    """A machine on which either world can be had or not, and what a command there says."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, live: Outcome = None, virtual: Outcome = None
+    ) -> None:
+        self.said: list[str] = []
+        self.looked: list[str] = []
+        self.engines: list[Path | None] = []
+        self._lacks = {"live": live, "virtual": virtual}
+        monkeypatch.setattr(worlds, "prepare", self._prepare)
+        monkeypatch.setattr(worlds, "virtual", self._virtual)
+        monkeypatch.setattr(worlds, "as_root", lambda: "sudo stamplab the same")
+
+    def _look(self, world: str) -> None:
+        self.looked.append(world)
+        lacks = self._lacks[world]
+        if lacks is not None:
+            raise lacks
+
+    def _prepare(self, engine: Path | None) -> Apparatus:
+        self.engines.append(engine)
+        self._look("live")
+        return APPARATUS
+
+    def _virtual(self, tell: Callable[[str], None]) -> Virtual:
+        del tell
+        self._look("virtual")
+        return VIRTUAL
+
+    def choose(self, which: Which, engine: Path | None = None, *live_only: str) -> Means:
+        return choose(which, engine, self.said.append, live_only)
+
+    @property
+    def words(self) -> str:
+        return "\n".join(self.said)
+
+
+# Where both can be had.
+
+
+@pytest.mark.parametrize("which", ["auto", "live"])
+def test_live_is_what_one_gets_where_it_can_be_had(
+    monkeypatch: pytest.MonkeyPatch, which: Which
+) -> None:
+    machine = Machine(monkeypatch)
+    assert machine.choose(which) == Live(APPARATUS)
+    assert machine.looked == ["live"]
+    assert machine.said == []
+
+
+def test_virtual_is_what_one_gets_who_asks_for_it_and_no_engine_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine(monkeypatch)
+    assert machine.choose("virtual") is VIRTUAL
+    assert machine.looked == ["virtual"]
+    assert machine.said == []
+
+
+def test_an_engine_that_was_named_is_the_one_that_is_prepared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine(monkeypatch)
+    assert machine.choose("auto", Path("engine")) == Live(APPARATUS)
+    assert machine.engines == [Path("engine")]
+
+
+# Where live cannot be had.
+
+
+@pytest.mark.parametrize("lacks", [NO_LIVE, NO_ROOT])
+def test_who_asked_for_live_gets_no_other(
+    monkeypatch: pytest.MonkeyPatch, lacks: NotPossibleHere
+) -> None:
+    machine = Machine(monkeypatch, live=lacks)
+    with pytest.raises(type(lacks), match=str(lacks)):
+        machine.choose("live")
+    assert machine.looked == ["live"]
+
+
+@pytest.mark.parametrize("option", ["--keep", "--abra"])
+def test_nor_does_who_gave_an_option_that_only_live_has(
+    monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    machine = Machine(monkeypatch, live=NO_LIVE)
+    with pytest.raises(NotPossibleHere, match=str(NO_LIVE)):
+        machine.choose("auto", None, option)
+    assert machine.looked == ["live"]
+
+
+def test_nor_does_who_named_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, live=NO_LIVE)
+    with pytest.raises(NotPossibleHere, match=str(NO_LIVE)):
+        machine.choose("auto", Path("engine"))
+    assert machine.looked == ["live"]
+
+
+def test_who_asked_for_nothing_gets_virtual_and_hears_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine(monkeypatch, live=NO_LIVE)
+    assert machine.choose("auto") is VIRTUAL
+    assert machine.said[0] == f"NOT LIVE: {NO_LIVE}."
+    assert "virtual time" in machine.words
+    assert "stamplab doctor" in machine.words
+    assert "sudo" not in machine.words
+
+
+def test_who_is_not_root_hears_how_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, live=NO_ROOT)
+    assert machine.choose("auto") is VIRTUAL
+    assert machine.said[-1] == "For the live world: sudo stamplab the same"
+
+
+@pytest.mark.parametrize("broken", [BROKEN, UsageError("STAMPLAB_ENGINE names nothing")])
+def test_an_apparatus_that_fails_is_no_reason_for_another_world(
+    monkeypatch: pytest.MonkeyPatch, broken: LabError
+) -> None:
+    machine = Machine(monkeypatch, live=broken)
+    with pytest.raises(type(broken), match=str(broken)):
+        machine.choose("auto")
+    assert machine.looked == ["live"]
+
+
+# Where virtual cannot be had.
+
+
+@pytest.mark.parametrize("lacks", [NO_VIRTUAL, BROKEN])
+def test_who_asked_for_virtual_gets_no_other(
+    monkeypatch: pytest.MonkeyPatch, lacks: LabError
+) -> None:
+    machine = Machine(monkeypatch, virtual=lacks)
+    with pytest.raises(type(lacks), match=str(lacks)):
+        machine.choose("virtual")
+    assert machine.looked == ["virtual"]
+
+
+@pytest.mark.parametrize("lacks", [NO_LIVE, NO_ROOT])
+def test_where_neither_can_be_had_both_reasons_are_given(
+    monkeypatch: pytest.MonkeyPatch, lacks: NotPossibleHere
+) -> None:
+    machine = Machine(monkeypatch, live=lacks, virtual=NO_VIRTUAL)
+    with pytest.raises(NotPossibleHere) as raised:
+        machine.choose("auto")
+    assert str(lacks) in str(raised.value)
+    assert str(NO_VIRTUAL) in str(raised.value)
+    assert type(raised.value) is type(lacks)
+    assert raised.value.exit_code == 77
+    assert "NOT LIVE" not in machine.words
+
+
+def test_a_virtual_world_that_fails_is_no_lack_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine(monkeypatch, live=NO_LIVE, virtual=BROKEN)
+    with pytest.raises(LabError, match="the daemon died") as raised:
+        machine.choose("auto")
+    assert raised.value.exit_code == 2
+
+
+# What cannot go together.
+
+
+@pytest.mark.parametrize(
+    ("engine", "options", "named"),
+    [
+        (Path("engine"), (), "--engine"),
+        (None, ("--keep",), "--keep"),
+        (None, ("--abra",), "--abra"),
+    ],
+)
+def test_virtual_with_an_option_that_only_live_has_is_a_contradiction(
+    monkeypatch: pytest.MonkeyPatch, engine: Path | None, options: tuple[str, ...], named: str
+) -> None:
+    machine = Machine(monkeypatch)
+    with pytest.raises(UsageError, match=f"{named} is of the live world.*--world virtual"):
+        machine.choose("virtual", engine, *options)
+    assert machine.looked == []
+
+
+@pytest.mark.parametrize("option", ["--keep", "--engine=engine"])
+def test_a_command_says_so_before_it_does_anything(tmp_path: Path, option: str) -> None:
+    words = ["repro", "discourse", "--world", "virtual", "--runs", str(tmp_path), option]
+    (tmp_path / "engine").mkdir()
+    with pytest.raises(UsageError, match=f"{option.partition('=')[0]} is of the live world"):
+        CliRunner().invoke(main.stamplab, words, standalone_mode=False, catch_exceptions=False)
+
+
+# What the evidence says of either.
+
+
+def test_the_evidence_says_what_played_the_swarm() -> None:
+    live, other = Live(APPARATUS).engine, VIRTUAL.engine
+    assert (live.world, live.version, live.source) == ("live", "20.10.24", "a test")
+    assert (other.world, other.version) == ("virtual", f"SwarmKit {worlds.SWARMKIT}")
+    assert (live.cgroup_version, other.cgroup_version) == (1, 0)
+
+
+def test_the_version_is_the_one_that_swarmsim_is_made_of() -> None:
+    module = (SWARMSIM.sources / "go.mod").read_text()
+    assert f"github.com/moby/swarmkit/v2 {worlds.SWARMKIT}" in module
+
+
+def test_the_images_of_the_virtual_world_have_every_command() -> None:
+    assert VIRTUAL.with_commands(("curl", "pg_isready")) is VIRTUAL
+
+
+def test_a_virtual_world_writes_its_history_and_leaves_no_scratch(
+    virtual: Virtual, tmp_path: Path
+) -> None:
+    told: list[object] = []
+    opening = Opening(service="app", on_record=lambda record: told.append(record.what))
+    with virtual.open(tmp_path, opening) as (world, scratch):
+        assert scratch.is_dir()
+        world.record(Note(text="here"))
+        assert world.next(5.0) is not None
+    assert not scratch.exists()
+    records, is_torn = read_history(tmp_path / "history.jsonl")
+    assert not is_torn
+    assert [msgspec.json.encode(one.what) for one in records] == list(
+        map(msgspec.json.encode, told)
+    )
+    assert Note(text="here") in told
