@@ -14,7 +14,7 @@ from stamplab.harness.ci.generic import HC1Read
 from stamplab.harness.ci.policy import Policy
 from stamplab.lab.faults.memory_pressure import Pressure
 from stamplab.lab.faults.operator import Act, Operation
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.source import Acquired
 from stamplab.lab.recipe.upstream import RecipeHistory
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
@@ -49,9 +49,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Which commit is the head, as a revision; None: our recipe's last, or the one that it says."""
     head_replicas: int | None = None
     """How many replicas head asks for, if not as many as base."""
-    planted: Planted | None = None
+    wrong_stamp: WrongStamp | None = msgspec.field(name="planted", default=None)
     """A wrong stamp that the deployer takes in the upgrade, if any."""
-    missaid: bool = False
+    reports_expected_stamp: bool = msgspec.field(name="missaid", default=False)
     """Whether it then says that it took the right one."""
     refused: bool = False
     """Whether the swarm refuses head's spec."""

@@ -10,7 +10,7 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.recipe import checkout
 
 
-class Planted(StrEnum):
+class WrongStamp(StrEnum):
     """A kind of wrong stamp."""
 
     ANOTHER_COMMIT = "another commit's"
@@ -23,20 +23,20 @@ class Planted(StrEnum):
     TRUNCATED = "the head's, a digit short"
 
 
-def stamp_of(kind: Planted, repository: Path, *, head: str, base: str) -> str:
+def stamp_of(kind: WrongStamp, repository: Path, *, head: str, base: str) -> str:
     """Give the stamp of that kind; ``base`` is a tag of the repository. Raises LabError."""
     match kind:
-        case Planted.ANOTHER_COMMIT:
+        case WrongStamp.ANOTHER_COMMIT:
             return _stamp(checkout.resolve(repository, f"{head}~1"))
-        case Planted.A_TAG:
+        case WrongStamp.A_TAG:
             return _stamp(
                 checkout.resolve(repository, f"{_older_tag(repository, base)}^{{commit}}")
             )
-        case Planted.STALE:
+        case WrongStamp.STALE:
             return _stamp(checkout.resolve(repository, f"{base}^{{commit}}"))
-        case Planted.UNMARKED:
+        case WrongStamp.UNMARKED:
             return head[:SMALL_SHA_DIGITS]
-        case Planted.TRUNCATED:
+        case WrongStamp.TRUNCATED:
             return head[: SMALL_SHA_DIGITS - 1] + DIRTY_MARK
 
 

@@ -104,7 +104,7 @@ class ServiceRequest(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises ValueError for a change that no update can make.
         """
-        values = [one.values(stack, image, memory_bytes) for one in (before, self)]
+        values = [request.values(stack, image, memory_bytes) for request in (before, self)]
         return ("service", "update", *_WAITING, *update_flags(*values), self.named(stack))
 
     def spec_json(self, stack: str, image: str, memory_bytes: int) -> bytes:

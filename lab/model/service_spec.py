@@ -67,7 +67,7 @@ class SpecField(msgspec.Struct, frozen=True, kw_only=True):
 def _policy(name: str, flag: str, json: str, compose: str) -> tuple[SpecField, ...]:
     """The fields of a `stamplab.lab.model.swarm.UpdatePolicy`."""
 
-    def one(field: str, option: str, key: str, codec: Codec = _PLAIN) -> SpecField:
+    def policy_field(field: str, option: str, key: str, codec: Codec = _PLAIN) -> SpecField:
         return SpecField(
             name=f"{name}.{field}",
             flag=f"--{flag}-{option}",
@@ -77,12 +77,12 @@ def _policy(name: str, flag: str, json: str, compose: str) -> tuple[SpecField, .
         )
 
     return (
-        one("order", "order", "Order"),
-        one("failure_action", "failure-action", "FailureAction"),
-        one("monitor_s", "monitor", "Monitor", _DURATION),
-        one("delay_s", "delay", "Delay", _DURATION),
-        one("parallelism", "parallelism", "Parallelism"),
-        one("max_failure_ratio", "max-failure-ratio", "MaxFailureRatio"),
+        policy_field("order", "order", "Order"),
+        policy_field("failure_action", "failure-action", "FailureAction"),
+        policy_field("monitor_s", "monitor", "Monitor", _DURATION),
+        policy_field("delay_s", "delay", "Delay", _DURATION),
+        policy_field("parallelism", "parallelism", "Parallelism"),
+        policy_field("max_failure_ratio", "max-failure-ratio", "MaxFailureRatio"),
     )
 
 

@@ -48,12 +48,12 @@ SHAPES: Mapping[str, Shape] = {
 }
 
 
-def meddled(settings: Settings) -> tuple[Scenario, ...]:
+def scenarios(settings: Settings) -> tuple[Scenario, ...]:
     """One scenario an operation."""
-    return tuple(_meddled(settings, name, what) for name, what in OPERATIONS.items())
+    return tuple(_with_operation(settings, name, what) for name, what in OPERATIONS.items())
 
 
-def _meddled(settings: Settings, name: str, what: Operation) -> Scenario:
+def _with_operation(settings: Settings, name: str, what: Operation) -> Scenario:
     made = scenario(
         f"meddled-{name}",
         f"a second operator, while NEW boots: {name}",

@@ -10,7 +10,7 @@ from stamplab.harness.checks.shape import Shape
 from stamplab.harness.ci.generic import HC1Read
 from stamplab.harness.ci.policy import Policy
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Squeeze
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.source import Acquired
 from stamplab.lab.recipe.upstream import RecipeHistory
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
@@ -145,7 +145,7 @@ def scenario(
     pressure: Pressure,
     guard: bool,
     reads: tuple[HC1Read, ...] = (),
-    planted: Planted | None = None,
+    wrong_stamp: WrongStamp | None = None,
     faults: Mapping[str, Fault] | None = None,
     upgrade_timeout_s: float | None = None,
     shape: Shape | None = None,
@@ -167,7 +167,7 @@ def scenario(
         guard=guard,
         hc1_reads=reads,
         upgrade_timeout_s=upgrade_timeout_s,
-        planted=planted,
+        wrong_stamp=wrong_stamp,
         faults=dict(faults or {}),
         shape=shape,
     )

@@ -8,7 +8,7 @@ import msgspec
 
 from stamplab.harness.checks.shape import GUARD, HC1, Shape
 from stamplab.lab.faults.memory_pressure import Ample, Pressure
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.workload_overlay import Fault
 
 CONVERGED = Shape(
@@ -35,9 +35,9 @@ def under(pressure: Pressure, shape: Shape) -> Shape:
     return CONVERGED if isinstance(pressure, Ample) else shape
 
 
-def planted(kind: Planted) -> Shape:
+def with_wrong_stamp(kind: WrongStamp) -> Shape:
     """A wrong stamp: the upgrade converges, and HC1 fails it."""
-    stamps = ("base",) if kind is Planted.STALE else ("base", "other")
+    stamps = ("base",) if kind is WrongStamp.STALE else ("base", "other")
     return msgspec.structs.replace(CONVERGED, stamps=stamps, end=HC1)
 
 

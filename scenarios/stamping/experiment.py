@@ -1,7 +1,7 @@
 """A stamping experiment is a value: the commands that a person could paste, and what they show.
 
 Words are written as for a shell in which ``$ABRA_DIR`` is set; ``{head}`` and the like stand for
-what the ground gives (`Ground`).
+what the ground gives (`StampingRepositories`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ RECIPE = f"{ABRA_DIR}/recipes/{{recipe}}"
 OVERLAY = "compose.ccci.yml"
 
 
-class Whose(StrEnum):
+class CommitRole(StrEnum):
     """Whose commit a stamp names: what an experiment tells apart."""
 
     HEAD = "the head's"
@@ -53,7 +53,7 @@ def _quoted(word: str) -> str:
     return f'"{ABRA_DIR}"{shlex.quote(rest) if rest else ""}'
 
 
-class Ground(msgspec.Struct, frozen=True, kw_only=True):
+class StampingRepositories(msgspec.Struct, frozen=True, kw_only=True):
     """What the experiments stand on: repositories, and what is in question in them."""
 
     recipe: str
@@ -72,7 +72,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """The tag that is deployed first."""
     head: str
     """The intended head, 40 hex digits."""
-    commits: dict[Whose, str]
+    commits: dict[CommitRole, str]
     """What each of the commits in question is, 40 hex digits."""
     settings: tuple[str, ...]
     """The lines of the app's env file, but for COMPOSE_FILE."""
@@ -95,22 +95,26 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
     steps: tuple[Step, ...]
-    whose: Whose = Whose.HEAD
+    whose: CommitRole = CommitRole.HEAD
     is_dirty: bool = False
     is_pinned: bool = False
     """The app's env file names the base's version."""
     is_counter: bool = False
     """It shows that the experiment can fail: its stamp is another than the head's should be."""
 
-    def commands(self, ground: Ground) -> tuple[Step, ...]:
+    def commands(self, repositories: StampingRepositories) -> tuple[Step, ...]:
         """All commands, in order, for this ground."""
-        values = ground.values(pinned=self.is_pinned)
-        files = f"{ground.compose_files}:{OVERLAY}" if self.is_dirty else ground.compose_files
+        values = repositories.values(pinned=self.is_pinned)
+        files = (
+            f"{repositories.compose_files}:{OVERLAY}"
+            if self.is_dirty
+            else repositories.compose_files
+        )
         lines = ("TYPE={type}", "DOMAIN={domain}", f"COMPOSE_FILE={files}")
-        own = tuple(line.replace("{", "{{").replace("}", "}}") for line in ground.settings)
+        own = tuple(line.replace("{", "{{").replace("}", "}}") for line in repositories.settings)
         env = Step(("printf", r"%s\n", *own, *lines), "{env}")
         return tuple(step.filled(values) for step in (env, *self.steps))
 
-    def stamp(self, ground: Ground) -> str:
+    def stamp(self, repositories: StampingRepositories) -> str:
         """The stamp that it must have."""
-        return ground.commits[self.whose][:8] + ("+U" if self.is_dirty else "")
+        return repositories.commits[self.whose][:8] + ("+U" if self.is_dirty else "")

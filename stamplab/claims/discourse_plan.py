@@ -8,13 +8,13 @@ from typing import Literal
 import msgspec
 
 from stamplab.claims.discourse import PLAY_OF
-from stamplab.claims.negative_controls import Tooth, teeth
+from stamplab.claims.negative_controls import NegativeControl, negative_controls
 from stamplab.claims.offline_claims import COLD
 from stamplab.lab.errors import UsageError
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.scenario import Scenario
 
-TEETH = "C9"
+CONTROLS_CLAIM = "C9"
 """The claim that is judged on plays of its own; see `stamplab.claims.negative_controls`."""
 CLAIMS = ("control", "C1", "C2", "C3", "C4", "C5", "C7", "C8", "C9", "C12")
 _OF_HARNESS = {"on": "acd", "off": "b", "both": "abcd"}
@@ -32,16 +32,20 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     def shows(self, claim: str) -> bool:
         """Whether the harness on trial has a play for that claim."""
-        if claim == TEETH:
+        if claim == CONTROLS_CLAIM:
             return self.guard != "off"
         if claim in COLD:
             return True
         return PLAY_OF[claim] in _OF_HARNESS[self.guard]
 
     @property
-    def teeth(self) -> tuple[Tooth, ...]:
+    def negative_controls(self) -> tuple[NegativeControl, ...]:
         """The teeth to be tried: HC1 and the guard have none in the pre-fix harness."""
-        return teeth(self.settings) if TEETH in self.claims and self.shows(TEETH) else ()
+        return (
+            negative_controls(self.settings)
+            if CONTROLS_CLAIM in self.claims and self.shows(CONTROLS_CLAIM)
+            else ()
+        )
 
     @property
     def keys(self) -> str:
@@ -50,7 +54,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         return "".join(sorted(played))
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class PlannedPlay(msgspec.Struct, frozen=True, kw_only=True):
     """One play of the programme."""
 
     key: str
@@ -59,7 +63,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     scenario: Scenario
 
 
-def programme_of(choice: Choice) -> tuple[Entry, ...]:
+def planned_plays(choice: Choice) -> tuple[PlannedPlay, ...]:
     """What is played, in order.
 
     One trial plays both harnesses under pressure; of more, each second one is the pre-fix
@@ -69,13 +73,13 @@ def programme_of(choice: Choice) -> tuple[Entry, ...]:
     unshown = [name for name in choice.claims if not choice.shows(name)]
     if unshown and choice.claims != CLAIMS:
         raise UsageError(f"with --guard {choice.guard} no play shows {', '.join(unshown)}")
-    return (*_plays(choice), *_teeth(choice))
+    return (*_plays(choice), *_control_plays(choice))
 
 
-def _plays(choice: Choice) -> Iterator[Entry]:
+def _plays(choice: Choice) -> Iterator[PlannedPlay]:
     settings, keys = choice.settings, choice.keys
     if "a" in keys:
-        yield Entry(key="a", folder="a-ample", scenario=plays.ample(settings))
+        yield PlannedPlay(key="a", folder="a-ample", scenario=plays.ample(settings))
     for trial in range(1, choice.trials + 1):
         suffix = "" if choice.trials == 1 else f"-{trial:03}"
         alternate = choice.trials > 1 and {"b", "c"} <= {*keys}
@@ -86,9 +90,9 @@ def _plays(choice: Choice) -> Iterator[Entry]:
         ):
             is_others_turn = alternate and key == ("c" if trial % 2 else "b")
             if key in keys and not is_others_turn:
-                yield Entry(key=key, folder=f"{name}{suffix}", scenario=play(settings))
+                yield PlannedPlay(key=key, folder=f"{name}{suffix}", scenario=play(settings))
 
 
-def _teeth(choice: Choice) -> Iterator[Entry]:
-    for tooth in choice.teeth:
-        yield Entry(key=tooth.name, folder=tooth.name, scenario=tooth.scenario)
+def _control_plays(choice: Choice) -> Iterator[PlannedPlay]:
+    for control in choice.negative_controls:
+        yield PlannedPlay(key=control.name, folder=control.name, scenario=control.scenario)

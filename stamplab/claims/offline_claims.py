@@ -10,19 +10,19 @@ from stamplab.claims.abra_unchanged import constant
 from stamplab.claims.discourse import Claim
 from stamplab.lab.abra.driver import Program
 from stamplab.lab.recipe import upstream
-from stamplab.runner.stamping.repositories import make_ground
+from stamplab.runner.stamping.repositories import make_repositories
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
-from stamplab.scenarios.stamping.experiment import Ground
+from stamplab.scenarios.stamping.experiment import StampingRepositories
 
 STAMPING, CONSTANT = "C2", "C12"
 COLD = (STAMPING, CONSTANT)
 
 
-def discourse_ground(folder: Path) -> Ground:
+def discourse_repositories(folder: Path) -> StampingRepositories:
     """The stamping experiments' ground for our own recipe. Raises LabError."""
     folder.mkdir(parents=True, exist_ok=True)
     upstream.build(asking_for_a_secret(RECIPE), folder / "recipe")
-    return make_ground(RECIPE.name, folder / "recipe", BASE_TAG, "HEAD", folder)
+    return make_repositories(RECIPE.name, folder / "recipe", BASE_TAG, "HEAD", folder)
 
 
 def judge_cold(asked: Collection[str], program: Program, folder: Path) -> tuple[Claim, ...]:
@@ -30,7 +30,9 @@ def judge_cold(asked: Collection[str], program: Program, folder: Path) -> tuple[
     claims = []
     if STAMPING in asked:
         place = folder / "stamping"
-        stamped = stamping.play_all(stamping.C2, discourse_ground(place / "ground"), program, place)
+        stamped = stamping.play_all(
+            stamping.C2, discourse_repositories(place / "ground"), program, place
+        )
         claims.append(stamping.claim(stamped, program.whose, "stamping/*.json"))
     if CONSTANT in asked:
         place = folder / "generations"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from stamplab.claims.discourse_plan import Entry
+from stamplab.claims.discourse_plan import PlannedPlay
 from stamplab.claims.recipe import is_armed
 from stamplab.lab.model.history import PolicyRead
 from stamplab.lab.model.swarm import UpdatePolicy
@@ -34,7 +34,9 @@ def subject_of(acquired: Acquired, compose: Compose, policy: PolicyRead) -> Subj
     )
 
 
-def programme_of(subject: Subject, policy: PolicyRead, settings: Settings) -> tuple[Entry, ...]:
+def planned_plays(
+    subject: Subject, policy: PolicyRead, settings: Settings
+) -> tuple[PlannedPlay, ...]:
     """What is played, in order: of an unarmed recipe only what its own policy does."""
     honest = plays.honest(settings, subject)
     if not is_armed(policy):
@@ -44,5 +46,5 @@ def programme_of(subject: Subject, policy: PolicyRead, settings: Settings) -> tu
         ("b", "b-guard-off", plays.misattributed(settings, subject)),
         ("d", "d-stop-first", plays.fixed(settings, subject)),
     ]
-    chosen = sorted([*own, *(others if is_armed(policy) else [])], key=lambda one: one[0])
-    return tuple(Entry(key=key, folder=folder, scenario=play) for key, folder, play in chosen)
+    chosen = sorted([*own, *(others if is_armed(policy) else [])], key=lambda play: play[0])
+    return tuple(PlannedPlay(key=key, folder=folder, scenario=play) for key, folder, play in chosen)

@@ -54,20 +54,20 @@ def parity(
     screen = Screen(stderr=True, quiet=quiet, highlight=False)
     scenarios = _chosen(names, fast=fast)
     means, not_played = _means(engines, live=not no_live)
-    stages = [Stage(means=one, argv=again(), tell=lambda _: None) for one in means]
+    stages = [Stage(means=world, argv=again(), tell=lambda _: None) for world in means]
     folder = EvidenceFolder.create(runs.absolute(), "parity")
 
-    def told(cell: Cell) -> None:
-        screen.print(Text(f"{cell.scenario} ({cell.world}, {cell.engine}): {_said(cell)}"))
+    def on_cell(cell: Cell) -> None:
+        screen.print(Text(f"{cell.scenario} ({cell.world}, {cell.engine}): {_cell_text(cell)}"))
 
-    found = parity_of(compare(scenarios, stages, folder, told), not_played)
-    folder.write_json("verdict.json", found)
+    table = parity_of(compare(scenarios, stages, folder, on_cell), not_played)
+    folder.write_json("verdict.json", table)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        click.echo(msgspec.json.format(msgspec.json.encode(table)).decode())
     else:
-        _show(found, Screen(highlight=False))
+        _show(table, Screen(highlight=False))
         click.echo(f"evidence: {folder.path}")
-    return found.verdict.exit_code
+    return table.verdict.exit_code
 
 
 def _chosen(names: tuple[str, ...], *, fast: bool) -> list[Scenario]:
@@ -93,25 +93,25 @@ def _means(engines: tuple[Path, ...], *, live: bool) -> tuple[list[Means], tuple
         return means, (f"live: {reason}",)
 
 
-def _show(found: Parity, console: Screen) -> None:
-    worlds = list(dict.fromkeys((cell.world, cell.engine) for cell in found.cells))
+def _show(parity_table: Parity, console: Screen) -> None:
+    worlds = list(dict.fromkeys((cell.world, cell.engine) for cell in parity_table.cells))
     table = Table(title="parity: as declared, or how not", title_justify="left", show_lines=True)
     table.add_column("scenario", no_wrap=True)
     for world, engine in worlds:
         table.add_column(f"{world}\n{engine}", overflow="fold")
-    for name in dict.fromkeys(cell.scenario for cell in found.cells):
-        row = {(c.world, c.engine): c for c in found.cells if c.scenario == name}
+    for name in dict.fromkeys(cell.scenario for cell in parity_table.cells):
+        row = {(c.world, c.engine): c for c in parity_table.cells if c.scenario == name}
         table.add_row(name, *(_text(row[world]) for world in worlds))
     console.print(table)
-    for line in found.not_played:
+    for line in parity_table.not_played:
         click.echo(f"not played: {line}")
 
 
 def _text(cell: Cell) -> Text:
-    return Text(_said(cell), style=VERDICT_STYLES[cell.verdict])
+    return Text(_cell_text(cell), style=VERDICT_STYLES[cell.verdict])
 
 
-def _said(cell: Cell) -> str:
+def _cell_text(cell: Cell) -> str:
     if not cell.differences:
         return "agrees"
     cause = f" ({cell.cause})" if cell.cause else ""

@@ -78,7 +78,7 @@ def play_again(kept: Kept, stage: Stage, folder: EvidenceFolder) -> Replayed:
     """Play a kept schedule on a stage and ask its law. Raises LabError."""
     explorable = explorable_named(kept.scenario)
     trial = _trial(kept, explorable, _under_its_conditions(stage, kept), folder)
-    broken = law_named(kept.law).asks(trial) or ""
+    broken = law_named(kept.law).check(trial) or ""
     engine = stage.means.engine
     return Replayed(
         verdict="broken again" if broken else "held",
@@ -127,14 +127,19 @@ def _find(id_: str, runs: Path) -> Path:
     if Path(id_).is_file():
         return Path(id_)
     name = f"{id_}.json"
-    known = [path for one in EXPLORABLE.values() for law in LAWS for path in one.known_for(law)]
+    known = [
+        path
+        for explorable in EXPLORABLE.values()
+        for law in LAWS
+        for path in explorable.known_for(law)
+    ]
     places = [runs / SCHEDULES / name, *(path for path in known if path.name == name)]
-    found = [place for place in places if place.is_file()]
-    if not found:
+    files = [place for place in places if place.is_file()]
+    if not files:
         raise UsageError(
             f"no schedule {id_!r} is kept in {runs / SCHEDULES}, and none is known by that name"
         )
-    return found[0]
+    return files[0]
 
 
 def _show(replayed: Replayed) -> None:
@@ -142,6 +147,6 @@ def _show(replayed: Replayed) -> None:
     for moment in replayed.timeline:
         click.echo(f"  {moment.at_s:8.3f}  {moment.what}")
     click.echo(f"\nupgrade: {replayed.end}{f': {replayed.reason}' if replayed.reason else ''}")
-    said = replayed.broken or "it held"
-    click.echo(f"{replayed.law} ({replayed.world}, {replayed.engine}): {said}")
+    outcome = replayed.broken or "it held"
+    click.echo(f"{replayed.law} ({replayed.world}, {replayed.engine}): {outcome}")
     click.echo(f"evidence: {replayed.evidence}")

@@ -9,7 +9,7 @@ import msgspec
 
 from stamplab.claims.discourse import judge
 from stamplab.claims.recipe import ARMED, UNARMED, in_words, is_armed
-from stamplab.claims.recipe_plan import programme_of, subject_of
+from stamplab.claims.recipe_plan import planned_plays, subject_of
 from stamplab.cli.repro_discourse import Plays, Report, deployer, play_all
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.abra.app import STAMPED_SERVICE
@@ -72,8 +72,8 @@ def repro_recipe(request: Request, tell: Tell) -> Report:
         def judged(played: Plays, note: str) -> Report:
             return report_on(request, prepared, played, folder, note)
 
-        programme = programme_of(prepared.subject, prepared.policy, request.settings)
-        return play_all(programme, stage, folder, judged, keep=request.keep)
+        plan = planned_plays(prepared.subject, prepared.policy, request.settings)
+        return play_all(plan, stage, folder, judged, keep=request.keep)
 
 
 def look_at(request: Request, scratch: Path) -> Prepared:
@@ -128,7 +128,7 @@ def report_on(
         verdict=Verdict.UNKNOWN if note else merge(claim.verdict for claim in claims),
         reproduced=_reproduced(armed=armed, signature=str(pressed.signature) if pressed else None),
         claims=claims,
-        teeth=(),
+        negative_controls=(),
         trials=(),
         evidence=str(folder.path),
         replay=shlex.join(request.argv),

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from stamplab.claims.offline_claims import discourse_ground
+from stamplab.claims.offline_claims import discourse_repositories
 from stamplab.claims.stamping import play_all
 from stamplab.cli.bug_reports import play_into
 from stamplab.cli.options import abra_option, engine_option, json_option, runs_option, world_option
@@ -21,11 +21,11 @@ from stamplab.lab.recipe.source import RecipeSource, acquire
 from stamplab.render import Screen, show_stamped
 from stamplab.runner.bug_reports.text import show_page, show_row
 from stamplab.runner.evidence import EvidenceFolder
-from stamplab.runner.stamping.repositories import make_ground
+from stamplab.runner.stamping.repositories import make_repositories
 from stamplab.runner.worlds import Which, choose
 from stamplab.scenarios.bug_reports.registry import find as find_report
 from stamplab.scenarios.bug_reports.report import BugReport
-from stamplab.scenarios.stamping.experiment import Experiment, Ground
+from stamplab.scenarios.stamping.experiment import Experiment, StampingRepositories
 from stamplab.scenarios.stamping.variants import EXPERIMENTS
 
 _AT_ONCE = 2
@@ -77,12 +77,12 @@ def run(
     source = _source(recipe, upstream, base, head)
     program, experiment = find(abra), EXPERIMENTS[name]
     folder = EvidenceFolder.create(runs.absolute(), name)
-    ground = _ground(folder.path / "ground", source)
-    (stamped,) = play_all((experiment,), ground, program, folder.path)
+    repositories = _repositories(folder.path / "ground", source)
+    (stamped,) = play_all((experiment,), repositories, program, folder.path)
     folder.write_json("verdict.json", stamped)
     ran = Ran(
         stamped=stamped,
-        by_hand=by_hand(experiment, ground, program),
+        by_hand=by_hand(experiment, repositories, program),
         evidence=str(folder.path),
     )
     if as_json:
@@ -124,17 +124,17 @@ def _source(
     return RecipeSource(recipe=recipe, upstream=upstream, base=base, head=head)
 
 
-def _ground(folder: Path, source: RecipeSource | None) -> Ground:
+def _repositories(folder: Path, source: RecipeSource | None) -> StampingRepositories:
     if source is None:
-        return discourse_ground(folder)
+        return discourse_repositories(folder)
     folder.mkdir()
     acquired = acquire(source, folder)
     recipe = folder / "recipe"
     checkout.fetch(acquired.mirror, acquired.upstream, recipe, acquired.head)
-    return make_ground(acquired.name, recipe, source.base, acquired.head, folder)
+    return make_repositories(acquired.name, recipe, source.base, acquired.head, folder)
 
 
-def by_hand(experiment: Experiment, ground: Ground, program: Program) -> str:
+def by_hand(experiment: Experiment, repositories: StampingRepositories, program: Program) -> str:
     """The commands of an experiment for a POSIX shell, from making the ABRA_DIR to removing it."""
     real = f'HOME="$ABRA_DIR/home" {shlex.join(program.argv)}'
     abra = real if program.is_real else shlex.join((ourselves(), "abra"))
@@ -142,6 +142,6 @@ def by_hand(experiment: Experiment, ground: Ground, program: Program) -> str:
         "export ABRA_DIR=$(mktemp -d)",
         'mkdir -p "$ABRA_DIR/servers/default" "$ABRA_DIR/recipes" "$ABRA_DIR/home"',
         f'abra() {{ {abra} "$@"; }}',
-        *(step.pasted() for step in experiment.commands(ground)),
+        *(step.pasted() for step in experiment.commands(repositories)),
     ]
     return "".join(f"{line}\n" for line in lines)

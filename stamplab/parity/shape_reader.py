@@ -9,7 +9,7 @@ from stamplab.harness.checks.shape import GUARD, HC1, Role, Shape, Stamp, shape_
 from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
 from stamplab.lab.model.history import Finding, OomKill
 from stamplab.lab.model.swarm import Service
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 
 _STEPS = (GUARD, "wait_healthy", HC1)
 
@@ -18,46 +18,48 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """A play's shape beside the one that its scenario declares; shape.json holds it."""
 
     declared: Shape | None
-    found: Shape | None
+    observed: Shape | None = msgspec.field(name="found")
     differences: tuple[str, ...]
 
 
-def compared(played: Played) -> Compared:
+def compared(played: PlayRecord) -> Compared:
     """Hold a play to its scenario."""
-    declared, found = played.scenario.shape, shape_in(played)
+    declared, observed = played.scenario.shape, shape_in(played)
     differences: tuple[str, ...] = ()
     if declared is not None:
-        differences = declared.differences(found) if found else ("the service was never seen",)
-    return Compared(declared=declared, found=found, differences=differences)
+        differences = (
+            declared.differences(observed) if observed else ("the service was never seen",)
+        )
+    return Compared(declared=declared, observed=observed, differences=differences)
 
 
-def shape_in(played: Played) -> Shape | None:
+def shape_in(played: PlayRecord) -> Shape | None:
     """Read the shape of a play's history; None where the service was never seen."""
-    found = played.attribution
-    if found is None:
+    attribution = played.attribution
+    if attribution is None:
         return None
-    services = [sighting.service for sighting in found.sightings]
+    services = [sighting.service for sighting in attribution.sightings]
     return shape_of(
         (service.update_state for service in services),
-        (_stamp(service, played, found) for service in services),
-        new_task=_new_task(found),
-        killed=_killed(played, found),
-        old_kept=bool(found.kept_tasks),
+        (_stamp(service, played, attribution) for service in services),
+        new_task=_new_task(attribution),
+        killed=_killed(played, attribution),
+        old_kept=bool(attribution.kept_tasks),
         end=_end(played),
     )
 
 
-def _stamp(service: Service, played: Played, found: Attribution) -> Stamp:
+def _stamp(service: Service, played: PlayRecord, attribution: Attribution) -> Stamp:
     label = played.app.stamp_label
     stamp = service.spec.labels.get(label)
-    if stamp == found.base.labels.get(label):
+    if stamp == attribution.base.labels.get(label):
         return "base"
     return "head" if stamp == played.results.ref[:SMALL_SHA_DIGITS] + DIRTY_MARK else "other"
 
 
-def _new_task(found: Attribution) -> str:
-    death = found.death
-    if found.head is None:
+def _new_task(attribution: Attribution) -> str:
+    death = attribution.death
+    if attribution.head is None:
         return "never created"
     if death is None:
         return "did not fail"
@@ -70,19 +72,19 @@ def _new_task(found: Attribution) -> str:
     return f"{how} {death.window}"
 
 
-def _killed(played: Played, found: Attribution) -> tuple[Role, ...]:
+def _killed(played: PlayRecord, attribution: Attribution) -> tuple[Role, ...]:
     victims = {
         record.what.container_id for record in played.history if isinstance(record.what, OomKill)
     }
     killed: list[Role] = []
-    if victims & {*found.old_containers}:
+    if victims & {*attribution.old_containers}:
         killed.append("old")
-    if victims - {*found.old_containers}:
+    if victims - {*attribution.old_containers}:
         killed.append("new")
     return tuple(killed)
 
 
-def _end(played: Played) -> str:
+def _end(played: PlayRecord) -> str:
     """The last step that failed, if the stage did."""
     end, _ = played.upgrade_end()
     if end != "fail":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from stamplab.claims.discourse_plan import Choice, programme_of
+from stamplab.claims.discourse_plan import Choice, planned_plays
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.errors import LabError
 from stamplab.parity.differences import DIFFERENCES
@@ -43,23 +43,23 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
 
 def declared(settings: Settings) -> Mapping[str, Scenario]:
     """Every scenario that declares a shape, by its name."""
-    plays = [entry.scenario for entry in programme_of(Choice(settings=settings))]
-    found = [*plays, *concurrent_operator.meddled(settings)]
-    return {one.name: one for one in found if one.shape is not None}
+    plays = [entry.scenario for entry in planned_plays(Choice(settings=settings))]
+    scenarios = [*plays, *concurrent_operator.scenarios(settings)]
+    return {scenario.name: scenario for scenario in scenarios if scenario.shape is not None}
 
 
 def compare(
     scenarios: Sequence[Scenario],
     stages: Sequence[Stage],
     folder: EvidenceFolder,
-    told: Callable[[Cell], None],
+    on_cell: Callable[[Cell], None],
 ) -> tuple[Cell, ...]:
     """Play every scenario on every stage."""
     cells = []
     for scenario in scenarios:
         for stage in stages:
             cell = _cell(scenario, stage, folder)
-            told(cell)
+            on_cell(cell)
             cells.append(cell)
     return tuple(cells)
 
@@ -86,12 +86,12 @@ def _compared(
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Play it; what cannot be played or read is unknown."""
     try:
-        found = compared(play_staged(scenario, stage, part, watch_s=watch_s))
+        comparison = compared(play_staged(scenario, stage, part, watch_s=watch_s))
     except LabError as error:
         return Verdict.UNKNOWN, (f"not played: {error}",)
-    if found.found is None:
-        return Verdict.UNKNOWN, found.differences
-    return Verdict.of(not found.differences), found.differences
+    if comparison.observed is None:
+        return Verdict.UNKNOWN, comparison.differences
+    return Verdict.of(not comparison.differences), comparison.differences
 
 
 def parity_of(cells: tuple[Cell, ...], not_played: tuple[str, ...]) -> Parity:

@@ -13,7 +13,7 @@ from stamplab.lab.model.history import Finding, History, Note
 from stamplab.scenarios.scenario import Scenario
 
 
-class Played:
+class PlayRecord:
     """One play, read from its evidence; everything here is derived from the history."""
 
     def __init__(
@@ -63,9 +63,13 @@ class Played:
     @cached_property
     def stamps(self) -> tuple[str | None, str | None, str | None]:
         """The stamps of base, of head, and at the end."""
-        found = self.attribution
-        if found is None:
+        attribution = self.attribution
+        if attribution is None:
             return None, None, None
         label = self.app.stamp_label
-        head = found.head.labels.get(label) if found.head else None
-        return found.base.labels.get(label), head, found.last.service.spec.labels.get(label)
+        head = attribution.head.labels.get(label) if attribution.head else None
+        return (
+            attribution.base.labels.get(label),
+            head,
+            attribution.last.service.spec.labels.get(label),
+        )

@@ -23,8 +23,8 @@ from stamplab.runner.evidence import (
     describe_machine,
     stamplab_version,
 )
-from stamplab.runner.play import play, prepare_ground, tree_of
-from stamplab.runner.play_record import Played
+from stamplab.runner.play import play, prepare_setup, tree_of
+from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.worlds import Means, Opening
 from stamplab.scenarios.scenario import Scenario
 
@@ -50,7 +50,7 @@ def play_staged(
     *,
     keep: bool = False,
     watch_s: float = 0.0,
-) -> Played:
+) -> PlayRecord:
     """Play a scenario in a new world; evidence is kept. Raises LabError: the apparatus failed.
 
     The world is watched for ``watch_s`` more, in which nobody does anything.
@@ -76,15 +76,15 @@ def play_staged(
             on_record=on_record,
         )
         with stage.means.open(folder.path, opening) as (world, scratch):
-            ground = prepare_ground(scenario, scratch)
-            tree = tree_of(scenario, world, ground, scratch, stage.abra)
+            setup = prepare_setup(scenario, scratch)
+            tree = tree_of(scenario, world, setup, scratch, stage.abra)
             whose = stage.abra.whose if stage.abra else WHOSE
-            results = play(scenario, world, ground, tree, whose)
+            results = play(scenario, world, setup, tree, whose)
             _watch_on(world, watch_s)
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
         _keep_overlays(history, folder)
-        played = Played(scenario, ground.app, results, history, folder.path)
+        played = PlayRecord(scenario, setup.app, results, history, folder.path)
         if played.attribution is not None and played.attribution.rollback is not None:
             line = f"attribution: {explain(played.attribution)}"
             log.write(line + "\n")

@@ -16,7 +16,7 @@ import msgspec
 from stamplab.harness.checks.upgrade_truth import UpgradeObserver
 from stamplab.lab.abra.deploy import ChaosDeploy
 from stamplab.lab.faults.operator import Act
-from stamplab.lab.faults.stamp import Planted, stamp_of
+from stamplab.lab.faults.stamp import WrongStamp, stamp_of
 from stamplab.lab.model.history import Deployed, Observation
 from stamplab.lab.model.service_spec import to_json
 from stamplab.lab.model.swarm import Service
@@ -26,7 +26,7 @@ from stamplab.lab.recipe.resolver import Resolved
 from stamplab.lab.recipe.workload_overlay import FAULTY, Fault
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Deployer, Stack
-from stamplab.runner.play import REFUSED_RATIO, Ground, prepare_ground, tree_of
+from stamplab.runner.play import REFUSED_RATIO, UpgradeSetup, prepare_setup, tree_of
 from stamplab.scenarios.discourse.plays import Subject
 from stamplab.search.schedule import Schedule
 
@@ -46,12 +46,12 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     subject: Subject
     head_image: str
     """The recipe's own, of the heavy service at head."""
-    ground: Ground
+    setup: UpgradeSetup
     labels_only: str
     """The commit that changes labels alone."""
     deployables: Mapping[str, Deployable]
     """By the refs that a run checks out."""
-    stamps: Mapping[Planted, str]
+    stamps: Mapping[WrongStamp, str]
 
 
 def rehearse(
@@ -67,13 +67,13 @@ def rehearse(
     ``labels_only`` is the revision of a commit that changes labels alone.
     """
     scenario = schedule.scenario(subject, head_image, labels_only, guard=True)
-    ground = prepare_ground(scenario, scratch)
+    setup = prepare_setup(scenario, scratch)
     listening = _Listening(resolve)
-    tree = tree_of(scenario, listening, ground, scratch)
-    tree.fetch(ground.head)
+    tree = tree_of(scenario, listening, setup, scratch)
+    tree.fetch(setup.head)
     deployables = {}
-    labels_sha = checkout.resolve(ground.mirror, labels_only)
-    for ref in dict.fromkeys((subject.base, ground.head, labels_sha)):
+    labels_sha = checkout.resolve(setup.mirror, labels_only)
+    for ref in dict.fromkeys((subject.base, setup.head, labels_sha)):
         sha = tree.check_out(ref)
         done = tree.deploy()
         deployables[ref] = Deployable(
@@ -83,12 +83,13 @@ def rehearse(
             images=listening.images,
         )
     stamps = {
-        kind: stamp_of(kind, ground.mirror, head=ground.head, base=subject.base) for kind in Planted
+        kind: stamp_of(kind, setup.mirror, head=setup.head, base=subject.base)
+        for kind in WrongStamp
     }
     return Rehearsal(
         subject=subject,
         head_image=head_image,
-        ground=ground,
+        setup=setup,
         labels_only=labels_sha,
         deployables=deployables,
         stamps=stamps,
@@ -106,7 +107,7 @@ class RehearsedTree:
         self._schedule = schedule
         self._world = world
         self._ref = ""
-        self._planted: str | None = None
+        self._with_wrong_stamp: str | None = None
 
     def fetch(self, ref: str) -> None:
         """It was fetched."""
@@ -120,22 +121,22 @@ class RehearsedTree:
     def deploy(self) -> ChaosDeploy:
         """Send what was resolved, as this schedule's overlay would have it."""
         ready = self._rehearsal.deployables[self._ref]
-        stack = self._rehearsal.ground.app.stack
+        stack = self._rehearsal.setup.app.stack
         self._world.have_images(ready.images)
         if self._ref != self._rehearsal.subject.base:
             self._truth.upgrade_begins()
-        stamp = self._planted or ready.stamp
+        stamp = self._with_wrong_stamp or ready.stamp
         sent = tailored(self._rehearsal, self._schedule, self._ref, stamp)
         return ChaosDeploy(stamp=stamp, stack=stack, deployed=self._world.deploy(stack, sent))
 
     def plant_stamp(self, stamp: str) -> None:
         """Take this stamp from now on."""
-        self._planted = stamp
+        self._with_wrong_stamp = stamp
 
 
 def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> Resolved:
     """What docker/cli would have made of this schedule's overlay."""
-    ready, app = rehearsal.deployables[ref], rehearsal.ground.app
+    ready, app = rehearsal.deployables[ref], rehearsal.setup.app
     is_head = ref != rehearsal.subject.base
     services = []
     for raw in ready.resolved.services:
@@ -154,14 +155,14 @@ def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> 
                 spec["Labels"][app.stamp_label] = stamp
             if schedule.refused and is_head:
                 spec["UpdateConfig"]["MaxFailureRatio"] = REFUSED_RATIO
-            if schedule.fault and ref == rehearsal.ground.head:
+            if schedule.fault and ref == rehearsal.setup.head:
                 _set_fault(spec, schedule.fault, rehearsal.head_image)
         services.append(msgspec.Raw(msgspec.json.encode(spec)))
     return msgspec.structs.replace(ready.resolved, services=tuple(services))
 
 
 def _set_environment(container: dict[str, Any], values: Mapping[str, str]) -> None:
-    present = dict(one.split("=", 1) for one in container["Env"])
+    present = dict(variable.split("=", 1) for variable in container["Env"])
     present.update(values)
     container["Env"] = [f"{name}={value}" for name, value in sorted(present.items())]
 

@@ -25,11 +25,11 @@ from stamplab.lab.faults.operator import (
     RollBack,
     Scale,
 )
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
 from stamplab.lab.virtual.conditions import Commits, Conditions, Looks, Moments, Node, Sight
 from stamplab.lab.workload.shape import MemoryShape
-from stamplab.search.schedule import Change, Meddling, Schedule
+from stamplab.search.schedule import Change, Schedule, TimedOperation
 
 Value = TypeVar("Value")
 _MIB = 1024 * 1024
@@ -144,12 +144,12 @@ def operations(label: str) -> st.SearchStrategy[Operation]:
     )
 
 
-def _meddling(draw: st.DrawFn, label: str) -> tuple[Meddling, ...]:
+def _meddling(draw: st.DrawFn, label: str) -> tuple[TimedOperation, ...]:
     """Usually nobody meddles; else up to two acts, at any moment."""
     if not _seldom(draw, one_in=5):
         return ()
     return tuple(
-        Meddling(after_s=seconds(draw, 0, 60), what=draw(operations(label)))
+        TimedOperation(after_s=seconds(draw, 0, 60), what=draw(operations(label)))
         for _ in range(draw(whole_numbers(1, 2)))
     )
 
@@ -187,12 +187,12 @@ def schedules(draw: st.DrawFn, stamp_label: str) -> Schedule:
         policy=_policy(draw),
         pressure=_pressure(draw),
         earlier=draw(_HISTORIES) if _seldom(draw, one_in=5) else (),
-        meddling=_meddling(draw, stamp_label),
+        operations=_meddling(draw, stamp_label),
         fault=_mostly(draw, None, (Fault.CRASHES, Fault.CRASHES_LATER, Fault.ABSENT), one_in=10),
         change=_mostly(draw, Change.IMAGE, (Change.LABELS,), one_in=10),
         head_replicas=_mostly(draw, None, (0,), one_in=25),
-        planted=_mostly(draw, None, tuple(Planted), one_in=8),
-        missaid=draw(_BOOLEANS),
+        wrong_stamp=_mostly(draw, None, tuple(WrongStamp), one_in=8),
+        reports_expected_stamp=draw(_BOOLEANS),
         refused=_seldom(draw, one_in=40),
         blind_after_s=seconds(draw, 0, 60) if _seldom(draw, one_in=40) else None,
         hc1_pause_s=seconds(draw, 0, 60),

@@ -18,7 +18,7 @@ from stamplab.lab.virtual.journal import Clock, Remembered
 from stamplab.lab.virtual.swarmsim import SwarmSim
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Stack
-from stamplab.runner.play import Ground, play
+from stamplab.runner.play import UpgradeSetup, play
 from stamplab.scenarios.scenario import Scenario
 from stamplab.search.rehearsal import Rehearsal, RehearsedTree
 from stamplab.search.schedule import Change, Schedule
@@ -141,15 +141,15 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     scenario = schedule.scenario(
         rehearsal.subject, rehearsal.head_image, rehearsal.labels_only, guard=guard
     )
-    ground = rehearsal.ground
+    setup = rehearsal.setup
     if schedule.change is Change.LABELS:
-        ground = msgspec.structs.replace(ground, head=rehearsal.labels_only)
-    if schedule.planted:
-        planted = rehearsal.stamps[schedule.planted]
-        ground = msgspec.structs.replace(ground, planted=planted)
+        setup = msgspec.structs.replace(setup, head=rehearsal.labels_only)
+    if schedule.wrong_stamp:
+        wrong_stamp = rehearsal.stamps[schedule.wrong_stamp]
+        setup = msgspec.structs.replace(setup, wrong_stamp=wrong_stamp)
     clock = Clock()
     journal = Remembered(clock)
-    truth = UpgradeObserver(ground.app.service)
+    truth = UpgradeObserver(setup.app.service)
     world = VirtualWorld(
         sim,
         clock,
@@ -161,10 +161,10 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     )
     tree = RehearsedTree(rehearsal, schedule, world, truth)
     try:
-        results = play(scenario, world, ground, tree)
+        results = play(scenario, world, setup, tree)
     except SightLost as error:
-        results = _unknown(scenario, ground, str(error))
-    trial = Trial(schedule, ground.app, results, journal.records, truth, world.now_s())
+        results = _unknown(scenario, setup, str(error))
+    trial = Trial(schedule, setup.app, results, journal.records, truth, world.now_s())
     world.call_off()
     until_s = trial.watched_until_s + AFTERWARDS_S
     while world.next(until_s) is not None:
@@ -172,7 +172,7 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     return trial
 
 
-def _unknown(scenario: Scenario, ground: Ground, reason: str) -> Results:
+def _unknown(scenario: Scenario, setup: UpgradeSetup, reason: str) -> Results:
     """An upgrade of which nobody knows how it ended."""
     stages = (
         StageResult(stage="install", end="pass"),
@@ -181,7 +181,7 @@ def _unknown(scenario: Scenario, ground: Ground, reason: str) -> Results:
     return Results(
         run_id=scenario.name,
         recipe=scenario.recipe.name,
-        ref=ground.head,
+        ref=setup.head,
         stages=stages,
         abra=WHOSE,
     )

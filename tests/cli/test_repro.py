@@ -80,7 +80,10 @@ def test_it_exits_0_and_prints_every_claim_as_pass(apparatus: Apparatus, tmp_pat
     assert traces.left_since(before) == {}
     latest = tmp_path / "runs" / "repro-discourse" / "latest"
     report = msgspec.json.decode((latest / "verdict.json").read_bytes())
-    assert [(bite["end"], bite["verdict"]) for bite in report["teeth"]] == [("fail", "pass")] * 11
+    assert [
+        (judge_negative_control["end"], judge_negative_control["verdict"])
+        for judge_negative_control in report["teeth"]
+    ] == [("fail", "pass")] * 11
     levels = {path.parent.name: level(path.parent) for path in latest.glob("*/results.json")}
     stamped = {path.stem for path in (latest / "stamping").glob("*.json")}
     assert stamped == {experiment.name for experiment in C2}
@@ -90,7 +93,9 @@ def test_it_exits_0_and_prints_every_claim_as_pass(apparatus: Apparatus, tmp_pat
         "c-guard-on": 1,
         "d-stop-first": 2,
     }
-    assert {levels[bite["name"]] for bite in report["teeth"]} == {1}
+    assert {
+        levels[judge_negative_control["name"]] for judge_negative_control in report["teeth"]
+    } == {1}
     assert {path.name for path in (latest / "c-guard-on").iterdir()} >= {
         "console.log",
         "dockerd.log",

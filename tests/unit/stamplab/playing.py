@@ -9,24 +9,24 @@ import msgspec
 
 from stamplab.harness.ci.results import Results, StageEnd, StageResult
 from stamplab.lab.model.history import History, Observation, Record
-from stamplab.runner.play import play, prepare_ground, tree_of
-from stamplab.runner.play_record import Played
+from stamplab.runner.play import play, prepare_setup, tree_of
+from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.scenario import Scenario
 from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
 
 
-def play_fake(scenario: Scenario, folder: Path, world: FakeWorld | None = None) -> Played:
+def play_fake(scenario: Scenario, folder: Path, world: FakeWorld | None = None) -> PlayRecord:
     """Play a scenario in virtual seconds; an upgrade comes to what memory allows."""
     stage = FakeWorld(as_memory_allows) if world is None else world
-    ground = prepare_ground(scenario, folder)
-    results = play(scenario, stage, ground, tree_of(scenario, stage, ground, folder))
-    return Played(scenario, ground.app, results, stage.history, folder)
+    setup = prepare_setup(scenario, folder)
+    results = play(scenario, stage, setup, tree_of(scenario, stage, setup, folder))
+    return PlayRecord(scenario, setup.app, results, stage.history, folder)
 
 
 Change = Callable[[Observation], Observation | None]
 
 
-def tampered(found: Played, change: Change) -> Played:
+def tampered(found: PlayRecord, change: Change) -> PlayRecord:
     """The same play with records changed, or (None) taken away."""
     history: list[Record] = []
     for record in found.history:
@@ -37,10 +37,10 @@ def tampered(found: Played, change: Change) -> Played:
 
 
 def with_parts(
-    found: Played, *, history: History | None = None, results: Results | None = None
-) -> Played:
+    found: PlayRecord, *, history: History | None = None, results: Results | None = None
+) -> PlayRecord:
     """The same play with another history or other results."""
-    return Played(
+    return PlayRecord(
         found.scenario,
         found.app,
         found.results if results is None else results,
@@ -49,7 +49,7 @@ def with_parts(
     )
 
 
-def with_upgrade(found: Played, end: StageEnd, reason: str = "") -> Played:
+def with_upgrade(found: PlayRecord, end: StageEnd, reason: str = "") -> PlayRecord:
     """The same play whose upgrade stage ended otherwise."""
     upgrade = StageResult(stage="upgrade", end=end, reason=reason)
     stages = (*(s for s in found.results.stages if s.stage != "upgrade"), upgrade)

@@ -22,7 +22,7 @@ from stamplab.lab.model.history import (
     TasksSeen,
 )
 from stamplab.lab.model.swarm import Service
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from tests.unit.stamplab.playing import (
     Change,
     tampered,
@@ -33,10 +33,10 @@ from tests.unit.stamplab.playing import (
 
 ON_PLAY = {"control": "a", "C1": "c", "C3": "b", "C4": "c", "C5": "b", "C7": "d", "C8": "c"}
 
-Plays = dict[str, Played]
+Plays = dict[str, PlayRecord]
 
 
-def claim(name: str, play: Played) -> Claim:
+def claim(name: str, play: PlayRecord) -> Claim:
     """One claim, judged on this play."""
     return next(found for found in judge({ON_PLAY[name]: play}) if found.id == name)
 
@@ -61,7 +61,7 @@ def test_the_levels_are_the_fields(played: Plays) -> None:
 def test_a_missing_play_leaves_its_claims_unknown_and_only_those(
     played: Plays, missing: str
 ) -> None:
-    rest: dict[str, Played | None] = {**played, missing: None}
+    rest: dict[str, PlayRecord | None] = {**played, missing: None}
     for found in judge(rest):
         is_gone = ON_PLAY[found.id] == missing
         assert found.verdict is (Verdict.UNKNOWN if is_gone else Verdict.PASS)

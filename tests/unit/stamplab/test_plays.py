@@ -11,7 +11,7 @@ from stamplab.harness.ci.generic import HC1Read
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Squeeze
 from stamplab.lab.model.history import LimitSet, Note, PolicyRead
 from stamplab.lab.recipe import checkout
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION, RECIPE
 from stamplab.scenarios.scenario import Scenario
@@ -123,7 +123,7 @@ def test_base_and_head_differ_in_version_and_image(repositories: Repositories) -
 
 @pytest.mark.parametrize("which", "abcd")
 def test_the_limit_is_set_once_after_the_install_and_before_the_upgrade(
-    played: dict[str, Played], which: str
+    played: dict[str, PlayRecord], which: str
 ) -> None:
     history = played[which].history
     limits = [r for r in history if isinstance(r.what, LimitSet)]
@@ -136,7 +136,7 @@ def test_the_limit_is_set_once_after_the_install_and_before_the_upgrade(
 
 
 def test_every_play_reads_the_policy_and_says_whose_abra_it_was(
-    played: dict[str, Played],
+    played: dict[str, PlayRecord],
 ) -> None:
     for play in played.values():
         assert any(isinstance(record.what, PolicyRead) for record in play.history)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from stamplab.claims.recipe import in_words, is_armed
-from stamplab.claims.recipe_plan import programme_of
+from stamplab.claims.recipe_plan import planned_plays
 from stamplab.cli.repro_recipe import Prepared, Request, look_at, report_on
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError, RecipeRefused, UsageError
@@ -18,7 +18,7 @@ from stamplab.lab.recipe.source import RecipeSource
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.recipe.upstream import Commit, RecipeHistory
 from stamplab.runner.evidence import EvidenceFolder
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse.plays import Settings
 from tests import recipes
 from tests.recipes import bare_clone
@@ -40,9 +40,9 @@ def looked_at(history: RecipeHistory, folder: Path) -> tuple[Request, Prepared]:
     return request, look_at(request, folder / "scratch")
 
 
-def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dict[str, Played]:
+def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dict[str, PlayRecord]:
     played = {}
-    for entry in programme_of(prepared.subject, prepared.policy, settings):
+    for entry in planned_plays(prepared.subject, prepared.policy, settings):
         (folder / entry.folder).mkdir()
         world = FakeWorld(as_memory_allows)
         played[entry.key] = play_fake(entry.scenario, folder / entry.folder, world)
@@ -50,7 +50,7 @@ def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dic
 
 
 def verdicts(
-    request: Request, prepared: Prepared, played: dict[str, Played]
+    request: Request, prepared: Prepared, played: dict[str, PlayRecord]
 ) -> dict[str, tuple[Verdict, str]]:
     plays = {key: [one] for key, one in played.items()}
     report = report_on(request, prepared, plays, EvidenceFolder(Path("runs")), "")
@@ -112,7 +112,7 @@ def test_both_commits_commands_are_in_the_image(tmp_path: Path) -> None:
 
 def test_times_left_to_the_recipe_are_stretched(tmp_path: Path) -> None:
     _, prepared = looked_at(recipes.WIKI, tmp_path)
-    entries = programme_of(prepared.subject, prepared.policy, Settings(time_scale=2))
+    entries = planned_plays(prepared.subject, prepared.policy, Settings(time_scale=2))
     assert {entry.scenario.timing.monitor_s for entry in entries} == {180.0}
 
 

@@ -30,15 +30,15 @@ from stamplab.runner.evidence import Manifest
 from stamplab.runner.worlds import Virtual
 from stamplab.search.explorable import REFERENCE
 from stamplab.search.laws import LAWS
-from stamplab.search.parallel import Quarry, Quest
+from stamplab.search.parallel import SearchRequest, SearchResult
 from stamplab.search.schedule import Kept, keep, read_kept
-from stamplab.search.search import Found
+from stamplab.search.search import BrokenLaw
 from tests.unit.lab.test_answering import has_ended
 from tests.unit.stamplab.search import workers
 from tests.unit.stamplab.search.trials import but
 
 INCIDENT = but(REFERENCE, pressure=Squeeze(short_by=0.5), hc1_pause_s=60.0)
-FOUND = Found(
+FOUND = BrokenLaw(
     law="true-reason",
     broken="the swarm rolled back, and: (HC1)",
     schedule=INCIDENT,
@@ -85,15 +85,15 @@ def run(runs: Path, *arguments: str) -> Ran:
     return Ran(*arguments, runs=runs)
 
 
-def finding(monkeypatch: pytest.MonkeyPatch, *found: Found) -> list[Quest]:
+def finding(monkeypatch: pytest.MonkeyPatch, *found: BrokenLaw) -> list[SearchRequest]:
     """Let the search come to this at once; what it was asked for is noted."""
-    asked: list[Quest] = []
+    asked: list[SearchRequest] = []
 
-    def search(quest: Quest, told: Callable[[Counter[str], float], None]) -> Quarry:
-        asked.append(quest)
+    def search(request: SearchRequest, told: Callable[[Counter[str], float], None]) -> SearchResult:
+        asked.append(request)
         outcomes = Counter({"converged": 30, "rolled back": 10})
         told(outcomes, 0.5)
-        return Quarry(found=found, examples=40, took_s=0.5, outcomes=dict(outcomes))
+        return SearchResult(broken=found, examples=40, took_s=0.5, outcomes=dict(outcomes))
 
     monkeypatch.setattr(explore, "search", search)
     return asked
@@ -146,10 +146,10 @@ def test_what_was_asked_for_is_what_is_searched(
     options = ["--law", "fix", "--law", "no-false-red", "--guard", "off", "--seed", "9"]
     run(tmp_path, "explore", "discourse", *options, "--from-scratch", "--examples", "3")
     run(tmp_path, "explore", "discourse", "--examples", "3", "--jobs", "8")
-    usual = Quest(scenario="discourse", laws=tuple(LAWS), guard=True, examples=1000)
+    usual = SearchRequest(scenario="discourse", laws=tuple(LAWS), guard=True, examples=1000)
     assert asked[0] == usual
     assert asked[2] == but(usual, examples=3, jobs=3)
-    assert but(asked[1], jobs=1) == Quest(
+    assert but(asked[1], jobs=1) == SearchRequest(
         scenario="discourse",
         laws=("fix", "no-false-red"),
         guard=False,
@@ -193,7 +193,7 @@ def test_where_there_is_no_virtual_world_it_is_exit_code_77(
 def test_an_apparatus_that_fails_is_exit_code_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> Quarry:
+    def fails(*_: object) -> SearchResult:
         raise LabError("swarmsim ended")
 
     monkeypatch.setattr(explore, "search", fails)

@@ -10,12 +10,12 @@ import pytest
 from stamplab.harness.ci.results import StageEnd
 from stamplab.lab.faults.memory_pressure import Ample, Pulse, Squeeze
 from stamplab.lab.faults.operator import Redeploy, RollBack, in_words
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.model.history import Acted, Finding, RecorderLost
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.search.explorable import REFERENCE
-from stamplab.search.laws import HC1, LATE, LAWS, MISSAID, ROLLED_BACK, meddled
-from stamplab.search.schedule import Meddling, Schedule
+from stamplab.search.laws import HC1, LATE, LAWS, MISREPORTED, ROLLED_BACK, has_other_update
+from stamplab.search.schedule import Schedule, TimedOperation
 from stamplab.search.trial import Trial
 from tests.builders import BASE, HEAD, THIRD, Story, listed, seen, service, task
 from tests.unit.stamplab.search.trials import (
@@ -37,13 +37,13 @@ from tests.unit.stamplab.search.trials import (
 )
 
 WRONG_STAMP = f"chaos-version=1 is not the intended head {HC1}"
-PLANTED = but(REFERENCE, planted=Planted.STALE)
+PLANTED = but(REFERENCE, wrong_stamp=WrongStamp.STALE)
 BOTTOM = service(BASE, None, "rollback_completed")
 
 
 def broken(made: Trial) -> dict[str, str]:
     """What laws a trial breaks, and in what way."""
-    asked = {name: law.asks(made) for name, law in LAWS.items()}
+    asked = {name: law.check(made) for name, law in LAWS.items()}
     return {name: said for name, said in asked.items() if said is not None}
 
 
@@ -120,10 +120,12 @@ def test_nor_when_a_head_that_is_broken_will_crash() -> None:
     assert "no-false-green" in broken(trial(converged().at(ENDS_S - 0.1, gone), schedule=doomed))
 
 
-@pytest.mark.parametrize("planted", list(Planted))
-def test_to_pass_a_wrong_stamp_is_a_false_green(planted: Planted) -> None:
-    made = trial(converged(), "pass", schedule=but(REFERENCE, planted=planted))
-    assert broken(made) == {"no-false-green": f"the stamp was {planted}, and the upgrade passed"}
+@pytest.mark.parametrize("wrong_stamp", list(WrongStamp))
+def test_to_pass_a_wrong_stamp_is_a_false_green(wrong_stamp: WrongStamp) -> None:
+    made = trial(converged(), "pass", schedule=but(REFERENCE, wrong_stamp=wrong_stamp))
+    assert broken(made) == {
+        "no-false-green": f"the stamp was {wrong_stamp}, and the upgrade passed"
+    }
 
 
 def blind(at_s: float) -> Story:
@@ -231,9 +233,9 @@ def test_a_wrong_stamp_that_reached_the_swarm_is_hc1s() -> None:
 
 
 def test_of_a_deployer_that_denies_its_wrong_stamp_the_guard_names_the_label() -> None:
-    lied = but(PLANTED, missaid=True)
-    missaid = f"{MISSAID} is 1, and 2 was stamped"
-    assert broken(trial(converged(), "fail", missaid, schedule=lied)) == {}
+    lied = but(PLANTED, reports_expected_stamp=True)
+    reports_expected_stamp = f"{MISREPORTED} is 1, and 2 was stamped"
+    assert broken(trial(converged(), "fail", reports_expected_stamp, schedule=lied)) == {}
     assert "true-reason" in broken(trial(converged(), "fail", WRONG_STAMP, schedule=lied))
     old_harness = trial(converged(), "fail", WRONG_STAMP, schedule=lied, step="hc1")
     assert broken(old_harness) == {}
@@ -408,8 +410,8 @@ def test_as_many_have_to_fit_as_boot_at_once(replicas: int, parallelism: int, at
         REFERENCE,
         but(STOP_FIRST, pressure=Pulse(after_s=1, for_s=1)),
         but(STOP_FIRST, fault=Fault.CRASHES),
-        but(STOP_FIRST, planted=Planted.STALE),
-        but(STOP_FIRST, meddling=(Meddling(after_s=1, what=Redeploy()),)),
+        but(STOP_FIRST, wrong_stamp=WrongStamp.STALE),
+        but(STOP_FIRST, operations=(TimedOperation(after_s=1, what=Redeploy()),)),
         but(STOP_FIRST, refused=True),
         but(STOP_FIRST, blind_after_s=1.0),
         but(STOP_FIRST, head_replicas=0),
@@ -434,11 +436,11 @@ def test_of_what_is_not_about_memory_and_order_alone_it_says_nothing(schedule: S
 def test_to_meddle_is_to_act_during_the_upgrade(at_s: float, *, has: bool) -> None:
     records = [(one.seen_s, one.what) for one in converged().records]
     story = Story(*sorted([*records, (at_s, acted())], key=lambda one: one[0]))
-    assert meddled(trial(story)) is has
+    assert has_other_update(trial(story)) is has
 
 
 def test_what_the_swarm_refused_was_no_meddling() -> None:
-    assert not meddled(trial(converged().at(15, acted(refused="no"))))
+    assert not has_other_update(trial(converged().at(15, acted(refused="no"))))
 
 
 @pytest.mark.parametrize("end_s", [20 - 4e-15, 20 - 1e-9])
@@ -447,11 +449,11 @@ def test_an_act_at_the_very_moment_of_the_end_counts_whatever_its_last_digits(
 ) -> None:
     """Records have whole microseconds, the world's clock has not."""
     assert end_s < 20
-    assert meddled(trial(converged().at(20.0, acted()), end_s=end_s))
+    assert has_other_update(trial(converged().at(20.0, acted()), end_s=end_s))
 
 
 def test_a_trial_without_an_upgrade_had_nobody_to_meddle() -> None:
-    assert not meddled(trial(Story((5, acted()))))
+    assert not has_other_update(trial(Story((5, acted()))))
 
 
 def test_every_law_has_a_name_of_its_own_and_says_something() -> None:

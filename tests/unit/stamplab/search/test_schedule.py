@@ -19,14 +19,14 @@ from stamplab.lab.faults.operator import (
     RollBack,
     Scale,
 )
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
 from stamplab.lab.virtual.conditions import Conditions, Looks
 from stamplab.scenarios.discourse.plays import DISCOURSE
 from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
 from stamplab.search.explorable import EXPLORABLE, REFERENCE
 from stamplab.search.laws import LAWS
-from stamplab.search.schedule import Change, Kept, Meddling, Schedule, keep, read_kept
+from stamplab.search.schedule import Change, Kept, Schedule, TimedOperation, keep, read_kept
 from stamplab.search.strategies import schedules
 from tests.unit.stamplab.search.trials import but
 
@@ -34,12 +34,12 @@ LABELS_ONLY = EXPLORABLE["discourse"].labels_only
 FULL = but(
     REFERENCE,
     pressure=Ramp(after_s=1, over_s=2),
-    meddling=(
-        Meddling(after_s=1.5, what=NextVersion(version="9", labels={"b": "2", "a": "1"})),
-        Meddling(after_s=2.5, what=Redeploy()),
+    operations=(
+        TimedOperation(after_s=1.5, what=NextVersion(version="9", labels={"b": "2", "a": "1"})),
+        TimedOperation(after_s=2.5, what=Redeploy()),
     ),
     fault=Fault.CRASHES,
-    planted=Planted.STALE,
+    wrong_stamp=WrongStamp.STALE,
     hc1_pause_s=12.5,
     conditions=Conditions(seed=7, sight=Looks(every_s=0.5, phase_s=0.1)),
 )
@@ -49,11 +49,11 @@ OTHERWISE: dict[str, object] = {
     "policy": but(REFERENCE.policy, parallelism=0),
     "pressure": Squeeze(),
     "earlier": (RollBack(),),
-    "meddling": (Meddling(after_s=1, what=RollBack()),),
+    "meddling": (TimedOperation(after_s=1, what=RollBack()),),
     "change": Change.LABELS,
     "head_replicas": 0,
     "fault": Fault.ABSENT,
-    "planted": Planted.TRUNCATED,
+    "planted": WrongStamp.TRUNCATED,
     "missaid": True,
     "refused": True,
     "blind_after_s": 0.0,
@@ -90,12 +90,12 @@ def test_another_value_of_any_field_makes_another_name(name: str) -> None:
 
 def test_the_order_of_labels_does_not_make_another_name() -> None:
     turned = NextVersion(version="9", labels={"a": "1", "b": "2"})
-    meddling = (Meddling(after_s=1.5, what=turned), FULL.meddling[1])
-    assert but(FULL, meddling=meddling).id == FULL.id
+    operations = (TimedOperation(after_s=1.5, what=turned), FULL.operations[1])
+    assert but(FULL, operations=operations).id == FULL.id
 
 
 def test_the_order_of_acts_does() -> None:
-    assert but(FULL, meddling=FULL.meddling[::-1]).id != FULL.id
+    assert but(FULL, operations=FULL.operations[::-1]).id != FULL.id
 
 
 def test_what_says_nothing_is_no_part_of_a_name() -> None:
@@ -200,9 +200,9 @@ def test_as_a_scenario_it_says_all_that_it_varies() -> None:
         FULL.policy,
     )
     assert scenario.pressure == FULL.pressure
-    assert scenario.planted == FULL.planted
+    assert scenario.wrong_stamp == FULL.wrong_stamp
     assert scenario.faults == {HEAD_IMAGE: Fault.CRASHES}
-    assert scenario.acts == tuple(Act(after_s=m.after_s, what=m.what) for m in FULL.meddling)
+    assert scenario.acts == tuple(Act(after_s=m.after_s, what=m.what) for m in FULL.operations)
     assert (scenario.recipe, scenario.base) == (DISCOURSE.recipe, DISCOURSE.base)
     assert FULL.id in scenario.name
 
@@ -217,9 +217,15 @@ def test_a_head_of_labels_alone_is_another_commit() -> None:
 
 
 def test_what_came_before_and_how_the_deployer_lies_are_the_scenarios_too() -> None:
-    schedule = but(FULL, earlier=(Redeploy(),), missaid=True, head_replicas=0, refused=True)
+    schedule = but(
+        FULL, earlier=(Redeploy(),), reports_expected_stamp=True, head_replicas=0, refused=True
+    )
     scenario = schedule.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
-    assert (scenario.earlier, scenario.missaid, scenario.head_replicas) == ((Redeploy(),), True, 0)
+    assert (scenario.earlier, scenario.reports_expected_stamp, scenario.head_replicas) == (
+        (Redeploy(),),
+        True,
+        0,
+    )
     assert scenario.refused
 
 
@@ -256,7 +262,7 @@ def test_the_old_harness_alone_reads_hc1_after_a_pause(*, guard: bool) -> None:
 
 def test_the_reference_is_as_plain_as_can_be() -> None:
     scenario = REFERENCE.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
-    assert (scenario.faults, scenario.planted, scenario.acts) == ({}, None, ())
+    assert (scenario.faults, scenario.wrong_stamp, scenario.acts) == ({}, None, ())
     assert scenario.pressure == Ample()
 
 
@@ -270,7 +276,7 @@ def test_a_schedule_without_retries_could_not_be_written_out() -> None:
     [Restamp(labels={"a": "1"}), Redeploy(), RollBack(), Scale(replicas=0)],
 )
 def test_every_operation_survives_being_kept(tmp_path: Path, what: Redeploy) -> None:
-    schedule = but(REFERENCE, meddling=(Meddling(after_s=1, what=what),))
+    schedule = but(REFERENCE, operations=(TimedOperation(after_s=1, what=what),))
     assert read_kept(keep(kept(schedule), tmp_path)).schedule == schedule
 
 

@@ -15,7 +15,7 @@ from stamplab.lab.virtual.conditions import Commits, Conditions, Node
 from stamplab.search.explorable import REFERENCE
 from stamplab.search.laws import Law
 from stamplab.search.schedule import Schedule
-from stamplab.search.search import QUICK, SLOW, Found, Search, Stopped, outcome
+from stamplab.search.search import QUICK, SLOW, BrokenLaw, Search, Stopped, outcome
 from stamplab.search.strategies import schedules
 from stamplab.search.trial import Trial
 from tests.builders import BASE, HEAD, Story, seen, service
@@ -32,8 +32,8 @@ from tests.unit.stamplab.search.trials import (
 Asks = Callable[[Trial], str | None]
 
 
-def law(asks: Asks, name: str = "no-false-green") -> Law:
-    return Law(name=name, says="something", asks=asks)
+def law(check: Asks, name: str = "no-false-green") -> Law:
+    return Law(name=name, says="something", check=check)
 
 
 def if_(is_broken: Callable[[Schedule], bool]) -> Asks:
@@ -56,7 +56,7 @@ class Plays:
         return Search(asked, self.play, self.told.append, robust=robust)
 
 
-def found_by(search: Search, examples: int = 1000, seed: int = 0) -> Found:
+def found_by(search: Search, examples: int = 1000, seed: int = 0) -> BrokenLaw:
     found = search.run(plain(), examples, seed)
     assert found is not None
     return found
@@ -85,7 +85,7 @@ def test_of_all_that_a_real_search_draws_the_simplest_is_the_incidents_own() -> 
     assert (smallest.policy.delay_s, smallest.policy.parallelism) == (0, 1)
     assert (smallest.policy.max_failure_ratio, smallest.policy.replicas) == (0, 1)
     assert (smallest.memory.boot_s, smallest.memory.hold_s, smallest.memory.ready_s) == (0.1, 0, 0)
-    assert (smallest.meddling, smallest.fault, smallest.planted) == ((), None, None)
+    assert (smallest.operations, smallest.fault, smallest.wrong_stamp) == ((), None, None)
     assert (smallest.pressure, smallest.conditions.sight) == (Ample(), Commits())
 
 
@@ -190,7 +190,9 @@ def test_of_what_is_known_the_first_that_breaks_a_law_is_found() -> None:
     row = [but(REFERENCE, hc1_pause_s=float(pause_s)) for pause_s in (1, 7, 8)]
     plays = Plays()
     found = plays.search(law(if_(lambda one: one.hc1_pause_s >= 5))).known(row)
-    assert found == Found(law="no-false-green", broken="broken", schedule=row[1], after_examples=0)
+    assert found == BrokenLaw(
+        law="no-false-green", broken="broken", schedule=row[1], after_examples=0
+    )
     assert plays.played == row[:2]
     assert plays.told == []
 

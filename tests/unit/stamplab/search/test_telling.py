@@ -7,11 +7,11 @@ import pytest
 from stamplab.harness.ci.policy import Policy
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Pulse, Ramp, Squeeze
 from stamplab.lab.faults.operator import RollBack, Scale
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.model.history import EngineEvent, Finding, MemorySample, Note, Observation
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.search.explorable import REFERENCE
-from stamplab.search.schedule import Meddling, Schedule
+from stamplab.search.schedule import Schedule, TimedOperation
 from stamplab.search.trial_text import Moment, describe, sentence, timeline
 from tests.builders import BASE, HEAD, MIB, Story, ended, oom_kill, seen, service
 from tests.unit.stamplab.search.trials import (
@@ -51,9 +51,9 @@ def test_what_is_not_is_said() -> None:
         replicas=3,
         max_failure_ratio=0.3,
     )
-    meddling = (
-        Meddling(after_s=4.5, what=Scale(replicas=0)),
-        Meddling(after_s=6, what=RollBack()),
+    operations = (
+        TimedOperation(after_s=4.5, what=Scale(replicas=0)),
+        TimedOperation(after_s=6, what=RollBack()),
     )
     schedule = but(
         REFERENCE,
@@ -61,8 +61,8 @@ def test_what_is_not_is_said() -> None:
         policy=policy,
         pressure=Squeeze(short_by=0.9),
         fault=Fault.CRASHES,
-        planted=Planted.STALE,
-        meddling=meddling,
+        wrong_stamp=WrongStamp.STALE,
+        operations=operations,
     )
     assert describe(schedule) == (
         "boot 3.5 s up to 300 MiB, then 100 MiB; stop-first, pause, monitor 5.0 s; delay 2.5 s; "

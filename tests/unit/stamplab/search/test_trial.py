@@ -16,13 +16,13 @@ from stamplab.lab.faults.operator import (
     RollBack,
     Scale,
 )
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.model.history import Acted, LimitSet, Note
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.lab.virtual.conditions import Commits, Looks, Moments, Sight
-from stamplab.search.explorable import REFERENCE, Ground
+from stamplab.search.explorable import REFERENCE, SchedulePlayer
 from stamplab.search.laws import LAWS
-from stamplab.search.schedule import Change, Meddling, Schedule
+from stamplab.search.schedule import Change, Schedule, TimedOperation
 from stamplab.search.search import outcome
 from stamplab.search.trial import AFTERWARDS_S, Trial
 from tests.unit.stamplab.search.trials import but
@@ -35,7 +35,9 @@ EARLIER = NextVersion(version="3.3.1-earlier", labels={})
 
 
 def meddled_with(*operations: Operation, at_s: float = 1.0) -> Schedule:
-    return but(REFERENCE, meddling=tuple(Meddling(after_s=at_s, what=one) for one in operations))
+    return but(
+        REFERENCE, operations=tuple(TimedOperation(after_s=at_s, what=one) for one in operations)
+    )
 
 
 ENDS: list[tuple[Schedule, str, str]] = [
@@ -44,10 +46,14 @@ ENDS: list[tuple[Schedule, str, str]] = [
     (STOP_FIRST, "pass", "converged"),
     (but(REFERENCE, fault=Fault.CRASHES), "fail", "rolled back"),
     (but(REFERENCE, fault=Fault.ABSENT), "fail", "rolled back"),
-    (but(REFERENCE, planted=Planted.STALE), "fail", "converged"),
+    (but(REFERENCE, wrong_stamp=WrongStamp.STALE), "fail", "converged"),
     (but(REFERENCE, change=Change.LABELS), "pass", "converged"),
     (but(INCIDENT, pressure=Pulse(after_s=0, for_s=60)), "fail", "rolled back"),
-    (but(REFERENCE, planted=Planted.STALE, missaid=True), "fail", "broken otherwise"),
+    (
+        but(REFERENCE, wrong_stamp=WrongStamp.STALE, reports_expected_stamp=True),
+        "fail",
+        "broken otherwise",
+    ),
     (but(REFERENCE, head_replicas=0), "pass", "converged"),
     (but(REFERENCE, refused=True), "fail", "broken otherwise"),
     (but(REFERENCE, blind_after_s=1.0), "unknown", "broken otherwise"),
@@ -66,17 +72,17 @@ def name_of(schedule: Schedule) -> str:
 
 @pytest.mark.parametrize(("schedule", "end", "said"), ENDS)
 def test_the_guard_says_what_became_of_it_and_breaks_no_law(
-    ground: Ground, schedule: Schedule, end: str, said: str
+    player: SchedulePlayer, schedule: Schedule, end: str, said: str
 ) -> None:
-    trial = ground.play(schedule, guard=True)
+    trial = player.play(schedule, guard=True)
     assert (trial.end, outcome(trial)) == (end, said), trial.reason
-    assert [law.asks(trial) for law in LAWS.values()] == [None] * len(LAWS)
+    assert [law.check(trial) for law in LAWS.values()] == [None] * len(LAWS)
 
 
 @pytest.mark.parametrize(("pause_s", "law"), [(0.0, "no-false-green"), (60.0, "true-reason")])
-def test_the_old_harness_has_two_faces(ground: Ground, pause_s: float, law: str) -> None:
-    trial = ground.play(but(INCIDENT, hc1_pause_s=pause_s), guard=False)
-    assert [name for name, one in LAWS.items() if one.asks(trial)] == [law]
+def test_the_old_harness_has_two_faces(player: SchedulePlayer, pause_s: float, law: str) -> None:
+    trial = player.play(but(INCIDENT, hc1_pause_s=pause_s), guard=False)
+    assert [name for name, one in LAWS.items() if one.check(trial)] == [law]
 
 
 # The truth, from its watcher and from the history.
@@ -107,27 +113,29 @@ SCHEDULES = [
 @pytest.mark.parametrize("guard", [True, False])
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=name_of)
 def test_a_history_without_gaps_tells_what_the_watcher_saw(
-    ground: Ground, schedule: Schedule, *, guard: bool
+    player: SchedulePlayer, schedule: Schedule, *, guard: bool
 ) -> None:
     assert schedule.conditions.sight == Commits()
-    trial = ground.play(schedule, guard=guard)
+    trial = player.play(schedule, guard=guard)
     read = upgrade_observed(trial.history, trial.app.service)
     assert told(read) == told(trial.truth)
     assert held(read, trial) == held(trial.truth, trial)
 
 
 @pytest.mark.parametrize("sight", [Moments(), Looks(every_s=1.7, phase_s=0.3)])
-def test_the_watcher_sees_all_however_the_harness_looks(ground: Ground, sight: Sight) -> None:
+def test_the_watcher_sees_all_however_the_harness_looks(
+    player: SchedulePlayer, sight: Sight
+) -> None:
     conditions = but(INCIDENT.conditions, sight=sight)
-    trial = ground.play(but(INCIDENT, conditions=conditions), guard=True)
+    trial = player.play(but(INCIDENT, conditions=conditions), guard=True)
     read = upgrade_observed(trial.history, trial.app.service)
     assert trial.truth.rolled_back_s is not None
     assert len(trial.truth.sightings) > len(read.sightings)
 
 
-def test_what_is_rolled_back_by_hand_was_not_by_the_swarm(ground: Ground) -> None:
+def test_what_is_rolled_back_by_hand_was_not_by_the_swarm(player: SchedulePlayer) -> None:
     """The old harness, whose pause lets the second operator in after head has converged."""
-    trial = ground.play(but(BY_HAND, hc1_pause_s=60.0), guard=False)
+    trial = player.play(but(BY_HAND, hc1_pause_s=60.0), guard=False)
     acts = [one.what for one in trial.history if isinstance(one.what, Acted)]
     assert [one.refused for one in acts] == [""]
     states = [state.service.update_state for state in trial.truth.sightings if state.service]
@@ -138,17 +146,19 @@ def test_what_is_rolled_back_by_hand_was_not_by_the_swarm(ground: Ground) -> Non
 # Time.
 
 
-def test_it_is_watched_for_the_hold_time_in_which_nobody_does_anything(ground: Ground) -> None:
-    late = but(REFERENCE, meddling=(Meddling(after_s=500, what=Redeploy()),))
-    trial = ground.play(late, guard=True)
+def test_it_is_watched_for_the_hold_time_in_which_nobody_does_anything(
+    player: SchedulePlayer,
+) -> None:
+    late = but(REFERENCE, operations=(TimedOperation(after_s=500, what=Redeploy()),))
+    trial = player.play(late, guard=True)
     assert trial.hold_s == 5.0
     assert trial.watched_until_s == trial.end_s + 5.0
     assert not any(isinstance(one.what, Acted) for one in trial.history)
     assert trial.history[-1].seen_s <= trial.watched_until_s + AFTERWARDS_S
 
 
-def test_the_upgrade_begins_with_its_stage(ground: Ground) -> None:
-    trial = ground.play(REFERENCE, guard=True)
+def test_the_upgrade_begins_with_its_stage(player: SchedulePlayer) -> None:
+    trial = player.play(REFERENCE, guard=True)
     (began,) = [
         one.seen_s
         for one in trial.history
@@ -167,14 +177,16 @@ def test_the_upgrade_begins_with_its_stage(ground: Ground) -> None:
         (Ramp(after_s=0, over_s=1, steps=3), 4),
     ],
 )
-def test_the_pressure_is_in_its_history(ground: Ground, pressure: Pressure, limits: int) -> None:
-    trial = ground.play(but(REFERENCE, pressure=pressure), guard=True)
+def test_the_pressure_is_in_its_history(
+    player: SchedulePlayer, pressure: Pressure, limits: int
+) -> None:
+    trial = player.play(but(REFERENCE, pressure=pressure), guard=True)
     found = [one.what for one in trial.history if isinstance(one.what, LimitSet)]
     assert len(found) == limits
     assert (found[0].limit_bytes is not None) is isinstance(pressure, Squeeze)
 
 
-def test_nothing_of_one_trial_is_left_in_the_next(ground: Ground) -> None:
-    first = ground.play(REFERENCE, guard=True)
-    ground.play(but(INCIDENT, planted=Planted.STALE, fault=Fault.CRASHES), guard=False)
-    assert ground.play(REFERENCE, guard=True).as_jsonl() == first.as_jsonl()
+def test_nothing_of_one_trial_is_left_in_the_next(player: SchedulePlayer) -> None:
+    first = player.play(REFERENCE, guard=True)
+    player.play(but(INCIDENT, wrong_stamp=WrongStamp.STALE, fault=Fault.CRASHES), guard=False)
+    assert player.play(REFERENCE, guard=True).as_jsonl() == first.as_jsonl()
