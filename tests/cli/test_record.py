@@ -59,7 +59,7 @@ def test_the_table_and_what_is_remembered_of_it(virtual: Virtual, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("run", "6"), "may be any of"),
         (("run", "label-only", "--recipe", "x"), "a report needs no recipe"),
@@ -70,8 +70,8 @@ def test_the_table_and_what_is_remembered_of_it(virtual: Virtual, tmp_path: Path
     ],
 )
 def test_bad_usage_is_said_in_a_sentence(
-    tmp_path: Path, arguments: tuple[str, ...], said: str
+    tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     done = stamplab(*arguments, runs=tmp_path)
     assert done.returncode == 64
-    assert said in done.stderr
+    assert message in done.stderr

@@ -45,6 +45,6 @@ def test_on_a_real_engine(name: str, apparatus: Apparatus, tmp_path: Path) -> No
 
 def test_the_slower_plays_declare_the_same() -> None:
     slow = declared(Settings())
-    assert {name: one.shape for name, one in slow.items()} == {
-        name: one.shape for name, one in SCENARIOS.items()
+    assert {name: cell.shape for name, cell in slow.items()} == {
+        name: cell.shape for name, cell in SCENARIOS.items()
     }

@@ -93,22 +93,22 @@ def test_the_client_sends_what_the_virtual_world_is_given(
         operator = LiveDeployer(world, apparatus.image)
         memory_bytes = world.daemon.api.info()["MemTotal"]
         seen: dict[str, Any] = {}
-        for number, one in enumerate(wanted):
-            operator.create(f"n{number}", one)
+        for number, request in enumerate(wanted):
+            operator.create(f"n{number}", request)
         deadline_s = world.now_s() + 60
         while len(seen) < len(wanted) and world.now_s() < deadline_s:
             world.next(world.now_s() + 0.2)
             seen = {spec["Name"]: spec for spec in specs_in(world.daemon.api.services())}
         for number in range(len(wanted)):
             operator.give_up(f"n{number}")
-    for number, one in enumerate(wanted):
+    for number, request in enumerate(wanted):
         stack = f"n{number}"
-        given = msgspec.json.decode(one.spec_json(stack, apparatus.image, memory_bytes))
-        assert plain(seen[one.named(stack)]) == plain(given), one
+        given = msgspec.json.decode(request.spec_json(stack, apparatus.image, memory_bytes))
+        assert plain(seen[request.named(stack)]) == plain(given), request
 
 
 def specs_in(services: Any) -> list[Any]:
-    return [one["Spec"] for one in services if STACK_LABEL in one["Spec"]["Labels"]]
+    return [request["Spec"] for request in services if STACK_LABEL in request["Spec"]["Labels"]]
 
 
 DEFAULTS = {
@@ -133,6 +133,6 @@ def plain(value: Any) -> Any:
 
 
 def test_what_is_plain_still_differs_where_it_matters() -> None:
-    one = msgspec.json.decode(ServiceRequest().spec_json("a", "app:1", 1))
+    request = msgspec.json.decode(ServiceRequest().spec_json("a", "app:1", 1))
     other = msgspec.json.decode(ServiceRequest(stop_grace_s=1.0).spec_json("a", "app:1", 1))
-    assert plain(one) != plain(other)
+    assert plain(request) != plain(other)

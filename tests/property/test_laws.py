@@ -31,8 +31,8 @@ AT_LEAST = 0.2
 
 @pytest.fixture(scope="module")
 def player(virtual: Virtual) -> Iterator[SchedulePlayer]:
-    with schedule_player(EXPLORABLE["discourse"], virtual) as found:
-        yield found
+    with schedule_player(EXPLORABLE["discourse"], virtual) as broken_law:
+        yield broken_law
 
 
 def quiet(outcomes: Counter[str], took_s: float) -> None:
@@ -53,8 +53,8 @@ def test_the_guard_survives(virtual: Virtual, pytestconfig: pytest.Config) -> No
     )
     result = search(request, quiet)
     assert not result.broken, "".join(
-        f"\n{one.law}: {one.broken}\n{msgspec.json.encode(one.schedule).decode()}"
-        for one in result.broken
+        f"\n{schedule.law}: {schedule.broken}\n{msgspec.json.encode(schedule.schedule).decode()}"
+        for schedule in result.broken
     )
     print(f"\n{result.examples} schedules: {shares(result.outcomes)}")
     share = {name: count / result.examples for name, count in result.outcomes.items()}
@@ -74,9 +74,9 @@ def test_both_faces_of_the_old_harness_are_found_from_scratch(virtual: Virtual) 
         from_scratch=True,
     )
     result = search(request, quiet)
-    by_law = {found.law: found for found in result.broken}
+    by_law = {broken_law.law: broken_law for broken_law in result.broken}
     assert set(by_law) == {"true-reason", "no-false-green"}
-    assert all(found.after_examples <= 1000 for found in result.broken)
+    assert all(broken_law.after_examples <= 1000 for broken_law in result.broken)
     assert "re-checkout failed" in by_law["true-reason"].broken
     assert "(HC1)" in by_law["true-reason"].broken
     assert "the upgrade passed" in by_law["no-false-green"].broken
@@ -99,8 +99,8 @@ def test_a_seed_gives_the_identical_history_byte_for_byte(
     deep = pytestconfig.getoption("--deep")
     for schedule in drawn_by(schedules(player.stamp_label), 5000 if deep else 60):
         for guard in (True, False):
-            once, again = (player.play(schedule, guard=guard) for _ in range(2))
-            assert once.as_jsonl() == again.as_jsonl(), schedule
+            first, second = (player.play(schedule, guard=guard) for _ in range(2))
+            assert first.as_jsonl() == second.as_jsonl(), schedule
 
 
 def test_races_end_in_several_ways_and_the_laws_hold_for_each(player: SchedulePlayer) -> None:
@@ -112,14 +112,14 @@ def test_races_end_in_several_ways_and_the_laws_hold_for_each(player: SchedulePl
     assert several
     histories = 0
     for schedule in several:
-        found = set()
+        broken_law = set()
         for seed in range(5):
             conditions = msgspec.structs.replace(schedule.conditions, seed=seed)
             seeded = msgspec.structs.replace(schedule, conditions=conditions)
             trial = player.play(seeded, guard=True)
             assert broken(trial) == [], seeded
-            found.add(_in_outline(trial))
-        histories = max(histories, len(found))
+            broken_law.add(_in_outline(trial))
+        histories = max(histories, len(broken_law))
     assert histories > 1, "no race ended in two ways"
 
 
@@ -140,7 +140,7 @@ def _in_outline(trial: Trial) -> str:
 
 def broken(trial: Trial) -> list[str]:
     """All laws that a trial breaks, in words."""
-    return [said for law in LAWS.values() if (said := law.check(trial)) is not None]
+    return [text for law in LAWS.values() if (text := law.check(trial)) is not None]
 
 
 def test_pressure_is_what_the_strategies_are_about(player: SchedulePlayer) -> None:

@@ -28,8 +28,7 @@ moderate = settings(max_examples=80, deadline=None)
 @given(lost=st.sets(st.sampled_from(sorted(INCIDENT))))
 def test_reproduced_needs_every_kind_of_evidence(lost: set[str]) -> None:
     story = Story(*(moment for name, moment in INCIDENT.items() if name not in lost))
-    found = attribute(story.records, NAME)
-    signature = read_signature(found, STAMP)
+    signature = read_signature(attribute(story.records, NAME), STAMP)
     if signature.verdict is Verdict.PASS:
         assert not lost & NEEDED
         assert WHO_FAILED - lost
@@ -43,8 +42,8 @@ def test_reproduced_needs_every_kind_of_evidence(lost: set[str]) -> None:
 @given(lost=st.sets(st.sampled_from(sorted(INCIDENT))))
 def test_whatever_is_lost_there_is_an_explanation_or_none(lost: set[str]) -> None:
     story = Story(*(moment for name, moment in INCIDENT.items() if name not in lost))
-    found = attribute(story.records, NAME)
-    if found is not None:
-        assert explain(found)
-        assert set(found.kept_tasks).isdisjoint(found.lost_tasks)
-        assert 0 <= found.clients.failed <= found.clients.asked
+    attribution = attribute(story.records, NAME)
+    if attribution is not None:
+        assert explain(attribution)
+        assert set(attribution.kept_tasks).isdisjoint(attribution.lost_tasks)
+        assert 0 <= attribution.clients.failed <= attribution.clients.asked

@@ -160,11 +160,13 @@ def test_docker_reads_the_compose_file_as_the_same_json(resolver: Resolver, tmp_
     for field in FIELDS.values():
         if field.name == "mode":
             continue  # replicas say it
-        said, meant = at(theirs, field.json), at(ours, field.json)
+        docker_value, meant = at(theirs, field.json), at(ours, field.json)
         if field.name == "labels":
-            assert said.items() >= meant.items()
+            assert docker_value.items() >= meant.items()
         else:
-            assert said == (pytest.approx(meant) if isinstance(meant, float) else meant), field.name
+            assert docker_value == (pytest.approx(meant) if isinstance(meant, float) else meant), (
+                field.name
+            )
 
 
 # A service as it is asked for.

@@ -26,34 +26,34 @@ def play_fake(scenario: Scenario, folder: Path, world: FakeWorld | None = None) 
 Change = Callable[[Observation], Observation | None]
 
 
-def tampered(found: PlayRecord, change: Change) -> PlayRecord:
+def tampered(parts: PlayRecord, change: Change) -> PlayRecord:
     """The same play with records changed, or (None) taken away."""
     history: list[Record] = []
-    for record in found.history:
+    for record in parts.history:
         what = change(record.what)
         if what is not None:
             history.append(msgspec.structs.replace(record, what=what))
-    return with_parts(found, history=history)
+    return with_parts(parts, history=history)
 
 
 def with_parts(
-    found: PlayRecord, *, history: History | None = None, results: Results | None = None
+    parts: PlayRecord, *, history: History | None = None, results: Results | None = None
 ) -> PlayRecord:
     """The same play with another history or other results."""
     return PlayRecord(
-        found.scenario,
-        found.app,
-        found.results if results is None else results,
-        found.history if history is None else history,
-        found.folder,
+        parts.scenario,
+        parts.app,
+        parts.results if results is None else results,
+        parts.history if history is None else history,
+        parts.folder,
     )
 
 
-def with_upgrade(found: PlayRecord, end: StageEnd, reason: str = "") -> PlayRecord:
+def with_upgrade(parts: PlayRecord, end: StageEnd, reason: str = "") -> PlayRecord:
     """The same play whose upgrade stage ended otherwise."""
     upgrade = StageResult(stage="upgrade", end=end, reason=reason)
-    stages = (*(s for s in found.results.stages if s.stage != "upgrade"), upgrade)
-    return with_parts(found, results=msgspec.structs.replace(found.results, stages=stages))
+    stages = (*(s for s in parts.results.stages if s.stage != "upgrade"), upgrade)
+    return with_parts(parts, results=msgspec.structs.replace(parts.results, stages=stages))
 
 
 def without(*kinds: type[Observation]) -> Change:

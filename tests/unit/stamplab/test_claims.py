@@ -38,14 +38,14 @@ Plays = dict[str, PlayRecord]
 
 def claim(name: str, play: PlayRecord) -> Claim:
     """One claim, judged on this play."""
-    return next(found for found in judge({ON_PLAY[name]: play}) if found.id == name)
+    return next(result for result in judge({ON_PLAY[name]: play}) if result.id == name)
 
 
 def test_all_claims_hold_on_the_incident_played_in_virtual_seconds(played: Plays) -> None:
     claims = judge(played)
-    assert [found.id for found in claims] == list(ON_PLAY)
-    for found in claims:
-        assert found.verdict is Verdict.PASS, f"{found.id}: {found.evidence}"
+    assert [result.id for result in claims] == list(ON_PLAY)
+    for result in claims:
+        assert result.verdict is Verdict.PASS, f"{result.id}: {result.evidence}"
 
 
 def test_the_levels_are_the_fields(played: Plays) -> None:
@@ -62,22 +62,22 @@ def test_a_missing_play_leaves_its_claims_unknown_and_only_those(
     played: Plays, missing: str
 ) -> None:
     rest: dict[str, PlayRecord | None] = {**played, missing: None}
-    for found in judge(rest):
-        is_gone = ON_PLAY[found.id] == missing
-        assert found.verdict is (Verdict.UNKNOWN if is_gone else Verdict.PASS)
+    for result in judge(rest):
+        is_gone = ON_PLAY[result.id] == missing
+        assert result.verdict is (Verdict.UNKNOWN if is_gone else Verdict.PASS)
         if is_gone:
-            assert found.evidence == f"play ({missing}) did not come to its end"
-            assert found.where == ""
+            assert result.evidence == f"play ({missing}) did not come to its end"
+            assert result.where == ""
 
 
 def test_nothing_played_nothing_known() -> None:
-    found = judge(dict.fromkeys("abcd"))
-    assert len(found) == len(ON_PLAY)
-    assert {claim.verdict for claim in found} == {Verdict.UNKNOWN}
+    result = judge(dict.fromkeys("abcd"))
+    assert len(result) == len(ON_PLAY)
+    assert {claim.verdict for claim in result} == {Verdict.UNKNOWN}
 
 
 def test_only_the_claims_of_what_was_to_be_played_are_judged(played: Plays) -> None:
-    assert [found.id for found in judge({"b": played["b"]})] == ["C3", "C5"]
+    assert [result.id for result in judge({"b": played["b"]})] == ["C3", "C5"]
 
 
 @pytest.mark.parametrize("name", ON_PLAY)
@@ -93,9 +93,9 @@ class Unreadable(list[Record]):
 @pytest.mark.parametrize("name", ON_PLAY)
 def test_a_judge_that_crashes_says_unknown(played: Plays, name: str) -> None:
     play = with_parts(played[ON_PLAY[name]], history=Unreadable())
-    found = claim(name, play)
-    assert found.verdict is Verdict.UNKNOWN
-    assert found.evidence == "the judge crashed: ZeroDivisionError: torn"
+    result = claim(name, play)
+    assert result.verdict is Verdict.UNKNOWN
+    assert result.evidence == "the judge crashed: ZeroDivisionError: torn"
 
 
 @pytest.mark.parametrize("name", ON_PLAY)
@@ -130,9 +130,9 @@ def test_c1_fails_when_the_policy_is_another(played: Plays, field: str, value: s
             return msgspec.structs.replace(what, **{field: value})
         return what
 
-    found = claim("C1", tampered(played["c"], change))
-    assert found.verdict is Verdict.FAIL
-    assert str(value) in found.evidence
+    result = claim("C1", tampered(played["c"], change))
+    assert result.verdict is Verdict.FAIL
+    assert str(value) in result.evidence
 
 
 def test_c1_is_unknown_when_the_policy_was_not_read(played: Plays) -> None:
@@ -162,9 +162,9 @@ def test_c3_fails_when_updating_was_never_shown(played: Plays) -> None:
                 return msgspec.structs.replace(what, service=cleared)
         return what
 
-    found = claim("C3", tampered(played["b"], change))
-    assert found.verdict is Verdict.FAIL
-    assert found.evidence.startswith("inspect never showed updating with Spec")
+    result = claim("C3", tampered(played["b"], change))
+    assert result.verdict is Verdict.FAIL
+    assert result.evidence.startswith("inspect never showed updating with Spec")
 
 
 def test_c3_fails_when_the_spec_stays_head(played: Plays) -> None:
@@ -273,8 +273,8 @@ def test_c5_is_unknown_when_it_was_not_read_twice(played: Plays, step: str) -> N
 
 @pytest.mark.parametrize("name", ["control", "C7"])
 def test_converged_at_head_fails_with_the_stages_reason(played: Plays, name: str) -> None:
-    found = claim(name, with_upgrade(played[ON_PLAY[name]], "fail", "swarm-rolled-back"))
-    assert (found.verdict, found.evidence) == (Verdict.FAIL, "swarm-rolled-back")
+    result = claim(name, with_upgrade(played[ON_PLAY[name]], "fail", "swarm-rolled-back"))
+    assert (result.verdict, result.evidence) == (Verdict.FAIL, "swarm-rolled-back")
 
 
 @pytest.mark.parametrize("name", ["control", "C7"])

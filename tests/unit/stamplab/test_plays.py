@@ -66,8 +66,8 @@ def test_each_play_differs_in_what_it_is_about(
     play: Play, order: str, guard: bool, pressure: Pressure
 ) -> None:
     scenario = play(DEFAULT)
-    found = (scenario.policy.order, scenario.guard, scenario.pressure)
-    assert found == (order, guard, pressure)
+    attribution = (scenario.policy.order, scenario.guard, scenario.pressure)
+    assert attribution == (order, guard, pressure)
     assert (scenario.recipe, scenario.base, scenario.service) == (RECIPE, BASE_TAG, "app")
 
 
@@ -146,11 +146,11 @@ def test_every_play_reads_the_policy_and_says_whose_abra_it_was(
 
 def test_when_the_install_fails_the_upgrade_is_skipped(tmp_path: Path) -> None:
     world = FakeWorld(is_refused)
-    found = play_fake(plays.honest(DEFAULT), tmp_path, world)
-    ends = [(stage.stage, stage.end) for stage in found.results.stages]
+    attribution = play_fake(plays.honest(DEFAULT), tmp_path, world)
+    ends = [(stage.stage, stage.end) for stage in attribution.results.stages]
     assert ends == [("install", "fail"), ("upgrade", "skipped")]
-    assert found.results.level == 0
-    assert found.upgrade_end() == (
+    assert attribution.results.level == 0
+    assert attribution.upgrade_end() == (
         "skipped",
         "install did not pass: the deploy was refused: invalid reference format",
     )
@@ -163,6 +163,6 @@ def test_the_same_scenario_twice_gives_the_same_history(tmp_path: Path) -> None:
     (tmp_path / "2").mkdir()
     first, second = (play_fake(plays.honest(DEFAULT), tmp_path / name) for name in "12")
     assert len(first.history) == len(second.history)
-    for one, other in zip(first.history, second.history, strict=True):
-        assert (one.seen_s, type(one.what)) == (other.seen_s, type(other.what))
+    for scenario, other in zip(first.history, second.history, strict=True):
+        assert (scenario.seen_s, type(scenario.what)) == (other.seen_s, type(other.what))
     assert first.results == second.results

@@ -52,12 +52,12 @@ def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dic
 def verdicts(
     request: Request, prepared: Prepared, played: dict[str, PlayRecord]
 ) -> dict[str, tuple[Verdict, str]]:
-    plays = {key: [one] for key, one in played.items()}
+    plays = {key: [claim] for key, claim in played.items()}
     report = report_on(request, prepared, plays, EvidenceFolder(Path("runs")), "")
     return {claim.id: (claim.verdict, claim.evidence) for claim in report.claims}
 
 
-@pytest.mark.parametrize("history", [recipes.KEYCLOAK, recipes.N8N], ids=lambda one: one.name)
+@pytest.mark.parametrize("history", [recipes.KEYCLOAK, recipes.N8N], ids=lambda claim: claim.name)
 def test_an_armed_recipe_is_put_through_all_four_plays(
     history: RecipeHistory, tmp_path: Path
 ) -> None:
@@ -65,9 +65,9 @@ def test_an_armed_recipe_is_put_through_all_four_plays(
     assert is_armed(prepared.policy)
     played = play_all(prepared, tmp_path)
     assert "".join(played) == "abcd"
-    found = verdicts(request, prepared, played)
-    assert set(found) == {"control", "C1", "C3", "C4", "C5", "C7", "C8"}
-    assert {name: verdict for name, (verdict, _) in found.items() if verdict != "pass"} == {}
+    result = verdicts(request, prepared, played)
+    assert set(result) == {"control", "C1", "C3", "C4", "C5", "C7", "C8"}
+    assert {name: verdict for name, (verdict, _) in result.items() if verdict != "pass"} == {}
 
 
 def test_of_an_unarmed_recipe_only_its_own_policy_is_played(tmp_path: Path) -> None:
@@ -75,18 +75,18 @@ def test_of_an_unarmed_recipe_only_its_own_policy_is_played(tmp_path: Path) -> N
     assert not is_armed(prepared.policy)
     played = play_all(prepared, tmp_path)
     assert "".join(played) == "ac"
-    found = verdicts(request, prepared, played)
-    assert set(found) == {"control", "C1", "C8"}
-    assert {verdict for verdict, _ in found.values()} == {Verdict.PASS}
-    assert "not armed: it takes rollback and start-first both" in found["C1"][1]
+    result = verdicts(request, prepared, played)
+    assert set(result) == {"control", "C1", "C8"}
+    assert {verdict for verdict, _ in result.values()} == {Verdict.PASS}
+    assert "not armed: it takes rollback and start-first both" in result["C1"][1]
 
 
 def test_what_an_unarmed_policy_does_must_be_said(tmp_path: Path) -> None:
     request, prepared = looked_at(recipes.WIKI, tmp_path)
     played = play_all(prepared, tmp_path)
-    said = {**played, "c": with_upgrade(played["c"], "fail", "the update is paused")}
-    assert verdicts(request, prepared, said)["C8"][0] is Verdict.PASS
-    unseen = {**said, "c": tampered(said["c"], without(PolicyRead))}
+    text = {**played, "c": with_upgrade(played["c"], "fail", "the update is paused")}
+    assert verdicts(request, prepared, text)["C8"][0] is Verdict.PASS
+    unseen = {**text, "c": tampered(text["c"], without(PolicyRead))}
     assert verdicts(request, prepared, unseen)["C1"][0] is Verdict.UNKNOWN
     skipped = {**played, "c": with_upgrade(played["c"], "skipped", "install did not pass")}
     assert verdicts(request, prepared, skipped)["C8"][0] is Verdict.UNKNOWN
@@ -96,8 +96,8 @@ def test_the_harness_lays_nothing_over_a_policy_but_its_fix(tmp_path: Path) -> N
     _, prepared = looked_at(recipes.KEYCLOAK, tmp_path)
     played = play_all(prepared, tmp_path)
     names = {
-        key: {record.what.name for record in one.history if isinstance(record.what, FileLaid)}
-        for key, one in played.items()
+        key: {record.what.name for record in claim.history if isinstance(record.what, FileLaid)}
+        for key, claim in played.items()
     }
     assert names["a"] == names["b"] == names["c"] == {"compose.standin.yml"}
     assert names["d"] == {"compose.ccci.yml", "compose.standin.yml"}
@@ -139,7 +139,7 @@ def changed(history: RecipeHistory, **files: str) -> RecipeHistory:
 
 
 @pytest.mark.parametrize(
-    ("compose", "error", "said"),
+    ("compose", "error", "text"),
     [
         ("services: [", RecipeRefused, "is no YAML"),
         ("services: {db: {image: x}}\n", UsageError, "no service 'app' at head; it has: db"),
@@ -149,11 +149,11 @@ def changed(history: RecipeHistory, **files: str) -> RecipeHistory:
     ],
 )
 def test_a_head_that_cannot_be_played_is_said_before_any_lab(
-    tmp_path: Path, compose: str, error: type[Exception], said: str
+    tmp_path: Path, compose: str, error: type[Exception], text: str
 ) -> None:
     clone = bare_clone(changed(recipes.KEYCLOAK, compose=compose), tmp_path)
     (tmp_path / "scratch").mkdir()
-    with pytest.raises(error, match=said) as caught:
+    with pytest.raises(error, match=text) as caught:
         look_at(request_of(clone.source()), tmp_path / "scratch")
     assert "\n" not in str(caught.value)
 

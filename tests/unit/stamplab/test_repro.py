@@ -102,10 +102,10 @@ def test_no_two_plays_share_a_folder() -> None:
 
 
 def test_all_claims_of_all_plays_make_a_pass(played: dict[str, PlayRecord]) -> None:
-    found = report({key: [play] for key, play in played.items()})
-    assert found.verdict is Verdict.PASS
-    assert found.trials == ()
-    assert found.reproduced.startswith("reproduced: ")
+    outcome = report({key: [play] for key, play in played.items()})
+    assert outcome.verdict is Verdict.PASS
+    assert outcome.trials == ()
+    assert outcome.reproduced.startswith("reproduced: ")
 
 
 def test_trials_are_counted_and_one_that_lacks_something_fails_the_whole(
@@ -117,21 +117,21 @@ def test_trials_are_counted_and_one_that_lacks_something_fails_the_whole(
         "c": [played["c"]],
         "d": [played["d"], played["d"], played["b"]],
     }
-    found = report(plays, trials=2)
-    assert [str(trials.proportion).split()[0] for trials in found.trials] == ["2/3", "2/3"]
-    assert found.trials[0].lacking[0].startswith("not reproduced, missing: rolled back")
-    assert found.verdict is Verdict.FAIL
+    outcome = report(plays, trials=2)
+    assert [str(trials.proportion).split()[0] for trials in outcome.trials] == ["2/3", "2/3"]
+    assert outcome.trials[0].lacking[0].startswith("not reproduced, missing: rolled back")
+    assert outcome.verdict is Verdict.FAIL
 
 
 def test_an_interrupted_run_is_unknown_whatever_was_seen_before(
     played: dict[str, PlayRecord],
 ) -> None:
     plays = {key: [play] for key, play in played.items()}
-    found = report(plays, note="interrupted")
-    assert found.verdict is Verdict.UNKNOWN
+    outcome = report(plays, note="interrupted")
+    assert outcome.verdict is Verdict.UNKNOWN
 
 
 def test_nothing_played_is_unknown() -> None:
-    found = report({key: [] for key in "abcd"})
-    assert found.verdict is Verdict.UNKNOWN
-    assert found.reproduced == "not played"
+    outcome = report({key: [] for key in "abcd"})
+    assert outcome.verdict is Verdict.UNKNOWN
+    assert outcome.reproduced == "not played"

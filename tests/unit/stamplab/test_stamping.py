@@ -45,10 +45,12 @@ def stamped(
     repositories: StampingRepositories, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, Stamped]:
     folder = tmp_path_factory.mktemp("st")
-    return {one.name: one for one in play_all(C2, repositories, stand_in(), folder)}
+    return {
+        experiment.name: experiment for experiment in play_all(C2, repositories, stand_in(), folder)
+    }
 
 
-@pytest.mark.parametrize("name", [one.name for one in VARIANTS])
+@pytest.mark.parametrize("name", [experiment.name for experiment in VARIANTS])
 def test_a_variant_stamps_head_and_marks_it_exactly_when_the_tree_is_dirty(
     stamped: Mapping[str, Stamped], repositories: StampingRepositories, name: str
 ) -> None:
@@ -57,19 +59,19 @@ def test_a_variant_stamps_head_and_marks_it_exactly_when_the_tree_is_dirty(
 
 
 def test_every_experiment_ends_for_want_of_a_secret(stamped: Mapping[str, Stamped]) -> None:
-    assert {one.bailed for one in stamped.values()} == {
+    assert {experiment.bailed for experiment in stamped.values()} == {
         "secret not generated: db_password, exit code 1"
     }
-    assert {one.verdict for one in stamped.values()} == {Verdict.PASS}
+    assert {experiment.verdict for experiment in stamped.values()} == {Verdict.PASS}
 
 
 def test_the_counter_examples_are_told_from_a_sound_run_and_from_each_other(
     stamped: Mapping[str, Stamped], repositories: StampingRepositories
 ) -> None:
-    counters = [stamped[one.name] for one in COUNTER_EXAMPLES]
+    counters = [stamped[experiment.name] for experiment in COUNTER_EXAMPLES]
     sound = f"{repositories.head[:8]}+U"
-    assert sound not in [one.stamp for one in counters]
-    assert {one.name: one.whose for one in counters} == {
+    assert sound not in [experiment.stamp for experiment in counters]
+    assert {experiment.name: experiment.whose for experiment in counters} == {
         "forgotten_checkout": CommitRole.BASE,
         "tag_repointed": CommitRole.MIRRORS_TAG,
         "env_pin": CommitRole.BASE,
@@ -146,9 +148,9 @@ def test_whatever_is_not_as_claimed_fails_and_is_named(
         "base": repositories.commits[CommitRole.BASE][:8],
     }
     filled = {k: v.format_map(names) if isinstance(v, str) else v for k, v in changes.items()}
-    found = judge_stamping(COPY, repositories, run_of(repositories, **filled))
-    assert found.verdict is Verdict.FAIL
-    assert wrong.format_map(names) in found.wrong
+    match = judge_stamping(COPY, repositories, run_of(repositories, **filled))
+    assert match.verdict is Verdict.FAIL
+    assert wrong.format_map(names) in match.wrong
 
 
 @pytest.mark.parametrize("changes", [{"output": "FATA no engine"}, {"commands": ()}])
@@ -165,9 +167,9 @@ def test_an_experiment_that_cannot_be_played_is_unknown_and_says_why(
     repositories: StampingRepositories, tmp_path: Path
 ) -> None:
     broken = Program(argv=("/nonexistent/abra",), whose="no abra", is_real=False)
-    (found,) = play_all((COPY,), repositories, broken, tmp_path)
-    assert found.verdict is Verdict.UNKNOWN
-    assert found.wrong == "no abra cannot be run: No such file or directory"
+    (match,) = play_all((COPY,), repositories, broken, tmp_path)
+    assert match.verdict is Verdict.UNKNOWN
+    assert match.wrong == "no abra cannot be run: No such file or directory"
 
 
 def test_a_stamp_of_another_length_is_nobodys(repositories: StampingRepositories) -> None:
@@ -185,9 +187,9 @@ class TestGround:
     def test_a_missing_tag_is_said(
         self, repositories: StampingRepositories, tmp_path: Path
     ) -> None:
-        with pytest.raises(UsageError, match=r"9.9.9\+9 is no tag of the recipe") as said:
+        with pytest.raises(UsageError, match=r"9.9.9\+9 is no tag of the recipe") as text:
             make_repositories("discourse", repositories.upstream, "9.9.9+9", "main", tmp_path)
-        assert "\n" not in str(said.value)
+        assert "\n" not in str(text.value)
 
     def test_no_repository_is_said(self, tmp_path: Path) -> None:
         with pytest.raises(LabError, match="is no git work tree"):

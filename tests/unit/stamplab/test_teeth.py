@@ -52,7 +52,7 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Repositories:
 def test_all_that_was_asked_for_is_there() -> None:
     assert [CONTROLS_CLAIM[name].scenario.wrong_stamp for name in PLANTED] == list(WrongStamp)
     broken = [CONTROLS_CLAIM[name].scenario for name in BROKEN]
-    asked = [(one.faults[HEAD_IMAGE], one.policy.order) for one in broken]
+    asked = [(result.faults[HEAD_IMAGE], result.policy.order) for result in broken]
     assert asked == [
         (fault, order)
         for fault in (Fault.CRASHES, Fault.ABSENT, Fault.NEVER_HEALTHY)
@@ -64,9 +64,9 @@ def test_all_that_was_asked_for_is_there() -> None:
 
 @pytest.mark.parametrize("name", CONTROLS_CLAIM)
 def test_a_tooth_bites(tried: dict[str, PlayRecord], name: str) -> None:
-    found = judge_negative_control(CONTROLS_CLAIM[name], tried[name])
-    assert (found.verdict, found.wrong, found.end) == (Verdict.PASS, "", "fail")
-    assert found.where == f"{tried[name].folder.name}/history.jsonl"
+    result = judge_negative_control(CONTROLS_CLAIM[name], tried[name])
+    assert (result.verdict, result.wrong, result.end) == (Verdict.PASS, "", "fail")
+    assert result.where == f"{tried[name].folder.name}/history.jsonl"
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -79,9 +79,9 @@ def test_a_planted_stamp_converges_and_is_failed_by_hc1(
     assert read.text == play.upgrade_end()[1]
     assert play.stamps[2] in read.text if play.stamps[2] else False
     assert play.signature.verdict is Verdict.FAIL
-    said = [record.what.text for record in play.history if isinstance(record.what, Note)]
-    assert any(text.startswith("planted stamp: ") for text in said)
-    assert any("the stamp is planted" in text for text in said)
+    text = [record.what.text for record in play.history if isinstance(record.what, Note)]
+    assert any(text.startswith("planted stamp: ") for text in text)
+    assert any("the stamp is planted" in text for text in text)
 
 
 @pytest.mark.parametrize("kind", WrongStamp)
@@ -129,8 +129,8 @@ def test_a_head_that_is_never_healthy_ends_at_the_guards_own_bound(
 
 @pytest.mark.parametrize("name", CONTROLS_CLAIM)
 def test_an_upgrade_that_passes_is_wrong(tried: dict[str, PlayRecord], name: str) -> None:
-    found = judge_negative_control(CONTROLS_CLAIM[name], with_upgrade(tried[name], "pass"))
-    assert (found.verdict, found.wrong) == (Verdict.FAIL, "the upgrade passed")
+    result = judge_negative_control(CONTROLS_CLAIM[name], with_upgrade(tried[name], "pass"))
+    assert (result.verdict, result.wrong) == (Verdict.FAIL, "the upgrade passed")
 
 
 @pytest.mark.parametrize("name", CONTROLS_CLAIM)
@@ -140,40 +140,40 @@ def test_the_other_steps_failure_is_wrong(tried: dict[str, PlayRecord], name: st
             return msgspec.structs.replace(what, passed=not what.passed)
         return what
 
-    found = judge_negative_control(CONTROLS_CLAIM[name], tampered(tried[name], change))
-    assert found.verdict is Verdict.FAIL
-    assert "it was failed by" in found.wrong
+    result = judge_negative_control(CONTROLS_CLAIM[name], tampered(tried[name], change))
+    assert result.verdict is Verdict.FAIL
+    assert "it was failed by" in result.wrong
 
 
 @pytest.mark.parametrize("name", CONTROLS_CLAIM)
 def test_another_reason_is_wrong(tried: dict[str, PlayRecord], name: str) -> None:
-    found = judge_negative_control(
+    result = judge_negative_control(
         CONTROLS_CLAIM[name], with_upgrade(tried[name], "fail", "something else")
     )
-    assert found.verdict is Verdict.FAIL
-    assert "its sentence does not say" in found.wrong
+    assert result.verdict is Verdict.FAIL
+    assert "its sentence does not say" in result.wrong
 
 
 def test_hc1_must_not_speak_of_a_rollback(tried: dict[str, PlayRecord]) -> None:
     control = CONTROLS_CLAIM["planted-stale"]
-    said = f"{tried[control.name].upgrade_end()[1]}; swarm-rolled-back"
-    found = judge_negative_control(control, with_upgrade(tried[control.name], "fail", said))
-    assert (found.verdict, found.wrong) == (Verdict.FAIL, "its sentence says 'roll'")
+    text = f"{tried[control.name].upgrade_end()[1]}; swarm-rolled-back"
+    result = judge_negative_control(control, with_upgrade(tried[control.name], "fail", text))
+    assert (result.verdict, result.wrong) == (Verdict.FAIL, "its sentence says 'roll'")
 
 
 def test_hc1_must_blame_the_stamp_that_is_deployed(tried: dict[str, PlayRecord]) -> None:
     control = CONTROLS_CLAIM["planted-stale"]
     other = tried["planted-truncated"].upgrade_end()[1]
-    found = judge_negative_control(control, with_upgrade(tried[control.name], "fail", other))
-    assert found.verdict is Verdict.FAIL
-    assert found.wrong.startswith("HC1 blames another stamp than the deployed '")
+    result = judge_negative_control(control, with_upgrade(tried[control.name], "fail", other))
+    assert result.verdict is Verdict.FAIL
+    assert result.wrong.startswith("HC1 blames another stamp than the deployed '")
 
 
 def test_the_guard_must_not_blame_the_checkout(tried: dict[str, PlayRecord]) -> None:
     control = CONTROLS_CLAIM["crashes-stop-first"]
-    said = f"re-checkout failed: {tried[control.name].upgrade_end()[1]}"
+    text = f"re-checkout failed: {tried[control.name].upgrade_end()[1]}"
     assert (
-        judge_negative_control(control, with_upgrade(tried[control.name], "fail", said)).verdict
+        judge_negative_control(control, with_upgrade(tried[control.name], "fail", text)).verdict
         is Verdict.FAIL
     )
 
@@ -185,8 +185,8 @@ def test_the_incident_itself_is_no_tooth(
     scenario = msgspec.structs.replace(CONTROLS_CLAIM[name].scenario, faults={})
     world = FakeWorld(comes_up, is_oom_killed)
     play = play_fake(scenario, tmp_path_factory.mktemp("oom"), world)
-    found = judge_negative_control(CONTROLS_CLAIM[name], play)
-    assert found.verdict is Verdict.FAIL
+    result = judge_negative_control(CONTROLS_CLAIM[name], play)
+    assert result.verdict is Verdict.FAIL
 
 
 def test_an_oom_kill_in_a_crash_is_wrong(tried: dict[str, PlayRecord]) -> None:
@@ -207,8 +207,8 @@ def test_an_oom_kill_in_a_crash_is_wrong(tried: dict[str, PlayRecord]) -> None:
         lines=(),
     )
     record = msgspec.structs.replace(play.history[0], what=oom)
-    found = judge_negative_control(control, with_parts(play, history=[record, *play.history]))
-    assert (found.verdict, found.wrong) == (Verdict.FAIL, "an OOM kill is in it")
+    result = judge_negative_control(control, with_parts(play, history=[record, *play.history]))
+    assert (result.verdict, result.wrong) == (Verdict.FAIL, "an OOM kill is in it")
 
 
 # And be unknown.
@@ -230,8 +230,8 @@ def test_an_upgrade_that_did_not_end_is_unknown(
 def test_missing_evidence_is_unknown(
     tried: dict[str, PlayRecord], name: str, kind: type[Observation]
 ) -> None:
-    found = judge_negative_control(CONTROLS_CLAIM[name], tampered(tried[name], without(kind)))
-    assert (found.verdict, found.wrong) == (Verdict.UNKNOWN, "the guard did not rule")
+    result = judge_negative_control(CONTROLS_CLAIM[name], tampered(tried[name], without(kind)))
+    assert (result.verdict, result.wrong) == (Verdict.UNKNOWN, "the guard did not rule")
 
 
 def test_a_refused_install_is_unknown(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -248,22 +248,22 @@ def test_a_judge_that_crashes_says_unknown(tried: dict[str, PlayRecord]) -> None
     control = CONTROLS_CLAIM[PLANTED[0]]
     play = tried[control.name]
     torn = Unreadable(play.scenario, play.app, play.results, play.history, play.folder)
-    found = judge_negative_control(control, torn)
-    assert (found.verdict, found.wrong.split(":")[0]) == (Verdict.UNKNOWN, "the judge crashed")
+    result = judge_negative_control(control, torn)
+    assert (result.verdict, result.wrong.split(":")[0]) == (Verdict.UNKNOWN, "the judge crashed")
 
 
 def control_results(
     tried: dict[str, PlayRecord], **missing: PlayRecord | None
 ) -> tuple[Verdict, str]:
     changed = {name.replace("_", "-"): play for name, play in missing.items()}
-    found = claim(
+    result = claim(
         tuple(
             judge_negative_control(CONTROLS_CLAIM[name], {**tried, **changed}[name])
             for name in CONTROLS_CLAIM
         )
     )
-    assert found.id == "C9"
-    return found.verdict, found.evidence
+    assert result.id == "C9"
+    return result.verdict, result.evidence
 
 
 def test_c9_joins_them(tried: dict[str, PlayRecord]) -> None:

@@ -67,12 +67,12 @@ def test_every_duration_of_every_play_is_stretched(factor: float, *, fast: bool)
     own = {f".timing{path}": seconds for path, seconds in durations(OWN_TIMING)}
     assert usual.keys() == slow.keys()
     for name, scenario in usual.items():
-        found = dict(durations(slow[name]))
-        assert found.keys() == dict(durations(scenario)).keys() >= {".timeout_s", ".memory.boot_s"}
+        slowed = dict(durations(slow[name]))
+        assert slowed.keys() == dict(durations(scenario)).keys() >= {".timeout_s", ".memory.boot_s"}
         for path, seconds in durations(scenario):
             before_s = own.get(path) if seconds is None else seconds
             wanted_s = None if before_s is None else pytest.approx(before_s * factor)
-            assert found[path] == wanted_s, f"{name}{path}"
+            assert slowed[path] == wanted_s, f"{name}{path}"
 
 
 def test_nothing_but_times_is_stretched() -> None:

@@ -105,9 +105,9 @@ def test_the_guard_is_right_for_each_fate_by_its_own_outcomes_alone(
 ) -> None:
     wrong = wrong_in(entry(), tried(outcome, fate))
     assert (wrong == []) is (outcome in RIGHT[fate])
-    for said in wrong:
-        assert str(outcome) in said
-        assert str(fate) in said
+    for text in wrong:
+        assert str(outcome) in text
+        assert str(fate) in text
 
 
 def command(outcome: Outcome, exit_code: int | None = None, decided_s: float = 10.0) -> GuardResult:
@@ -121,11 +121,11 @@ def test_the_guards_command_is_held_to_the_truth_like_the_guard() -> None:
     both = msgspec.structs.replace(BACK, command=command(Outcome.ROLLED_BACK))
     assert wrong_in(entry(), both) == []
     wrong = msgspec.structs.replace(BACK, command=command(Outcome.CONVERGED))
-    (said,) = wrong_in(entry(), wrong)
-    assert "`stamplab guard` says converged, in truth it is rolled back" in said
+    (text,) = wrong_in(entry(), wrong)
+    assert "`stamplab guard` says converged, in truth it is rolled back" in text
     lies = msgspec.structs.replace(BACK, command=command(Outcome.ROLLED_BACK, 0))
-    (said,) = wrong_in(entry(), lies)
-    assert said.endswith("`stamplab guard` says rolled back, and exits 0")
+    (text,) = wrong_in(entry(), lies)
+    assert text.endswith("`stamplab guard` says rolled back, and exits 0")
 
 
 def test_every_fate_has_an_outcome_and_only_two_are_a_success() -> None:
@@ -186,7 +186,7 @@ def test_the_new_task_of_a_shape() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sign", "said", "holds"),
+    ("sign", "text", "holds"),
     [
         (signs.client_exits(0), client(0), True),
         (signs.client_exits(0), client(1), False),
@@ -201,8 +201,8 @@ def test_the_new_task_of_a_shape() -> None:
         (signs.client_was_first(), None, None),
     ],
 )
-def test_signs_of_the_client(sign: Sign, said: ClientResult | None, holds: bool | None) -> None:
-    play = played(tried(Outcome.ROLLED_BACK, TrueOutcome.ROLLED_BACK, client=said), of=LIFE)
+def test_signs_of_the_client(sign: Sign, text: ClientResult | None, holds: bool | None) -> None:
+    play = played(tried(Outcome.ROLLED_BACK, TrueOutcome.ROLLED_BACK, client=text), of=LIFE)
     assert sign.holds(play) is holds
 
 

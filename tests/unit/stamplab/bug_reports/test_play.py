@@ -62,7 +62,10 @@ def play_all(
     with virtual.open(folder, Opening(service="web")) as (world, _):
         operator = deployer_on(world, None)
         play_side_by_side(
-            world, [BugReportPlayer(one, world, operator) for one in entries], at_once, told_over
+            world,
+            [BugReportPlayer(report, world, operator) for report in entries],
+            at_once,
+            told_over,
         )
     return over
 
@@ -130,7 +133,9 @@ def test_one_play_that_fails_does_not_end_the_others(virtual: Virtual, tmp_path:
     ends: dict[str, str] = {}
     with virtual.open(tmp_path, Opening(service="web")) as (world, _):
         operator = deployer_on(world, None)
-        plays = [BugReportPlayer(one, world, operator) for one in (broken, find("label-only"))]
+        plays = [
+            BugReportPlayer(report, world, operator) for report in (broken, find("label-only"))
+        ]
         play_side_by_side(
             world, plays, 9, lambda play, error: ends.update({play.stack: str(error or "")})
         )

@@ -157,14 +157,16 @@ def test_a_record_is_of_its_stack_alone() -> None:
 def test_plays_leave_their_rows_and_their_histories(virtual: Virtual, tmp_path: Path) -> None:
     folder = EvidenceFolder.create(tmp_path, "record")
     entries: list[BugReport] = [find("label-only"), find("D4")]
-    told: list[str] = []
-    rows = play_reports(entries, virtual, folder, 9, lambda one: told.append(one.name))
-    assert {one.name: one.verdict for one in rows} == {
+    names: list[str] = []
+    rows = play_reports(
+        entries, virtual, folder, 9, lambda played_row: names.append(played_row.name)
+    )
+    assert {played_row.name: played_row.verdict for played_row in rows} == {
         "label-only": Verdict.PASS,
         "interrupted-client": Verdict.PASS,
     }
-    assert set(told) == {"label-only", "interrupted-client"}
-    left_out = next(one for one in rows if one.name == "interrupted-client")
+    assert set(names) == {"label-only", "interrupted-client"}
+    left_out = next(played_row for played_row in rows if played_row.name == "interrupted-client")
     assert left_out.result is None
     assert "no docker client" in conclusion(left_out)
     part = folder.path / "label-only"
@@ -174,7 +176,9 @@ def test_plays_leave_their_rows_and_their_histories(virtual: Virtual, tmp_path: 
     last = last_rows(tmp_path, REPORTS_BY_NAME.values())
     assert set(last) == {("label-only", "virtual")}
     assert msgspec.structs.replace(last["label-only", "virtual"], evidence="") == (
-        msgspec.structs.replace(next(one for one in rows if one.name == "label-only"), evidence="")
+        msgspec.structs.replace(
+            next(played_row for played_row in rows if played_row.name == "label-only"), evidence=""
+        )
     )
 
 

@@ -11,5 +11,5 @@ from stamplab.search.explorable import EXPLORABLE, SchedulePlayer, schedule_play
 @pytest.fixture(scope="session")
 def player(virtual: Virtual) -> Iterator[SchedulePlayer]:
     """The incident's upgrade, rehearsed, and the real SwarmKit to play it on."""
-    with schedule_player(EXPLORABLE["discourse"], virtual) as found:
-        yield found
+    with schedule_player(EXPLORABLE["discourse"], virtual) as player:
+        yield player

@@ -44,7 +44,7 @@ BOTTOM = service(BASE, None, "rollback_completed")
 def broken(made: Trial) -> dict[str, str]:
     """What laws a trial breaks, and in what way."""
     asked = {name: law.check(made) for name, law in LAWS.items()}
-    return {name: said for name, said in asked.items() if said is not None}
+    return {name: text for name, text in asked.items() if text is not None}
 
 
 # Trials as they should be.
@@ -77,8 +77,8 @@ def test_of_what_has_no_verdict_no_law_has_anything_to_say(end: StageEnd) -> Non
 
 
 def test_to_pass_what_the_swarm_took_back_is_a_false_green() -> None:
-    said = broken(trial(rolled_back(), "pass"))["no-false-green"]
-    assert said == (
+    text = broken(trial(rolled_back(), "pass"))["no-false-green"]
+    assert text == (
         "the upgrade passed at 20.0 s, and is not at head: another spec, state "
         "rollback_completed, 0 of head's tasks running"
     )
@@ -106,8 +106,8 @@ def test_the_guard_itself_may_not_pass_what_has_not_run_for_the_hold_time() -> N
     """Whatever a later step says."""
     for story in (upgrading(), converged().at(ENDS_S - 1, listed()).at(ENDS_S - 1, listed(NEW))):
         ruled = story.at(ENDS_S, Finding(step=GUARD, passed=True, text="converged"))
-        said = broken(trial(ruled, "fail", "not healthy", step="wait_healthy"))["no-false-green"]
-        assert said == "converged, and head's tasks had not run for the hold time"
+        text = broken(trial(ruled, "fail", "not healthy", step="wait_healthy"))["no-false-green"]
+        assert text == "converged, and head's tasks had not run for the hold time"
 
 
 def test_what_becomes_of_it_after_the_hold_time_is_not_the_verdicts_to_know() -> None:
@@ -131,14 +131,14 @@ def test_to_pass_a_wrong_stamp_is_a_false_green(wrong_stamp: WrongStamp) -> None
 def blind(at_s: float) -> Story:
     """Converged; sight was lost meanwhile, and the guard ruled at `ENDS_S`."""
     lost = (at_s, RecorderLost(recorder="nemesis", reason="sight is lost"))
-    told = sorted([*told_at(converged()), lost], key=lambda one: one[0])
-    return Story(*told, (ENDS_S, Finding(step=GUARD, passed=True, text="")))
+    lines = sorted([*told_at(converged()), lost], key=lambda law: law[0])
+    return Story(*lines, (ENDS_S, Finding(step=GUARD, passed=True, text="")))
 
 
 def test_to_pass_after_sight_was_lost_is_a_false_green() -> None:
-    said = "the upgrade passed, though sight was lost of the swarm before"
-    assert broken(trial(blind(15))) == {"no-false-green": said}
-    assert broken(trial(blind(ENDS_S))) == {"no-false-green": said}
+    text = "the upgrade passed, though sight was lost of the swarm before"
+    assert broken(trial(blind(15))) == {"no-false-green": text}
+    assert broken(trial(blind(ENDS_S))) == {"no-false-green": text}
     assert broken(trial(blind(ENDS_S + 0.1), end_s=ENDS_S + 1)) == {}
 
 
@@ -150,13 +150,13 @@ def test_the_old_harness_has_no_sight_to_lose() -> None:
 
 
 def test_to_fail_what_is_at_head_and_held_is_a_false_red() -> None:
-    said = broken(trial(early(converged()), "fail", LATE))
-    assert said == {"no-false-red": f"the service is at head and held, and yet: {LATE}"}
+    text = broken(trial(early(converged()), "fail", LATE))
+    assert text == {"no-false-red": f"the service is at head and held, and yet: {LATE}"}
 
 
 def early(story: Story) -> Story:
     """The same, all of it the hold time earlier."""
-    return Story(*((one.seen_s - HOLD_S, one.what) for one in story.records))
+    return Story(*((law.seen_s - HOLD_S, law.what) for law in story.records))
 
 
 @pytest.mark.parametrize(
@@ -189,22 +189,22 @@ def test_nor_is_it_the_judges_fault_that_clients_get_no_answer() -> None:
 
 
 def test_a_rolled_back_run_is_to_be_reported_as_rolled_back() -> None:
-    said = broken(trial(rolled_back(), "fail", WRONG_STAMP))
-    assert said == {"true-reason": f"the swarm rolled back at 16.0 s, and: {WRONG_STAMP}"}
+    text = broken(trial(rolled_back(), "fail", WRONG_STAMP))
+    assert text == {"true-reason": f"the swarm rolled back at 16.0 s, and: {WRONG_STAMP}"}
     assert "true-reason" in broken(trial(rolled_back(), "fail", LATE))
 
 
 def test_it_names_a_task_of_heads_that_failed() -> None:
     story = rolled_back().at(14, listed(task("new", HEAD, "failed")))
-    said = broken(trial(story, "fail", ROLLED_BACK))
-    assert said == {"true-reason": f"no task of head that failed is named, and: {ROLLED_BACK}"}
+    text = broken(trial(story, "fail", ROLLED_BACK))
+    assert text == {"true-reason": f"no task of head that failed is named, and: {ROLLED_BACK}"}
     assert broken(trial(story, "fail", f"{ROLLED_BACK}: new task new failed")) == {}
 
 
 def test_whether_the_old_version_serves_again_is_waited_for() -> None:
     story = upgrading().at(BACK_S, seen(service(BASE, None, "rollback_started")))
-    said = f"the rollback was still under way at {ENDS_S} s, and: {ROLLED_BACK}"
-    assert broken(trial(story, "fail", ROLLED_BACK)) == {"true-reason": said}
+    text = f"the rollback was still under way at {ENDS_S} s, and: {ROLLED_BACK}"
+    assert broken(trial(story, "fail", ROLLED_BACK)) == {"true-reason": text}
     given_up_s = BEGINS_S + REFERENCE.patience_s
     assert broken(trial(story, "fail", ROLLED_BACK, end_s=given_up_s)) == {}
     lost = RecorderLost(recorder="nemesis", reason="sight is lost")
@@ -212,8 +212,8 @@ def test_whether_the_old_version_serves_again_is_waited_for() -> None:
 
 
 def test_one_that_was_not_rolled_back_is_not() -> None:
-    said = broken(trial(upgrading(), "fail", ROLLED_BACK))
-    assert said == {"true-reason": f"the swarm did not roll back, and: {ROLLED_BACK}"}
+    text = broken(trial(upgrading(), "fail", ROLLED_BACK))
+    assert text == {"true-reason": f"the swarm did not roll back, and: {ROLLED_BACK}"}
 
 
 def test_nor_is_one_that_was_rolled_back_only_after_the_verdict() -> None:
@@ -223,13 +223,13 @@ def test_nor_is_one_that_was_rolled_back_only_after_the_verdict() -> None:
 
 
 def test_hc1_is_about_a_wrong_stamp_and_nothing_else() -> None:
-    said = broken(trial(upgrading(), "fail", WRONG_STAMP))
-    assert said == {"true-reason": f"no wrong stamp was planted, and: {WRONG_STAMP}"}
+    text = broken(trial(upgrading(), "fail", WRONG_STAMP))
+    assert text == {"true-reason": f"no wrong stamp was planted, and: {WRONG_STAMP}"}
 
 
 def test_a_wrong_stamp_that_reached_the_swarm_is_hc1s() -> None:
-    said = broken(trial(converged(), "fail", LATE, schedule=PLANTED))
-    assert said == {"true-reason": f"a wrong stamp was planted, and: {LATE}"}
+    text = broken(trial(converged(), "fail", LATE, schedule=PLANTED))
+    assert text == {"true-reason": f"a wrong stamp was planted, and: {LATE}"}
 
 
 def test_of_a_deployer_that_denies_its_wrong_stamp_the_guard_names_the_label() -> None:
@@ -257,55 +257,55 @@ LABELS, BY_HAND = acted(), Acted(what=in_words(RollBack()))
 OVERTAKEN, UNDONE = "another update came in between: new labels", "another update came in: by hand"
 
 
-def told(story: Story, said: str, **how: Any) -> str | None:
-    return broken(trial(story, "fail", said, **how)).get("told")
+def lines(story: Story, text: str, **how: Any) -> str | None:
+    return broken(trial(story, "fail", text, **how)).get("told")
 
 
 def test_anothers_update_is_to_be_named() -> None:
     story = upgrading().at(15, LABELS)
-    assert told(story, OVERTAKEN) is None
-    assert told(story, "there is no service shop_app (any more)") is None
-    assert told(story, LATE) == f"{LABELS.what} at 15.0 s, and: {LATE}"
+    assert lines(story, OVERTAKEN) is None
+    assert lines(story, "there is no service shop_app (any more)") is None
+    assert lines(story, LATE) == f"{LABELS.what} at 15.0 s, and: {LATE}"
 
 
 def test_one_that_nobody_did_is_not() -> None:
-    assert told(upgrading(), OVERTAKEN) == f"nobody else did anything, and: {OVERTAKEN}"
+    assert lines(upgrading(), OVERTAKEN) == f"nobody else did anything, and: {OVERTAKEN}"
     refused = upgrading().at(15, acted(refused="update out of sequence"))
-    assert told(refused, OVERTAKEN) == f"nobody else did anything, and: {OVERTAKEN}"
+    assert lines(refused, OVERTAKEN) == f"nobody else did anything, and: {OVERTAKEN}"
 
 
 def test_a_rollback_by_hand_is_to_be_told_from_other_updates() -> None:
-    assert told(upgrading().at(15, BY_HAND), UNDONE) is None
-    assert told(upgrading().at(15, BY_HAND), OVERTAKEN) is not None
-    assert told(upgrading().at(15, LABELS), UNDONE) is not None
-    assert told(upgrading().at(15, LABELS).at(16, BY_HAND), OVERTAKEN) is None
+    assert lines(upgrading().at(15, BY_HAND), UNDONE) is None
+    assert lines(upgrading().at(15, BY_HAND), OVERTAKEN) is not None
+    assert lines(upgrading().at(15, LABELS), UNDONE) is not None
+    assert lines(upgrading().at(15, LABELS).at(16, BY_HAND), OVERTAKEN) is None
 
 
 def test_what_the_swarm_had_done_before_may_be_all_that_is_said() -> None:
-    assert told(rolled_back().at(BACK_S + 1, LABELS), ROLLED_BACK) is None
-    assert told(rolled_back().at(BACK_S - 1, LABELS), ROLLED_BACK) is not None
+    assert lines(rolled_back().at(BACK_S + 1, LABELS), ROLLED_BACK) is None
+    assert lines(rolled_back().at(BACK_S - 1, LABELS), ROLLED_BACK) is not None
     stopped = upgrading().at(15, seen(service(HEAD, BASE, "paused")))
-    assert told(stopped.at(16, LABELS), "the update is paused") is None
+    assert lines(stopped.at(16, LABELS), "the update is paused") is None
 
 
 @pytest.mark.parametrize("before_s", [0.5, 0.0])
 def test_what_came_before_head_or_in_its_moment_may_go_unnamed(before_s: float) -> None:
     act = (APPLIED_S - before_s, LABELS)
     early_one = Story(*sorted([*told_at(upgrading()), act], key=itemgetter(0)))
-    assert told(early_one, LATE) is None
+    assert lines(early_one, LATE) is None
 
 
 def test_what_came_in_the_moment_of_the_ruling_may_go_unnamed() -> None:
-    assert told(upgrading().at(ENDS_S, LABELS), LATE) is None
+    assert lines(upgrading().at(ENDS_S, LABELS), LATE) is None
 
 
 def test_of_a_head_that_was_refused_nothing_was_overtaken() -> None:
     refused = but(REFERENCE, refused=True)
-    assert told(upgrading().at(15, LABELS), "the deploy command failed", schedule=refused) is None
+    assert lines(upgrading().at(15, LABELS), "the deploy command failed", schedule=refused) is None
 
 
 def test_the_old_harness_knows_of_no_others() -> None:
-    assert told(upgrading().at(15, LABELS), LATE, step="hc1") is None
+    assert lines(upgrading().at(15, LABELS), LATE, step="hc1") is None
 
 
 # In time.
@@ -313,8 +313,8 @@ def test_the_old_harness_knows_of_no_others() -> None:
 LONG_S = 900.0
 
 
-def late(story: Story, said: str = LATE) -> dict[str, str]:
-    return broken(trial(story, "fail", said, end_s=LONG_S))
+def late(story: Story, text: str = LATE) -> dict[str, str]:
+    return broken(trial(story, "fail", text, end_s=LONG_S))
 
 
 def test_what_the_swarm_is_not_done_with_may_be_given_up() -> None:
@@ -334,16 +334,16 @@ def test_nor_may_what_is_gone() -> None:
 def test_a_rollback_is_told_soon_after_its_end() -> None:
     over_s = BACK_S + 1
     assert "in-time" not in broken(trial(rolled_back(), "fail", ROLLED_BACK, end_s=over_s + 59))
-    said = late(rolled_back(), ROLLED_BACK)["in-time"]
-    assert said == "the rollback was over by 840.0 s, and was told at 900.0 s"
+    text = late(rolled_back(), ROLLED_BACK)["in-time"]
+    assert text == "the rollback was over by 840.0 s, and was told at 900.0 s"
     under_way = upgrading().at(BACK_S, seen(service(BASE, None, "rollback_started")))
     assert "in-time" not in late(under_way, ROLLED_BACK)
     assert "in-time" not in late(rolled_back().at(30, acted()), ROLLED_BACK)
 
 
 def test_nor_what_another_has_changed_long_before() -> None:
-    said = f"another update came in long before, and: {LATE}"
-    assert late(upgrading().at(15, acted()))["in-time"] == said
+    text = f"another update came in long before, and: {LATE}"
+    assert late(upgrading().at(15, acted()))["in-time"] == text
     assert "in-time" not in late(upgrading().at(LONG_S - 1, acted()))
 
 
@@ -364,7 +364,7 @@ def pressed(
     schedule: Schedule, limit_bytes: int | None, end: bool, *, usage_bytes: int = 100 * MIB
 ) -> Trial:
     story = Story((5.0, limited(limit_bytes, usage_bytes))).at_all(
-        (one.seen_s, one.what) for one in (converged() if end else rolled_back()).records
+        (law.seen_s, law.what) for law in (converged() if end else rolled_back()).records
     )
     return trial(story, "pass" if end else "fail", "" if end else ROLLED_BACK, schedule=schedule)
 
@@ -434,8 +434,8 @@ def test_of_what_is_not_about_memory_and_order_alone_it_says_nothing(schedule: S
     ],
 )
 def test_to_meddle_is_to_act_during_the_upgrade(at_s: float, *, has: bool) -> None:
-    records = [(one.seen_s, one.what) for one in converged().records]
-    story = Story(*sorted([*records, (at_s, acted())], key=lambda one: one[0]))
+    records = [(law.seen_s, law.what) for law in converged().records]
+    story = Story(*sorted([*records, (at_s, acted())], key=lambda law: law[0]))
     assert has_other_update(trial(story)) is has
 
 

@@ -49,12 +49,12 @@ OTHERWISE: dict[str, object] = {
     "policy": but(REFERENCE.policy, parallelism=0),
     "pressure": Squeeze(),
     "earlier": (RollBack(),),
-    "meddling": (TimedOperation(after_s=1, what=RollBack()),),
+    "operations": (TimedOperation(after_s=1, what=RollBack()),),
     "change": Change.LABELS,
     "head_replicas": 0,
     "fault": Fault.ABSENT,
-    "planted": WrongStamp.TRUNCATED,
-    "missaid": True,
+    "wrong_stamp": WrongStamp.TRUNCATED,
+    "reports_expected_stamp": True,
     "refused": True,
     "blind_after_s": 0.0,
     "hc1_pause_s": 0.1,
@@ -78,9 +78,9 @@ def kept(schedule: Schedule = FULL) -> Kept:
 
 
 def test_the_same_schedule_has_the_same_name() -> None:
-    again = msgspec.json.decode(msgspec.json.encode(FULL), type=Schedule)
-    assert again == FULL
-    assert again.id == FULL.id
+    second = msgspec.json.decode(msgspec.json.encode(FULL), type=Schedule)
+    assert second == FULL
+    assert second.id == FULL.id
 
 
 @pytest.mark.parametrize("name", Schedule.__struct_fields__)
@@ -99,10 +99,10 @@ def test_the_order_of_acts_does() -> None:
 
 
 def test_what_says_nothing_is_no_part_of_a_name() -> None:
-    said = msgspec.to_builtins(REFERENCE)
-    assert "max_attempts" in said["policy"]
-    del said["policy"]["max_attempts"], said["fault"]
-    assert msgspec.convert(said, Schedule).id == REFERENCE.id
+    text = msgspec.to_builtins(REFERENCE)
+    assert "max_attempts" in text["policy"]
+    del text["policy"]["max_attempts"], text["fault"]
+    assert msgspec.convert(text, Schedule).id == REFERENCE.id
 
 
 def test_a_name_is_fit_for_a_file_and_for_a_command_line() -> None:
@@ -125,10 +125,10 @@ def test_whatever_is_drawn_is_kept_and_read_back_under_its_name(
 def test_what_is_known_lies_under_its_own_name_and_law() -> None:
     for explorable in EXPLORABLE.values():
         for path in explorable.known.glob("*/*.json"):
-            found = read_kept(path)
-            assert path.stem == found.schedule.id
-            assert path.parent.name == found.law
-            assert found.scenario == explorable.name
+            matches = read_kept(path)
+            assert path.stem == matches.schedule.id
+            assert path.parent.name == matches.law
+            assert matches.scenario == explorable.name
 
 
 # Kept and read.
@@ -147,7 +147,7 @@ def test_a_person_can_read_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "instead", "said"),
+    ("part", "instead", "text"),
     [
         ('"boot_s": 1.0', '"boot_s": "soon"', "boot_s`"),
         ('"boot_s": 1.0', '"boot_s": -1.0', "boot_s of a memory shape"),
@@ -157,13 +157,13 @@ def test_a_person_can_read_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_file_is_the_users_to_mend(
-    tmp_path: Path, part: str, instead: str, said: str
+    tmp_path: Path, part: str, instead: str, text: str
 ) -> None:
     path = keep(kept(), tmp_path)
     text = path.read_text()
     assert part in text
     path.write_text(text.replace(part, instead))
-    with pytest.raises(UsageError, match=f"{path} is no schedule: .*{said}"):
+    with pytest.raises(UsageError, match=f"{path} is no schedule: .*{text}"):
         read_kept(path)
 
 
@@ -232,7 +232,8 @@ def test_what_came_before_and_how_the_deployer_lies_are_the_scenarios_too() -> N
 def test_to_lose_sight_is_an_act_like_another() -> None:
     blind = but(FULL, blind_after_s=3.5)
     usual, acts = (
-        one.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True).acts for one in (FULL, blind)
+        schedule.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True).acts
+        for schedule in (FULL, blind)
     )
     assert acts == (*usual, Act(after_s=3.5, what=LoseSight()))
 

@@ -36,7 +36,8 @@ EARLIER = NextVersion(version="3.3.1-earlier", labels={})
 
 def meddled_with(*operations: Operation, at_s: float = 1.0) -> Schedule:
     return but(
-        REFERENCE, operations=tuple(TimedOperation(after_s=at_s, what=one) for one in operations)
+        REFERENCE,
+        operations=tuple(TimedOperation(after_s=at_s, what=schedule) for schedule in operations),
     )
 
 
@@ -70,25 +71,25 @@ def name_of(schedule: Schedule) -> str:
     return schedule.id
 
 
-@pytest.mark.parametrize(("schedule", "end", "said"), ENDS)
+@pytest.mark.parametrize(("schedule", "end", "text"), ENDS)
 def test_the_guard_says_what_became_of_it_and_breaks_no_law(
-    player: SchedulePlayer, schedule: Schedule, end: str, said: str
+    player: SchedulePlayer, schedule: Schedule, end: str, text: str
 ) -> None:
     trial = player.play(schedule, guard=True)
-    assert (trial.end, outcome(trial)) == (end, said), trial.reason
+    assert (trial.end, outcome(trial)) == (end, text), trial.reason
     assert [law.check(trial) for law in LAWS.values()] == [None] * len(LAWS)
 
 
 @pytest.mark.parametrize(("pause_s", "law"), [(0.0, "no-false-green"), (60.0, "true-reason")])
 def test_the_old_harness_has_two_faces(player: SchedulePlayer, pause_s: float, law: str) -> None:
     trial = player.play(but(INCIDENT, hc1_pause_s=pause_s), guard=False)
-    assert [name for name, one in LAWS.items() if one.check(trial)] == [law]
+    assert [name for name, schedule in LAWS.items() if schedule.check(trial)] == [law]
 
 
 # The truth, from its watcher and from the history.
 
 
-def told(truth: UpgradeObserver) -> tuple[object, ...]:
+def facts(truth: UpgradeObserver) -> tuple[object, ...]:
     """All of it; times as a history has them."""
     updates = [(round(at_s, 6), spec) for at_s, spec in truth.updates]
     times_s = [at_s and round(at_s, 6) for at_s in (truth.applied_s, truth.rolled_back_s)]
@@ -118,7 +119,7 @@ def test_a_history_without_gaps_tells_what_the_watcher_saw(
     assert schedule.conditions.sight == Commits()
     trial = player.play(schedule, guard=guard)
     read = upgrade_observed(trial.history, trial.app.service)
-    assert told(read) == told(trial.truth)
+    assert facts(read) == facts(trial.truth)
     assert held(read, trial) == held(trial.truth, trial)
 
 
@@ -136,8 +137,8 @@ def test_the_watcher_sees_all_however_the_harness_looks(
 def test_what_is_rolled_back_by_hand_was_not_by_the_swarm(player: SchedulePlayer) -> None:
     """The old harness, whose pause lets the second operator in after head has converged."""
     trial = player.play(but(BY_HAND, hc1_pause_s=60.0), guard=False)
-    acts = [one.what for one in trial.history if isinstance(one.what, Acted)]
-    assert [one.refused for one in acts] == [""]
+    acts = [schedule.what for schedule in trial.history if isinstance(schedule.what, Acted)]
+    assert [schedule.refused for schedule in acts] == [""]
     states = [state.service.update_state for state in trial.truth.sightings if state.service]
     assert "rollback_completed" in states
     assert trial.truth.rolled_back_s is None
@@ -153,16 +154,16 @@ def test_it_is_watched_for_the_hold_time_in_which_nobody_does_anything(
     trial = player.play(late, guard=True)
     assert trial.hold_s == 5.0
     assert trial.watched_until_s == trial.end_s + 5.0
-    assert not any(isinstance(one.what, Acted) for one in trial.history)
+    assert not any(isinstance(schedule.what, Acted) for schedule in trial.history)
     assert trial.history[-1].seen_s <= trial.watched_until_s + AFTERWARDS_S
 
 
 def test_the_upgrade_begins_with_its_stage(player: SchedulePlayer) -> None:
     trial = player.play(REFERENCE, guard=True)
     (began,) = [
-        one.seen_s
-        for one in trial.history
-        if isinstance(one.what, Note) and one.what.text == "==> stage upgrade"
+        schedule.seen_s
+        for schedule in trial.history
+        if isinstance(schedule.what, Note) and schedule.what.text == "==> stage upgrade"
     ]
     assert trial.truth.applied_s is not None
     assert began == trial.upgrade_s <= trial.truth.applied_s < trial.end_s
@@ -181,9 +182,11 @@ def test_the_pressure_is_in_its_history(
     player: SchedulePlayer, pressure: Pressure, limits: int
 ) -> None:
     trial = player.play(but(REFERENCE, pressure=pressure), guard=True)
-    found = [one.what for one in trial.history if isinstance(one.what, LimitSet)]
-    assert len(found) == limits
-    assert (found[0].limit_bytes is not None) is isinstance(pressure, Squeeze)
+    played_trial = [
+        schedule.what for schedule in trial.history if isinstance(schedule.what, LimitSet)
+    ]
+    assert len(played_trial) == limits
+    assert (played_trial[0].limit_bytes is not None) is isinstance(pressure, Squeeze)
 
 
 def test_nothing_of_one_trial_is_left_in_the_next(player: SchedulePlayer) -> None:

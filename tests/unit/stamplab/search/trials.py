@@ -92,11 +92,11 @@ def trial(
     step: str = GUARD,
 ) -> Trial:
     """What became of a schedule; without a story it converged. ``step`` is what failed it."""
-    told = converged() if story is None else story
-    history = told.records
+    lines = converged() if story is None else story
+    history = lines.records
     if end == "fail":
         ruling = Finding(step=step, passed=False, text=reason)
-        history = Story(*told_at(told), (end_s, ruling)).records
+        history = Story(*told_at(lines), (end_s, ruling)).records
     stages = (
         StageResult(stage="install", end="pass"),
         StageResult(stage="upgrade", end=end, reason=reason),

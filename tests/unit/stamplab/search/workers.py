@@ -61,7 +61,7 @@ def playing(play: Play) -> Iterator[None]:
 
     with (
         patch.object(parallel, "virtual", lambda: None),
-        patch.object(parallel, "ground_of", schedule_player),
+        patch.object(parallel, "schedule_player", schedule_player),
         patch.object(parallel, "schedules", lambda _: plain()),
     ):
         yield
