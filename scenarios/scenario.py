@@ -61,6 +61,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What was done to the service before the upgrade; each leaves a status that is then stale."""
     acts: tuple[Act, ...] = ()
     """What a second operator does meanwhile; times are counted from when OLD was found healthy."""
+    control: str
+    """The scenario that tells whether this one can fail: the same, but for what it is about, and it
+    must end otherwise. Or ``none: `` and the reason why there can be none."""
     shape: Shape | None = None
     """What its history must come to in every world; None where nothing is declared."""
     time_scale: float = 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -106,8 +107,13 @@ class UpdateStatus(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def failed_task(self) -> str | None:
         """The task that the message blames; completion replaces that message (updater.go:607)."""
-        found = _TASK_IN_MESSAGE.search(self.message)
-        return found.group(1) if found else None
+        match = _TASK_IN_MESSAGE.search(self.message)
+        return match.group(1) if match else None
+
+    @property
+    def failed_new_task(self) -> str | None:
+        """The same, of the new spec's tasks: a rollback that is paused blames one of the old's."""
+        return None if self.state == "rollback_paused" else self.failed_task
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,3 +172,17 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     def is_terminal(self) -> bool:
         """Whether the task will never change its state again."""
         return self.state in TERMINAL_TASK_STATES
+
+
+def blamed_task(
+    named: str | None, failed: Iterable[Task], task_digest: str, *, is_rolled_back: bool
+) -> str | None:
+    """The task that an update to a spec failed by, if that is known.
+
+    The update's message names it (``named``), until the update is over (updater.go:607): a rollback
+    with nothing to do is over within a millisecond (seen), and nobody may have read the message.
+    Then it is the first of that spec's tasks that was listed as failed.
+    """
+    if named is not None or not is_rolled_back:
+        return named
+    return next((task.id for task in failed if task.spec_digest == task_digest), None)

@@ -13,7 +13,7 @@ import msgspec
 from stamplab.harness.checks.shape import GUARD, Shape
 from stamplab.lab.faults.memory_pressure import Ample
 from stamplab.lab.faults.operator import Act, Operation, Redeploy, Restamp, RollBack, Scale
-from stamplab.scenarios.discourse.plays import Settings, scenario
+from stamplab.scenarios.discourse.plays import AMPLE, Settings, scenario
 from stamplab.scenarios.scenario import Scenario
 
 _BOOT_S = 5.0
@@ -61,6 +61,7 @@ def _with_operation(settings: Settings, name: str, what: Operation) -> Scenario:
         order="start-first",
         pressure=Ample(),
         guard=True,
+        control=AMPLE,
         shape=SHAPES[name],
     )
     memory = msgspec.structs.replace(made.memory, boot_s=_BOOT_S)

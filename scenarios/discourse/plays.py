@@ -30,6 +30,9 @@ TRUE_TIMING = Timing()
 FAST_TIMING = Timing(health_interval_s=0.1, monitor_s=1.0)
 FAST_BOOT_S = 0.4
 
+AMPLE = "a-ample"
+PRESSED = "c-guard-on"
+
 PATIENCE_S = 20.0
 FAST_PATIENCE_S = 8.0
 
@@ -81,13 +84,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def ample(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
     """(a) Ample memory, old policy, guard on: the upgrade converges at head."""
     return scenario(
-        "a-ample",
+        AMPLE,
         "ample memory, old policy, guard on",
         settings,
         subject,
         order=subject.order,
         pressure=Ample(),
         guard=True,
+        control=PRESSED,
         shape=shapes.CONVERGED,
     )
 
@@ -102,6 +106,7 @@ def misattributed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         order=subject.order,
         pressure=settings.pressure,
         guard=False,
+        control=AMPLE,
         reads=(HC1Read(pause_s=0.0), HC1Read(pause_s=60.0, until_settled=True)),
         shape=shapes.under(settings.pressure, shapes.MISATTRIBUTED),
     )
@@ -110,13 +115,14 @@ def misattributed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
 def honest(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
     """(c) Pressure, old policy, guard on: the true reason."""
     return scenario(
-        "c-guard-on",
+        PRESSED,
         "memory pressure, old policy, guard on",
         settings,
         subject,
         order=subject.order,
         pressure=settings.pressure,
         guard=True,
+        control=AMPLE,
         shape=shapes.under(settings.pressure, shapes.ROLLED_BACK),
     )
 
@@ -131,6 +137,7 @@ def fixed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         order="stop-first",
         pressure=settings.pressure,
         guard=True,
+        control=PRESSED,
         shape=shapes.CONVERGED,
     )
 
@@ -144,6 +151,7 @@ def scenario(
     order: str | None,
     pressure: Pressure,
     guard: bool,
+    control: str,
     reads: tuple[HC1Read, ...] = (),
     wrong_stamp: WrongStamp | None = None,
     faults: Mapping[str, Fault] | None = None,
@@ -166,6 +174,7 @@ def scenario(
         timing=settings.timing,
         guard=guard,
         hc1_reads=reads,
+        control=control,
         upgrade_timeout_s=upgrade_timeout_s,
         wrong_stamp=wrong_stamp,
         faults=dict(faults or {}),

@@ -18,7 +18,7 @@ from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse import shapes
-from stamplab.scenarios.discourse.plays import Settings, scenario
+from stamplab.scenarios.discourse.plays import AMPLE, Settings, scenario
 from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
 from stamplab.scenarios.scenario import Scenario
 
@@ -74,6 +74,7 @@ def _with_wrong_stamp(settings: Settings, kind: WrongStamp) -> NegativeControl:
             order="start-first",
             pressure=Ample(),
             guard=True,
+            control=AMPLE,
             wrong_stamp=kind,
             shape=shapes.with_wrong_stamp(kind),
         ),
@@ -102,6 +103,7 @@ def _broken(settings: Settings, fault: Fault, order: str) -> NegativeControl:
             order=order,
             pressure=Ample(),
             guard=True,
+            control=AMPLE,
             faults={HEAD_IMAGE: fault},
             upgrade_timeout_s=settings.patience_s if fault is Fault.NEVER_HEALTHY else None,
             shape=shapes.broken(fault, order),

@@ -14,7 +14,7 @@ from typing import Literal
 import click
 from rich.text import Text
 
-from stamplab.claims.discourse_plan import CLAIMS, Choice
+from stamplab.claims.plan import CLAIMS, Choice
 from stamplab.cli.abra import abra as abra_command
 from stamplab.cli.bug_reports import bug_reports, list_
 from stamplab.cli.doctor import doctor

@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 
 from stamplab.claims.discourse import Claim, converged_at_head, judge
-from stamplab.claims.discourse_plan import CLAIMS, Choice, PlannedPlay, planned_plays
 from stamplab.claims.negative_controls import ControlResult, judge_negative_control
 from stamplab.claims.negative_controls import claim as claim_of
 from stamplab.claims.offline_claims import judge_cold
+from stamplab.claims.plan import CLAIMS, Choice, PlannedPlay, plan_of_choice
 from stamplab.harness.checks.wilson import Proportion
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.abra.driver import find
@@ -75,7 +75,7 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     Raises LabError when the apparatus fails or the recipe is refused: then the verdict on disk is
     unknown, and says why.
     """
-    plan = planned_plays(request.choice)
+    plan = plan_of_choice(request.choice)
     program = find(request.abra)
     stage = Stage(
         means=means_of(request, tell),

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from stamplab.claims.discourse import judge
+from stamplab.claims.plan import plan_of_recipe, subject_of
 from stamplab.claims.recipe import ARMED, UNARMED, in_words, is_armed
-from stamplab.claims.recipe_plan import planned_plays, subject_of
 from stamplab.cli.repro_discourse import Plays, Report, deployer, play_all
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.abra.app import STAMPED_SERVICE
@@ -72,7 +72,7 @@ def repro_recipe(request: Request, tell: Tell) -> Report:
         def judged(played: Plays, note: str) -> Report:
             return report_on(request, prepared, played, folder, note)
 
-        plan = planned_plays(prepared.subject, prepared.policy, request.settings)
+        plan = plan_of_recipe(prepared.subject, prepared.policy, request.settings)
         return play_all(plan, stage, folder, judged, keep=request.keep)
 
 

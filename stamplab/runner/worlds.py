@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -25,9 +25,9 @@ from stamplab.lab.recipe.workload_overlay import PORT
 from stamplab.lab.support.cache import cache_folder
 from stamplab.lab.support.go_build import get_program
 from stamplab.lab.virtual.conditions import Conditions
-from stamplab.lab.virtual.journal import Clock
+from stamplab.lab.virtual.journal import Clock, Journal
 from stamplab.lab.virtual.swarmsim import SWARMSIM, SwarmSim
-from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.lab.virtual.world import Resolve, VirtualWorld, Watcher
 from stamplab.lab.world import World
 
 Which = Literal["auto", "live", "virtual"]
@@ -143,21 +143,43 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
         """A new swarm, at its time 0."""
         with ExitStack() as teardown:
             scratch = teardown.enter_context(leased_scratch()).scratch
-            clock = Clock()
-            history = HistoryWriter(evidence / "history.jsonl", clock.now_s, opening.on_record)
-            teardown.callback(history.close)
             sim = SwarmSim(self.swarmsim)
             teardown.callback(sim.close)
-            world = VirtualWorld(
+
+            def history_by(clock: Clock) -> HistoryWriter:
+                path = evidence / "history.jsonl"
+                history = HistoryWriter(path, clock.now_s, opening.on_record)
+                teardown.callback(history.close)
+                return history
+
+            world, _ = virtual_world(
                 sim,
-                clock,
-                history,
+                history_by,
                 opening.service,
                 self.conditions,
                 self.resolver.resolve,
                 opening.trust,
             )
             yield world, scratch
+
+
+OwnJournal = TypeVar("OwnJournal", bound=Journal)
+
+
+def virtual_world(
+    sim: SwarmSim,
+    journal_by: Callable[[Clock], OwnJournal],
+    service: str,
+    conditions: Conditions,
+    resolve: Resolve,
+    trust: frozenset[Grant] = frozenset(),
+    watcher: Watcher | None = None,
+) -> tuple[VirtualWorld, OwnJournal]:
+    """A swarm at its time 0, and the journal that it is written into."""
+    clock = Clock()
+    journal = journal_by(clock)
+    world = VirtualWorld(sim, clock, journal, service, conditions, resolve, trust, watcher)
+    return world, journal
 
 
 def virtual(tell: Callable[[str], None] = lambda _: None) -> Virtual:

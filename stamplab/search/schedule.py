@@ -27,6 +27,7 @@ from stamplab.scenarios.discourse.plays import Subject
 from stamplab.scenarios.scenario import Scenario
 
 _ID_DIGITS = 10
+_NO_CONTROL = "none: laws judge it, and guards that are broken on purpose show that laws can fail"
 _ANYWAY_S = 60.0
 _OF_A_TASK_S = 10.0
 """What a task takes besides: its image, its creation, its reports, a restart's delay."""
@@ -130,6 +131,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
             pressure=self.pressure,
             timing=self.timing,
             guard=guard,
+            control=_NO_CONTROL,
             hc1_reads=() if guard else (HC1Read(pause_s=self.hc1_pause_s),),
             timeout_s=self.patience_s,
             head=labels_only if self.change is Change.LABELS else None,

@@ -14,11 +14,11 @@ from stamplab.harness.ci.results import Results, StageResult
 from stamplab.lab.abra.deploy import WHOSE
 from stamplab.lab.model.history import Finding, History, LimitSet, Note, line_of
 from stamplab.lab.recipe.resolver import Resolved
-from stamplab.lab.virtual.journal import Clock, Remembered
+from stamplab.lab.virtual.journal import Remembered
 from stamplab.lab.virtual.swarmsim import SwarmSim
-from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Stack
 from stamplab.runner.play import UpgradeSetup, play
+from stamplab.runner.worlds import virtual_world
 from stamplab.scenarios.scenario import Scenario
 from stamplab.search.rehearsal import Rehearsal, RehearsedTree
 from stamplab.search.schedule import Change, Schedule
@@ -147,17 +147,9 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     if schedule.wrong_stamp:
         wrong_stamp = rehearsal.stamps[schedule.wrong_stamp]
         setup = msgspec.structs.replace(setup, wrong_stamp=wrong_stamp)
-    clock = Clock()
-    journal = Remembered(clock)
     truth = UpgradeObserver(setup.app.service)
-    world = VirtualWorld(
-        sim,
-        clock,
-        journal,
-        scenario.service,
-        schedule.conditions,
-        _resolved_already,
-        watcher=truth,
+    world, journal = virtual_world(
+        sim, Remembered, scenario.service, schedule.conditions, _resolved_already, watcher=truth
     )
     tree = RehearsedTree(rehearsal, schedule, world, truth)
     try:

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from stamplab.claims.plan import plan_of_recipe
 from stamplab.claims.recipe import in_words, is_armed
-from stamplab.claims.recipe_plan import planned_plays
 from stamplab.cli.repro_recipe import Prepared, Request, look_at, report_on
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError, RecipeRefused, UsageError
@@ -42,7 +42,7 @@ def looked_at(history: RecipeHistory, folder: Path) -> tuple[Request, Prepared]:
 
 def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dict[str, PlayRecord]:
     played = {}
-    for entry in planned_plays(prepared.subject, prepared.policy, settings):
+    for entry in plan_of_recipe(prepared.subject, prepared.policy, settings):
         (folder / entry.folder).mkdir()
         world = FakeWorld(as_memory_allows)
         played[entry.key] = play_fake(entry.scenario, folder / entry.folder, world)
@@ -112,7 +112,7 @@ def test_both_commits_commands_are_in_the_image(tmp_path: Path) -> None:
 
 def test_times_left_to_the_recipe_are_stretched(tmp_path: Path) -> None:
     _, prepared = looked_at(recipes.WIKI, tmp_path)
-    entries = planned_plays(prepared.subject, prepared.policy, Settings(time_scale=2))
+    entries = plan_of_recipe(prepared.subject, prepared.policy, Settings(time_scale=2))
     assert {entry.scenario.timing.monitor_s for entry in entries} == {180.0}
 
 

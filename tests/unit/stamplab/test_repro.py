@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from stamplab.claims.discourse import PLAY_OF
-from stamplab.claims.discourse_plan import CLAIMS, Choice, planned_plays
+from stamplab.claims.plan import CLAIMS, Choice, plan_of_choice
 from stamplab.cli.repro_discourse import Report, report_on
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import UsageError
@@ -27,7 +27,7 @@ def choice(trials: int = 1, guard: Harness = "both", claims: tuple[str, ...] = L
 
 def plan(trials: int, guard: Harness = "both", claims: tuple[str, ...] = CLAIMS) -> str:
     """The plays (a) to (d), in order; teeth are left out."""
-    keys = [entry.key for entry in planned_plays(choice(trials, guard, claims))]
+    keys = [entry.key for entry in plan_of_choice(choice(trials, guard, claims))]
     return "".join(key for key in keys if key in "abcd")
 
 
@@ -68,10 +68,10 @@ def test_only_what_the_claims_need_is_played(
 
 
 def test_teeth_are_tried_once_however_many_trials_and_not_without_the_guard() -> None:
-    keys = [entry.key for entry in planned_plays(choice(trials=3, claims=CLAIMS))]
+    keys = [entry.key for entry in plan_of_choice(choice(trials=3, claims=CLAIMS))]
     assert "".join(keys[:7]) == "abdcdbd"
     assert len(set(keys[7:])) == len(keys[7:]) == 11
-    assert {entry.key for entry in planned_plays(choice(guard="off", claims=CLAIMS))} == {"b"}
+    assert {entry.key for entry in plan_of_choice(choice(guard="off", claims=CLAIMS))} == {"b"}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_claim_that_the_harness_cannot_show_is_bad_usage(
     guard: Harness, claims: tuple[str, ...], unshown: str
 ) -> None:
     with pytest.raises(UsageError, match=f"--guard {guard} no play shows {unshown}$"):
-        planned_plays(choice(guard=guard, claims=claims))
+        plan_of_choice(choice(guard=guard, claims=claims))
 
 
 def test_ten_trials_press_ten_times_and_fix_ten_times() -> None:
@@ -97,7 +97,7 @@ def test_ten_trials_press_ten_times_and_fix_ten_times() -> None:
 
 
 def test_no_two_plays_share_a_folder() -> None:
-    names = [entry.folder for entry in planned_plays(choice(trials=30, claims=CLAIMS))]
+    names = [entry.folder for entry in plan_of_choice(choice(trials=30, claims=CLAIMS))]
     assert len(set(names)) == len(names)
 
 

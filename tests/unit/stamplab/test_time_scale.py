@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from stamplab.claims.discourse_plan import Choice, planned_plays
+from stamplab.claims.plan import Choice, plan_of_choice
 from stamplab.cli import main, repro_discourse
 from stamplab.cli.repro_discourse import Report, Request
 from stamplab.harness.verdict import Verdict
@@ -40,7 +40,7 @@ APPARATUS = Apparatus(
 
 def plan(settings: plays.Settings) -> dict[str, Scenario]:
     """Every play that there is."""
-    return {entry.folder: entry.scenario for entry in planned_plays(Choice(settings=settings))}
+    return {entry.folder: entry.scenario for entry in plan_of_choice(Choice(settings=settings))}
 
 
 def durations(value: object, path: str = "") -> Iterator[tuple[str, float | None]]:

@@ -147,7 +147,7 @@ def test_a_person_can_read_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "instead", "text"),
+    ("part", "instead", "message"),
     [
         ('"boot_s": 1.0', '"boot_s": "soon"', "boot_s`"),
         ('"boot_s": 1.0', '"boot_s": -1.0', "boot_s of a memory shape"),
@@ -157,13 +157,13 @@ def test_a_person_can_read_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_file_is_the_users_to_mend(
-    tmp_path: Path, part: str, instead: str, text: str
+    tmp_path: Path, part: str, instead: str, message: str
 ) -> None:
     path = keep(kept(), tmp_path)
     text = path.read_text()
     assert part in text
     path.write_text(text.replace(part, instead))
-    with pytest.raises(UsageError, match=f"{path} is no schedule: .*{text}"):
+    with pytest.raises(UsageError, match=f"{path} is no schedule: .*{message}"):
         read_kept(path)
 
 
