@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stamplab.claims.discourse import Claim
 from stamplab.claims.negative_controls import ControlResult
 from stamplab.cli.repro_discourse import Report
-from stamplab.harness.checks.tool_constancy import Ruling, Step, day, describe
+from stamplab.harness.checks.tool_constancy import ProfileEvent, ToolRuling, day, describe
 from stamplab.harness.verdict import Verdict
-from stamplab.lab.live.doctor import Check, State
+from stamplab.lab.live.doctor import Check, CheckState
 from stamplab.lab.live.inventory import Item
-from stamplab.lab.live.reaper import Reaped
+from stamplab.lab.live.reaper import LabRemoval
 from stamplab.lab.nixos.generations import Profile
 from stamplab.lab.recipe.trust import Demand
 from stamplab.runner.stamping.verdict import Stamped
@@ -27,10 +28,10 @@ VERDICT_STYLES = {
     Verdict.UNKNOWN: "bold yellow",
 }
 _STATE_STYLES = {
-    State.OK: "bold green",
-    State.NOTE: "bold yellow",
-    State.LACK: "bold red",
-    State.UNKNOWN: "bold magenta",
+    CheckState.OK: "bold green",
+    CheckState.NOTE: "bold yellow",
+    CheckState.LACK: "bold red",
+    CheckState.UNKNOWN: "bold magenta",
 }
 
 
@@ -66,14 +67,16 @@ def show_report(report: Report, console: Console) -> None:
     for claim in report.claims:
         table.add_row(
             Text(claim.id),
-            Text(claim.verdict, style=VERDICT_STYLES[claim.verdict]),
+            _verdict_of(claim),
             Text.assemble(
-                (claim.text, "bold"), "\n", claim.evidence, "\n", (claim.where, "dim italic")
+                (claim.text, "bold"),
+                f"\n{claim.evidence or claim.not_possible_here}",
+                (f"\n{claim.where}" if claim.where else "", "dim italic"),
             ),
         )
     console.print(table)
     if report.negative_controls:
-        _show_teeth(report.negative_controls, console)
+        _show_control_results(report.negative_controls, console)
     for trials in report.trials:
         console.print(Text(f"{trials.proportion} {trials.what}"))
         for reason in trials.lacking:
@@ -89,7 +92,13 @@ def show_report(report: Report, console: Console) -> None:
     console.print(Text(f"verdict: {report.verdict}", style=VERDICT_STYLES[report.verdict]))
 
 
-def _show_teeth(negative_controls: Sequence[ControlResult], console: Console) -> None:
+def _verdict_of(claim: Claim) -> Text:
+    if claim.verdict is None:
+        return Text("not possible here", style="dim")
+    return Text(claim.verdict, style=VERDICT_STYLES[claim.verdict])
+
+
+def _show_control_results(negative_controls: Sequence[ControlResult], console: Console) -> None:
     """Print how each upgrade that must fail did fail."""
     table = Table(title="C9: what must still fail", show_lines=True, title_justify="left")
     table.add_column("planted, or broken", overflow="fold")
@@ -129,11 +138,11 @@ def show_stamped(stamped: Sequence[Stamped], console: Console) -> None:
     console.print(table)
 
 
-def show_reaped(reaped: Sequence[Reaped], console: Console) -> None:
+def show_reaped(reaped: Sequence[LabRemoval], console: Console) -> None:
     """Print what was removed of dead labs, a line each, and what could not be."""
-    for one in reaped:
-        end = f"not removed: {one.resisted}" if one.resisted else "removed"
-        console.print(Text(f"{one.found.name}: {one.found.what}; {end}"), soft_wrap=True)
+    for removal in reaped:
+        end = f"not removed: {removal.resisted}" if removal.resisted else "removed"
+        console.print(Text(f"{removal.lab.name}: {removal.lab.what}; {end}"), soft_wrap=True)
     if not reaped:
         console.print(Text("no dead lab has left anything"))
 
@@ -145,9 +154,9 @@ def show_checks(checks: Sequence[Check], conclusion: str, console: Console) -> N
     table.add_column("state", no_wrap=True)
     table.add_column("found, and what it means", overflow="fold")
     for check in checks:
-        said = [Text(check.found, style="bold"), *([Text(check.means)] if check.means else [])]
+        lines = [Text(check.facts, style="bold"), *([Text(check.means)] if check.means else [])]
         state = Text(check.state, style=_STATE_STYLES[check.state])
-        table.add_row(Text(check.name), state, Text("\n").join(said))
+        table.add_row(Text(check.name), state, Text("\n").join(lines))
     console.print(table)
     console.print(Text(conclusion))
 
@@ -161,7 +170,7 @@ def show_demands(path: str, demands: Sequence[Demand], console: Console) -> None
         console.print(Text(f"{path}: {demand}: {remedy}"), soft_wrap=True)
 
 
-def show_generations(tool: str, read: Profile, ruling: Ruling, console: Console) -> None:
+def show_generations(tool: str, read: Profile, ruling: ToolRuling, console: Console) -> None:
     """Print which tool each generation has, a row each, and what follows."""
     table = Table(title=f"generations: {tool}", title_justify="left")
     table.add_column("generation", no_wrap=True)
@@ -183,7 +192,7 @@ def show_generations(tool: str, read: Profile, ruling: Ruling, console: Console)
     )
 
 
-def _which(step: Step, read: Profile) -> str:
+def _which(step: ProfileEvent, read: Profile) -> str:
     if step.first != step.last:
         return f"{step.first} to {step.last}"
     if step.is_switch:

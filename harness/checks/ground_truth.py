@@ -87,6 +87,7 @@ class ServiceSighting(msgspec.Struct, frozen=True, kw_only=True):
         return 1 if replicas is None else replicas
 
 
+# The observer shares no code with the guard (ADR 0035).
 class ServiceObserver:
     """Everything that is seen of one service, and what became of its deploys."""
 

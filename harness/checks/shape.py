@@ -19,6 +19,7 @@ HC1 = "hc1"
 """The step of the harness that reads the deployed commit."""
 
 
+# A scenario declares a shape, and both worlds must give it (ADR 0031).
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """What happened, without when."""
 

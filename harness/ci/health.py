@@ -10,6 +10,7 @@ from stamplab.lab.model.history import ClientProbe, Observation, ServiceSeen, Ta
 from stamplab.lab.model.swarm import RUNNING, ServiceSpec
 
 
+# Tasks of any spec count, on purpose (ADR 0051).
 class Health:
     """Folds observations into: are all services of a stack up, and do clients get answers?"""
 

@@ -25,6 +25,7 @@ from stamplab.lab.recipe.workload_overlay import StandIn
 from stamplab.lab.world import World
 
 
+# World and Tree are the only ways out of the harness (ADR 0030).
 class Tree(Protocol):
     """One run's own checkout of the recipe, and the abra that deploys it."""
 

@@ -1,7 +1,7 @@
 """The guard's rules, one function each, in the order in which they are asked.
 
-Every rule looks at the view and either rules or passes on. Sources are in docs/ARCHITECTURE.md,
-"What counts as success"; line numbers are those of SwarmKit v2.0.0.
+Every rule looks at the view and either rules or passes on. Sources are in ADR 0049 and ADR 0050;
+line numbers are those of SwarmKit v2.0.0.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def superseded(view: View, _: Expectation) -> Ruling | None:
     return _rule(view, Outcome.SUPERSEDED, f"another update came in between: {view.foreign}")
 
 
+# What counts as a rollback, and which task is blamed: ADR 0050.
 def rolled_back(view: View, expectation: Expectation) -> Ruling | None:
     """The swarm put the spec from before the deploy back, labels and all.
 
@@ -131,6 +132,7 @@ def stamp_mismatch(view: View, expectation: Expectation) -> Ruling | None:
     return _rule(view, Outcome.STAMP_MISMATCH, f"the service's label {'; '.join(wrong)}")
 
 
+# All conditions of success, with their sources: ADR 0049.
 def converged(view: View, expectation: Expectation) -> Ruling | None:
     """The intended spec is there, its tasks run, and the server can no longer change its mind.
 
@@ -152,6 +154,7 @@ def converged(view: View, expectation: Expectation) -> Ruling | None:
     return _rule(view, Outcome.CONVERGED, _how_it_converged(view, expectation, service, wanted))
 
 
+# Exit code 0 is an end only where no health check can have caused it (ADR 0036).
 def finished(view: View, _: Expectation) -> Ruling | None:
     """One-shot tasks have done their work, and the swarm starts none of them anew.
 

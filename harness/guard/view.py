@@ -245,6 +245,7 @@ class View:
         wanted = self.service.spec.task_digest if self.service else None
         running = modes.serving(self.service, self.tasks) if self.service else frozenset()
         if running != self.running:
+            # Later polls do not make a verdict later (ADR 0047).
             came = [since_s.get(task_id, self.now_s) for task_id in running - self.running]
             self.running = running
             self.running_since_s = max([self.running_since_s, *came]) if came else self.now_s

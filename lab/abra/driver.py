@@ -92,6 +92,7 @@ def find(path: Path | None = None) -> Program:
     return Program(argv=(str(Path(found).absolute()),), whose=f"abra at {found}", is_real=True)
 
 
+# A real abra and the stand-in behind one command line (ADR 0022).
 class Abra:
     """A program with the ABRA_DIR that it works in and the engine that it talks to."""
 

@@ -9,7 +9,7 @@ import msgspec
 from stamplab.lab.model import docker_json
 from stamplab.lab.model.history import ContainerEnded, EngineEvent
 from stamplab.lab.model.swarm import TASK_LABEL
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import WorldClock
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     started_unix_s: float
     finished_unix_s: float
 
-    def ended(self, clock: Clock) -> ContainerEnded:
+    def ended(self, clock: WorldClock) -> ContainerEnded:
         """Its end, by the world's clock."""
         return ContainerEnded(
             container_id=self.id,

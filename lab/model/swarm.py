@@ -35,6 +35,7 @@ SETTLED_STATES = frozenset({"completed", "paused", "rollback_completed", "rollba
 _TASK_IN_MESSAGE = re.compile(r"due to failure or early termination of task (\w+)")
 
 
+# One table has the spellings of these fields (ADR 0058).
 class UpdatePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How the swarm rolls a change out (or back), with SwarmKit's defaults filled in.
 

@@ -5,7 +5,7 @@ Pure; evidence that is missing makes unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -20,9 +20,17 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     text: str
-    verdict: Verdict
+    verdict: Verdict | None
+    """None where the claim is not possible here; it then counts for nothing."""
     evidence: str
     where: str
+    not_possible_here: str = ""
+    """Why this machine cannot show the claim; empty where it can."""
+
+
+def counted_verdicts(claims: Iterable[Claim]) -> tuple[Verdict, ...]:
+    """Return the verdicts that a run's own is made of: those of claims that are possible here."""
+    return tuple(claim.verdict for claim in claims if claim.verdict is not None)
 
 
 class ClaimResult(msgspec.Struct, frozen=True):

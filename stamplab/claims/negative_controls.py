@@ -25,6 +25,7 @@ from stamplab.scenarios.scenario import Scenario
 ORDERS = ("start-first", "stop-first")
 
 
+# A fault is made where it really arises (ADR 0013).
 class NegativeControl(msgspec.Struct, frozen=True, kw_only=True):
     """One upgrade that must fail, by one step of the harness, and in which words."""
 

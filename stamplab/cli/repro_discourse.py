@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from stamplab.claims.discourse import Claim, converged_at_head, judge
+from stamplab.claims.discourse import Claim, converged_at_head, counted_verdicts, judge
 from stamplab.claims.negative_controls import ControlResult, judge_negative_control
 from stamplab.claims.negative_controls import claim as claim_of
-from stamplab.claims.offline_claims import judge_cold
+from stamplab.claims.offline_claims import judge_cold, require_possible
 from stamplab.claims.plan import CLAIMS, Choice, PlannedPlay, plan_of_choice
 from stamplab.harness.checks.wilson import Proportion
 from stamplab.harness.verdict import Verdict, merge
@@ -73,9 +73,10 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     """Play what was chosen, judge the claims, and write the verdict down, whatever fails.
 
     Raises LabError when the apparatus fails or the recipe is refused: then the verdict on disk is
-    unknown, and says why.
+    unknown, and says why. Raises NotPossibleHere when nothing that was asked for can be shown.
     """
     plan = plan_of_choice(request.choice)
+    require_possible(request.choice.claims)
     program = find(request.abra)
     stage = Stage(
         means=means_of(request, tell),
@@ -175,7 +176,7 @@ def report_on(
     claims = tuple(sorted((*claims, *offline), key=lambda claim: CLAIMS.index(claim.id)))
     pressed = [*played.get("b", []), *played.get("c", [])]
     trials = _trials(pressed, played.get("d", [])) if choice.trials > 1 else ()
-    verdicts = [claim.verdict for claim in claims]
+    verdicts = [*counted_verdicts(claims)]
     verdicts += [Verdict.FAIL for repeated in trials if repeated.lacking]
     return Report(
         verdict=Verdict.UNKNOWN if note else merge(verdicts),

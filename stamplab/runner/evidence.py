@@ -17,6 +17,7 @@ from stamplab.lab.model.history import Finding, LimitSet, Note, OomKill, Record
 from stamplab.lab.recipe import git
 
 
+# Each document says its schema (ADR 0055).
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What ran, on what, and how to run it again."""
 

@@ -109,9 +109,9 @@ class Live(msgspec.Struct, frozen=True):
             PORT,
             keep=opening.keep,
             trust=opening.trust,
-            tell=opening.tell,
+            on_message=opening.tell,
             on_record=opening.on_record,
-            patience=opening.patience,
+            time_scale=opening.patience,
         ) as world:
             yield world, world.scratch
 

@@ -8,8 +8,8 @@ from typing import Protocol
 import msgspec
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.live.recorders.docker_client import AttachedClient
-from stamplab.lab.live.recorders.guard_process import Waiter
+from stamplab.lab.live.recorders.docker_client import DockerClientProcess
+from stamplab.lab.live.recorders.guard_process import GuardProcess
 from stamplab.lab.live.world import LiveWorld
 from stamplab.lab.model.service_request import STAMP, ServiceRequest
 from stamplab.lab.recipe.resolver import Resolved
@@ -22,6 +22,7 @@ _VIRTUAL_MEMORY_BYTES = 24 << 30
 """Of the virtual node, as the scheduler counts it (lab/virtual/swarmsim/README.md)."""
 
 
+# One service, by the engine's own client (ADR 0033).
 class ServiceDeployer(Protocol):
     """Creates and updates services, and does not wait: the history has what comes of it."""
 
@@ -35,7 +36,7 @@ class ServiceDeployer(Protocol):
 
     def guard(
         self, stack: str, request: ServiceRequest, timeout_s: float, hold_s: float
-    ) -> Waiter | None:
+    ) -> GuardProcess | None:
         """Run ``stamplab guard`` for a deploy to come; None where there is no engine for it."""
         ...
 
@@ -55,8 +56,8 @@ class LiveDeployer:
         self._world = world
         self._image = image
         self._memory_bytes: int = world.daemon.api.info()["MemTotal"]
-        self._clients: dict[str, list[AttachedClient]] = {}
-        self._guards: dict[str, list[Waiter]] = {}
+        self._clients: dict[str, list[DockerClientProcess]] = {}
+        self._guards: dict[str, list[GuardProcess]] = {}
 
     def create(self, stack: str, request: ServiceRequest) -> tuple[str, ...]:
         """Run ``docker service create``."""
@@ -69,13 +70,13 @@ class LiveDeployer:
 
     def guard(
         self, stack: str, request: ServiceRequest, timeout_s: float, hold_s: float
-    ) -> Waiter | None:
+    ) -> GuardProcess | None:
         """Run the guard as a CI does that deploys with the docker client."""
         bounds = ("--timeout", f"{timeout_s:g}", "--hold", f"{hold_s:g}")
         expected = ("--expect", f"{STAMP}={request.stamp}")
         argv = (*_GUARD, request.named(stack), *expected, *bounds, "--json", "--quiet")
         guards = self._guards.setdefault(stack, [])
-        guard = self._world.attend(stack, f"guard {len(guards) + 1} of {stack}", argv)
+        guard = self._world.run_guard(stack, f"guard {len(guards) + 1} of {stack}", argv)
         guards.append(guard)
         return guard
 
@@ -89,7 +90,7 @@ class LiveDeployer:
             waiting.stop()
 
     def _run(self, stack: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        client = self._world.attach(stack, arguments)
+        client = self._world.run_docker_client(stack, arguments)
         self._clients.setdefault(stack, []).append(client)
         return client.argv
 
@@ -117,7 +118,7 @@ class VirtualDeployer:
 
     def guard(
         self, stack: str, request: ServiceRequest, timeout_s: float, hold_s: float
-    ) -> Waiter | None:
+    ) -> GuardProcess | None:
         """Return None: there is no engine that the command could reach."""
         del stack, request, timeout_s, hold_s
         return None

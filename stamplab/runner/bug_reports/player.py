@@ -13,7 +13,7 @@ from stamplab.harness.checks.ground_truth import WATCH_S, ServiceObserver
 from stamplab.harness.checks.timeline import timeline_of
 from stamplab.lab.errors import LabError
 from stamplab.lab.faults.operator import Act, Remove
-from stamplab.lab.live.recorders.guard_process import Waiter
+from stamplab.lab.live.recorders.guard_process import GuardProcess
 from stamplab.lab.model.history import (
     CommandRan,
     Deployed,
@@ -188,7 +188,9 @@ class BugReportPlayer:
         self._world.look(self.stack)
         yield from self._catch_up()
 
-    def _guarded(self, step: Create | Deploy) -> Generator[float, Record | None, Waiter | None]:
+    def _guarded(
+        self, step: Create | Deploy
+    ) -> Generator[float, Record | None, GuardProcess | None]:
         """Start the guard's own command, and wait until it has its baseline."""
         hold_s = step.hold_s if isinstance(step, Deploy) else 0.0
         timeout_s = self.report.timeout_s

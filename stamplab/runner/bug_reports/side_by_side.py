@@ -10,6 +10,7 @@ from stamplab.lab.world import World
 from stamplab.runner.bug_reports.player import BugReportPlayer, Waiting
 
 
+# One wait serves all plays (ADR 0034).
 def play_side_by_side(
     world: World,
     players: Sequence[BugReportPlayer],

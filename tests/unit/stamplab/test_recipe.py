@@ -51,7 +51,7 @@ def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dic
 
 def verdicts(
     request: Request, prepared: Prepared, played: dict[str, PlayRecord]
-) -> dict[str, tuple[Verdict, str]]:
+) -> dict[str, tuple[Verdict | None, str]]:
     plays = {key: [claim] for key, claim in played.items()}
     report = report_on(request, prepared, plays, EvidenceFolder(Path("runs")), "")
     return {claim.id: (claim.verdict, claim.evidence) for claim in report.claims}

@@ -254,7 +254,7 @@ def test_a_judge_that_crashes_says_unknown(tried: dict[str, PlayRecord]) -> None
 
 def control_results(
     tried: dict[str, PlayRecord], **missing: PlayRecord | None
-) -> tuple[Verdict, str]:
+) -> tuple[Verdict | None, str]:
     changed = {name.replace("_", "-"): play for name, play in missing.items()}
     result = claim(
         tuple(

@@ -11,7 +11,7 @@ from stamplab.claims.plan import Choice
 from stamplab.cli import main
 from stamplab.cli.repro_discourse import Report, Request, repro_discourse
 from stamplab.lab.errors import RecipeRefused
-from stamplab.lab.live.engine import Engine
+from stamplab.lab.live.engine import DockerEngine
 from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.recipe.layout import stack_at
 from stamplab.lab.recipe.trust import Grant
@@ -21,7 +21,7 @@ from stamplab.scenarios.discourse.recipe import RECIPE
 from tests.unit.lab.judging import in_service, write
 
 APPARATUS = Apparatus(
-    engine=Engine(tools={}, environment={}, version="0", source="nowhere"),
+    engine=DockerEngine(tools={}, environment={}, version="0", source="nowhere"),
     rootfs=b"",
     image="stampload:0",
     cgroup_version=1,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.live.recorders.guard_process import Waiter
+from stamplab.lab.live.recorders.guard_process import GuardProcess
 from stamplab.lab.model.history import CommandRan, HistoryWriter, Note
 
 GUARD = """
@@ -32,9 +32,9 @@ def history(tmp_path: Path) -> Iterator[HistoryWriter]:
     history.close()
 
 
-def waiter(history: HistoryWriter, program: str) -> Waiter:
+def waiter(history: HistoryWriter, program: str) -> GuardProcess:
     argv = (sys.executable, "-c", program)
-    made = Waiter(history, argv, dict(os.environ), stack="story", name="guard 1")
+    made = GuardProcess(history, argv, dict(os.environ), stack="story", name="guard 1")
     made.start()
     return made
 
@@ -79,4 +79,4 @@ def test_one_that_is_given_up_on_is_gone(history: HistoryWriter) -> None:
 
 def test_a_program_that_is_not_there_is_said_in_a_sentence(history: HistoryWriter) -> None:
     with pytest.raises(LabError, match="no-such-program cannot be run: No such file"):
-        Waiter(history, ("no-such-program",), {}, stack="story", name="guard 1")
+        GuardProcess(history, ("no-such-program",), {}, stack="story", name="guard 1")
