@@ -71,7 +71,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """How much longer than usual everything takes; the apparatus is as much more patient."""
 
     def stretched(self, factor: float, own: Timing) -> Self:
-        """The same experiment for a machine that is ``factor`` times as slow.
+        """Return the same experiment for a machine that is ``factor`` times as slow.
 
         All times are multiplied, those that were left to the recipe too: they are written out from
         its ``own``. By 1 nothing changes. Raises UsageError for a factor below 1.

@@ -135,7 +135,7 @@ class ServiceObserver:
     def truth(
         self, asked: ServiceRequest, since: int, until: int | None, now_s: float
     ) -> GroundTruth:
-        """What became of a deploy that was done after ``since`` sightings.
+        """Return what became of a deploy that was done after ``since`` sightings.
 
         ``until`` is how many there were when somebody did another thing to the service, at
         ``now_s``; None if nobody did until then. (Not times: in virtual time a deploy and what
@@ -167,7 +167,7 @@ class ServiceObserver:
 def _standing(
     seen: list[ServiceSighting], asked: ServiceRequest, until_s: float
 ) -> tuple[TrueOutcome, str]:
-    """The outcome where what was asked for stands in the spec: how its tasks are."""
+    """Return the outcome where what was asked for stands in the spec: how its tasks are."""
     end = seen[-1]
     state = f"the update state is {end.update_state or 'nil'}"
     if end.update_state == "paused":
@@ -190,7 +190,7 @@ def _standing(
 
 
 def _put_back(before: ServiceSighting | None, end: ServiceSighting) -> GroundTruth:
-    """The truth where another spec stands than was asked for: the swarm's doing, or somebody's."""
+    """Return the truth where another spec stands: the swarm's doing, or somebody's."""
     service = end.service
     is_back = before is not None and before.asked == end.asked
     if is_back and service is not None and service.previous_spec is None:
@@ -226,7 +226,7 @@ def _is_asked(asked: ServiceRequest, seen: ServiceSighting) -> bool:
 
 
 def _asked_in(raw: bytes) -> tuple[str | None, frozenset[str]]:
-    """The stamp and the variables in a service's JSON."""
+    """Return the stamp and the variables in a service's JSON."""
     described: Any = msgspec.json.decode(raw)
     if described is None:
         return None, frozenset()

@@ -54,7 +54,7 @@ def shape_of(
     end: str,
     killed: tuple[Role, ...] = (),
 ) -> Shape:
-    """The shape of what was seen, one sighting after the other; a state of None is nil."""
+    """Return the shape of what was seen, one sighting after the other; a state of None is nil."""
     return Shape(
         states=_changes_of_state(states),
         stamps=_changes_of_stamp(stamps),

@@ -51,7 +51,7 @@ class ServiceTimeline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def timeline_of(observer: ServiceObserver, first: Iterable[str]) -> ServiceTimeline:
-    """A service's timeline, from all that was seen of it; ``first`` are tasks' ids."""
+    """Return a service's timeline, from all that was seen of it; ``first`` are tasks' ids."""
     states: list[str | None] = []
     stamps: list[str | None] = []
     digests: dict[str | None, str] = {}

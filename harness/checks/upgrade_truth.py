@@ -75,11 +75,11 @@ class UpgradeObserver(ServiceObserver):
         return self.head is not None
 
     def at(self, at_s: float) -> ServiceSighting | None:
-        """The service as it was at a moment, after all of that moment's commits."""
+        """Return the service as it was at a moment, after all of that moment's commits."""
         return next((seen for seen in reversed(self.sightings) if seen.at_s <= at_s), None)
 
     def between(self, from_s: float, until_s: float) -> Iterator[ServiceSighting]:
-        """The service as it was at ``from_s``, and each change from there to ``until_s``."""
+        """Return the service as it was at ``from_s``, and each change from there to ``until_s``."""
         first = self.at(from_s)
         if first is not None:
             yield first
@@ -91,7 +91,7 @@ class UpgradeObserver(ServiceObserver):
         return 1 if self.head is None or self.head.replicas is None else self.head.replicas
 
     def running_head(self, seen: ServiceSighting) -> frozenset[str]:
-        """Running tasks of the head spec."""
+        """Return the running tasks of the head spec."""
         return seen.running_of(self.head.task_digest if self.head else None)
 
     def is_at_head(self, seen: ServiceSighting) -> bool:
@@ -134,7 +134,7 @@ class UpgradeObserver(ServiceObserver):
 
 
 def upgrade_observed(history: History, service: str) -> UpgradeObserver:
-    """An observer that was shown a recorded run: as good as its recorders were."""
+    """Return an observer that was shown a recorded run: as good as its recorders were."""
     observer = UpgradeObserver(service)
     for record in history:
         match record.what:

@@ -45,6 +45,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def deploy(self) -> Mapping[str, object]:
-        """The service's ``deploy`` section of the compose file; empty where nothing is said."""
+        """Return the compose file's ``deploy`` section; empty where nothing is said."""
         section: dict[str, Any] = to_compose(self.values).get("deploy", {})
         return section

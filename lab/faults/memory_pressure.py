@@ -39,7 +39,7 @@ class Squeeze(msgspec.Struct, frozen=True, kw_only=True, tag="squeeze"):
     short_by: float = 0.5
 
     def limit_bytes(self, usage_bytes: int, shape: MemoryShape) -> int:
-        """The limit for what is used now."""
+        """Return the limit for what is used now."""
         # Overhead cancels out (ADR 0004).
         return usage_bytes + shape.peak_bytes - round(shape.steady_bytes * self.short_by)
 
@@ -62,7 +62,7 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag="pulse"):
         del usage_bytes, shape
 
     def acts(self, usage_bytes: int, shape: MemoryShape) -> tuple[Act, ...]:
-        """The limit, and its end."""
+        """Return the limit, and its end."""
         limit_bytes = Squeeze(short_by=self.short_by).limit_bytes(usage_bytes, shape)
         meaning = describe(limit_bytes, usage_bytes, shape)
         begins = SetLimit(limit_bytes=limit_bytes, reason=f"a pulse of {self.for_s:g} s: {meaning}")

@@ -56,7 +56,7 @@ class ServiceRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Where it may run; empty: anywhere."""
 
     def named(self, stack: str) -> str:
-        """The service's whole name."""
+        """Return the service's whole name."""
         return f"{stack}_{self.name}"
 
     @property
@@ -108,7 +108,7 @@ class ServiceRequest(msgspec.Struct, frozen=True, kw_only=True):
         return ("service", "update", *_WAITING, *update_flags(*values), self.named(stack))
 
     def spec_json(self, stack: str, image: str, memory_bytes: int) -> bytes:
-        """The service spec (JSON of the Docker API) that those commands send."""
+        """Return the service spec (JSON of the Docker API) that those commands send."""
         spec: dict[str, Any] = {
             "TaskTemplate": {"Placement": {}, "Resources": {}},
             "EndpointSpec": {"Mode": "vip"},
@@ -117,15 +117,15 @@ class ServiceRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def policy_values(name: str, policy: UpdatePolicy) -> SpecValues:
-    """An update policy's fields; ``name`` is ``update`` or ``rollback``."""
+    """Return an update policy's fields; ``name`` is ``update`` or ``rollback``."""
     return {f"{name}.{field}": getattr(policy, field) for field in policy.__struct_fields__}
 
 
 def changed(value: Value, **changes: Any) -> Value:
-    """The same value but for ``changes``."""
+    """Return the same value but for ``changes``."""
     return msgspec.structs.replace(value, **changes)
 
 
 def next_version(request: ServiceRequest, **changes: Any) -> ServiceRequest:
-    """The same service as a next release: another stamp, another version, and ``changes``."""
+    """Return the service's next release: another stamp, another version, and ``changes``."""
     return changed(request, **{"stamp": "2", "version": "2", **changes})

@@ -65,7 +65,7 @@ class SpecField(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _policy(name: str, flag: str, json: str, compose: str) -> tuple[SpecField, ...]:
-    """The fields of a `stamplab.lab.model.swarm.UpdatePolicy`."""
+    """Return the fields of a `stamplab.lab.model.swarm.UpdatePolicy`."""
 
     def policy_field(field: str, option: str, key: str, codec: Codec = _PLAIN) -> SpecField:
         return SpecField(
@@ -186,7 +186,7 @@ FIELDS: Mapping[str, SpecField] = {
 
 
 def create_flags(values: SpecValues) -> tuple[str, ...]:
-    """The flags of ``docker service create``, without the image and its arguments."""
+    """Return the flags of ``docker service create``, without the image and its arguments."""
     flags: list[str] = []
     for field, value in _stated(values):
         if field.is_repeated:
@@ -197,7 +197,7 @@ def create_flags(values: SpecValues) -> tuple[str, ...]:
 
 
 def update_flags(before: SpecValues, after: SpecValues) -> tuple[str, ...]:
-    """The flags of ``docker service update`` for what differs.
+    """Return the flags of ``docker service update`` for what differs.
 
     Raises ValueError for a change that no update can make, or that takes a value back.
     """
@@ -227,7 +227,7 @@ def to_json(values: SpecValues, spec: dict[str, Any] | None = None) -> dict[str,
 
 
 def to_compose(values: SpecValues) -> dict[str, Any]:
-    """The values as a compose file's service."""
+    """Return the values as a compose file's service."""
     written: dict[str, Any] = {}
     for field, value in _stated(values):
         if field.compose:
@@ -236,7 +236,7 @@ def to_compose(values: SpecValues) -> dict[str, Any]:
 
 
 def _stated(values: SpecValues) -> Iterator[tuple[SpecField, object]]:
-    """Raises KeyError for a name that the table does not have."""
+    """Give the fields that have a value. Raises KeyError for an unknown name."""
     unknown = values.keys() - FIELDS.keys()
     if unknown:
         raise KeyError(f"no field of a service is called {', '.join(sorted(unknown))}")
@@ -274,6 +274,6 @@ def _changes(flag: str, old: list[str], new: list[str]) -> list[str]:
 
 
 def _key(text: str) -> str:
-    """The name in ``name=value``; a constraint (``a==b``) is known by its whole text."""
+    """Return the name in ``name=value``; a constraint (``a==b``) is known by its whole text."""
     name, _, value = text.partition("=")
     return text if value.startswith("=") or name.endswith("!") else name

@@ -12,7 +12,7 @@ from stamplab.scenarios.bug_reports.report import BugReport
 
 
 def _reports() -> Iterator[BugReport]:
-    """What any module beside this one calls ``REPORT``, or ``REPORTS``."""
+    """Return what any module beside this one calls ``REPORT``, or ``REPORTS``."""
     for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         if info.name == __name__:
             continue
@@ -26,7 +26,7 @@ REPORTS_BY_NAME: Mapping[str, BugReport] = {report.name: report for report in _r
 
 
 def find(name: str) -> BugReport:
-    """The report of this name, source or number. Raises UsageError for none, or for several."""
+    """Return the report of a name, source or number. Raises UsageError for none or several."""
     matches = [
         report
         for report in REPORTS_BY_NAME.values()

@@ -116,6 +116,6 @@ class BugReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def version_of(engine: str) -> tuple[int, ...]:
-    """The numbers at the beginning of an engine's version."""
+    """Return the numbers at the beginning of an engine's version."""
     numbers = re.match(r"\d+(\.\d+)*", engine)
     return tuple(map(int, numbers.group().split("."))) if numbers else ()

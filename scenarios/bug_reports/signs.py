@@ -11,14 +11,14 @@ from stamplab.scenarios.bug_reports.results import BugReportPlay, ClientResult, 
 
 
 def client_exits(code: int, deploy: int = -1) -> Sign:
-    """The docker client's own wait ended with this exit code."""
+    """Ask whether the docker client's own wait ended with this exit code."""
     return _of_client(
         f"the docker client exits {code}", lambda client: client.exit_code == code, deploy
     )
 
 
 def client_hangs(deploy: int = -1) -> Sign:
-    """The docker client waits for ever, as far as anybody watched."""
+    """Ask whether the docker client waits for ever, as far as anybody watched."""
     return _of_client(
         "the docker client still waits a minute later",
         lambda client: client.exit_code is None,
@@ -27,7 +27,7 @@ def client_hangs(deploy: int = -1) -> Sign:
 
 
 def client_was_first() -> Sign:
-    """The docker client had said its word before the swarm began to go back."""
+    """Ask whether the docker client was done before the swarm began to go back."""
 
     def holds(play: BugReportPlay) -> bool | None:
         last = play.last
@@ -44,7 +44,7 @@ def client_was_first() -> Sign:
 
 
 def came_to(outcome: TrueOutcome, deploy: int = -1) -> Sign:
-    """The truth of a deploy."""
+    """Ask whether this is the truth of a deploy."""
     return _of_deploy(
         f"in truth it is {outcome}",
         lambda result: result.truth.outcome is outcome,
@@ -54,7 +54,7 @@ def came_to(outcome: TrueOutcome, deploy: int = -1) -> Sign:
 
 
 def state_is(state: str | None, service: str | None = None) -> Sign:
-    """The update state in the end."""
+    """Ask whether this is the update state in the end."""
     return _of_timeline(
         f"UpdateStatus is {state or 'nil'} in the end",
         lambda timeline: timeline.state == state,
@@ -64,7 +64,7 @@ def state_is(state: str | None, service: str | None = None) -> Sign:
 
 
 def never_says(state: str) -> Sign:
-    """An update state that never comes."""
+    """Ask whether this update state never came."""
     return _of_timeline(
         f"UpdateStatus is never {state}",
         lambda timeline: state not in timeline.states,
@@ -73,7 +73,7 @@ def never_says(state: str) -> Sign:
 
 
 def stamp_is(stamp: str, service: str | None = None) -> Sign:
-    """The stamp in the end."""
+    """Ask whether this is the stamp in the end."""
     return _of_timeline(
         f"the stamp is {stamp} in the end",
         lambda timeline: timeline.stamp == stamp,
@@ -92,7 +92,7 @@ def nothing_runs() -> Sign:
 
 
 def still_pending(service: str) -> Sign:
-    """A task that no node takes, though one could."""
+    """Ask whether no node takes the service's only living task, though one could."""
     return _of_timeline(
         "its only living task is pending in the end",
         lambda timeline: _living(timeline) == ["pending"],
@@ -102,7 +102,7 @@ def still_pending(service: str) -> Sign:
 
 
 def lost_the_first() -> Sign:
-    """The tasks from before the update do not run any more, though the update was taken back."""
+    """Ask whether the tasks from before the update run no more, though it was taken back."""
     return _of_timeline(
         "the first task does not run any more",
         lambda timeline: not timeline.kept_first,
@@ -111,7 +111,7 @@ def lost_the_first() -> Sign:
 
 
 def kept_the_first(service: str | None = None) -> Sign:
-    """The tasks from before the update run all the same."""
+    """Ask whether the tasks from before the update run all the same."""
     return _of_timeline(
         "the first task runs on",
         lambda timeline: timeline.kept_first,
@@ -121,7 +121,7 @@ def kept_the_first(service: str | None = None) -> Sign:
 
 
 def names_no_task() -> Sign:
-    """The message that named the failed task is gone."""
+    """Ask whether the message that named the failed task is gone."""
     return _of_timeline(
         "UpdateStatus names no task and no reason in the end",
         lambda timeline: _message(timeline) == "rollback completed",

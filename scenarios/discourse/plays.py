@@ -82,7 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ample(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
-    """(a) Ample memory, old policy, guard on: the upgrade converges at head."""
+    """Make play (a): ample memory, old policy, guard on: the upgrade converges at head."""
     return scenario(
         AMPLE,
         "ample memory, old policy, guard on",
@@ -97,7 +97,7 @@ def ample(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
 
 
 def misattributed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
-    """(b) Pressure, old policy, guard off: HC1 is read before the rollback, and after it."""
+    """Make play (b): pressure, old policy, guard off: HC1 is read before the rollback, and after."""
     return scenario(
         "b-guard-off",
         "memory pressure, old policy, guard off (the pre-fix harness)",
@@ -114,7 +114,7 @@ def misattributed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
 
 
 def honest(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
-    """(c) Pressure, old policy, guard on: the true reason."""
+    """Make play (c): Pressure, old policy, guard on: the true reason."""
     return scenario(
         PRESSED,
         "memory pressure, old policy, guard on",
@@ -129,7 +129,7 @@ def honest(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
 
 
 def fixed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
-    """(d) Pressure, fixed overlay (stop-first), guard on: converged at head."""
+    """Make play (d): Pressure, fixed overlay (stop-first), guard on: converged at head."""
     return scenario(
         "d-stop-first",
         "memory pressure, fixed overlay (stop-first), guard on",

@@ -31,18 +31,18 @@ _BROKEN: Mapping[Fault, str] = {
 
 
 def under(pressure: Pressure, shape: Shape) -> Shape:
-    """The shape under pressure; with ample memory everything converges."""
+    """Return the shape under pressure; with ample memory everything converges."""
     return CONVERGED if isinstance(pressure, Ample) else shape
 
 
 def with_wrong_stamp(kind: WrongStamp) -> Shape:
-    """A wrong stamp: the upgrade converges, and HC1 fails it."""
+    """Return a wrong stamp: the upgrade converges, and HC1 fails it."""
     stamps = ("base",) if kind is WrongStamp.STALE else ("base", "other")
     return msgspec.structs.replace(CONVERGED, stamps=stamps, end=HC1)
 
 
 def broken(fault: Fault, order: str) -> Shape:
-    """A broken head: OLD is kept where NEW was to be healthy first."""
+    """Return a broken head: OLD is kept where NEW was to be healthy first."""
     old_kept = order == "start-first"
     if fault is Fault.NEVER_HEALTHY:
         return Shape(

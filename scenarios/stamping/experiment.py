@@ -35,18 +35,18 @@ class Step(msgspec.Struct, frozen=True):
     into: str | None = None
 
     def filled(self, values: Mapping[str, str]) -> Step:
-        """The same with what the ground gives in its place."""
+        """Return the same with what the ground gives in its place."""
         into = None if self.into is None else self.into.format_map(values)
         return Step(tuple(word.format_map(values) for word in self.words), into)
 
     def pasted(self) -> str:
-        """The command as a person would paste it."""
+        """Return the command as a person would paste it."""
         words = " ".join(map(_quoted, self.words))
         return words if self.into is None else f"{words} > {_quoted(self.into)}"
 
 
 def _quoted(word: str) -> str:
-    """A word for a shell, in which ``$ABRA_DIR`` alone is a variable."""
+    """Return a word for a shell, in which ``$ABRA_DIR`` alone is a variable."""
     if not word.startswith(ABRA_DIR):
         return shlex.quote(word)
     rest = word.removeprefix(ABRA_DIR)
@@ -81,7 +81,7 @@ class StampingRepositories(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the recipe asks for any; where not, a deploy ends when the swarm refuses it."""
 
     def values(self, *, pinned: bool) -> dict[str, str]:
-        """What stands in the places of the experiments' words."""
+        """Return what stands in the places of the experiments' words."""
         return {
             **{name: str(getattr(self, name)) for name in self.__struct_fields__},
             "type": f"{self.recipe}:{self.base}" if pinned else self.recipe,
@@ -117,5 +117,5 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(step.filled(values) for step in (env, *self.steps))
 
     def stamp(self, repositories: StampingRepositories) -> str:
-        """The stamp that it must have."""
+        """Return the stamp that it must have."""
         return repositories.commits[self.whose][:8] + ("+U" if self.is_dirty else "")

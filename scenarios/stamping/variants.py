@@ -43,7 +43,7 @@ VARIANTS = (COPY, BASE_THEN_HEAD, MIRROR)
 
 
 def dirty(variant: Experiment) -> Experiment:
-    """The same with the harness's overlay copied in before the chaos deploy, as the CI does."""
+    """Copy the harness's overlay in before the chaos deploy, as the CI does."""
     return msgspec.structs.replace(
         variant,
         name=f"{variant.name}_dirty",

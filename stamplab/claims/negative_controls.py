@@ -56,7 +56,7 @@ class ControlResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def negative_controls(settings: Settings) -> tuple[NegativeControl, ...]:
-    """The eleven negative controls: five wrong stamps, three broken heads under both orders."""
+    """Return all eleven: five wrong stamps, and three broken heads under both orders."""
     return (
         *(_with_wrong_stamp(settings, kind) for kind in WrongStamp),
         *(_broken(settings, fault, order) for fault in _WORDS for order in ORDERS),

@@ -81,7 +81,7 @@ class PlannedPlay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_of_choice(choice: Choice) -> tuple[PlannedPlay, ...]:
-    """What is played of our own recipe.
+    """Return what is played of our own recipe.
 
     One trial plays both harnesses under pressure; of more, each second one is the pre-fix
     harness's. Negative controls are tried once. Raises UsageError when a claim was asked for that
@@ -118,7 +118,7 @@ def _planned(
 
 
 def subject_of(acquired: Acquired, compose: Compose, policy: PolicyRead) -> Subject:
-    """The recipe at head as the plays need it: with its own policy, and its own times."""
+    """Return the recipe at head as the plays need it: with its own policy, and its own times."""
     service = compose.services[policy.service]
     return Subject(
         recipe=acquired,
@@ -135,7 +135,7 @@ def subject_of(acquired: Acquired, compose: Compose, policy: PolicyRead) -> Subj
 def plan_of_recipe(
     subject: Subject, policy: PolicyRead, settings: Settings
 ) -> tuple[PlannedPlay, ...]:
-    """What is played of another recipe: where it is unarmed, only what its own policy does."""
+    """Return what is played of another recipe; unarmed, only what its own policy does."""
     if is_armed(policy):
         return tuple(_planned(key, settings, subject) for key in _PLAYS)
     control, pressed = (_planned(key, settings, subject) for key in "ac")

@@ -147,7 +147,7 @@ def _progress(request: SearchRequest, outcomes: Mapping[str, int], took_s: float
 
 
 def shares(outcomes: Mapping[str, int]) -> str:
-    """What became of the upgrades that were drawn, most frequent first."""
+    """Return what became of the upgrades that were drawn, most frequent first."""
     total = sum(outcomes.values())
     counts = Counter(outcomes).most_common()
     return ", ".join(f"{count / total:.0%} {outcome}" for outcome, count in counts)

@@ -1,4 +1,4 @@
-"""``stamplab parity``: do both worlds, and all engines, give each scenario the same history?"""
+"""``stamplab parity``: compares the history of each scenario in both worlds, on all engines."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def _trial(kept: Kept, explorable: Explorable, stage: Stage, folder: EvidenceFol
 
 
 def _kept(id_: str, runs: Path) -> Kept:
-    """The schedule, if there are its law and its scenario. Raises UsageError."""
+    """Return the schedule, if there are its law and its scenario. Raises UsageError."""
     kept = read_kept(_find(id_, runs))
     law_named(kept.law)
     explorable_named(kept.scenario)
@@ -123,7 +123,7 @@ def _kept(id_: str, runs: Path) -> Kept:
 
 
 def _find(id_: str, runs: Path) -> Path:
-    """The file of a schedule. Raises UsageError where there is none."""
+    """Return the file of a schedule. Raises UsageError where there is none."""
     if Path(id_).is_file():
         return Path(id_)
     name = f"{id_}.json"

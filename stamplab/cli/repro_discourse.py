@@ -100,7 +100,7 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
 
 
 def means_of(request: Request, tell: Tell) -> Means:
-    """The world that the plays are played on. Raises NotPossibleHere, UsageError."""
+    """Return the world that the plays are played on. Raises NotPossibleHere, UsageError."""
     live_only = [
         option for option, given in (("--keep", request.keep), ("--abra", request.abra)) if given
     ]

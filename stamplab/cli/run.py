@@ -114,7 +114,7 @@ def _run_report(
 def _source(
     recipe: str | None, upstream: str | None, base: str | None, head: str | None
 ) -> RecipeSource | None:
-    """The recipe that was asked for; None for our own. Raises UsageError for half of one."""
+    """Return the recipe that was asked for; None for our own. Raises UsageError for half of one."""
     if recipe is None:
         if upstream or base or head:
             raise UsageError("--upstream, --base and --head are of another recipe: add --recipe")
@@ -135,7 +135,7 @@ def _repositories(folder: Path, source: RecipeSource | None) -> StampingReposito
 
 
 def by_hand(experiment: Experiment, repositories: StampingRepositories, program: Program) -> str:
-    """The commands of an experiment for a POSIX shell, from making the ABRA_DIR to removing it."""
+    """Return an experiment's commands for a POSIX shell, from making the ABRA_DIR on."""
     real = f'HOME="$ABRA_DIR/home" {shlex.join(program.argv)}'
     abra = real if program.is_real else shlex.join((ourselves(), "abra"))
     lines = [

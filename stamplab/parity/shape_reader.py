@@ -85,7 +85,7 @@ def _killed(played: PlayRecord, attribution: Attribution) -> tuple[Role, ...]:
 
 
 def _end(played: PlayRecord) -> str:
-    """The last step that failed, if the stage did."""
+    """Return the last step that failed, if the stage did."""
     end, _ = played.upgrade_end()
     if end != "fail":
         return end

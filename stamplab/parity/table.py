@@ -95,5 +95,5 @@ def _compared(
 
 
 def parity_of(cells: tuple[Cell, ...], not_played: tuple[str, ...]) -> Parity:
-    """The table's verdict: every cell as declared, or its difference's cause known."""
+    """Return the table's verdict: every cell as declared, or its difference's cause known."""
     return Parity(verdict=merge(cell.verdict for cell in cells), cells=cells, not_played=not_played)

@@ -41,7 +41,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stamplab_version() -> str:
-    """The installed version; a checkout that was never installed says so."""
+    """Return the installed version; a checkout that was never installed says so."""
     try:
         return version("stamplab")
     except PackageNotFoundError:
@@ -49,7 +49,7 @@ def stamplab_version() -> str:
 
 
 def checkout_commit() -> str | None:
-    """The commit of the checkout that runs, or None."""
+    """Return the commit of the checkout that runs, or None."""
     return git.describe(Path(__file__).parent)
 
 
@@ -101,7 +101,7 @@ class EvidenceFolder:
 
 
 def console_line(record: Record) -> str | None:
-    """A record's line on the console, if it has one: console.log is made of these."""
+    """Return a record's line on the console, if it has one: console.log is made of these."""
     match record.what:
         case Note(text=text):
             return f"{record.seen_s:8.3f}  {text}"

@@ -115,7 +115,7 @@ def tree_of(
     scratch: Path,
     abra: Program | None = None,
 ) -> GitTree:
-    """The scenario's tree of git repositories and files; by a real ``abra``, or the stand-in.
+    """Make the scenario's tree of repositories and files; by a real ``abra``, or the stand-in.
 
     Raises LabError.
     """
@@ -143,7 +143,7 @@ REFUSED_RATIO = 2
 
 
 def _of_head(scenario: Scenario, setup: UpgradeSetup) -> tuple[Overlay, ...]:
-    """What head alone asks for: another number of replicas, or what the swarm refuses."""
+    """Return what head alone asks for: another number of replicas, or what the swarm refuses."""
     deploy: dict[str, object] = {}
     if scenario.head_replicas is not None:
         deploy["replicas"] = scenario.head_replicas

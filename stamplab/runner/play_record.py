@@ -36,7 +36,7 @@ class PlayRecord:
         return read_signature(self.attribution, self.app.stamp_label)
 
     def findings(self, step: str) -> list[Finding]:
-        """What a step of the harness concluded, in order."""
+        """Return what a step of the harness concluded, in order."""
         return [
             record.what
             for record in self.history

@@ -123,7 +123,7 @@ def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
 
 
 def _options(scenario: Scenario) -> dict[str, object]:
-    """A scenario's own choices.
+    """Return a scenario's own choices.
 
     The recipe's commits are in the repository that it is built into, or was taken from.
     """

@@ -68,11 +68,11 @@ class Means(Protocol):
         ...
 
     def with_commands(self, commands: Iterable[str]) -> Self:
-        """The same for recipes that call these programs. Raises LabError."""
+        """Return the same for recipes that call these programs. Raises LabError."""
         ...
 
     def open(self, evidence: Path, opening: Opening) -> AbstractContextManager[tuple[World, Path]]:
-        """A world that is recorded into ``evidence``, and a folder that goes with it.
+        """Return a world that is recorded into ``evidence``, and a folder that goes with it.
 
         Raises LabError.
         """
@@ -96,12 +96,12 @@ class Live(msgspec.Struct, frozen=True):
         )
 
     def with_commands(self, commands: Iterable[str]) -> Live:
-        """The same with an image that has these programs."""
+        """Return the same with an image that has these programs."""
         return Live(self.apparatus.with_commands(commands))
 
     @contextmanager
     def open(self, evidence: Path, opening: Opening) -> Iterator[tuple[World, Path]]:
-        """A new engine; see `stamplab.lab.live.lab.live_lab`."""
+        """Return a new engine; see `stamplab.lab.live.lab.live_lab`."""
         with live_lab(
             self.apparatus,
             evidence,
@@ -134,13 +134,13 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def with_commands(self, commands: Iterable[str]) -> Virtual:
-        """The same: its images have whatever program is called."""
+        """Return the same: its images have whatever program is called."""
         del commands
         return self
 
     @contextmanager
     def open(self, evidence: Path, opening: Opening) -> Iterator[tuple[World, Path]]:
-        """A new swarm, at its time 0."""
+        """Return a new swarm, at its time 0."""
         with ExitStack() as teardown:
             scratch = teardown.enter_context(leased_scratch()).scratch
             sim = SwarmSim(self.swarmsim)
@@ -175,7 +175,7 @@ def virtual_world(
     trust: frozenset[Grant] = frozenset(),
     watcher: Watcher | None = None,
 ) -> tuple[VirtualWorld, OwnJournal]:
-    """A swarm at its time 0, and the journal that it is written into."""
+    """Return a swarm at its time 0, and the journal that it is written into."""
     clock = Clock()
     journal = journal_by(clock)
     world = VirtualWorld(sim, clock, journal, service, conditions, resolve, trust, watcher)
@@ -183,7 +183,7 @@ def virtual_world(
 
 
 def virtual(tell: Callable[[str], None] = lambda _: None) -> Virtual:
-    """The means of the virtual world; ``tell`` hears what is built for it.
+    """Return the means of the virtual world; ``tell`` hears what is built for it.
 
     Raises NotPossibleHere with what is missing.
     """
@@ -195,7 +195,7 @@ def virtual(tell: Callable[[str], None] = lambda _: None) -> Virtual:
 def choose(
     which: Which, engine: Path | None, tell: Callable[[str], None], live_only: Sequence[str] = ()
 ) -> Means:
-    """The world that was asked for, or the one that this machine has.
+    """Return the world that was asked for, or the one that this machine has.
 
     ``live_only`` are options that were given and mean something on the live world alone: with one
     of them, or an ``engine``, nothing but live is meant. Raises NotPossibleHere, UsageError.

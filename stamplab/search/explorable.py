@@ -98,7 +98,7 @@ def schedule_player(explorable: Explorable, means: Virtual) -> Iterator[Schedule
 
 
 def explorable_named(name: str) -> Explorable:
-    """The scenario of that name. Raises UsageError where none is, or it cannot be explored."""
+    """Return the scenario of that name. Raises UsageError where it cannot be explored."""
     try:
         return EXPLORABLE[name]
     except KeyError:

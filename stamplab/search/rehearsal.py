@@ -110,11 +110,11 @@ class RehearsedTree:
         self._with_wrong_stamp: str | None = None
 
     def fetch(self, ref: str) -> None:
-        """It was fetched."""
+        """Do nothing: it was fetched in the rehearsal."""
         del ref
 
     def check_out(self, ref: str) -> str:
-        """It was checked out."""
+        """Take the ref for checked out, as it was in the rehearsal."""
         self._ref = ref
         return self._rehearsal.deployables[ref].sha
 
@@ -135,7 +135,7 @@ class RehearsedTree:
 
 
 def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> Resolved:
-    """What docker/cli would have made of this schedule's overlay."""
+    """Return what docker/cli would have made of this schedule's overlay."""
     ready, app = rehearsal.deployables[ref], rehearsal.setup.app
     is_head = ref != rehearsal.subject.base
     services = []
@@ -184,7 +184,7 @@ class _Listening:
         self.images: tuple[str, ...] = ()
 
     def heard(self) -> Resolved:
-        """What was deployed last."""
+        """Return what was deployed last."""
         if self._last is None:
             raise RuntimeError("nothing was deployed")
         return self._last

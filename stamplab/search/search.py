@@ -56,7 +56,7 @@ _BROKEN: dict[str, type[_Broken]] = {name: type(name, (_Broken,), {}) for name i
 
 
 def outcome(trial: Trial) -> str:
-    """What became of an upgrade in truth, in a word or two."""
+    """Return what became of an upgrade in truth, in a word or two."""
     if len(trial.results.stages) < 2 or trial.end == "skipped":
         return "not installed"
     if laws.has_other_update(trial):
@@ -156,7 +156,7 @@ class Search:
             raise _BROKEN[law.name](broken)
 
     def _broken(self, schedule: Schedule, trial: Trial) -> tuple[Law, str] | None:
-        """The first law that a schedule breaks, if it counts as a find."""
+        """Return the first law that a schedule breaks, if it counts as a find."""
         for law in self._laws:
             broken = law.check(trial)
             if broken is not None and (not self._robust or self._breaks_anyhow(schedule, law)):

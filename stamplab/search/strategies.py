@@ -60,12 +60,12 @@ def _seldom(draw: st.DrawFn, one_in: int) -> bool:
 
 
 def _mostly(draw: st.DrawFn, usual: Value, others: tuple[Value, ...], one_in: int) -> Value:
-    """The usual value, and once in a while one of the others."""
+    """Return the usual value, and once in a while one of the others."""
     return draw(one_of(others)) if _seldom(draw, one_in) else usual
 
 
 def _memory(draw: st.DrawFn) -> MemoryShape:
-    """A boot that takes up to four times the memory of the steady state, and always more."""
+    """Return a boot that takes up to four times the memory of the steady state, and always more."""
     steady_bytes = 100 * _MIB
     quarters = draw(whole_numbers(5, 16))
     return MemoryShape(
@@ -128,7 +128,7 @@ def _pressure(draw: st.DrawFn) -> Pressure:
 
 @lru_cache
 def operations(label: str) -> st.SearchStrategy[Operation]:
-    """What a second operator might do; ``label`` is that of the stamp."""
+    """Return what a second operator might do; ``label`` is that of the stamp."""
     stamp = {label: _OTHERS_STAMP}
     return st.sampled_from(
         (
@@ -179,7 +179,7 @@ def _conditions(draw: st.DrawFn) -> Conditions:
 
 @st.composite
 def schedules(draw: st.DrawFn, stamp_label: str) -> Schedule:
-    """A whole schedule."""
+    """Return a whole schedule."""
     memory = _memory(draw)
     return Schedule(
         memory=memory,

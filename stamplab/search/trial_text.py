@@ -33,7 +33,7 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 def describe(schedule: Schedule) -> str:
-    """A schedule in a sentence, without what is as usual."""
+    """Return a schedule in a sentence, without what is as usual."""
     memory, timing, policy = schedule.memory, schedule.timing, schedule.policy
     boot_s = memory.boot_s + memory.hold_s + memory.ready_s
     parts = [
@@ -74,7 +74,7 @@ def _pressure(pressure: Pressure) -> str:
 
 
 def timeline(trial: Trial) -> tuple[Moment, ...]:
-    """What happened from the upgrade on."""
+    """Return what happened from the upgrade on."""
     from_s = trial.upgrade_s
     zero_s = trial.truth.applied_s if trial.truth.applied_s is not None else from_s
     state: str | None = None

@@ -21,7 +21,7 @@ class DeployTrial:
         number: int,
         command: str,
     ) -> None:
-        """``number`` counts what was done before it in its play.
+        """Take the guard's baseline; ``number`` counts what was done before in its play.
 
         ``command`` is the source of the records of the guard's own command; empty where there is
         none.

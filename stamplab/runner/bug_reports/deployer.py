@@ -132,7 +132,7 @@ class VirtualDeployer:
 
 
 def deployer_on(world: World, image: str | None) -> ServiceDeployer:
-    """The deployer of a world; ``image`` is the workload's on a live one. Raises LabError."""
+    """Make a world's deployer; ``image`` is the workload's on a live one. Raises LabError."""
     if isinstance(world, LiveWorld) and image is not None:
         return LiveDeployer(world, image)
     if isinstance(world, VirtualWorld):

@@ -45,7 +45,7 @@ def play_side_by_side(
 def _next(
     waiting: Sequence[BugReportPlayer], running: Sequence[BugReportPlayer]
 ) -> BugReportPlayer | None:
-    """The first player that can begin beside those that run."""
+    """Return the first player that can begin beside those that run."""
     is_full = any(player.report.fills_node for player in running)
     return next((p for p in waiting if not (is_full and p.report.fills_node)), None)
 

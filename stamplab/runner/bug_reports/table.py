@@ -74,7 +74,7 @@ OnRow = Callable[[ReportRow], None]
 
 
 def table_of(rows: Sequence[ReportRow]) -> ReportTable:
-    """The table's verdict: every report as expected, no control like it, the guard right in all."""
+    """Merge the rows: every report as expected, no control like it, the guard right in all."""
     return ReportTable(verdict=merge(row.verdict for row in rows), rows=tuple(rows))
 
 
@@ -200,7 +200,7 @@ class _Round:
         )
 
     def _left_out(self, report: BugReport) -> ReportRow:
-        """The row of a report that this world cannot show: nothing is claimed of it."""
+        """Return the row of a report that this world cannot show: nothing is claimed of it."""
         why = f"not played: {report.not_in[self._means.engine.world]}"
         row = self._row(report, None, None)
         return msgspec.structs.replace(row, verdict=Verdict.PASS, why=why, evidence="")

@@ -95,7 +95,7 @@ def show_list(
 
 
 def last_rows(runs: Path, reports: Iterable[BugReport]) -> dict[tuple[str, str], ReportRow]:
-    """The newest row of each report and world among all evidence; skip what cannot be read.
+    """Return the newest row of each report and world among all evidence; skip what cannot be read.
 
     Evidence may be of another version of this program, so a row that is none is no error.
     """
@@ -122,13 +122,13 @@ def client_text(client: ClientResult | None) -> str:
 
 
 def _guards_text(deploy: DeployRow) -> str:
-    """What both guards say: the one in the lab, and the command as any CI runs it."""
+    """Return what both guards say: the one in the lab, and the command as any CI runs it."""
     code = f", exit {deploy.command.exit_code}" if deploy.command else ""
     return f"{deploy.guard} ({deploy.guard_after_s:.0f} s){code}"
 
 
 def conclusion(row: ReportRow) -> str:
-    """What follows from a row, in a sentence."""
+    """Return what follows from a row, in a sentence."""
     result = row.result
     if result is None:
         return row.why
@@ -150,7 +150,7 @@ def conclusion(row: ReportRow) -> str:
 
 
 def _control_conclusion(row: ReportRow) -> str:
-    """What is wrong with a row's control; empty where nothing is."""
+    """Return what is wrong with a row's control; empty where nothing is."""
     control = row.control
     if control is None or control.verdict is Verdict.PASS:
         return ""
@@ -160,7 +160,7 @@ def _control_conclusion(row: ReportRow) -> str:
 
 
 def control_text(report: BugReport) -> str:
-    """A report's control: what is deployed last in it, or why there is none."""
+    """Return a report's control: what is deployed last in it, or why there is none."""
     if isinstance(report.control, str):
         return f"none: {report.control}"
     return next(

@@ -96,7 +96,7 @@ def judge_control(report: BugReport, play: BugReportPlay) -> ControlVerdict:
 def _signature_in(
     report: BugReport, play: BugReportPlay
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The signs that are missing, and those that this world has nothing to see by."""
+    """Return the signs that are missing, and those that this world has nothing to see by."""
     held = [(sign, sign.holds(play)) for sign in report.signature]
     missing = tuple(sign.missing_in(play) for sign, holds in held if holds is False)
     return missing, tuple(sign.text for sign, holds in held if holds is None)
@@ -136,7 +136,7 @@ def _broke_later(report: BugReport, result: DeployResult, ruling: Ruling | Guard
 
 
 def shape_in(play: BugReportPlay) -> Shape:
-    """The shape of the history of the service that was deployed last."""
+    """Return the shape of the history of the service that was deployed last."""
     timeline = play.timeline
     return shape_of(
         timeline.states,
@@ -154,7 +154,7 @@ def _stamp(stamp: str | None, play: BugReportPlay) -> Stamp:
 
 
 def _new_task(timeline: ServiceTimeline, last: DeployResult) -> str:
-    """What became of the first task of the last deploy, or of the first that failed."""
+    """Return what became of the first task of the last deploy, or of the first that failed."""
     new = timeline.new_tasks(last.request.stamp)
     if not new:
         return "never created"

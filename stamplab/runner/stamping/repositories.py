@@ -66,7 +66,7 @@ def make_repositories(
 
 
 def _tag_of(source: Path, base: str) -> str:
-    """The tag that is meant: by its own name, or by its commit. Raises UsageError."""
+    """Return the tag that is meant: by its own name, or by its commit. Raises UsageError."""
     tags = checkout.tags(source)
     if base in tags:
         return base
@@ -95,7 +95,7 @@ def _is_kept(line: str) -> bool:
 
 
 def _copy(source: Path, target: Path, tip: str) -> None:
-    """A repository with all commits and tags of another, its one branch ``main`` at ``tip``."""
+    """Copy a repository with all commits and tags, its one branch ``main`` at ``tip``."""
     repo = git.clone(source, target)
     with git.told(f"{tip[:12]} cannot be checked out in {target}"):
         repo.git.checkout("--quiet", "--force", "-B", "main", tip)
@@ -103,7 +103,7 @@ def _copy(source: Path, target: Path, tip: str) -> None:
 
 
 def _before(source: Path, head: str, base: str) -> str:
-    """The head's parent; where that is the base or nothing, there is no other way: the base."""
+    """Return the head's parent; where there is none, the base."""
     repo = git.open_at(source)
     parents = repo.commit(head).parents
     return parents[0].hexsha if parents else base

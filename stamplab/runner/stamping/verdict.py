@@ -96,7 +96,7 @@ def _wrong(experiment: Experiment, repositories: StampingRepositories, run: Stam
 
 
 def _bail(output: str, repositories: StampingRepositories) -> str:
-    """The words with which a deploy ended as it should; empty where it did not.
+    """Return the words with which a deploy ended as it should; empty where it did not.
 
     A recipe that asks for no secret ends in whatever way: the empty swarm takes nothing.
     """
