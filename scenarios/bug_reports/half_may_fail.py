@@ -2,14 +2,14 @@
 
 from stamplab.scenarios.bug_reports import vocabulary as v
 
-_STRICT = v.ServiceRequest(replicas=2, fault_slot=2)
-_HALF = v.changed(_STRICT, update=v.changed(v.START_FIRST, max_failure_ratio=0.5))
+_HALF_MAY_FAIL = v.changed(v.START_FIRST, max_failure_ratio=0.5)
+_TWO = v.ServiceRequest(replicas=2, update=_HALF_MAY_FAIL)
 
 REPORT = v.BugReport(
     name="half-may-fail",
     source="ratio",
     title="two replicas, max_failure_ratio 0.5: `completed`, though one of them never comes up",
-    steps=v.upgrade(_HALF, to=v.next_version(_HALF, app=v.CRASHES), why="slot 2 crashes at boot"),
+    steps=v.upgrade(_TWO, to=v.next_version(_TWO, app=v.CRASHES, fault_slot=2), why="2 crashes"),
     signature=(v.signs.state_is("completed"), v.signs.came_to(v.TrueOutcome.DOWN)),
-    control=v.upgrade(_STRICT, to=v.next_version(_STRICT, app=v.CRASHES), why="the same, ratio 0"),
+    control=v.upgrade(_TWO, to=v.next_version(_TWO), why="none crashes"),
 )

@@ -18,6 +18,10 @@ from stamplab.scenarios.bug_reports.step import Deploy, WaitFor, upgrade
 _BASE = ServiceRequest()
 _TWO = ServiceRequest(replicas=2)
 _ALL_AT_ONCE = changed(_TWO, update=changed(START_FIRST, parallelism=0))
+_FAILING_SLOT = changed(
+    _ALL_AT_ONCE, fault_slot=2, health=HealthCheck(retries=60), app={"READY_S": "8"}
+)
+_WATCHED = changed(_FAILING_SLOT, update=changed(START_FIRST, parallelism=0, monitor_s=20.0))
 _BARE = ServiceRequest(health=None)
 _DELAYED = ServiceRequest(
     replicas=None,
@@ -169,5 +173,29 @@ REPORTS = (
         signature=(signs.came_to(TrueOutcome.ROLLED_BACK), signs.client_exits(0)),
         control=upgrade(_BASE, to=next_version(_BASE), why=_WELL),
         shape=_BACK,
+    ),
+    BugReport(
+        name="failure-is-forgotten",
+        source="D5",
+        title="a task's failure is forgotten while its sibling boots for longer than `monitor`",
+        seen="two at once, one crashes at boot, the other boots for 8 s: `completed`, one is down",
+        expected="the failure rolls back: max_failure_ratio is 0",
+        steps=upgrade(
+            _FAILING_SLOT,
+            to=next_version(_FAILING_SLOT, app={"READY_S": "8", "EXIT_AT_S": "0.5"}),
+            why="a version that crashes at boot in slot 2",
+        ),
+        signature=(signs.came_to(TrueOutcome.DOWN), signs.state_is("completed")),
+        control=upgrade(
+            _WATCHED,
+            to=next_version(_WATCHED, app={"READY_S": "8", "EXIT_AT_S": "0.5"}),
+            why="the same, where the swarm watches for 20 s",
+        ),
+        shape=Shape(
+            states=("updating", "completed"),
+            stamps=("base", "head"),
+            new_task="failed before RUNNING",
+            end=GUARD,
+        ),
     ),
 )

@@ -97,7 +97,7 @@ def ample(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
 
 
 def misattributed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
-    """Make play (b): pressure, old policy, guard off: HC1 is read before the rollback, and after."""
+    """Make play (b): pressure, old policy, guard off: HC1 is read before and after the rollback."""
     return scenario(
         "b-guard-off",
         "memory pressure, old policy, guard off (the pre-fix harness)",
