@@ -99,7 +99,7 @@ class World(Protocol):
     def schedule(self, service: str, acts: Sequence[Act]) -> None:
         """Do these to a service at their times, counted from now, whatever the harness is at.
 
-        The history tells of each (`Acted`, `LimitSet`), the harness is told of none.
+        The history tells of each (`OperatorActed`, `LimitSet`), the harness is told of none.
         """
         ...
 

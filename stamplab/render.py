@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +17,7 @@ from stamplab.harness.verdict import Verdict
 from stamplab.lab.live.doctor import Check, CheckState
 from stamplab.lab.live.inventory import Item
 from stamplab.lab.live.reaper import LabRemoval
+from stamplab.lab.model.schema import encode_document
 from stamplab.lab.nixos.generations import Profile
 from stamplab.lab.recipe.trust import Demand
 from stamplab.runner.stamping.verdict import Stamped
@@ -53,7 +53,7 @@ def show_inventory(items: Sequence[Item]) -> None:
 def print_report(report: Report, *, as_json: bool) -> None:
     """Print a report on stdout, for a machine or for a person."""
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        click.echo(encode_document(report), nl=False)
     else:
         show_report(report, Screen(highlight=False))
 

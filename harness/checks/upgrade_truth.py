@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from stamplab.harness.checks.ground_truth import ServiceObserver, ServiceSighting
-from stamplab.lab.model.history import History, Note, ServiceSeen, TasksSeen
+from stamplab.lab.model.history import History, ServiceSeen, StageBegan, TasksSeen
 from stamplab.lab.model.swarm import RUNNING, Service, ServiceSpec, Task
 from stamplab.lab.virtual.mirror import Mirror
 
-UPGRADE_BEGINS = "==> stage upgrade"
 _ROUNDED_S = 1e-3
 """Records have rounded times, and a look may come a little later than what it sees."""
 _DONE = (None, "completed")
@@ -102,10 +101,10 @@ class UpgradeObserver(ServiceObserver):
             seen.service.spec.digest == self.head.digest
             and seen.update_state in _DONE
             and len(self.running_head(seen)) >= self.wanted
-            and not self._is_coming(seen)
+            and not self.is_coming(seen)
         )
 
-    def _is_coming(self, seen: ServiceSighting) -> bool:
+    def is_coming(self, seen: ServiceSighting) -> bool:
         """Whether a task of head, or another wanted one, is on its way and does not run yet."""
         head = self.head.task_digest if self.head else None
         return any(
@@ -138,7 +137,7 @@ def upgrade_observed(history: History, service: str) -> UpgradeObserver:
     observer = UpgradeObserver(service)
     for record in history:
         match record.what:
-            case Note(text=text) if text == UPGRADE_BEGINS:
+            case StageBegan(stage="upgrade"):
                 observer.upgrade_begins()
             case ServiceSeen() | TasksSeen():
                 observer.feed(record.seen_s, record.what)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from stamplab.harness.guard import modes
 from stamplab.harness.guard.outcome import Outcome, Ruling
-from stamplab.harness.guard.view import Expectation, View
+from stamplab.harness.guard.view import BY_HAND, Expectation, View
+from stamplab.lab.model.history import OtherUpdate
 from stamplab.lab.model.swarm import Service
 
 Rule = Callable[[View, Expectation], Ruling | None]
@@ -308,5 +309,17 @@ def _rule(view: View, outcome: Outcome, reason: str) -> Ruling:
         service=view.baseline.name,
         failed_task=view.failed_task,
         update_state=view.own_state,
+        other_update=_other_update(view, outcome),
         decided_s=view.now_s,
     )
+
+
+def _other_update(view: View, outcome: Outcome) -> OtherUpdate | None:
+    """Name the other update that a ruling's reason speaks of."""
+    if outcome is Outcome.DEPLOY_FAILED:
+        return None
+    if view.service is None and view.baseline.service is not None:
+        return "removal"
+    if view.foreign is None or outcome not in (Outcome.SUPERSEDED, Outcome.ROLLED_BACK):
+        return None
+    return "rollback by hand" if view.foreign == BY_HAND else "another"

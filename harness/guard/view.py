@@ -21,6 +21,7 @@ from stamplab.lab.model.swarm import (
 )
 from stamplab.lab.world import World
 
+BY_HAND = "somebody rolled back by hand: a swarm's own rollback keeps no PreviousSpec"
 _CAME_LATE = "a new spec came after the deploy had returned and brought none"
 
 
@@ -215,7 +216,7 @@ class View:
         if status is None or self.own_state is None:
             return None
         if status.state.startswith("rollback") and now.previous_spec is not None:
-            return "somebody rolled back by hand: a swarm's own rollback keeps no PreviousSpec"
+            return BY_HAND
         if self.update_started not in (None, status.started_at):
             return "another update was started meanwhile"
         return None

@@ -24,7 +24,8 @@ from stamplab.lab.live.lease import LabFolder, claim_folder, end_lease, labs_roo
 from stamplab.lab.live.recorders.clients import ClientPlan
 from stamplab.lab.live.recorders.kernel import open_kernel_log
 from stamplab.lab.live.world import LiveWorld
-from stamplab.lab.model.history import HistoryWriter, Record
+from stamplab.lab.model.history import Record
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.recipe import git
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.support.cache import cache_folder

@@ -22,7 +22,8 @@ from stamplab.lab.live.recorders.memory import MemoryRecorder
 from stamplab.lab.live.recorders.operator import OperatorRecorder
 from stamplab.lab.live.recorders.recorder import Recorder
 from stamplab.lab.live.recorders.swarm import ServiceRecorder
-from stamplab.lab.model.history import Deployed, HistoryWriter, LimitSet, Note, Observation, Record
+from stamplab.lab.model.history import Deployed, LimitSet, Note, Observation, Record
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.model.swarm import Service
 from stamplab.lab.recipe.prerequisites import granted_to
 from stamplab.lab.recipe.trust import Gate, Grant

@@ -61,16 +61,16 @@ def read_event(item: dict[str, Any]) -> Happened:
 
 def read_container(raw: bytes) -> Container:
     """Read the answer to a container's inspection. Raises msgspec.ValidationError."""
-    found = msgspec.json.decode(raw, type=_Container)
+    container = msgspec.json.decode(raw, type=_Container)
     return Container(
-        id=found.id,
-        labels=found.config.labels or {},
-        runs=found.state.running,
-        checks_health=found.state.health is not None,
-        exit_code=found.state.exit_code,
-        oom_killed=found.state.oom_killed,
-        started_unix_s=docker_json.unix_seconds(found.state.started_at),
-        finished_unix_s=docker_json.unix_seconds(found.state.finished_at),
+        id=container.id,
+        labels=container.config.labels or {},
+        runs=container.state.running,
+        checks_health=container.state.health is not None,
+        exit_code=container.state.exit_code,
+        oom_killed=container.state.oom_killed,
+        started_unix_s=docker_json.unix_seconds(container.state.started_at),
+        finished_unix_s=docker_json.unix_seconds(container.state.finished_at),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Literal
 
@@ -31,8 +30,6 @@ WANTED_STATES = frozenset({"ready", RUNNING})
 
 SETTLED_STATES = frozenset({"completed", "paused", "rollback_completed", "rollback_paused"})
 """Update states that the updater leaves only for another update's sake."""
-
-_TASK_IN_MESSAGE = re.compile(r"due to failure or early termination of task (\w+)")
 
 
 # One table has the spellings of these fields (ADR 0058).
@@ -99,6 +96,8 @@ class UpdateStatus(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str | None = None
     """The engine's own text: it identifies the update and is never computed with."""
     completed_at: str | None = None
+    failed_task: str | None = None
+    """The task that the engine blames; its completion forgets that (updater.go:607)."""
 
     @property
     def is_over(self) -> bool:
@@ -106,14 +105,8 @@ class UpdateStatus(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in SETTLED_STATES
 
     @property
-    def failed_task(self) -> str | None:
-        """The task that the message blames; completion replaces that message (updater.go:607)."""
-        match = _TASK_IN_MESSAGE.search(self.message)
-        return match.group(1) if match else None
-
-    @property
     def failed_new_task(self) -> str | None:
-        """The same, of the new spec's tasks: a rollback that is paused blames one of the old's."""
+        """The new spec's task that the engine blames: a paused rollback blames one of the old's."""
         return None if self.state == "rollback_paused" else self.failed_task
 
 
@@ -178,11 +171,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 def blamed_task(
     named: str | None, failed: Iterable[Task], task_digest: str, *, is_rolled_back: bool
 ) -> str | None:
-    """The task that an update to a spec failed by, if that is known.
+    """Return the task that an update to a spec failed by, if that is known.
 
-    The update's message names it (``named``), until the update is over (updater.go:607): a rollback
-    with nothing to do is over within a millisecond (seen), and nobody may have read the message.
-    Then it is the first of that spec's tasks that was listed as failed.
+    The engine names it (``named``) until the update is over (updater.go:607): a rollback with
+    nothing to do is over within a millisecond (seen), and nobody may have read the name. Then it is
+    the first of that spec's tasks that was listed as failed.
     """
     if named is not None or not is_rolled_back:
         return named

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from stamplab.harness.checks.attribution import explain
+from stamplab.harness.guard import Outcome
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.model.history import Finding, PolicyRead
 from stamplab.runner.play_record import PlayRecord
@@ -68,12 +69,12 @@ def spec_was_applied_then_reverted(play: PlayRecord) -> ClaimResult:
     label = play.app.stamp_label
     base, head, last = play.stamps
     updating = [
-        sighting
-        for sighting in attribution.sightings
-        if sighting.service.update_state == "updating"
-        and sighting.service.spec.labels.get(label) == head
-        and sighting.service.previous_spec is not None
-        and sighting.service.previous_spec.labels.get(label) == base
+        snapshot
+        for snapshot in attribution.snapshots
+        if snapshot.service.update_state == "updating"
+        and snapshot.service.spec.labels.get(label) == head
+        and snapshot.service.previous_spec is not None
+        and snapshot.service.previous_spec.labels.get(label) == base
     ]
     if not updating:
         return ClaimResult(
@@ -103,15 +104,16 @@ def masked(play: PlayRecord) -> ClaimResult:
     """
     healthy = play.findings("wait_healthy")
     reads = play.findings("hc1")
-    end, reason = play.upgrade_end()
+    end, reason = play.upgrade.end, play.upgrade.reason
     if len(healthy) < 2 or len(reads) < 2:
         return ClaimResult(
             None, f"HC1 was read {len(reads)} times, the upgrade ended as {end}: {reason}"
         )
     early, late = reads[0], reads[-1]
     faces = early.passed and not late.passed and healthy[-1].passed
-    holds = faces and "re-checkout failed" in reason and play.signature.verdict is Verdict.PASS
-    return ClaimResult(holds, _two_faces(early, late, reason))
+    is_blamed_on_it = end == "fail" and play.upgrade.failed_step == "hc1"
+    misattributed = faces and is_blamed_on_it and play.signature.verdict is Verdict.PASS
+    return ClaimResult(misattributed, _two_faces(early, late, reason))
 
 
 def _two_faces(early: Finding, late: Finding, reason: str) -> str:
@@ -127,7 +129,7 @@ def converged_at_head(play: PlayRecord, *, may_keep_version: bool = False) -> Cl
     """
     attribution = play.attribution
     _, head, last = play.stamps
-    end, reason = play.upgrade_end()
+    end, reason = play.upgrade.end, play.upgrade.reason
     ruled = play.findings("assert_upgrade_converged")
     if attribution is None or not ruled:
         return ClaimResult(None, f"the upgrade ended as {end}: {reason}")
@@ -137,7 +139,7 @@ def converged_at_head(play: PlayRecord, *, may_keep_version: bool = False) -> Cl
     before = attribution.base.labels.get(play.app.version_label)
     text = (
         f"UpdateStatus={attribution.last.service.update_state} chaos-version={last} "
-        f"version={before}→{version}; {attribution.clients}"
+        f"version={before}→{version}; {attribution.probes}"
     )
     completed = attribution.last.service.update_state == "completed"
     is_new_image = attribution.last.service.spec.image != attribution.base.image
@@ -147,13 +149,14 @@ def converged_at_head(play: PlayRecord, *, may_keep_version: bool = False) -> Cl
 
 def fix_is_honest(play: PlayRecord) -> ClaimResult:
     """C8: the guard fails the upgrade with the true reason."""
-    end, reason = play.upgrade_end()
+    end, reason = play.upgrade.end, play.upgrade.reason
     ruled = play.findings("assert_upgrade_converged")
     if not ruled:
         return ClaimResult(None, f"the guard did not rule; the upgrade ended as {end}: {reason}")
-    holds = "head spec applied then swarm-rolled-back" in reason and end == "fail"
+    is_failed_by_guard = end == "fail" and play.upgrade.failed_step == ruled[-1].step
+    is_named = is_failed_by_guard and ruled[-1].outcome == Outcome.ROLLED_BACK
     cause = f"; {explain(play.attribution)}" if play.attribution else ""
-    return ClaimResult(holds and play.signature.verdict is Verdict.PASS, f"{reason}{cause}")
+    return ClaimResult(is_named and play.signature.verdict is Verdict.PASS, f"{reason}{cause}")
 
 
 ClaimRule = tuple[str, str, str, Judge]
@@ -205,7 +208,7 @@ def _judge(claim: ClaimRule, play: PlayRecord | None) -> Claim:
 
 
 def _safely(judge_of: Judge, play: PlayRecord) -> ClaimResult:
-    """Judge; a judge that crashes says unknown, never pass."""
+    """A judge that crashes says unknown, never pass."""
     try:
         return judge_of(play)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not look like a verdict

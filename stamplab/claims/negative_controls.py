@@ -12,6 +12,7 @@ import msgspec
 
 from stamplab.claims.discourse import Claim
 from stamplab.harness.checks.shape import GUARD, HC1
+from stamplab.harness.ci.results import StageResult
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.faults.memory_pressure import Ample
 from stamplab.lab.faults.stamp import WrongStamp
@@ -36,7 +37,7 @@ class NegativeControl(msgspec.Struct, frozen=True, kw_only=True):
     step: str
     """The step that must fail it: the other one must not."""
     must_say: tuple[str, ...]
-    """What its sentence must hold."""
+    """What its sentence must hold: here the sentence itself is on trial, as a person reads it."""
     must_not_say: tuple[str, ...] = ()
     """What its sentence must not hold."""
 
@@ -117,14 +118,16 @@ def _broken(settings: Settings, fault: Fault, order: str) -> NegativeControl:
 
 def judge_negative_control(control: NegativeControl, played: PlayRecord | None) -> ControlResult:
     """Judge how the upgrade of one negative control ended."""
-    end, sentence = ("unknown", "not played") if played is None else played.upgrade_end()
-    verdict, wrong = (Verdict.UNKNOWN, "not played") if played is None else _judge(control, played)
+    upgrade = StageResult(stage="upgrade", end="unknown", reason="not played")
+    verdict, wrong = Verdict.UNKNOWN, "not played"
+    if played is not None:
+        upgrade, (verdict, wrong) = played.upgrade, _judge(control, played)
     return ControlResult(
         name=control.name,
         broken=control.broken,
         order=control.scenario.policy.order or "the recipe's own",
-        end=end,
-        sentence=sentence,
+        end=upgrade.end,
+        sentence=upgrade.reason,
         verdict=verdict,
         wrong=wrong,
         where="" if played is None else f"{played.folder.name}/history.jsonl",
@@ -133,7 +136,7 @@ def judge_negative_control(control: NegativeControl, played: PlayRecord | None) 
 
 def _judge(control: NegativeControl, played: PlayRecord) -> tuple[Verdict, str]:
     try:
-        end, sentence = played.upgrade_end()
+        end, sentence = played.upgrade.end, played.upgrade.reason
         if end not in ("pass", "fail"):
             return Verdict.UNKNOWN, f"the upgrade ended as {end}"
         if played.attribution is None or not played.findings(GUARD):
@@ -153,15 +156,15 @@ def _wrong(control: NegativeControl, played: PlayRecord, end: str, sentence: str
         return f"it was failed by {' and '.join(failed_by) or 'neither'}, not by {control.step}"
     missing = [words for words in control.must_say if words not in sentence]
     if missing:
-        return f"its sentence does not say {missing[0]!r}"
+        return f"its sentence does not say {missing[0]!r} (seen: {sentence})"
     wrong = [words for words in control.must_not_say if words in sentence]
     if wrong:
         return f"its sentence says {wrong[0]!r}"
     deployed = played.stamps[2]
     if control.step == HC1 and repr(deployed) not in sentence:
         return f"HC1 blames another stamp than the deployed {deployed!r}"
-    death = played.attribution.death if played.attribution else None
-    return "an OOM kill is in it" if death is not None and death.oom is not None else ""
+    failure = played.attribution.failure if played.attribution else None
+    return "an OOM kill is in it" if failure is not None and failure.oom_kill is not None else ""
 
 
 def claim(control_results: tuple[ControlResult, ...]) -> Claim:

@@ -19,7 +19,7 @@ def is_armed(policy: PolicyRead) -> bool:
 
 
 def in_words(policy: PolicyRead) -> str:
-    """Return a policy in a sentence, with the swarm's defaults where it is silent."""
+    """A policy in a sentence, with the swarm's defaults where it is silent."""
     stated = [
         f"failure_action {policy.failure_action or f'{_SWARM.failure_action} (by default)'}",
         f"order {policy.order or f'{_SWARM.order} (by default)'}",
@@ -47,14 +47,14 @@ def upgraded(play: PlayRecord) -> ClaimResult:
 
 def nothing_is_silent(play: PlayRecord) -> ClaimResult:
     """Under pressure an unarmed policy ends at head, or the guard says that it does not."""
-    end, reason = play.upgrade_end()
+    end, reason = play.upgrade.end, play.upgrade.reason
     if end == "pass":
         return upgraded(play)
     ruled = play.findings("assert_upgrade_converged")
     if not ruled or play.attribution is None or end != "fail":
         return ClaimResult(None, f"the guard did not rule; the upgrade ended as {end}: {reason}")
     state = play.attribution.last.service.update_state
-    cause = f"; {explain(play.attribution)}" if play.attribution.death else ""
+    cause = f"; {explain(play.attribution)}" if play.attribution.failure else ""
     return ClaimResult(True, f"UpdateStatus={state}, and the guard says so: {reason}{cause}")
 
 

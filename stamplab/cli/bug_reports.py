@@ -10,6 +10,7 @@ from rich.text import Text
 
 from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
 from stamplab.invocation import again
+from stamplab.lab.model.schema import encode_document
 from stamplab.render import Screen
 from stamplab.runner.bug_reports.table import OnRow, ReportRow, ReportTable, play_reports, table_of
 from stamplab.runner.bug_reports.text import (
@@ -72,7 +73,7 @@ def bug_reports(
     folder = EvidenceFolder.create(runs.absolute(), "bug-reports")
     table = play_into(folder, reports, means, at_once, on_row)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(table)).decode())
+        click.echo(encode_document(table), nl=False)
     else:
         show_table(table, Screen(highlight=False))
         click.echo(f"evidence: {folder.path}")

@@ -18,7 +18,7 @@ from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.abra.driver import find
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.recipe.trust import Grant
-from stamplab.parity.shape_reader import compared
+from stamplab.parity.shape_reader import compare_shapes
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.staging import Stage, Tell, manifest, play_staged
@@ -100,7 +100,7 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
 
 
 def means_of(request: Request, tell: Tell) -> Means:
-    """Return the world that the plays are played on. Raises NotPossibleHere, UsageError."""
+    """Choose the world that the plays are played on. Raises NotPossibleHere, UsageError."""
     live_only = [
         option for option, given in (("--keep", request.keep), ("--abra", request.abra)) if given
     ]
@@ -134,7 +134,7 @@ def play_all(
             play = play_staged(entry.scenario, stage, part, keep=keep and is_last)
             played[entry.key].append(play)
             part.write_json("verdict.json", play.signature)
-            part.write_json("shape.json", compared(play))
+            part.write_json("shape.json", compare_shapes(play))
         note = ""
     except RecipeRefused as refusal:
         note = str(refusal)
@@ -199,10 +199,12 @@ def deployer(played: Plays) -> str:
 def _trials(pressed: list[PlayRecord], fixed: list[PlayRecord]) -> tuple[Trials, ...]:
     """Count repeated plays: reproduced by signature, and converged at head."""
     lacking = [str(p.signature) for p in pressed if p.signature.verdict is not Verdict.PASS]
-    not_converged = [result.evidence for p in fixed if not (result := converged_at_head(p)).holds]
+    check_stop_first_converges = [
+        result.evidence for p in fixed if not (result := converged_at_head(p)).holds
+    ]
     counts = (
         _count("reproduced by signature under start-first", len(pressed), lacking),
-        _count("converged at head under stop-first", len(fixed), not_converged),
+        _count("converged at head under stop-first", len(fixed), check_stop_first_converges),
     )
     return tuple(count for count in counts if count.proportion.trials > 0)
 

@@ -1,4 +1,4 @@
-"""Reads the shape of a play's history."""
+"""Shape of a play's history, and its comparison with the declared one."""
 
 from __future__ import annotations
 
@@ -14,84 +14,83 @@ from stamplab.runner.play_record import PlayRecord
 _STEPS = (GUARD, "wait_healthy", HC1)
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """A play's shape beside the one that its scenario declares; shape.json holds it."""
+class ShapeComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Shape of a play beside the one that its scenario declares; shape.json holds both."""
 
     declared: Shape | None
     observed: Shape | None = msgspec.field(name="found")
     differences: tuple[str, ...]
 
 
-def compared(played: PlayRecord) -> Compared:
-    """Hold a play to its scenario."""
-    declared, observed = played.scenario.shape, shape_in(played)
+def compare_shapes(play: PlayRecord) -> ShapeComparison:
+    """Compare the shape of a play with the one that its scenario declares."""
+    declared, observed = play.declared_shape, shape_in(play)
     differences: tuple[str, ...] = ()
     if declared is not None:
-        differences = (
-            declared.differences(observed) if observed else ("the service was never seen",)
-        )
-    return Compared(declared=declared, observed=observed, differences=differences)
+        unseen = ("the service was never seen",)
+        differences = declared.differences(observed) if observed else unseen
+    return ShapeComparison(declared=declared, observed=observed, differences=differences)
 
 
-def shape_in(played: PlayRecord) -> Shape | None:
+def shape_in(play: PlayRecord) -> Shape | None:
     """Read the shape of a play's history; None where the service was never seen."""
-    attribution = played.attribution
-    if attribution is None:
+    upgrade = play.attribution
+    if upgrade is None:
         return None
-    services = [sighting.service for sighting in attribution.sightings]
+    services = [snapshot.service for snapshot in upgrade.snapshots]
     return shape_of(
         (service.update_state for service in services),
-        (_stamp(service, played, attribution) for service in services),
-        new_task=_new_task(attribution),
-        killed=_killed(played, attribution),
-        old_kept=bool(attribution.kept_tasks),
-        end=_end(played),
+        (_stamp(service, play, upgrade) for service in services),
+        new_task=_new_task(upgrade),
+        killed=_killed(play, upgrade),
+        old_kept=bool(upgrade.kept_tasks),
+        end=_end(play),
     )
 
 
-def _stamp(service: Service, played: PlayRecord, attribution: Attribution) -> Stamp:
-    label = played.app.stamp_label
+def _stamp(service: Service, play: PlayRecord, upgrade: Attribution) -> Stamp:
+    label = play.app.stamp_label
     stamp = service.spec.labels.get(label)
-    if stamp == attribution.base.labels.get(label):
+    if stamp == upgrade.base.labels.get(label):
         return "base"
-    return "head" if stamp == played.results.ref[:SMALL_SHA_DIGITS] + DIRTY_MARK else "other"
+    return "head" if stamp == play.results.ref[:SMALL_SHA_DIGITS] + DIRTY_MARK else "other"
 
 
-def _new_task(attribution: Attribution) -> str:
-    death = attribution.death
-    if attribution.head is None:
+def _new_task(upgrade: Attribution) -> str:
+    failure = upgrade.failure
+    if upgrade.head is None:
         return "never created"
-    if death is None:
+    if failure is None:
         return "did not fail"
-    if death.is_oom:
+    if failure.is_oom:
         how = "OOM-killed"
-    elif death.ended is not None:
-        how = f"exit code {death.ended.exit_code}"
+    elif failure.ended is not None:
+        how = f"exit code {failure.ended.exit_code}"
     else:
-        how = death.task.state
-    return f"{how} {death.window}"
+        how = failure.task.state
+    return f"{how} {failure.window}"
 
 
-def _killed(played: PlayRecord, attribution: Attribution) -> tuple[Role, ...]:
+def _killed(play: PlayRecord, upgrade: Attribution) -> tuple[Role, ...]:
     victims = {
-        record.what.container_id for record in played.history if isinstance(record.what, OomKill)
+        record.what.container_id for record in play.history if isinstance(record.what, OomKill)
     }
     killed: list[Role] = []
-    if victims & {*attribution.old_containers}:
+    if victims & {*upgrade.old_containers}:
         killed.append("old")
-    if victims - {*attribution.old_containers}:
+    if victims - {*upgrade.old_containers}:
         killed.append("new")
     return tuple(killed)
 
 
-def _end(played: PlayRecord) -> str:
-    """Return the last step that failed, if the stage did."""
-    end, _ = played.upgrade_end()
+def _end(play: PlayRecord) -> str:
+    """Return the last step that failed, if the stage failed; else how the stage ended."""
+    end = play.upgrade.end
     if end != "fail":
         return end
     failed = [
         record.what.step
-        for record in played.history
+        for record in play.history
         if isinstance(record.what, Finding)
         and not record.what.passed
         and record.what.step in _STEPS

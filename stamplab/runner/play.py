@@ -11,8 +11,8 @@ from stamplab.harness.ci.app import App, Overlay, ci_overlays
 from stamplab.harness.ci.generic import UpgradePlan
 from stamplab.harness.ci.naming import app_domain
 from stamplab.harness.ci.results import Results, StageResult
-from stamplab.harness.ci.run_context import Bench
-from stamplab.harness.ci.tree import Denying, GitTree, Tree
+from stamplab.harness.ci.run_context import RunContext
+from stamplab.harness.ci.tree import GitTree, MisreportingTree, Tree
 from stamplab.lab.abra.deploy import WHOSE
 from stamplab.lab.abra.driver import Program
 from stamplab.lab.abra.folder import AbraFolder
@@ -20,16 +20,15 @@ from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
 from stamplab.lab.faults import memory_pressure
 from stamplab.lab.faults.operator import Act
 from stamplab.lab.faults.stamp import stamp_of
-from stamplab.lab.model.history import Acted, Note, PolicyRead, ServiceSeen
+from stamplab.lab.model.history import Note, OperatorActed, PolicyRead, ServiceSeen
 from stamplab.lab.model.swarm import Service
 from stamplab.lab.recipe import checkout, git, upstream
 from stamplab.lab.recipe.source import Acquired, policy_at_head
 from stamplab.lab.recipe.upstream import RecipeHistory
 from stamplab.lab.recipe.workload_overlay import StandIn
 from stamplab.lab.world import World
+from stamplab.runner.play_record import PULL_REQUEST
 from stamplab.scenarios.scenario import Scenario
-
-_PR = "2"
 
 
 class UpgradeSetup(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +62,7 @@ def prepare_setup(scenario: Scenario, scratch: Path) -> UpgradeSetup:
             policy = checkout.read_policy(mirror, scenario.service)
     app = App(
         recipe=scenario.recipe.name,
-        domain=app_domain(scenario.recipe.name, _PR, tip),
+        domain=app_domain(scenario.recipe.name, PULL_REQUEST, tip),
         service_name=scenario.service,
     )
     wrong_stamp = (
@@ -83,9 +82,9 @@ def play(
 
     Raises LabError when the apparatus fails.
     """
-    bench = Bench(world=world, app=setup.app, tree=tree)
+    context = RunContext(world=world, app=setup.app, tree=tree)
     world.record(setup.policy)
-    installed = stages.install(bench, scenario.base, setup.head, scenario.timeout_s)
+    installed = stages.install(context, scenario.base, setup.head, scenario.timeout_s)
     done = [installed]
     if installed.end == "pass":
         _live_through(scenario, world, setup)
@@ -93,8 +92,8 @@ def play(
         _plant(scenario, world, tree, setup)
         if scenario.reports_expected_stamp:
             right = setup.head[:SMALL_SHA_DIGITS] + DIRTY_MARK
-            bench = msgspec.structs.replace(bench, tree=Denying(tree, right))
-        done.append(stages.upgrade(bench, _plan(scenario, setup.head)))
+            context = msgspec.structs.replace(context, tree=MisreportingTree(tree, right))
+        done.append(stages.upgrade(context, _plan(scenario, setup.head)))
     else:
         reason = f"install did not pass: {installed.reason}"
         done.append(StageResult(stage="upgrade", end="skipped", reason=reason))
@@ -105,6 +104,7 @@ def play(
         ref=setup.head,
         stages=tuple(done),
         abra=whose,
+        domain=setup.app.domain,
     )
 
 
@@ -115,7 +115,7 @@ def tree_of(
     scratch: Path,
     abra: Program | None = None,
 ) -> GitTree:
-    """Make the scenario's tree of repositories and files; by a real ``abra``, or the stand-in.
+    """The scenario's tree of git repositories and files; by a real ``abra``, or the stand-in.
 
     Raises LabError.
     """
@@ -143,7 +143,7 @@ REFUSED_RATIO = 2
 
 
 def _of_head(scenario: Scenario, setup: UpgradeSetup) -> tuple[Overlay, ...]:
-    """Return what head alone asks for: another number of replicas, or what the swarm refuses."""
+    """What head alone asks for: another number of replicas, or what the swarm refuses."""
     deploy: dict[str, object] = {}
     if scenario.head_replicas is not None:
         deploy["replicas"] = scenario.head_replicas
@@ -162,7 +162,7 @@ def _live_through(scenario: Scenario, world: World, setup: UpgradeSetup) -> None
         until_s, was_done = world.now_s() + scenario.timeout_s, False
         while (record := world.next(until_s)) is not None:
             match record.what:
-                case Acted():
+                case OperatorActed():
                     was_done = True
                 case ServiceSeen(name=name, service=Service() as service):
                     status = service.update_status
@@ -188,7 +188,7 @@ def _plant(scenario: Scenario, world: World, tree: Tree, setup: UpgradeSetup) ->
     """Make the deployer lie in the upgrade, if the scenario has it so."""
     if setup.wrong_stamp is None:
         return
-    tree.plant_stamp(setup.wrong_stamp)
+    tree.override_stamp(setup.wrong_stamp)
     world.record(Note(text=f"planted stamp: {scenario.wrong_stamp}: {setup.wrong_stamp}"))
 
 

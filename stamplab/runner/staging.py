@@ -11,7 +11,8 @@ import msgspec
 from stamplab.harness.checks.attribution import explain
 from stamplab.lab.abra.deploy import WHOSE
 from stamplab.lab.abra.driver import Program
-from stamplab.lab.model.history import FileLaid, History, Record, read_history
+from stamplab.lab.model.history import History, OverlayWritten, Record
+from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.source import Acquired
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.world import World
@@ -84,7 +85,7 @@ def play_staged(
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
         _keep_overlays(history, folder)
-        played = PlayRecord(scenario, setup.app, results, history, folder.path)
+        played = PlayRecord(setup.app, results, history, folder.path, scenario.shape)
         if played.attribution is not None and played.attribution.rollback is not None:
             line = f"attribution: {explain(played.attribution)}"
             log.write(line + "\n")
@@ -137,7 +138,7 @@ def _options(scenario: Scenario) -> dict[str, object]:
 
 def _keep_overlays(history: History, folder: EvidenceFolder) -> None:
     """Put what was laid over the recipe into the evidence, as files that one can read."""
-    laid = [record.what for record in history if isinstance(record.what, FileLaid)]
+    laid = [record.what for record in history if isinstance(record.what, OverlayWritten)]
     if laid:
         overlays = folder.part("overlays")
         for file in laid:

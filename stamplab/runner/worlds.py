@@ -18,7 +18,8 @@ from stamplab.invocation import as_root
 from stamplab.lab.errors import NeedsRoot, NotPossibleHere, UsageError
 from stamplab.lab.live.lab import Apparatus, live_lab, prepare
 from stamplab.lab.live.lease import leased_scratch
-from stamplab.lab.model.history import HistoryWriter, Record
+from stamplab.lab.model.history import Record
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.recipe.resolver import STACKSPEC, Resolver
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.recipe.workload_overlay import PORT

@@ -7,12 +7,14 @@ from functools import cached_property
 import msgspec
 
 from stamplab.harness.checks.shape import GUARD
-from stamplab.harness.checks.upgrade_truth import UPGRADE_BEGINS, UpgradeObserver
+from stamplab.harness.checks.upgrade_truth import UpgradeObserver
 from stamplab.harness.ci.app import App
-from stamplab.harness.ci.lifecycle import SightLost
+from stamplab.harness.ci.lifecycle import VerdictUnknown
 from stamplab.harness.ci.results import Results, StageResult
+from stamplab.harness.guard import Outcome
 from stamplab.lab.abra.deploy import WHOSE
-from stamplab.lab.model.history import Finding, History, LimitSet, Note, line_of
+from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan
+from stamplab.lab.model.history_file import encode_history
 from stamplab.lab.recipe.resolver import Resolved
 from stamplab.lab.virtual.journal import Remembered
 from stamplab.lab.virtual.swarmsim import SwarmSim
@@ -90,6 +92,19 @@ class Trial:
         return failed[-1] if self.end == "fail" and failed else None
 
     @property
+    def outcome(self) -> Outcome | None:
+        """How the guard says that the update ended, where that failed the upgrade."""
+        ruling = self.ruling
+        if ruling is None or ruling.passed or ruling.outcome is None:
+            return None
+        return Outcome(ruling.outcome)
+
+    @property
+    def failed_task(self) -> str | None:
+        """The task that the guard says the update failed by."""
+        return self.ruling.failed_task if self.ruling else None
+
+    @property
     def hold_s(self) -> float:
         """How long the swarm may still change its mind after the tasks run."""
         return self.truth.head.update.hold_s if self.truth.head else 0.0
@@ -103,7 +118,7 @@ class Trial:
     def upgrade_s(self) -> float:
         """When the upgrade stage began."""
         for record in self.history:
-            if isinstance(record.what, Note) and record.what.text == UPGRADE_BEGINS:
+            if record.what == StageBegan(stage="upgrade"):
                 return record.seen_s
         return self.end_s
 
@@ -120,11 +135,11 @@ class Trial:
         return limits[-1].usage_bytes + growth_bytes > limits[-1].limit_bytes
 
     def as_jsonl(self) -> bytes:
-        """Return the very bytes that its history would be on disk."""
-        return b"".join(map(line_of, self.history))
+        """The very bytes that its history would be on disk."""
+        return encode_history(self.history)
 
     def in_the_end(self) -> str:
-        """Return the service's last state, in a clause."""
+        """The service's last state, in a clause."""
         state = self.truth.at(self.watched_until_s)
         if state is None or state.service is None:
             return "there is no such service"
@@ -154,7 +169,7 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     tree = RehearsedTree(rehearsal, schedule, world, truth)
     try:
         results = play(scenario, world, setup, tree)
-    except SightLost as error:
+    except VerdictUnknown as error:
         results = _unknown(scenario, setup, str(error))
     trial = Trial(schedule, setup.app, results, journal.records, truth, world.now_s())
     world.call_off()
@@ -165,7 +180,7 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
 
 
 def _unknown(scenario: Scenario, setup: UpgradeSetup, reason: str) -> Results:
-    """Return an upgrade of which nobody knows how it ended."""
+    """An upgrade of which nobody knows how it ended."""
     stages = (
         StageResult(stage="install", end="pass"),
         StageResult(stage="upgrade", end="unknown", reason=reason),
@@ -176,6 +191,7 @@ def _unknown(scenario: Scenario, setup: UpgradeSetup, reason: str) -> Results:
         ref=setup.head,
         stages=stages,
         abra=WHOSE,
+        domain=setup.app.domain,
     )
 
 

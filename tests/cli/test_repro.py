@@ -129,7 +129,7 @@ def test_without_pressure_it_says_what_is_missing_and_exits_1(
     assert done.stderr == ""
     report = msgspec.json.decode(done.stdout)
     assert report["verdict"] == "fail"
-    assert report["reproduced"].startswith("not reproduced, missing: rolled back")
+    assert report["reproduced"].startswith("not reproduced: missing sign «rolled back» (seen: ")
 
 
 @pytest.mark.live

@@ -17,7 +17,8 @@ from stamplab.lab.live.inventory import GO_PROGRAMS, inventory
 from stamplab.lab.live.lab import Apparatus, end_lab, live_lab
 from stamplab.lab.live.lease import LabFolder, labs_root
 from stamplab.lab.live.world import LiveWorld
-from stamplab.lab.model.history import OomKill, RecorderLost, read_history
+from stamplab.lab.model.history import OomKill, RecorderLost
+from stamplab.lab.model.history_file import read_history
 from tests.live import traces
 
 pytestmark = pytest.mark.live

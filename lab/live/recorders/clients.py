@@ -13,7 +13,8 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.live.api import fetch
 from stamplab.lab.live.recorders.recorder import Recorder
 from stamplab.lab.model import docker_json, swarm
-from stamplab.lab.model.history import ClientProbe, HistoryWriter
+from stamplab.lab.model.history import ClientProbe
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.support.clock import WorldClock
 
 _POLL_S = 0.05

@@ -11,7 +11,8 @@ from itertools import groupby
 from pathlib import Path
 
 from stamplab.lab.live.recorders.program import ProgramRecorder
-from stamplab.lab.model.history import Deployed, HistoryWriter
+from stamplab.lab.model.history import Deployed
+from stamplab.lab.model.history_file import HistoryWriter
 
 
 class DockerClientProcess(ProgramRecorder):

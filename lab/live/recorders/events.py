@@ -9,7 +9,7 @@ import docker
 from stamplab.lab.live.api import fetch
 from stamplab.lab.live.recorders.recorder import Recorder
 from stamplab.lab.model.engine_json import Happened, read_container, read_event
-from stamplab.lab.model.history import HistoryWriter
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.support.clock import WorldClock
 
 _KINDS = ["service", "container", "node"]

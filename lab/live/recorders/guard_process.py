@@ -10,7 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from stamplab.lab.live.recorders.program import ProgramRecorder
-from stamplab.lab.model.history import HistoryWriter, Note
+from stamplab.lab.model.history import Note
+from stamplab.lab.model.history_file import HistoryWriter
 
 _BEGUN = "the deploy may begin"
 _UNTIL_TOLD = ("import sys", f"print({_BEGUN!r}, file=sys.stderr, flush=True)", "sys.stdin.read()")
@@ -45,7 +46,8 @@ class GuardProcess(ProgramRecorder):
         del is_first
         if line.strip() == _BEGUN:
             self.has_begun = True
-            self.history.append(self.source, Note(text=f"{self._stack}: {self.source} waits"))
+            text = f"{self._stack}: {self.source} waits"
+            self.history.append(self.source, Note(text=text, stack=self._stack))
 
     def output_of(self, lines: Sequence[str], kept: str) -> str:
         """Return the guard's standard output, else its standard error."""

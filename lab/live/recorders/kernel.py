@@ -9,7 +9,8 @@ from pathlib import Path
 from stamplab.lab.cgroup.kernel_log import OomReader, parse_kmsg
 from stamplab.lab.errors import NotPossibleHere
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.model.history import HistoryWriter, RecorderLost
+from stamplab.lab.model.history import RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.support.clock import WorldClock
 
 _KMSG = Path("/dev/kmsg")

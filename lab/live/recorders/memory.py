@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from stamplab.lab.cgroup.group import MemoryGroup
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.model.history import HistoryWriter, MemorySample
+from stamplab.lab.model.history import MemorySample
+from stamplab.lab.model.history_file import HistoryWriter
 
 _SAMPLE_EVERY_S = 0.05
 

@@ -19,10 +19,12 @@ from stamplab.lab.faults.operator import (
     SetLimit,
     edited,
     in_words,
+    operator_record,
 )
 from stamplab.lab.live.api import fetch
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.model.history import Acted, HistoryWriter, RecorderLost
+from stamplab.lab.model.history import RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter
 
 _OK = (200, 201)
 
@@ -70,8 +72,7 @@ class OperatorRecorder(Recorder):
                     self.history.append(self.source, lost)
                 case operation:
                     refused = operate(self._api, self._service, operation)
-                    acted = Acted(what=in_words(operation), refused=refused)
-                    self.history.append(self.source, acted)
+                    self.history.append(self.source, operator_record(operation, refused))
         self.stopping.wait()
 
 

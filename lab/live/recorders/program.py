@@ -11,7 +11,8 @@ from typing import Literal
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.model.history import CommandRan, HistoryWriter
+from stamplab.lab.model.history import CommandRan
+from stamplab.lab.model.history_file import HistoryWriter
 
 _ENDS_S = 10.0
 

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.model.history import HistoryWriter, RecorderLost
+from stamplab.lab.model.history import RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter
 
 
 class Recorder(threading.Thread):

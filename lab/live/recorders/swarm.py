@@ -10,7 +10,8 @@ import msgspec
 from stamplab.lab.live.api import fetch
 from stamplab.lab.live.recorders.recorder import Recorder
 from stamplab.lab.model import docker_json
-from stamplab.lab.model.history import HistoryWriter, ServiceSeen, TasksSeen
+from stamplab.lab.model.history import ServiceSeen, TasksSeen
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.model.swarm import STACK_LABEL, Service, Task
 
 _LOOK_EVERY_S = 0.2

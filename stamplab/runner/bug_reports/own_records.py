@@ -31,7 +31,7 @@ def is_of(stack: str, record: Record) -> bool:
             return name.startswith(f"{stack}_")
         case ContainerEnded():
             return True
-        case Note(text=text):
-            return text.startswith(f"{stack}: ")
+        case Note(stack=name):
+            return name == stack
         case _:
             return False

@@ -246,7 +246,7 @@ class BugReportPlayer:
         self._first.setdefault(service, last.running if last else frozenset())
 
     def _say(self, text: str) -> None:
-        self._world.record(Note(text=f"{self.report.name}: {text}"))
+        self._world.record(Note(text=f"{self.report.name}: {text}", stack=self.stack))
 
     def _conclude(self, until_s: float) -> BugReportPlay:
         timelines = {

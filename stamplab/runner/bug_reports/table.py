@@ -11,7 +11,7 @@ from stamplab.harness.checks.ground_truth import WATCH_S
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.world import LiveWorld
-from stamplab.lab.model.history import line_of, read_history
+from stamplab.lab.model.history_file import encode_history, read_history
 from stamplab.lab.world import World
 from stamplab.runner.bug_reports.deployer import deployer_on
 from stamplab.runner.bug_reports.own_records import is_of
@@ -99,8 +99,8 @@ def play_reports(
         round_.play(round_.plays, folder, at_once, watch_s)
         history, _ = read_history(folder.path / "history.jsonl")
         for name, part in parts.items():
-            own = [line_of(record) for record in history if is_of(name, record)]
-            part.write("history.jsonl", b"".join(own))
+            own = [record for record in history if is_of(name, record)]
+            part.write("history.jsonl", encode_history(own))
     else:
         for play in round_.plays:
             round_.play([play], parts[play.name], 1, watch_s)

@@ -11,6 +11,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from stamplab.harness.verdict import Verdict
+from stamplab.lab.model.schema import decode_document
 from stamplab.render import VERDICT_STYLES
 from stamplab.runner.bug_reports.table import DeployRow, ReportRow, ReportTable
 from stamplab.scenarios.bug_reports.report import BugReport
@@ -97,13 +98,13 @@ def show_list(
 def last_rows(runs: Path, reports: Iterable[BugReport]) -> dict[tuple[str, str], ReportRow]:
     """Return the newest row of each report and world among all evidence; skip what cannot be read.
 
-    Evidence may be of another version of this program, so a row that is none is no error.
+    Evidence may be of an older program, so a row that is none is no error. Raises NewerSchema.
     """
     newest: dict[tuple[str, str], ReportRow] = {}
     for report in reports:
         for path in runs.glob(f"*/*/{report.name}/verdict.json"):
             try:
-                row = msgspec.json.decode(path.read_bytes(), type=ReportRow)
+                row = decode_document(path.read_bytes(), ReportRow, path)
             except (OSError, msgspec.MsgspecError):
                 continue
             before = newest.get((row.name, row.world))

@@ -12,7 +12,8 @@ import pytest
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.recorders.guard_process import GuardProcess
-from stamplab.lab.model.history import CommandRan, HistoryWriter, Note
+from stamplab.lab.model.history import CommandRan, Note
+from stamplab.lab.model.history_file import HistoryWriter
 
 GUARD = """
 import subprocess, sys
@@ -52,7 +53,7 @@ def test_it_begins_before_the_deploy_and_ends_after_it(history: HistoryWriter) -
     guard = waiter(history, GUARD)
     record = history.take(20)
     assert record is not None
-    assert record.what == Note(text="story: guard 1 waits")
+    assert record.what == Note(text="story: guard 1 waits", stack="story")
     assert guard.has_begun
     assert history.take(0.2) is None
     guard.deployed()

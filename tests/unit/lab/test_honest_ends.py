@@ -24,7 +24,8 @@ from stamplab.lab.live.lease import LabFolder, Lease, claim_folder, end_lease
 from stamplab.lab.live.recorders.clients import ClientPlan, ClientRecorder
 from stamplab.lab.live.recorders.memory import MemoryRecorder
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.model.history import HistoryWriter, MemorySample, RecorderLost, read_history
+from stamplab.lab.model.history import MemorySample, RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter, read_history
 from stamplab.lab.support.clock import WorldClock
 from stamplab.lab.support.processes import ProcessId, boot_id, pid_namespace
 from tests.unit.lab.fake_group import FakeGroup

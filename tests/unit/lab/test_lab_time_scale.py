@@ -14,7 +14,7 @@ from stamplab.lab.live.daemon import Daemon
 from stamplab.lab.live.engine import DockerEngine
 from stamplab.lab.live.lease import LabFolder
 from stamplab.lab.live.recorders.clients import ClientPlan, ClientRecorder
-from stamplab.lab.model.history import HistoryWriter
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.support.clock import WorldClock
 from stamplab.lab.support.time_scale import stretched
 

@@ -25,7 +25,8 @@ from stamplab.lab.faults.operator import (
     edited,
 )
 from stamplab.lab.live.recorders.operator import OperatorRecorder, operate
-from stamplab.lab.model.history import Acted, HistoryWriter, LimitSet, Record, RecorderLost
+from stamplab.lab.model.history import LimitSet, OperatorActed, Record, RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.virtual.recorder import spec_in
 from tests.unit.lab.golden import swarm_json
 
@@ -153,8 +154,8 @@ def test_acts_are_done_in_order_of_their_times_and_each_is_told(history: History
     doing.stop()
     assert recorded == [
         LimitSet(limit_bytes=5, usage_bytes=0, reason="less"),
-        Acted(what="a second operator scaled the service to 2", refused="no"),
-        Acted(what="a second operator rolled the service back", refused="no"),
+        OperatorActed(what="a second operator scaled the service to 2", refused="no"),
+        OperatorActed(what="a second operator rolled the service back", refused="no"),
     ]
 
 

@@ -12,7 +12,7 @@ from stamplab.claims.recipe import in_words, is_armed
 from stamplab.cli.repro_recipe import Prepared, Request, look_at, report_on
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError, RecipeRefused, UsageError
-from stamplab.lab.model.history import FileLaid, PolicyRead
+from stamplab.lab.model.history import OverlayWritten, PolicyRead
 from stamplab.lab.recipe import upstream
 from stamplab.lab.recipe.source import RecipeSource
 from stamplab.lab.recipe.trust import Grant
@@ -96,7 +96,9 @@ def test_the_harness_lays_nothing_over_a_policy_but_its_fix(tmp_path: Path) -> N
     _, prepared = looked_at(recipes.KEYCLOAK, tmp_path)
     played = play_all(prepared, tmp_path)
     names = {
-        key: {record.what.name for record in claim.history if isinstance(record.what, FileLaid)}
+        key: {
+            record.what.name for record in claim.history if isinstance(record.what, OverlayWritten)
+        }
         for key, claim in played.items()
     }
     assert names["a"] == names["b"] == names["c"] == {"compose.standin.yml"}
@@ -185,5 +187,5 @@ def test_a_recipe_of_one_file_without_any_sample_is_one(tmp_path: Path) -> None:
     source = RecipeSource(recipe=str(tmp_path / "bare"), base=shas[0], head=shas[1])
     prepared = look_at(request_of(source), tmp_path / "scratch")
     played = play_all(prepared, tmp_path)
-    assert played["a"].upgrade_end() == ("pass", "")
+    assert (played["a"].upgrade.end, played["a"].upgrade.reason) == ("pass", "")
     assert prepared.commands == {"/bin/true", "/bin/x"}

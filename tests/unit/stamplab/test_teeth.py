@@ -16,19 +16,18 @@ from stamplab.claims.negative_controls import (
 )
 from stamplab.harness.checks.shape import GUARD, HC1
 from stamplab.harness.ci import hc1
-from stamplab.harness.ci.results import StageEnd
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError
 from stamplab.lab.faults.stamp import WrongStamp, stamp_of
-from stamplab.lab.model.history import Finding, Note, Observation, OomKill, ServiceSeen
+from stamplab.lab.model.history import Finding, Note, Observation, OomKill, ServiceSeen, StageEnd
 from stamplab.lab.recipe import upstream
 from stamplab.lab.recipe.upstream import Commit, RecipeHistory
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
-from tests.unit.harness.bench import Repositories, build_repositories
 from tests.unit.harness.fake_world import FakeWorld, comes_up, is_oom_killed, is_refused
+from tests.unit.harness.run_context import Repositories, build_repositories
 from tests.unit.stamplab.playing import play_fake, tampered, with_parts, with_upgrade, without
 
 CONTROLS_CLAIM = {control.name: control for control in negative_controls(plays.Settings())}
@@ -76,7 +75,7 @@ def test_a_planted_stamp_converges_and_is_failed_by_hc1(
     play = tried[name]
     assert [finding.passed for finding in play.findings(GUARD)] == [True]
     (read,) = play.findings(HC1)
-    assert read.text == play.upgrade_end()[1]
+    assert read.text == play.upgrade.reason
     assert play.stamps[2] in read.text if play.stamps[2] else False
     assert play.signature.verdict is Verdict.FAIL
     text = [record.what.text for record in play.history if isinstance(record.what, Note)]
@@ -110,7 +109,7 @@ def test_a_recipe_with_no_release_besides_the_base_has_no_tags_stamp(tmp_path: P
 def test_a_broken_head_is_rolled_back_and_says_what_its_task_died_of(
     tried: dict[str, PlayRecord], name: str
 ) -> None:
-    sentence = tried[name].upgrade_end()[1]
+    sentence = tried[name].upgrade.reason
     assert "failed the update monitor (" in sentence
     assert tried[name].findings(HC1) == []
 
@@ -119,9 +118,10 @@ def test_a_broken_head_is_rolled_back_and_says_what_its_task_died_of(
 def test_a_head_that_is_never_healthy_ends_at_the_guards_own_bound(
     tried: dict[str, PlayRecord], order: str
 ) -> None:
-    play = tried[f"never-healthy-{order}"]
-    assert play.scenario.upgrade_timeout_s == plays.PATIENCE_S
-    assert "0 of 1 tasks of the new spec run, update state updating; task " in play.upgrade_end()[1]
+    name = f"never-healthy-{order}"
+    play = tried[name]
+    assert CONTROLS_CLAIM[name].scenario.upgrade_timeout_s == plays.PATIENCE_S
+    assert "0 of 1 tasks of the new spec run, update state updating; task " in play.upgrade.reason
 
 
 # Every tooth can fail.
@@ -156,14 +156,14 @@ def test_another_reason_is_wrong(tried: dict[str, PlayRecord], name: str) -> Non
 
 def test_hc1_must_not_speak_of_a_rollback(tried: dict[str, PlayRecord]) -> None:
     control = CONTROLS_CLAIM["planted-stale"]
-    text = f"{tried[control.name].upgrade_end()[1]}; swarm-rolled-back"
+    text = f"{tried[control.name].upgrade.reason}; swarm-rolled-back"
     result = judge_negative_control(control, with_upgrade(tried[control.name], "fail", text))
     assert (result.verdict, result.wrong) == (Verdict.FAIL, "its sentence says 'roll'")
 
 
 def test_hc1_must_blame_the_stamp_that_is_deployed(tried: dict[str, PlayRecord]) -> None:
     control = CONTROLS_CLAIM["planted-stale"]
-    other = tried["planted-truncated"].upgrade_end()[1]
+    other = tried["planted-truncated"].upgrade.reason
     result = judge_negative_control(control, with_upgrade(tried[control.name], "fail", other))
     assert result.verdict is Verdict.FAIL
     assert result.wrong.startswith("HC1 blames another stamp than the deployed '")
@@ -171,7 +171,7 @@ def test_hc1_must_blame_the_stamp_that_is_deployed(tried: dict[str, PlayRecord])
 
 def test_the_guard_must_not_blame_the_checkout(tried: dict[str, PlayRecord]) -> None:
     control = CONTROLS_CLAIM["crashes-stop-first"]
-    text = f"re-checkout failed: {tried[control.name].upgrade_end()[1]}"
+    text = f"re-checkout failed: {tried[control.name].upgrade.reason}"
     assert (
         judge_negative_control(control, with_upgrade(tried[control.name], "fail", text)).verdict
         is Verdict.FAIL
@@ -193,8 +193,8 @@ def test_an_oom_kill_in_a_crash_is_wrong(tried: dict[str, PlayRecord]) -> None:
     control = CONTROLS_CLAIM["crashes-start-first"]
     play = tried[control.name]
     assert play.attribution is not None
-    assert play.attribution.death is not None
-    container = play.attribution.death.container_id or ""
+    assert play.attribution.failure is not None
+    container = play.attribution.failure.container_id or ""
     oom = OomKill(
         container_id=container,
         cgroup=f"/x/{container}",
@@ -247,7 +247,7 @@ def test_a_judge_that_crashes_says_unknown(tried: dict[str, PlayRecord]) -> None
 
     control = CONTROLS_CLAIM[PLANTED[0]]
     play = tried[control.name]
-    torn = Unreadable(play.scenario, play.app, play.results, play.history, play.folder)
+    torn = Unreadable(play.app, play.results, play.history, play.folder, play.declared_shape)
     result = judge_negative_control(control, torn)
     assert (result.verdict, result.wrong.split(":")[0]) == (Verdict.UNKNOWN, "the judge crashed")
 

@@ -13,7 +13,8 @@ from stamplab.cli import main
 from stamplab.lab.errors import LabError, NeedsRoot, NotPossibleHere, UsageError
 from stamplab.lab.live.engine import DockerEngine
 from stamplab.lab.live.lab import Apparatus
-from stamplab.lab.model.history import Note, read_history
+from stamplab.lab.model.history import Note
+from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.resolver import Resolver
 from stamplab.lab.virtual.swarmsim import SWARMSIM
 from stamplab.runner import worlds

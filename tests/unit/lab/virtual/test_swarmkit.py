@@ -18,7 +18,8 @@ from stamplab.lab.faults.operator import (
     RollBack,
     Scale,
 )
-from stamplab.lab.model.history import Acted, ClientProbe, Record, ServiceSeen, TasksSeen, line_of
+from stamplab.lab.model.history import ClientProbe, OperatorActed, Record, ServiceSeen, TasksSeen
+from stamplab.lab.model.history_file import line_of
 from stamplab.lab.model.swarm import RUNNING, Service, Task
 from stamplab.lab.virtual.conditions import Conditions, Looks, Node
 from stamplab.lab.virtual.journal import Clock, Remembered
@@ -116,7 +117,7 @@ class Played:
 
     @property
     def refusals(self) -> list[str]:
-        return [one.what.refused for one in self.records if isinstance(one.what, Acted)]
+        return [one.what.refused for one in self.records if isinstance(one.what, OperatorActed)]
 
 
 @pytest.fixture

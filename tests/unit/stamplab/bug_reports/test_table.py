@@ -11,7 +11,8 @@ from rich.console import Console
 
 from stamplab.harness.guard import Outcome
 from stamplab.harness.verdict import Verdict
-from stamplab.lab.model.history import CommandRan, Deployed, EngineEvent, Note, Record, read_history
+from stamplab.lab.model.history import CommandRan, Deployed, EngineEvent, Note, Record
+from stamplab.lab.model.history_file import read_history
 from stamplab.lab.model.service_request import ServiceRequest
 from stamplab.runner.bug_reports.own_records import is_of
 from stamplab.runner.bug_reports.table import ReportRow, play_reports, table_of
@@ -144,7 +145,7 @@ def test_a_record_is_of_its_stack_alone() -> None:
         gone(),
         Deployed(stack="story", exit_code=0, output=""),
         CommandRan(argv=("docker", "story_web"), exit_code=0, took_s=0, output=""),
-        Note(text="story: create web"),
+        Note(text="story: create web", stack="story"),
         EngineEvent(
             kind="service", action="update", actor_id="s1", attributes={"name": "story_web"}
         ),

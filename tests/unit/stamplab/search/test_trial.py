@@ -17,7 +17,7 @@ from stamplab.lab.faults.operator import (
     Scale,
 )
 from stamplab.lab.faults.stamp import WrongStamp
-from stamplab.lab.model.history import Acted, LimitSet, Note
+from stamplab.lab.model.history import LimitSet, OperatorActed, StageBegan
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.lab.virtual.conditions import Commits, Looks, Moments, Sight
 from stamplab.search.explorable import REFERENCE, SchedulePlayer
@@ -137,7 +137,7 @@ def test_the_watcher_sees_all_however_the_harness_looks(
 def test_what_is_rolled_back_by_hand_was_not_by_the_swarm(player: SchedulePlayer) -> None:
     """The old harness, whose pause lets the second operator in after head has converged."""
     trial = player.play(but(BY_HAND, hc1_pause_s=60.0), guard=False)
-    acts = [schedule.what for schedule in trial.history if isinstance(schedule.what, Acted)]
+    acts = [schedule.what for schedule in trial.history if isinstance(schedule.what, OperatorActed)]
     assert [schedule.refused for schedule in acts] == [""]
     states = [state.service.update_state for state in trial.truth.sightings if state.service]
     assert "rollback_completed" in states
@@ -154,7 +154,7 @@ def test_it_is_watched_for_the_hold_time_in_which_nobody_does_anything(
     trial = player.play(late, guard=True)
     assert trial.hold_s == 5.0
     assert trial.watched_until_s == trial.end_s + 5.0
-    assert not any(isinstance(schedule.what, Acted) for schedule in trial.history)
+    assert not any(isinstance(schedule.what, OperatorActed) for schedule in trial.history)
     assert trial.history[-1].seen_s <= trial.watched_until_s + AFTERWARDS_S
 
 
@@ -163,7 +163,7 @@ def test_the_upgrade_begins_with_its_stage(player: SchedulePlayer) -> None:
     (began,) = [
         schedule.seen_s
         for schedule in trial.history
-        if isinstance(schedule.what, Note) and schedule.what.text == "==> stage upgrade"
+        if schedule.what == StageBegan(stage="upgrade")
     ]
     assert trial.truth.applied_s is not None
     assert began == trial.upgrade_s <= trial.truth.applied_s < trial.end_s

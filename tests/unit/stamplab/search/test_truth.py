@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stamplab.harness.checks.upgrade_truth import UPGRADE_BEGINS, UpgradeObserver, upgrade_observed
-from stamplab.lab.model.history import Note
+from stamplab.harness.checks.upgrade_truth import UpgradeObserver, upgrade_observed
+from stamplab.lab.model.history import StageBegan
 from stamplab.lab.model.swarm import Service, ServiceSpec, Task
 from tests.builders import (
     BASE,
@@ -262,7 +262,7 @@ def test_nothing_is_noted_twice() -> None:
 
 def observed(*rows: Row) -> UpgradeObserver:
     """The same upgrade, as recorders would have seen it."""
-    story = Story((0, seen(INSTALLED)), (0, listed(OLD)), (0, Note(text=UPGRADE_BEGINS)))
+    story = Story((0, seen(INSTALLED)), (0, listed(OLD)), (0, StageBegan(stage="upgrade")))
     for at_s, now, tasks in rows:
         story.at(at_s, listed(*tasks), seen(now))
     return upgrade_observed(story.records, NAME)
@@ -300,7 +300,7 @@ def read_at(observer: UpgradeObserver, at_s: float) -> object:
 
 
 def test_of_other_services_a_history_tells_nothing() -> None:
-    story = Story((0, seen(INSTALLED)), (0, Note(text=UPGRADE_BEGINS)))
+    story = Story((0, seen(INSTALLED)), (0, StageBegan(stage="upgrade")))
     story.at(1, seen(service(HEAD, name="shop_db"), name="shop_db"), listed(NEW, name="shop_db"))
     observer = upgrade_observed(story.records, NAME)
     assert not observer.was_applied
@@ -308,7 +308,7 @@ def test_of_other_services_a_history_tells_nothing() -> None:
 
 
 def test_a_stage_of_another_name_is_not_the_upgrade() -> None:
-    story = Story((0, Note(text="==> stage install")), (1, seen(INSTALLED)), (2, seen(UPDATING)))
+    story = Story((0, StageBegan(stage="install")), (1, seen(INSTALLED)), (2, seen(UPDATING)))
     assert not upgrade_observed(story.records, NAME).was_applied
 
 
