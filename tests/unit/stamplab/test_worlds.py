@@ -256,7 +256,7 @@ def test_a_virtual_world_writes_its_history_and_leaves_no_scratch(
     assert not scratch.exists()
     records, is_torn = read_history(tmp_path / "history.jsonl")
     assert not is_torn
-    assert [msgspec.json.encode(world.what) for world in records] == list(
+    assert [msgspec.json.encode(record.what) for record in records] == list(
         map(msgspec.json.encode, lines)
     )
     assert Note(text="here") in lines

@@ -159,7 +159,7 @@ def test_to_fail_what_is_at_head_and_held_is_a_false_red() -> None:
 
 def early(story: Story) -> Story:
     """The same, all of it the hold time earlier."""
-    return Story(*((law.seen_s - HOLD_S, law.what) for law in story.records))
+    return Story(*((record.seen_s - HOLD_S, record.what) for record in story.records))
 
 
 @pytest.mark.parametrize(

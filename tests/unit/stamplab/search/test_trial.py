@@ -37,7 +37,7 @@ EARLIER = NextVersion(version="3.3.1-earlier", labels={})
 def meddled_with(*operations: Operation, at_s: float = 1.0) -> Schedule:
     return but(
         REFERENCE,
-        operations=tuple(TimedOperation(after_s=at_s, what=schedule) for schedule in operations),
+        operations=tuple(TimedOperation(after_s=at_s, what=operation) for operation in operations),
     )
 
 
@@ -137,8 +137,8 @@ def test_the_watcher_sees_all_however_the_harness_looks(
 def test_what_is_rolled_back_by_hand_was_not_by_the_swarm(player: SchedulePlayer) -> None:
     """The old harness, whose pause lets the second operator in after head has converged."""
     trial = player.play(but(BY_HAND, hc1_pause_s=60.0), guard=False)
-    acts = [schedule.what for schedule in trial.history if isinstance(schedule.what, OperatorActed)]
-    assert [schedule.refused for schedule in acts] == [""]
+    acts = [record.what for record in trial.history if isinstance(record.what, OperatorActed)]
+    assert [record.refused for record in acts] == [""]
     states = [state.service.update_state for state in trial.truth.sightings if state.service]
     assert "rollback_completed" in states
     assert trial.truth.rolled_back_s is None
@@ -154,16 +154,14 @@ def test_it_is_watched_for_the_hold_time_in_which_nobody_does_anything(
     trial = player.play(late, guard=True)
     assert trial.hold_s == 5.0
     assert trial.watched_until_s == trial.end_s + 5.0
-    assert not any(isinstance(schedule.what, OperatorActed) for schedule in trial.history)
+    assert not any(isinstance(record.what, OperatorActed) for record in trial.history)
     assert trial.history[-1].seen_s <= trial.watched_until_s + AFTERWARDS_S
 
 
 def test_the_upgrade_begins_with_its_stage(player: SchedulePlayer) -> None:
     trial = player.play(REFERENCE, guard=True)
     (began,) = [
-        schedule.seen_s
-        for schedule in trial.history
-        if schedule.what == StageBegan(stage="upgrade")
+        record.seen_s for record in trial.history if record.what == StageBegan(stage="upgrade")
     ]
     assert trial.truth.applied_s is not None
     assert began == trial.upgrade_s <= trial.truth.applied_s < trial.end_s
@@ -182,11 +180,9 @@ def test_the_pressure_is_in_its_history(
     player: SchedulePlayer, pressure: Pressure, limits: int
 ) -> None:
     trial = player.play(but(REFERENCE, pressure=pressure), guard=True)
-    played_trial = [
-        schedule.what for schedule in trial.history if isinstance(schedule.what, LimitSet)
-    ]
-    assert len(played_trial) == limits
-    assert (played_trial[0].limit_bytes is not None) is isinstance(pressure, Squeeze)
+    limits_set = [record.what for record in trial.history if isinstance(record.what, LimitSet)]
+    assert len(limits_set) == limits
+    assert (limits_set[0].limit_bytes is not None) is isinstance(pressure, Squeeze)
 
 
 def test_nothing_of_one_trial_is_left_in_the_next(player: SchedulePlayer) -> None:
