@@ -50,9 +50,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Which commit is the head, as a revision; None: our recipe's last, or the one that it says."""
     head_replicas: int | None = None
     """How many replicas head asks for, if not as many as base."""
-    planted: WrongStamp | None = None
+    wrong_stamp: WrongStamp | None = msgspec.field(name="planted", default=None)
     """A wrong stamp that the deployer takes in the upgrade, if any."""
-    missaid: bool = False
+    reports_expected_stamp: bool = msgspec.field(name="missaid", default=False)
     """Whether it then says that it took the right one."""
     refused: bool = False
     """Whether the swarm refuses head's spec."""
@@ -62,18 +62,21 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What was done to the service before the upgrade; each leaves a status that is then stale."""
     acts: tuple[Act, ...] = ()
     """What a second operator does meanwhile; times are counted from when OLD was found healthy."""
+    control: str
+    """The scenario that tells whether this one can fail: the same, but for what it is about, and it
+    must end otherwise. Or ``none: `` and the reason why there can be none."""
     shape: Shape | None = None
     """What its history must come to in every world; None where nothing is declared."""
     time_scale: float = 1.0
     """How much longer than usual everything takes; the apparatus is as much more patient."""
 
     def stretched(self, factor: float, own: Timing) -> Self:
-        """The same experiment for a machine that is ``factor`` times as slow.
+        """Return the same experiment for a machine that is ``factor`` times as slow.
 
         All times are multiplied, those that were left to the recipe too: they are written out from
         its ``own``. By 1 nothing changes. Raises UsageError for a factor below 1.
         """
         if factor == 1:
             return self
-        spelled_out = msgspec.structs.replace(self, timing=self.timing.with_defaults(own))
+        spelled_out = msgspec.structs.replace(self, timing=self.timing.spelled_out(own))
         return msgspec.structs.replace(scale_durations(spelled_out, factor), time_scale=factor)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stamplab.claims.discourse import Claim
-from stamplab.claims.negative_controls import Bite
+from stamplab.claims.negative_controls import ControlResult
 from stamplab.cli.repro_discourse import Report
 from stamplab.harness.checks.tool_constancy import ProfileEvent, ToolRuling, day, describe
 from stamplab.harness.verdict import Verdict
@@ -75,8 +75,8 @@ def show_report(report: Report, console: Console) -> None:
             ),
         )
     console.print(table)
-    if report.teeth:
-        _show_teeth(report.teeth, console)
+    if report.negative_controls:
+        _show_control_results(report.negative_controls, console)
     for trials in report.trials:
         console.print(Text(f"{trials.proportion} {trials.what}"))
         for reason in trials.lacking:
@@ -98,21 +98,25 @@ def _verdict_of(claim: Claim) -> Text:
     return Text(claim.verdict, style=VERDICT_STYLES[claim.verdict])
 
 
-def _show_teeth(teeth: Sequence[Bite], console: Console) -> None:
+def _show_control_results(negative_controls: Sequence[ControlResult], console: Console) -> None:
     """Print how each upgrade that must fail did fail."""
     table = Table(title="C9: what must still fail", show_lines=True, title_justify="left")
     table.add_column("planted, or broken", overflow="fold")
     table.add_column("order", no_wrap=True)
     table.add_column("upgrade", no_wrap=True)
     table.add_column("its sentence, and whether that is right", overflow="fold", ratio=1)
-    for bite in teeth:
-        is_right = Text("as it should" if bite.verdict is Verdict.PASS else bite.wrong)
-        is_right.stylize(VERDICT_STYLES[bite.verdict])
+    for judge_negative_control in negative_controls:
+        is_right = Text(
+            "as it should"
+            if judge_negative_control.verdict is Verdict.PASS
+            else judge_negative_control.wrong
+        )
+        is_right.stylize(VERDICT_STYLES[judge_negative_control.verdict])
         table.add_row(
-            Text(bite.broken),
-            Text(bite.order),
-            Text(bite.end),
-            Text.assemble(bite.sentence, "\n", is_right),
+            Text(judge_negative_control.broken),
+            Text(judge_negative_control.order),
+            Text(judge_negative_control.end),
+            Text.assemble(judge_negative_control.sentence, "\n", is_right),
         )
     console.print(table)
 

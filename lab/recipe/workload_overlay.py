@@ -11,9 +11,10 @@ from enum import StrEnum
 
 import msgspec
 
+from stamplab.lab.model.service_spec import SpecValues, to_compose
 from stamplab.lab.recipe.commands import commands_of
 from stamplab.lab.recipe.compose import Compose, ComposeService, Healthcheck, overlay_text
-from stamplab.lab.recipe.durations import format_milliseconds, parse_seconds
+from stamplab.lab.recipe.durations import parse_seconds
 from stamplab.lab.workload.image import COMMAND_SCRIPT, ENTRYPOINT
 from stamplab.lab.workload.shape import MemoryShape
 
@@ -48,11 +49,33 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     retries: int | None = None
     """How many health checks may fail in a row; None gives a task as long as the recipe does."""
 
-    def with_defaults(self, recipe: Timing) -> Timing:
-        """Fill in the recipe's times where this timing has none."""
-        names = ("monitor_s", "stop_grace_s", "start_period_s")
-        missing = {name: getattr(recipe, name) for name in names if getattr(self, name) is None}
-        return msgspec.structs.replace(self, **missing)
+    @property
+    def task_values(self) -> SpecValues:
+        """What concerns a task alone, by the names of the table of a service's fields."""
+        return {
+            "health.interval_s": self.health_interval_s,
+            "health.timeout_s": self.health_timeout_s,
+            "health.retries": self.retries,
+            "health.start_period_s": self.start_period_s,
+            "stop_grace_s": self.stop_grace_s,
+        }
+
+    @property
+    def values(self) -> SpecValues:
+        """All of it, by the names of the table of a service's fields."""
+        monitors = {"update.monitor_s": self.monitor_s, "rollback.monitor_s": self.monitor_s}
+        return {**self.task_values, **monitors}
+
+    def spelled_out(self, own: Timing) -> Timing:
+        """The same times with the recipe's ``own`` written out where they were left to it."""
+        return msgspec.structs.replace(
+            self,
+            monitor_s=own.monitor_s if self.monitor_s is None else self.monitor_s,
+            stop_grace_s=own.stop_grace_s if self.stop_grace_s is None else self.stop_grace_s,
+            start_period_s=(
+                own.start_period_s if self.start_period_s is None else self.start_period_s
+            ),
+        )
 
 
 class Fault(StrEnum):
@@ -105,6 +128,8 @@ class WorkloadOverlay(msgspec.Struct, frozen=True, kw_only=True):
         is_heavy = name == self.heavy
         memory = self.memory if is_heavy else _LIGHT_SHAPE
         fault = self.faults.get(own.image)
+        timing = msgspec.structs.replace(self.timing, retries=self._retries(own.healthcheck))
+        timed = to_compose(timing.values if is_heavy else timing.task_values)
         return {
             "image": own.image if fault is Fault.ABSENT else workload_image(own.image),
             "entrypoint": [ENTRYPOINT],
@@ -116,19 +141,13 @@ class WorkloadOverlay(msgspec.Struct, frozen=True, kw_only=True):
                 **memory.environment(),
                 **(FAULT_VARIABLES[fault] if fault else {}),
             },
-            "healthcheck": {
-                "interval": format_milliseconds(self.timing.health_interval_s),
-                "timeout": format_milliseconds(self.timing.health_timeout_s),
-                "retries": self._retries(own.healthcheck),
-                **_duration("start_period", self.timing.start_period_s),
-            },
-            **_duration("stop_grace_period", self.timing.stop_grace_s),
+            **timed,
             "deploy": {
                 # A virtual IP needs the kernel's IPVS, which not every machine has; but a port that
                 # is published on all nodes needs a virtual IP.
                 **({} if own.has_ingress_ports else {"endpoint_mode": "dnsrr"}),
                 **_resources(own, memory),
-                **(self._monitors() if is_heavy else {}),
+                **timed.get("deploy", {}),
             },
         }
 
@@ -143,15 +162,6 @@ class WorkloadOverlay(msgspec.Struct, frozen=True, kw_only=True):
         stated = own.retries or ""
         retries = int(stated) if stated.isdecimal() else _DEFAULT_RETRIES
         return max(_DEFAULT_RETRIES, round(interval_s * retries / self.timing.health_interval_s))
-
-    def _monitors(self) -> dict[str, object]:
-        monitor = _duration("monitor", self.timing.monitor_s)
-        # Two mappings: one would be written as an anchor and an alias.
-        return {"update_config": monitor, "rollback_config": dict(monitor)} if monitor else {}
-
-
-def _duration(name: str, seconds: float | None) -> dict[str, str]:
-    return {} if seconds is None else {name: format_milliseconds(seconds)}
 
 
 def script_configs(compose: Compose) -> dict[str, object]:

@@ -30,6 +30,9 @@ TRUE_TIMING = Timing()
 FAST_TIMING = Timing(health_interval_s=0.1, monitor_s=1.0)
 FAST_BOOT_S = 0.4
 
+AMPLE = "a-ample"
+PRESSED = "c-guard-on"
+
 PATIENCE_S = 20.0
 FAST_PATIENCE_S = 8.0
 
@@ -79,21 +82,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ample(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
-    """(a) Ample memory, old policy, guard on: the upgrade converges at head."""
+    """Make play (a): ample memory, old policy, guard on: the upgrade converges at head."""
     return scenario(
-        "a-ample",
+        AMPLE,
         "ample memory, old policy, guard on",
         settings,
         subject,
         order=subject.order,
         pressure=Ample(),
         guard=True,
+        control=PRESSED,
         shape=shapes.CONVERGED,
     )
 
 
 def misattributed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
-    """(b) Pressure, old policy, guard off: HC1 is read before the rollback, and after it."""
+    """Make play (b): pressure, old policy, guard off: HC1 is read before and after the rollback."""
     return scenario(
         "b-guard-off",
         "memory pressure, old policy, guard off (the pre-fix harness)",
@@ -103,27 +107,29 @@ def misattributed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         pressure=settings.pressure,
         guard=False,
         # Both faces on one history (ADR 0007).
+        control=AMPLE,
         reads=(HC1Read(pause_s=0.0), HC1Read(pause_s=60.0, until_settled=True)),
         shape=shapes.under(settings.pressure, shapes.MISATTRIBUTED),
     )
 
 
 def honest(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
-    """(c) Pressure, old policy, guard on: the true reason."""
+    """Make play (c): Pressure, old policy, guard on: the true reason."""
     return scenario(
-        "c-guard-on",
+        PRESSED,
         "memory pressure, old policy, guard on",
         settings,
         subject,
         order=subject.order,
         pressure=settings.pressure,
         guard=True,
+        control=AMPLE,
         shape=shapes.under(settings.pressure, shapes.ROLLED_BACK),
     )
 
 
 def fixed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
-    """(d) Pressure, fixed overlay (stop-first), guard on: converged at head."""
+    """Make play (d): Pressure, fixed overlay (stop-first), guard on: converged at head."""
     return scenario(
         "d-stop-first",
         "memory pressure, fixed overlay (stop-first), guard on",
@@ -132,6 +138,7 @@ def fixed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         order="stop-first",
         pressure=settings.pressure,
         guard=True,
+        control=PRESSED,
         shape=shapes.CONVERGED,
     )
 
@@ -145,8 +152,9 @@ def scenario(
     order: str | None,
     pressure: Pressure,
     guard: bool,
+    control: str,
     reads: tuple[HC1Read, ...] = (),
-    planted: WrongStamp | None = None,
+    wrong_stamp: WrongStamp | None = None,
     faults: Mapping[str, Fault] | None = None,
     upgrade_timeout_s: float | None = None,
     shape: Shape | None = None,
@@ -167,8 +175,9 @@ def scenario(
         timing=settings.timing,
         guard=guard,
         hc1_reads=reads,
+        control=control,
         upgrade_timeout_s=upgrade_timeout_s,
-        planted=planted,
+        wrong_stamp=wrong_stamp,
         faults=dict(faults or {}),
         shape=shape,
     )

@@ -120,7 +120,7 @@ secrets:
 
 
 def asking_for_a_secret(recipe: RecipeHistory) -> RecipeHistory:
-    """The same recipe with a database password, as the field's has it.
+    """Return the same recipe with a database password, as the field's has it.
 
     A deploy ends for want of it, after the stamp was taken (C2). The plays on a swarm do without.
     """

@@ -14,10 +14,10 @@ from typing import Literal
 import click
 from rich.text import Text
 
-from stamplab.claims.discourse_plan import CLAIMS, Choice
+from stamplab.claims.plan import CLAIMS, Choice
 from stamplab.cli import print_error, run_to_exit_code, unwind_on_signals
 from stamplab.cli.abra import abra as abra_command
-from stamplab.cli.bug_reports import list_, record
+from stamplab.cli.bug_reports import bug_reports, list_
 from stamplab.cli.doctor import doctor
 from stamplab.cli.explore import explore
 from stamplab.cli.generations import generations
@@ -177,7 +177,7 @@ stamplab.add_command(generations)
 stamplab.add_command(list_)
 stamplab.add_command(guard_command)
 stamplab.add_command(parity)
-stamplab.add_command(record)
+stamplab.add_command(bug_reports)
 stamplab.add_command(replay)
 stamplab.add_command(run)
 stamplab.add_command(vet)

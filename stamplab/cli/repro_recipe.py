@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from stamplab.claims.discourse import counted_verdicts, judge
+from stamplab.claims.plan import plan_of_recipe, subject_of
 from stamplab.claims.recipe import ARMED, UNARMED, in_words, is_armed
-from stamplab.claims.recipe_plan import programme_of, subject_of
 from stamplab.cli.repro_discourse import Plays, Report, deployer, play_all
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.abra.app import STAMPED_SERVICE
@@ -78,7 +78,7 @@ def repro_recipe(request: RecipeRequest, on_progress: Tell) -> Report:
         def judge_plays(plays: Plays, note: str) -> Report:
             return report_on(request, prepared, plays, folder, note)
 
-        plan = programme_of(prepared.subject, prepared.policy, request.settings)
+        plan = plan_of_recipe(prepared.subject, prepared.policy, request.settings)
         return play_all(plan, stage, folder, judge_plays, keep=request.keep)
 
 
@@ -138,7 +138,7 @@ def report_on(
         verdict=Verdict.UNKNOWN if note else merge(counted_verdicts(claims)),
         reproduced=_reproduced(armed=armed, signature=str(pressed.signature) if pressed else None),
         claims=claims,
-        teeth=(),
+        negative_controls=(),
         trials=(),
         evidence=str(folder.path),
         replay=shlex.join(request.argv),

@@ -24,7 +24,7 @@ from stamplab.runner.evidence import (
     describe_machine,
     stamplab_version,
 )
-from stamplab.runner.play import play, prepare_ground, tree_of
+from stamplab.runner.play import play, prepare_setup, tree_of
 from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.worlds import Means, Opening
 from stamplab.scenarios.scenario import Scenario
@@ -79,14 +79,14 @@ def play_staged(
             on_record=on_record,
         )
         with stage.means.open(folder.path, opening) as (world, scratch):
-            ground = prepare_ground(scenario, scratch)
-            tree = tree_of(scenario, world, ground, scratch, stage.abra)
-            results = play(scenario, world, ground, tree, deployer(stage))
+            setup = prepare_setup(scenario, scratch)
+            tree = tree_of(scenario, world, setup, scratch, stage.abra)
+            results = play(scenario, world, setup, tree, deployer(stage))
             _watch_on(world, watch_s)
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
         _keep_overlays(history, folder)
-        played = PlayRecord(ground.app, results, history, folder.path, scenario.shape)
+        played = PlayRecord(setup.app, results, history, folder.path, scenario.shape)
         if played.attribution is not None and played.attribution.rollback is not None:
             line = f"attribution: {explain(played.attribution)}"
             log.write(line + "\n")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -26,9 +26,9 @@ from stamplab.lab.recipe.workload_overlay import PORT
 from stamplab.lab.support.cache import cache_folder
 from stamplab.lab.support.go_build import get_program
 from stamplab.lab.virtual.conditions import Conditions
-from stamplab.lab.virtual.journal import Clock
+from stamplab.lab.virtual.journal import Clock, Journal
 from stamplab.lab.virtual.swarmsim import SWARMSIM, SwarmSim
-from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.lab.virtual.world import Resolve, VirtualWorld, Watcher
 from stamplab.lab.world import World
 
 Which = Literal["auto", "live", "virtual"]
@@ -69,11 +69,11 @@ class Means(Protocol):
         ...
 
     def with_commands(self, commands: Iterable[str]) -> Self:
-        """The same for recipes that call these programs. Raises LabError."""
+        """Return the same for recipes that call these programs. Raises LabError."""
         ...
 
     def open(self, evidence: Path, opening: Opening) -> AbstractContextManager[tuple[World, Path]]:
-        """A world that is recorded into ``evidence``, and a folder that goes with it.
+        """Return a world that is recorded into ``evidence``, and a folder that goes with it.
 
         Raises LabError.
         """
@@ -97,12 +97,12 @@ class Live(msgspec.Struct, frozen=True):
         )
 
     def with_commands(self, commands: Iterable[str]) -> Live:
-        """The same with an image that has these programs."""
+        """Return the same with an image that has these programs."""
         return Live(self.apparatus.with_commands(commands))
 
     @contextmanager
     def open(self, evidence: Path, opening: Opening) -> Iterator[tuple[World, Path]]:
-        """A new engine; see `stamplab.lab.live.lab.live_lab`."""
+        """Return a new engine; see `stamplab.lab.live.lab.live_lab`."""
         with live_lab(
             self.apparatus,
             evidence,
@@ -135,24 +135,27 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def with_commands(self, commands: Iterable[str]) -> Virtual:
-        """The same: its images have whatever program is called."""
+        """Return the same: its images have whatever program is called."""
         del commands
         return self
 
     @contextmanager
     def open(self, evidence: Path, opening: Opening) -> Iterator[tuple[World, Path]]:
-        """A new swarm, at its time 0."""
+        """Return a new swarm, at its time 0."""
         with ExitStack() as teardown:
             scratch = teardown.enter_context(leased_scratch()).scratch
-            clock = Clock()
-            history = HistoryWriter(evidence / "history.jsonl", clock.now_s, opening.on_record)
-            teardown.callback(history.close)
             sim = SwarmSim(self.swarmsim)
             teardown.callback(sim.close)
-            world = VirtualWorld(
+
+            def history_by(clock: Clock) -> HistoryWriter:
+                path = evidence / "history.jsonl"
+                history = HistoryWriter(path, clock.now_s, opening.on_record)
+                teardown.callback(history.close)
+                return history
+
+            world, _ = virtual_world(
                 sim,
-                clock,
-                history,
+                history_by,
                 opening.service,
                 self.conditions,
                 self.resolver.resolve,
@@ -161,8 +164,27 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
             yield world, scratch
 
 
+OwnJournal = TypeVar("OwnJournal", bound=Journal)
+
+
+def virtual_world(
+    sim: SwarmSim,
+    journal_by: Callable[[Clock], OwnJournal],
+    service: str,
+    conditions: Conditions,
+    resolve: Resolve,
+    trust: frozenset[Grant] = frozenset(),
+    watcher: Watcher | None = None,
+) -> tuple[VirtualWorld, OwnJournal]:
+    """Return a swarm at its time 0, and the journal that it is written into."""
+    clock = Clock()
+    journal = journal_by(clock)
+    world = VirtualWorld(sim, clock, journal, service, conditions, resolve, trust, watcher)
+    return world, journal
+
+
 def virtual(tell: Callable[[str], None] = lambda _: None) -> Virtual:
-    """The means of the virtual world; ``tell`` hears what is built for it.
+    """Return the means of the virtual world; ``tell`` hears what is built for it.
 
     Raises NotPossibleHere with what is missing.
     """
@@ -174,7 +196,7 @@ def virtual(tell: Callable[[str], None] = lambda _: None) -> Virtual:
 def choose(
     which: Which, engine: Path | None, tell: Callable[[str], None], live_only: Sequence[str] = ()
 ) -> Means:
-    """The world that was asked for, or the one that this machine has.
+    """Return the world that was asked for, or the one that this machine has.
 
     ``live_only`` are options that were given and mean something on the live world alone: with one
     of them, or an ``engine``, nothing but live is meant. Raises NotPossibleHere, UsageError.

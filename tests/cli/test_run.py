@@ -143,12 +143,12 @@ def test_any_recipe_is_stamped_alike(history: RecipeHistory, tmp_path: Path) -> 
     ],
 )
 def test_bad_usage_is_said_in_a_sentence(
-    tmp_path: Path, arguments: tuple[str, ...], said: str
+    tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     done = stamplab(*arguments, runs=tmp_path)
     assert done.returncode == 64
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_each_experiment_has_a_name_and_a_title_of_its_own() -> None:
-    assert len({one.title for one in EXPERIMENTS.values()}) == len(EXPERIMENTS)
+    assert len({claim.title for claim in EXPERIMENTS.values()}) == len(EXPERIMENTS)

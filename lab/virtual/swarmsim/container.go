@@ -40,10 +40,8 @@ type container struct {
 	atEnd     []func()
 }
 
-func newContainer(n *node, task *api.Task, goOn func()) *container {
-	c := &container{
-		node: n, id: newContainerID(n.ids), task: task, spec: task.Spec.GetContainer(), goOn: goOn,
-	}
+func newContainer(n *node, task *api.Task, spec *api.ContainerSpec, goOn func()) *container {
+	c := &container{node: n, id: newContainerID(n.ids), task: task, spec: spec, goOn: goOn}
 	c.application = newApplication(c)
 	c.tell("create", nil)
 	return c

@@ -159,13 +159,13 @@ def test_a_plan_on_a_slower_machine_is_the_same_and_later(plan: Pulse | Ramp) ->
 def test_what_comes_later_is_said_with_its_figures() -> None:
     shape = MemoryShape(steady_bytes=100 * MIB, peak_bytes=300 * MIB, boot_s=1)
     figures = "in use 120 MiB, of which OLD's steady 100 MiB; NEW's boot peak 300 MiB"
-    said = [act.what for act in Pulse(after_s=0, for_s=2.5).acts(120 * MIB, shape)]
-    assert said == [
+    text = [act.what for act in Pulse(after_s=0, for_s=2.5).acts(120 * MIB, shape)]
+    assert text == [
         SetLimit(limit_bytes=370 * MIB, reason=f"a pulse of 2.5 s: limit 370 MiB: {figures}"),
         SetLimit(limit_bytes=None, reason="the pulse is over: no limit"),
     ]
-    said = [act.what for act in Ramp(after_s=0, over_s=2, steps=2).acts(120 * MIB, shape)]
-    assert said == [
+    text = [act.what for act in Ramp(after_s=0, over_s=2, steps=2).acts(120 * MIB, shape)]
+    assert text == [
         SetLimit(limit_bytes=395 * MIB, reason=f"step 1 of 2: limit 395 MiB: {figures}"),
         SetLimit(limit_bytes=370 * MIB, reason=f"step 2 of 2: limit 370 MiB: {figures}"),
     ]

@@ -7,9 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from stamplab.claims.plan import plan_of_recipe
 from stamplab.claims.recipe import in_words, is_armed
-from stamplab.claims.recipe_plan import programme_of
-from stamplab.cli.repro_recipe import PreparedRecipe, RecipeRequest, prepare, report_on
+from stamplab.cli.repro_recipe import (
+    PreparedRecipe,
+    RecipeRequest,
+    prepare,
+    report_on,
+)
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError, RecipeRefused, UsageError
 from stamplab.lab.model.history import OverlayWritten, PolicyRead
@@ -45,7 +50,7 @@ def play_all(
     prepared: PreparedRecipe, folder: Path, settings: Settings = FAST
 ) -> dict[str, PlayRecord]:
     played = {}
-    for entry in programme_of(prepared.subject, prepared.policy, settings):
+    for entry in plan_of_recipe(prepared.subject, prepared.policy, settings):
         (folder / entry.folder).mkdir()
         world = FakeWorld(as_memory_allows)
         played[entry.key] = play_fake(entry.scenario, folder / entry.folder, world)
@@ -119,7 +124,7 @@ def test_both_commits_commands_are_in_the_image(tmp_path: Path) -> None:
 
 def test_times_left_to_the_recipe_are_stretched(tmp_path: Path) -> None:
     _, prepared = prepared_recipe(recipes.WIKI, tmp_path)
-    entries = programme_of(prepared.subject, prepared.policy, Settings(time_scale=2))
+    entries = plan_of_recipe(prepared.subject, prepared.policy, Settings(time_scale=2))
     assert {entry.scenario.timing.monitor_s for entry in entries} == {180.0}
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from stamplab.claims.discourse_plan import Choice, programme_of
+from stamplab.claims.plan import Choice, plan_of_choice
 from stamplab.cli import main, repro_discourse
 from stamplab.cli.repro_discourse import Report, Request
 from stamplab.harness.verdict import Verdict
@@ -38,9 +38,9 @@ APPARATUS = Apparatus(
 )
 
 
-def programme(settings: plays.Settings) -> dict[str, Scenario]:
+def plan(settings: plays.Settings) -> dict[str, Scenario]:
     """Every play that there is."""
-    return {entry.folder: entry.scenario for entry in programme_of(Choice(settings=settings))}
+    return {entry.folder: entry.scenario for entry in plan_of_choice(Choice(settings=settings))}
 
 
 def durations(value: object, path: str = "") -> Iterator[tuple[str, float | None]]:
@@ -62,22 +62,22 @@ def durations(value: object, path: str = "") -> Iterator[tuple[str, float | None
 @pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("factor", [2.0, 10.0])
 def test_every_duration_of_every_play_is_stretched(factor: float, *, fast: bool) -> None:
-    usual = programme(plays.Settings(fast=fast))
-    slow = programme(plays.Settings(fast=fast, time_scale=factor))
+    usual = plan(plays.Settings(fast=fast))
+    slow = plan(plays.Settings(fast=fast, time_scale=factor))
     own = {f".timing{path}": seconds for path, seconds in durations(OWN_TIMING)}
     assert usual.keys() == slow.keys()
     for name, scenario in usual.items():
-        found = dict(durations(slow[name]))
-        assert found.keys() == dict(durations(scenario)).keys() >= {".timeout_s", ".memory.boot_s"}
+        slowed = dict(durations(slow[name]))
+        assert slowed.keys() == dict(durations(scenario)).keys() >= {".timeout_s", ".memory.boot_s"}
         for path, seconds in durations(scenario):
             before_s = own.get(path) if seconds is None else seconds
             wanted_s = None if before_s is None else pytest.approx(before_s * factor)
-            assert found[path] == wanted_s, f"{name}{path}"
+            assert slowed[path] == wanted_s, f"{name}{path}"
 
 
 def test_nothing_but_times_is_stretched() -> None:
-    for name, scenario in programme(plays.Settings(time_scale=10)).items():
-        usual = programme(plays.Settings())[name]
+    for name, scenario in plan(plays.Settings(time_scale=10)).items():
+        usual = plan(plays.Settings())[name]
         back = msgspec.structs.replace(
             scenario,
             memory=msgspec.structs.replace(scenario.memory, boot_s=usual.memory.boot_s),
@@ -92,7 +92,7 @@ def test_nothing_but_times_is_stretched() -> None:
 
 @pytest.mark.parametrize("fast", [False, True])
 def test_by_one_every_play_is_as_it_was(*, fast: bool) -> None:
-    for scenario in programme(plays.Settings(fast=fast, time_scale=1)).values():
+    for scenario in plan(plays.Settings(fast=fast, time_scale=1)).values():
         assert scenario.timing == (plays.FAST_TIMING if fast else plays.TRUE_TIMING)
         assert scenario.timing.stop_grace_s is None
         assert scenario.memory.boot_s == (plays.FAST_BOOT_S if fast else plays.MEMORY.boot_s)
@@ -199,7 +199,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[list[Reques
             verdict=Verdict.UNKNOWN,
             reproduced="not played",
             claims=(),
-            teeth=(),
+            negative_controls=(),
             trials=(),
             evidence="",
             replay="",

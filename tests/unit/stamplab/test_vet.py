@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stamplab.claims.discourse_plan import Choice
+from stamplab.claims.plan import Choice
 from stamplab.cli import main
 from stamplab.cli.repro_discourse import Report, Request, repro_discourse
 from stamplab.lab.errors import RecipeRefused

@@ -1,8 +1,9 @@
-"""What really became of a deploy, by somebody who does nothing but look at the swarm for long.
+"""The ground truth of a deploy, by an observer that does nothing but look at the swarm for long.
 
-It shares no code with the guard, which is held to it: it knows what was asked for, reads the
-engine's own JSON for it, and judges by the end, a minute after the last change, instead of by rules
-of when an update may be called over.
+It shares no code with the guard, which is held to it. It knows what was asked for, reads the
+engine's own JSON for that, and judges by the end, a minute after the last change, instead of by
+rules of when an update may be called over. In virtual time it sees every commit of the swarm's
+store, live all that the recorders saw.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from typing import Any
 import msgspec
 
 from stamplab.lab.model.history import Observation, ServiceSeen, TasksSeen
-from stamplab.lab.model.service_spec import STAMP, Wanted
+from stamplab.lab.model.service_request import STAMP, ServiceRequest
 from stamplab.lab.model.swarm import RUNNING, SETTLED_STATES, Service, Task
 
 WATCH_S = 60.0
-"""How long it looks on after the last change."""
+"""How long the observer looks on after the last change."""
 STEADY_S = 20.0
 """How long the very same tasks must have run in the end: a restart every so often is no running."""
 _RESTARTED_ONLY_IF_FAILED = ("on-failure", "none")
 
 
-class Fate(StrEnum):
+class TrueOutcome(StrEnum):
     """What became of a deploy."""
 
     DEPLOYED = "deployed"
@@ -41,17 +42,17 @@ class Fate(StrEnum):
     REMOVED = "removed"
 
 
-class Truth(msgspec.Struct, frozen=True, kw_only=True):
+class GroundTruth(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one deploy, and by what that is seen."""
 
-    fate: Fate
+    outcome: TrueOutcome
     text: str
     broke_s: float | None = None
     """When the first task of it failed, if one did."""
 
 
-class Sighting(msgspec.Struct, frozen=True, kw_only=True):
-    """A service and its tasks, as seen at one moment."""
+class ServiceSighting(msgspec.Struct, frozen=True, kw_only=True):
+    """A service and its tasks, from one moment until the next sighting."""
 
     at_s: float
     service: Service | None
@@ -60,16 +61,22 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[Task, ...]
 
     @property
-    def running(self) -> frozenset[str]:
-        """Tasks of the present spec that run and are meant to."""
-        if self.service is None:
-            return frozenset()
-        digest = self.service.spec.task_digest
+    def update_state(self) -> str | None:
+        """The state of the last update, if there is such a service."""
+        return self.service.update_state if self.service else None
+
+    def running_of(self, task_digest: str | None) -> frozenset[str]:
+        """Tasks of a spec that run and are meant to."""
         return frozenset(
             task.id
             for task in self.tasks
-            if task.spec_digest == digest and task.state == task.desired_state == RUNNING
+            if task.spec_digest == task_digest and task.state == task.desired_state == RUNNING
         )
+
+    @property
+    def running(self) -> frozenset[str]:
+        """Tasks of the present spec that run and are meant to."""
+        return self.running_of(self.service.spec.task_digest) if self.service else frozenset()
 
     @property
     def wanted(self) -> int:
@@ -81,15 +88,14 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # The observer shares no code with the guard (ADR 0035).
-class Observer:
-    """The life of one service, as far as it is seen."""
+class ServiceObserver:
+    """Everything that is seen of one service, and what became of its deploys."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
-        self._service: Service | None = None
+        self.name = name
         self._asked: tuple[str | None, frozenset[str]] = (None, frozenset())
-        self._tasks: tuple[Task, ...] = ()
-        self.sightings: list[Sighting] = []
+        self.sightings: list[ServiceSighting] = []
+        """One for every change; the first first."""
         self.changed_s = 0.0
         """When the service itself last changed, by whomever."""
         self.seen_tasks: dict[str, Task] = {}
@@ -99,27 +105,37 @@ class Observer:
         """Whether tasks of two specs ever ran at once."""
 
     def feed(self, seen_s: float, what: Observation) -> None:
-        """Take in one observation."""
+        """Take in one record of a history."""
+        last = self.last
         match what:
-            case ServiceSeen(name=name) if name == self._name:
-                if _changes(self._service, what.service):
-                    self.changed_s = seen_s
-                self._service = what.service
+            case ServiceSeen(name=self.name, service=service):
                 self._asked = _asked_in(bytes(what.raw))
-            case TasksSeen(service=name) if name == self._name:
-                self._see_tasks(what.tasks)
+                self.see(seen_s, service, last.tasks if last else ())
+            case TasksSeen(service=self.name, tasks=tasks):
+                self.see(seen_s, last.service if last else None, tasks)
             case _:
                 return
-        now = Sighting(at_s=seen_s, service=self._service, asked=self._asked, tasks=self._tasks)
-        self.sightings.append(now)
+
+    def see(self, at_s: float, service: Service | None, tasks: tuple[Task, ...]) -> None:
+        """Take in the service and its tasks as they are at a moment."""
+        last = self.last
+        now = ServiceSighting(at_s=at_s, service=service, asked=self._asked, tasks=tasks)
+        if _changes(last.service if last else None, service):
+            self.changed_s = at_s
+        if last is None or last.tasks != tasks:
+            self._see_tasks(tasks)
+        if last is None or (last.service, last.asked, last.tasks) != (service, now.asked, tasks):
+            self.sightings.append(now)
 
     @property
-    def last(self) -> Sighting | None:
+    def last(self) -> ServiceSighting | None:
         """What was seen last; None before anything was."""
         return self.sightings[-1] if self.sightings else None
 
-    def truth(self, wanted: Wanted, since: int, until: int | None, now_s: float) -> Truth:
-        """What became of a deploy that was done after ``since`` sightings.
+    def truth(
+        self, asked: ServiceRequest, since: int, until: int | None, now_s: float
+    ) -> GroundTruth:
+        """Return what became of a deploy that was done after ``since`` sightings.
 
         ``until`` is how many there were when somebody did another thing to the service, at
         ``now_s``; None if nobody did until then. (Not times: in virtual time a deploy and what
@@ -127,22 +143,21 @@ class Observer:
         """
         before, seen = self.sightings[:since], self.sightings[:until]
         if not seen or seen[-1].service is None:
-            return Truth(fate=Fate.REMOVED, text="there is no such service in the end")
+            text = "there is no such service in the end"
+            return GroundTruth(outcome=TrueOutcome.REMOVED, text=text)
         end = seen[-1]
-        state = end.service.update_state if end.service else None
-        is_asked = _is_asked(wanted, end)
-        fate, text = _standing(seen, wanted, state, now_s)
-        stands = state is None and fate in (Fate.DEPLOYED, Fate.FINISHED)
+        state = end.update_state
+        is_asked = _is_asked(asked, end)
+        outcome, text = _standing(seen, asked, now_s)
+        stands = state is None and outcome in (TrueOutcome.DEPLOYED, TrueOutcome.FINISHED)
         if until is not None and not (is_asked and (state in SETTLED_STATES or stands)):
             text = f"the update state was {state or 'nil'} when the next update came"
-            return Truth(fate=Fate.REPLACED, text=text)
+            return GroundTruth(outcome=TrueOutcome.REPLACED, text=text)
         if not is_asked:
             return _put_back(before[-1] if before else None, end)
-        broke_s = _first_failure_s(seen[since:])
-        return Truth(fate=fate, text=text, broke_s=broke_s)
+        return GroundTruth(outcome=outcome, text=text, broke_s=_first_failure_s(seen[since:]))
 
     def _see_tasks(self, tasks: tuple[Task, ...]) -> None:
-        self._tasks = tasks
         self.seen_tasks |= {task.id: task for task in tasks}
         running = [task for task in tasks if task.state == RUNNING]
         self.was_running |= {task.id for task in running}
@@ -150,15 +165,15 @@ class Observer:
 
 
 def _standing(
-    seen: list[Sighting], wanted: Wanted, state: str | None, until_s: float
-) -> tuple[Fate, str]:
-    """What was asked for stands in the spec: how its tasks are."""
+    seen: list[ServiceSighting], asked: ServiceRequest, until_s: float
+) -> tuple[TrueOutcome, str]:
+    """Return the outcome where what was asked for stands in the spec: how its tasks are."""
     end = seen[-1]
-    said = f"the update state is {state or 'nil'}"
-    if state == "paused":
-        return Fate.PAUSED, f"{said}, {_count(end)}"
+    state = f"the update state is {end.update_state or 'nil'}"
+    if end.update_state == "paused":
+        return TrueOutcome.PAUSED, f"{state}, {_count(end)}"
     if end.wanted == 0:
-        return Fate.DEPLOYED, f"{said}, and no task is wanted"
+        return TrueOutcome.DEPLOYED, f"{state}, and no task is wanted"
     since_s = end.at_s
     for earlier in reversed(seen):
         if earlier.running != end.running:
@@ -166,35 +181,36 @@ def _standing(
         since_s = earlier.at_s
     steady_s = until_s - since_s
     if len(end.running) >= end.wanted and steady_s >= STEADY_S:
-        return Fate.DEPLOYED, f"{said}, {_count(end)}, the same ones for {steady_s:.0f} s"
-    if wanted.restart in _RESTARTED_ONLY_IF_FAILED and _all_done(end):
-        return Fate.FINISHED, f"{said}, and its task has ended with exit code 0"
+        text = f"{state}, {_count(end)}, the same ones for {steady_s:.0f} s"
+        return TrueOutcome.DEPLOYED, text
+    if asked.restart in _RESTARTED_ONLY_IF_FAILED and _all_done(end):
+        return TrueOutcome.FINISHED, f"{state}, and its task has ended with exit code 0"
     failed = sum(task.has_failed for task in end.tasks)
-    return Fate.DOWN, f"{said}, {_count(end)}, {failed} of those listed have failed"
+    return TrueOutcome.DOWN, f"{state}, {_count(end)}, {failed} of those listed have failed"
 
 
-def _put_back(before: Sighting | None, end: Sighting) -> Truth:
-    """Another spec stands than was asked for: the swarm's own doing, or somebody's."""
+def _put_back(before: ServiceSighting | None, end: ServiceSighting) -> GroundTruth:
+    """Return the truth where another spec stands: the swarm's doing, or somebody's."""
     service = end.service
     is_back = before is not None and before.asked == end.asked
-    by_itself = service is not None and service.previous_spec is None
-    if is_back and by_itself and service is not None:
+    if is_back and service is not None and service.previous_spec is None:
         text = f"the spec is the one from before, the update state {service.update_state}"
-        return Truth(fate=Fate.ROLLED_BACK, text=f"{text}, {_count(end)}")
-    return Truth(fate=Fate.REPLACED, text=f"the service has the stamp {end.asked[0]}")
+        return GroundTruth(outcome=TrueOutcome.ROLLED_BACK, text=f"{text}, {_count(end)}")
+    text = f"the service has the stamp {end.asked[0]}"
+    return GroundTruth(outcome=TrueOutcome.REPLACED, text=text)
 
 
-def _all_done(end: Sighting) -> bool:
+def _all_done(end: ServiceSighting) -> bool:
     digest = end.service.spec.task_digest if end.service else None
     own = [task for task in end.tasks if task.spec_digest == digest]
     return bool(own) and all(task.state == "complete" and not task.exit_code for task in own)
 
 
-def _count(end: Sighting) -> str:
+def _count(end: ServiceSighting) -> str:
     return f"{len(end.running)} of {end.wanted} tasks of its spec run"
 
 
-def _first_failure_s(seen: list[Sighting]) -> float | None:
+def _first_failure_s(seen: list[ServiceSighting]) -> float | None:
     """When a task of the last spec was first seen failed, if any was."""
     digest = seen[-1].service.spec.task_digest if seen and seen[-1].service else None
     for sighting in seen:
@@ -203,14 +219,14 @@ def _first_failure_s(seen: list[Sighting]) -> float | None:
     return None
 
 
-def _is_asked(wanted: Wanted, seen: Sighting) -> bool:
-    return seen.asked == (wanted.stamp, frozenset(wanted.environment)) and (
-        seen.service is not None and seen.service.spec.replicas == wanted.replicas
+def _is_asked(asked: ServiceRequest, seen: ServiceSighting) -> bool:
+    return seen.asked == (asked.stamp, frozenset(asked.environment)) and (
+        seen.service is not None and seen.service.spec.replicas == asked.replicas
     )
 
 
 def _asked_in(raw: bytes) -> tuple[str | None, frozenset[str]]:
-    """The stamp and the variables in a service's JSON."""
+    """Return the stamp and the variables in a service's JSON."""
     described: Any = msgspec.json.decode(raw)
     if described is None:
         return None, frozenset()
