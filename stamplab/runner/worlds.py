@@ -25,7 +25,7 @@ from stamplab.lab.recipe.workload_overlay import PORT
 from stamplab.lab.support.cache import cache_folder
 from stamplab.lab.support.go_build import get_program
 from stamplab.lab.virtual.conditions import Conditions
-from stamplab.lab.virtual.journal import Clock
+from stamplab.lab.virtual.journal import VirtualClock
 from stamplab.lab.virtual.swarmsim import SWARMSIM, SwarmSim
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import World
@@ -143,7 +143,7 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
         """A new swarm, at its time 0."""
         with ExitStack() as teardown:
             scratch = teardown.enter_context(leased_scratch()).scratch
-            clock = Clock()
+            clock = VirtualClock()
             history = HistoryWriter(evidence / "history.jsonl", clock.now_s, opening.on_record)
             teardown.callback(history.close)
             sim = SwarmSim(self.swarmsim)

@@ -60,7 +60,7 @@ class Truth:
         """From here on, the next other spec is the head's."""
         self._is_upgrading = True
 
-    def changed(self, at_s: float, mirror: Mirror) -> None:
+    def on_commit(self, at_s: float, mirror: Mirror) -> None:
         """Look at a virtual swarm after a commit."""
         found = mirror.named(self._name)
         self.see(at_s, found[0] if found else None, mirror.tasks_of(self._name) or ())

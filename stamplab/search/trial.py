@@ -12,7 +12,7 @@ from stamplab.harness.ci.results import Results, StageResult
 from stamplab.lab.abra.deploy import WHOSE
 from stamplab.lab.model.history import Finding, History, LimitSet, Note, line_of
 from stamplab.lab.recipe.resolver import Resolved
-from stamplab.lab.virtual.journal import Clock, Remembered
+from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
 from stamplab.lab.virtual.swarmsim import SwarmSim
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Stack
@@ -147,8 +147,8 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     if schedule.planted:
         planted = rehearsal.stamps[schedule.planted]
         ground = msgspec.structs.replace(ground, planted=planted)
-    clock = Clock()
-    journal = Remembered(clock)
+    clock = VirtualClock()
+    journal = MemoryJournal(clock)
     truth = Truth(ground.app.service)
     world = VirtualWorld(
         sim,
@@ -157,7 +157,7 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
         scenario.service,
         schedule.conditions,
         _resolved_already,
-        watcher=truth,
+        listener=truth,
     )
     tree = RehearsedTree(rehearsal, schedule, world, truth)
     try:

@@ -18,7 +18,7 @@ from stamplab.lab.faults.operator import (
 from stamplab.lab.faults.stamp import Planted
 from stamplab.lab.model.history import Acted, LimitSet, Note
 from stamplab.lab.recipe.workload_overlay import Fault
-from stamplab.lab.virtual.conditions import Commits, Looks, Moments, Sight
+from stamplab.lab.virtual.conditions import EveryCommit, EveryMoment, PeriodicTaskLists, Visibility
 from stamplab.search.explorable import REFERENCE, Ground
 from stamplab.search.ground_truth import Truth, truth_of
 from stamplab.search.laws import LAWS
@@ -109,16 +109,16 @@ SCHEDULES = [
 def test_a_history_without_gaps_tells_what_the_watcher_saw(
     ground: Ground, schedule: Schedule, *, guard: bool
 ) -> None:
-    assert schedule.conditions.sight == Commits()
+    assert schedule.conditions.visibility == EveryCommit()
     trial = ground.play(schedule, guard=guard)
     read = truth_of(trial.history, trial.app.service)
     assert told(read) == told(trial.truth)
     assert held(read, trial) == held(trial.truth, trial)
 
 
-@pytest.mark.parametrize("sight", [Moments(), Looks(every_s=1.7, phase_s=0.3)])
-def test_the_watcher_sees_all_however_the_harness_looks(ground: Ground, sight: Sight) -> None:
-    conditions = but(INCIDENT.conditions, sight=sight)
+@pytest.mark.parametrize("sight", [EveryMoment(), PeriodicTaskLists(every_s=1.7, phase_s=0.3)])
+def test_the_watcher_sees_all_however_the_harness_looks(ground: Ground, sight: Visibility) -> None:
+    conditions = but(INCIDENT.conditions, visibility=sight)
     trial = ground.play(but(INCIDENT, conditions=conditions), guard=True)
     read = truth_of(trial.history, trial.app.service)
     assert trial.truth.rolled_back_s is not None

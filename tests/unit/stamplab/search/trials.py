@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stamplab.harness.ci.app import App
 from stamplab.harness.ci.results import Results, StageEnd, StageResult
 from stamplab.lab.model.history import Acted, Finding, LimitSet, Note, Observation
-from stamplab.lab.virtual.conditions import Conditions, Node
+from stamplab.lab.virtual.conditions import Conditions, NodeOptions
 from stamplab.search.explorable import REFERENCE
 from stamplab.search.ground_truth import UPGRADE_BEGINS, truth_of
 from stamplab.search.schedule import Schedule
@@ -35,7 +35,7 @@ def plain(draw: st.DrawFn) -> Schedule:
         memory=but(REFERENCE.memory, boot_s=seconds(draw, 0.1, 30)),
         hc1_pause_s=seconds(draw, 0, 60),
         conditions=Conditions(
-            seed=draw(st.integers(0, 9)), node=Node(prepare_s=seconds(draw, 0, 2))
+            seed=draw(st.integers(0, 9)), node=NodeOptions(prepare_s=seconds(draw, 0, 2))
         ),
     )
 
