@@ -1,12 +1,9 @@
-"""Every command of the README is one that works, and the wheel holds what it should."""
+"""Every command of the README is one that works; its exit codes and dependencies are the code's."""
 
 from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -67,31 +64,3 @@ def test_every_dependency_has_its_reason_in_the_architecture() -> None:
     architecture = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
     table = architecture.partition("## Dependencies")[2]
     assert {name for name in names if f"| {name} |" not in table} == set()
-
-
-def test_the_wheel_holds_the_four_packages_code_and_no_tests(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    assert {
-        "lab/live/init.sh",
-        "lab/cgroup/enter.sh",
-        "lab/workload/serve.c",
-        "lab/recipe/stackspec/go.sum",
-        "lab/recipe/stackspec/main.go",
-        "lab/virtual/swarmsim/main.go",
-        "lab/py.typed",
-    } <= names
-    assert [name for name in names if name.endswith("_test.go")] == []
-    assert {name.split("/")[0] for name in names if not name.startswith("stamplab-")} == {
-        "lab",
-        "harness",
-        "scenarios",
-    }
