@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -10,16 +11,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stamplab.claims.negative_controls import Bite
-from stamplab.cli.repro_discourse import Report
-from stamplab.harness.checks.tool_constancy import Ruling, Step, day, describe
+from stamplab.harness.checks.tool_constancy import day, describe
 from stamplab.harness.verdict import Verdict
-from stamplab.lab.live.doctor import Check, State
-from stamplab.lab.live.inventory import Item
-from stamplab.lab.live.reaper import Reaped
-from stamplab.lab.nixos.generations import Profile
-from stamplab.lab.recipe.trust import Demand
-from stamplab.runner.stamping.verdict import Stamped
+
+if TYPE_CHECKING:  # each command prints one kind of these, and loads no other's modules
+    from stamplab.claims.negative_controls import Bite
+    from stamplab.cli.repro_discourse import Report
+    from stamplab.harness.checks.tool_constancy import Ruling, Step
+    from stamplab.lab.live.doctor import Check
+    from stamplab.lab.live.inventory import Item
+    from stamplab.lab.live.reaper import Reaped
+    from stamplab.lab.nixos.generations import Profile
+    from stamplab.lab.recipe.trust import Demand
+    from stamplab.runner.stamping.verdict import Stamped
 
 VERDICT_STYLES = {
     Verdict.PASS: "bold green",
@@ -27,11 +31,12 @@ VERDICT_STYLES = {
     Verdict.UNKNOWN: "bold yellow",
 }
 _STATE_STYLES = {
-    State.OK: "bold green",
-    State.NOTE: "bold yellow",
-    State.LACK: "bold red",
-    State.UNKNOWN: "bold magenta",
+    "ok": "bold green",
+    "note": "bold yellow",
+    "lack": "bold red",
+    "unknown": "bold magenta",
 }
+"""By the value of `stamplab.lab.live.doctor.State`."""
 
 
 class Screen(Console):

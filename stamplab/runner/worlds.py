@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 import msgspec
 
 from stamplab.invocation import as_root
 from stamplab.lab.errors import NeedsRoot, NotPossibleHere, UsageError
-from stamplab.lab.live.lab import Apparatus, live_lab, prepare
 from stamplab.lab.live.lease import leased_scratch
 from stamplab.lab.model.history import HistoryWriter, Record
 from stamplab.lab.recipe.resolver import STACKSPEC, Resolver
@@ -29,6 +28,9 @@ from stamplab.lab.virtual.journal import VirtualClock
 from stamplab.lab.virtual.swarmsim import SWARMSIM, SwarmSim
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import World
+
+if TYPE_CHECKING:
+    from stamplab.lab.live.lab import Apparatus
 
 Which = Literal["auto", "live", "virtual"]
 WORLDS: tuple[Which, ...] = ("auto", "live", "virtual")
@@ -102,6 +104,8 @@ class Live(msgspec.Struct, frozen=True):
     @contextmanager
     def open(self, evidence: Path, opening: Opening) -> Iterator[tuple[World, Path]]:
         """A new engine; see `stamplab.lab.live.lab.live_lab`."""
+        from stamplab.lab.live.lab import live_lab  # docker's SDK takes long to import
+
         with live_lab(
             self.apparatus,
             evidence,
@@ -183,6 +187,8 @@ def choose(
         if meant:
             raise UsageError(f"{meant[0]} is of the live world: leave it out of --world virtual")
         return virtual(tell)
+    from stamplab.lab.live.lab import prepare
+
     try:
         return Live(prepare(engine))
     except NotPossibleHere as reason:

@@ -15,7 +15,6 @@ from stamplab.lab.live.engine import Engine
 from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.recipe.layout import stack_at
 from stamplab.lab.recipe.trust import Grant
-from stamplab.runner import worlds
 from stamplab.scenarios.discourse.plays import Settings
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests.unit.lab.judging import in_service, write
@@ -153,8 +152,8 @@ def test_a_refusal_makes_the_verdict_unknown_and_the_manifest_says_what_was_trus
     def refuse(*_: object, **__: object) -> None:
         raise RecipeRefused("the recipe is refused: /etc")
 
-    monkeypatch.setattr(worlds, "prepare", lambda _: APPARATUS)
-    monkeypatch.setattr(worlds, "live_lab", refuse)
+    monkeypatch.setattr("stamplab.lab.live.lab.prepare", lambda _: APPARATUS)
+    monkeypatch.setattr("stamplab.lab.live.lab.live_lab", refuse)
     request = Request(
         choice=Choice(settings=Settings()),
         runs=tmp_path,

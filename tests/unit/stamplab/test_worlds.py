@@ -45,7 +45,7 @@ class Machine:
         self.looked: list[str] = []
         self.engines: list[Path | None] = []
         self._lacks = {"live": live, "virtual": virtual}
-        monkeypatch.setattr(worlds, "prepare", self._prepare)
+        monkeypatch.setattr("stamplab.lab.live.lab.prepare", self._prepare)
         monkeypatch.setattr(worlds, "virtual", self._virtual)
         monkeypatch.setattr(worlds, "as_root", lambda: "sudo stamplab the same")
 
