@@ -32,6 +32,7 @@ def merge(verdicts: Iterable[Verdict]) -> Verdict:
     Nothing to judge is unknown, for an empty set of evidence proves nothing.
     """
     found = set(verdicts)
+    # What is missing may hide either (ADR 0008).
     if not found or Verdict.UNKNOWN in found:
         return Verdict.UNKNOWN
     return Verdict.FAIL if Verdict.FAIL in found else Verdict.PASS

@@ -13,7 +13,7 @@ class LabError(Exception):
 
 
 class NotPossibleHere(LabError):
-    """This machine cannot run the experiment (not root, no engine, no memory controller).
+    """The machine cannot run the experiment (not root, no engine, no memory controller).
 
     Exit code 77.
     """
@@ -23,6 +23,10 @@ class NotPossibleHere(LabError):
 
 class NeedsRoot(NotPossibleHere):
     """Only root can do this here; the same command, repeated as root, may go on."""
+
+
+class TakeDownFailed(LabError):
+    """Something of a lab resists its removal; its lease stays, for ``doctor --reap``."""
 
 
 class UsageError(LabError):

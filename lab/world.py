@@ -50,6 +50,7 @@ class World(Protocol):
         """Seconds since this world began."""
         ...
 
+    # The only wait (ADR 0048).
     def next(self, until_s: float) -> Record | None:
         """Wait for the next record, at most until ``until_s``; None when that moment has come.
 
@@ -94,10 +95,11 @@ class World(Protocol):
         """Set or lift the memory limit that all tasks share."""
         ...
 
+    # The world does it; the harness is not told (ADR 0032).
     def schedule(self, service: str, acts: Sequence[Act]) -> None:
         """Do these to a service at their times, counted from now, whatever the harness is at.
 
-        The history tells of each (`Acted`, `LimitSet`), the harness is told of none.
+        The history tells of each (`OperatorActed`, `LimitSet`), the harness is told of none.
         """
         ...
 

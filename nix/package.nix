@@ -34,6 +34,7 @@ python3Packages.buildPythonApplication {
     root = ../.;
     fileset = lib.fileset.unions [
       ../CHANGELOG.md
+      ../CONTRIBUTING.md
       ../LICENSE
       ../README.md
       ../benchmarks

@@ -8,7 +8,7 @@ buildGo126Module {
     fileset = lib.fileset.fileFilter (file: !file.hasExt "md") ../lab/recipe/stackspec;
   };
   vendorHash = "sha256-GzC8N0pnv0b5TeQRti0EZywmuJ5zCMZPD5EmQd1Yb0E=";
-  # Static, as `lab/gobuild.py` makes it.
+  # Static, as `lab/support/go_build.py` makes it.
   env.CGO_ENABLED = 0;
   ldflags = [
     "-s"

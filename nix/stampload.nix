@@ -12,16 +12,19 @@ pkgsStatic.stdenv.mkDerivation {
     root = ../.;
     fileset = lib.fileset.unions [
       ../lab/__init__.py
-      ../lab/cache.py
       ../lab/errors.py
-      ../lab/programs.py
+      ../lab/support/__init__.py
+      ../lab/support/cache.py
+      ../lab/support/programs.py
       ../lab/workload
+      ../stamplab/__init__.py
+      ../stamplab/lab # a link to the folder at the top
     ];
   };
   nativeBuildInputs = [ (python3.withPackages (packages: [ packages.msgspec ])) ];
   buildPhase = ''
     runHook preBuild
-    python3 -c 'from pathlib import Path; from lab.workload.build import build_program
+    python3 -c 'from pathlib import Path; from stamplab.lab.workload.build import build_program
     print(build_program(Path("built")))'
     runHook postBuild
   '';

@@ -17,7 +17,7 @@ buildGo126Module {
     export GOFLAGS="$GOFLAGS -overlay=$TMPDIR/seeded/overlay.json"
   '';
   checkFlags = [ "-short" ];
-  # Static, as `lab/gobuild.py` makes it.
+  # Static, as `lab/support/go_build.py` makes it.
   env.CGO_ENABLED = 0;
   ldflags = [
     "-s"

@@ -1,5 +1,5 @@
 # The incident reproduced and fixed in a NixOS guest: cgroup v2, systemd, the images made of programs
-# that Nix built, no network. An output of its own, for it takes minutes and wants KVM.
+# that Nix built, no network. An output of its own, for it takes minutes and wants KVM (ADR 0027).
 {
   stamplab,
   testers,

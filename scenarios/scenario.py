@@ -22,6 +22,7 @@ from stamplab.lab.support.time_scale import stretched
 from stamplab.lab.workload.shape import MemoryShape
 
 
+# A scenario has a control that must not reproduce (ADR 0059).
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """One experiment: install a base, squeeze, upgrade to head, and see."""
 

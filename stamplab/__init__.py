@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stamplab.harness.guard.api import NotConverged
     from stamplab.harness.guard.guarding import guarding
 
+# stamplab is all that can be imported once it is installed (ADR 0054).
 __all__ = ["NotConverged", "guarding"]
 
 _HOME = {

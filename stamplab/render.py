@@ -6,21 +6,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from stamplab.harness.checks.tool_constancy import day, describe
 from stamplab.harness.verdict import Verdict
+from stamplab.lab.model.schema import encode_document
 
 if TYPE_CHECKING:  # each command prints one kind of these, and loads no other's modules
+    from stamplab.claims.discourse import Claim
     from stamplab.claims.negative_controls import Bite
     from stamplab.cli.repro_discourse import Report
-    from stamplab.harness.checks.tool_constancy import Ruling, Step
+    from stamplab.harness.checks.tool_constancy import ProfileEvent, ToolRuling
     from stamplab.lab.live.doctor import Check
     from stamplab.lab.live.inventory import Item
-    from stamplab.lab.live.reaper import Reaped
+    from stamplab.lab.live.reaper import LabRemoval
     from stamplab.lab.nixos.generations import Profile
     from stamplab.lab.recipe.trust import Demand
     from stamplab.runner.stamping.verdict import Stamped
@@ -36,7 +37,7 @@ _STATE_STYLES = {
     "lack": "bold red",
     "unknown": "bold magenta",
 }
-"""By the value of `stamplab.lab.live.doctor.State`."""
+"""By the value of `stamplab.lab.live.doctor.CheckState`."""
 
 
 class Screen(Console):
@@ -57,7 +58,7 @@ def show_inventory(items: Sequence[Item]) -> None:
 def print_report(report: Report, *, as_json: bool) -> None:
     """Print a report on stdout, for a machine or for a person."""
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        click.echo(encode_document(report), nl=False)
     else:
         show_report(report, Screen(highlight=False))
 
@@ -71,9 +72,11 @@ def show_report(report: Report, console: Console) -> None:
     for claim in report.claims:
         table.add_row(
             Text(claim.id),
-            Text(claim.verdict, style=VERDICT_STYLES[claim.verdict]),
+            _verdict_of(claim),
             Text.assemble(
-                (claim.text, "bold"), "\n", claim.evidence, "\n", (claim.where, "dim italic")
+                (claim.text, "bold"),
+                f"\n{claim.evidence or claim.not_possible_here}",
+                (f"\n{claim.where}" if claim.where else "", "dim italic"),
             ),
         )
     console.print(table)
@@ -92,6 +95,12 @@ def show_report(report: Report, console: Console) -> None:
     console.print(Text(f"replay: {report.replay}"))
     console.print(Text(f"evidence: {report.evidence}"), soft_wrap=True)
     console.print(Text(f"verdict: {report.verdict}", style=VERDICT_STYLES[report.verdict]))
+
+
+def _verdict_of(claim: Claim) -> Text:
+    if claim.verdict is None:
+        return Text("not possible here", style="dim")
+    return Text(claim.verdict, style=VERDICT_STYLES[claim.verdict])
 
 
 def _show_teeth(teeth: Sequence[Bite], console: Console) -> None:
@@ -130,11 +139,11 @@ def show_stamped(stamped: Sequence[Stamped], console: Console) -> None:
     console.print(table)
 
 
-def show_reaped(reaped: Sequence[Reaped], console: Console) -> None:
+def show_reaped(reaped: Sequence[LabRemoval], console: Console) -> None:
     """Print what was removed of dead labs, a line each, and what could not be."""
-    for one in reaped:
-        end = f"not removed: {one.resisted}" if one.resisted else "removed"
-        console.print(Text(f"{one.found.name}: {one.found.what}; {end}"), soft_wrap=True)
+    for removal in reaped:
+        end = f"not removed: {removal.resisted}" if removal.resisted else "removed"
+        console.print(Text(f"{removal.lab.name}: {removal.lab.what}; {end}"), soft_wrap=True)
     if not reaped:
         console.print(Text("no dead lab has left anything"))
 
@@ -146,9 +155,9 @@ def show_checks(checks: Sequence[Check], conclusion: str, console: Console) -> N
     table.add_column("state", no_wrap=True)
     table.add_column("found, and what it means", overflow="fold")
     for check in checks:
-        said = [Text(check.found, style="bold"), *([Text(check.means)] if check.means else [])]
+        lines = [Text(check.facts, style="bold"), *([Text(check.means)] if check.means else [])]
         state = Text(check.state, style=_STATE_STYLES[check.state])
-        table.add_row(Text(check.name), state, Text("\n").join(said))
+        table.add_row(Text(check.name), state, Text("\n").join(lines))
     console.print(table)
     console.print(Text(conclusion))
 
@@ -162,7 +171,7 @@ def show_demands(path: str, demands: Sequence[Demand], console: Console) -> None
         console.print(Text(f"{path}: {demand}: {remedy}"), soft_wrap=True)
 
 
-def show_generations(tool: str, read: Profile, ruling: Ruling, console: Console) -> None:
+def show_generations(tool: str, read: Profile, ruling: ToolRuling, console: Console) -> None:
     """Print which tool each generation has, a row each, and what follows."""
     table = Table(title=f"generations: {tool}", title_justify="left")
     table.add_column("generation", no_wrap=True)
@@ -184,7 +193,7 @@ def show_generations(tool: str, read: Profile, ruling: Ruling, console: Console)
     )
 
 
-def _which(step: Step, read: Profile) -> str:
+def _which(step: ProfileEvent, read: Profile) -> str:
     if step.first != step.last:
         return f"{step.first} to {step.last}"
     if step.is_switch:

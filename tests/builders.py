@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Self
 
+from stamplab.lab.model.docker_json import failed_task_in
 from stamplab.lab.model.history import (
     ClientProbe,
     ContainerEnded,
@@ -103,10 +104,9 @@ def status(
     state: str, started: str = "t1", *, task: str = "new", message: str | None = None
 ) -> UpdateStatus:
     """An update's status in SwarmKit's words; ``started`` tells one update from another."""
+    words = MESSAGES[state].format(task=task) if message is None else message
     return UpdateStatus(
-        state=state,
-        message=MESSAGES[state].format(task=task) if message is None else message,
-        started_at=started,
+        state=state, message=words, started_at=started, failed_task=failed_task_in(words)
     )
 
 
@@ -260,11 +260,11 @@ class Story:
 
     def but(self, seq: int, *instead: Observation) -> Story:
         """The same story with one record left out, or others in its place."""
-        story = Story()
+        changed = Story()
         for record in self.records:
             what = instead if record.seq == seq else (record.what,)
-            story.at(record.seen_s, *what)
-        return story
+            changed.at(record.seen_s, *what)
+        return changed
 
     def without(self, *kinds: type[Observation]) -> Story:
         """The same story without observations of some kinds."""

@@ -80,6 +80,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
         return 1 if replicas is None else replicas
 
 
+# The observer shares no code with the guard (ADR 0035).
 class Observer:
     """The life of one service, as far as it is seen."""
 

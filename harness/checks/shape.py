@@ -14,6 +14,7 @@ Stamp = Literal["base", "head", "other"]
 Role = Literal["old", "new"]
 
 
+# A scenario declares a shape, and both worlds must give it (ADR 0031).
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """What happened, without when."""
 

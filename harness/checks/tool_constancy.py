@@ -1,8 +1,8 @@
-"""Judges whether a tool stayed the same over a host's generations, or which one changed it. Pure.
+"""Judges whether a tool stayed the same over a host's generations. Pure.
 
-What is not known never counts as "the same": a generation that was deleted (a hole in the numbers),
-garbage-collected, unreadable or without the tool makes the span that it lies in unknown. A change
-that is seen is a change, whatever else is missing.
+Missing evidence never counts as "the same": a generation that was deleted (a gap in the numbers),
+garbage-collected, unreadable or without the tool makes the span around it unknown. A change that is
+seen is a change, whatever else is missing.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from stamplab.lab.nixos.generations import (
     Gone,
     Present,
     Profile,
-    Reading,
+    ToolReading,
     Unreadable,
 )
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened to the profile, in order: generations made, deleted, switched to."""
+class ProfileEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of the profile: generations were made, deleted, or switched to."""
 
     first: int
     last: int
-    """The same number, except for a row of generations that were deleted."""
+    """The same number as `first`, except for consecutive generations that were deleted."""
     made: datetime | None
-    """None for deleted ones: their dates went with their links."""
+    """The time of the event; None for deleted generations, whose links had the dates."""
     is_dated: bool
-    """Whether the date agrees with all others: a higher number cannot be older."""
-    tool: Reading
+    """Whether the date agrees with all other dates: a higher number cannot be older."""
+    tool: ToolReading
     is_switch: bool = False
-    """Not made now, but switched back to."""
+    """Whether the generation was switched back to, and not made."""
 
     @property
     def path(self) -> str | None:
-        """The tool's store path, if it is known."""
+        """The tool's store path; None where it is not known."""
         return str(self.tool.path) if isinstance(self.tool, Present) else None
 
     def __str__(self) -> str:
-        """In words, for a sentence."""
+        """Return the event as a noun phrase."""
         which = f"generation {self.first}"
         if self.last != self.first:
             which = f"generations {self.first} to {self.last}"
@@ -55,86 +55,91 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         return which
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Two generations with different tools, and nothing known of the tool between them."""
+class ToolChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Two generations with different tools, between which no tool is known."""
 
-    before: Step
-    after: Step
+    before: ProfileEvent
+    after: ProfileEvent
 
     def __str__(self) -> str:
-        """Which generation changed it, from what to what."""
+        """Return the generations and their tools, as a clause."""
         return f"{self.before} has {self.before.path}, {self.after} has {self.after.path}"
 
 
-class Ruling(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the tool was the same throughout the span that was asked for."""
+class ToolRuling(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on a tool over a span of time, with the evidence."""
 
     verdict: Verdict
-    """Pass: it was; fail: it changed in it; unknown: what would show it is not there."""
+    """Pass: the tool was the same; fail: it changed; unknown: evidence is missing."""
     sentence: str
-    steps: tuple[Step, ...]
-    changes: tuple[Change, ...]
-    """All that is known, outside the span too."""
+    steps: tuple[ProfileEvent, ...]
+    changes: tuple[ToolChange, ...]
+    """All known changes, outside of the span too."""
 
 
 def day(when: datetime) -> str:
-    """Say a date as precisely as generations are told apart by it."""
+    """Return a date to the minute."""
     return when.strftime("%Y-%m-%d %H:%M")
 
 
 def judge_constancy(
     profile: Profile, since: datetime | None = None, until: datetime | None = None
-) -> Ruling:
-    """Judge the tool from ``since`` to ``until`` (None: now); without ``since``, how it is last.
+) -> ToolRuling:
+    """Judge the tool from ``since`` to ``until`` (None: now); without ``since`` at ``until`` alone.
 
-    In force at ``since`` is the newest generation made by then. Numbers tell the order; where dates
-    contradict it, their generations may lie on either side of a moment: they must be the same for
-    the tool to be constant, and are a change in the span only if they are on either side.
+    In force at ``since`` is the newest generation made by then. Numbers give the order. Where a
+    date contradicts its number, the generation may lie on either side of a moment: it must have the
+    same tool for the tool to be constant, and it is a change in the span only if it lies there in
+    either case.
     """
     steps = timeline(profile)
     span = _span(steps, since, until)
     verdict, sentence = _rule(span, since, until)
-    return Ruling(verdict=verdict, sentence=sentence, steps=steps, changes=changes_in(steps))
+    return ToolRuling(verdict=verdict, sentence=sentence, steps=steps, changes=changes_in(steps))
 
 
-def changes_in(steps: Sequence[Step]) -> tuple[Change, ...]:
-    """Return where the tool became another one, as far as it is known."""
+def changes_in(steps: Sequence[ProfileEvent]) -> tuple[ToolChange, ...]:
+    """Return all changes of the tool that are known."""
     known = [step for step in steps if step.path]
     return tuple(
-        Change(before=before, after=after)
+        ToolChange(before=before, after=after)
         for before, after in pairwise(known)
         if before.path != after.path
     )
 
 
-def timeline(profile: Profile) -> tuple[Step, ...]:
-    """Put all that is known of a profile in order: by number, the last switch at the end."""
-    made = sorted(profile.generations, key=lambda one: one.number)
+def timeline(profile: Profile) -> tuple[ProfileEvent, ...]:
+    """Return a profile's events in order: by number, the last switch at the end."""
+    made = sorted(profile.generations, key=lambda generation: generation.number)
     switch = _switch(made, profile.current)
-    dates = [one.made for one in made] + ([switch.made] if switch and switch.made else [])
+    dates = [generation.made for generation in made]
+    if switch and switch.made:
+        dates.append(switch.made)
     agrees = _agreeing(dates)
     steps = [
-        Step(first=one.number, last=one.number, made=one.made, is_dated=dated, tool=one.tool)
-        for one, dated in zip(made, agrees, strict=False)
+        ProfileEvent(
+            first=each.number, last=each.number, made=each.made, is_dated=dated, tool=each.tool
+        )
+        for each, dated in zip(made, agrees, strict=False)
     ]
     end = [msgspec.structs.replace(switch, is_dated=agrees[-1])] if switch else []
     return (*_with_holes(steps), *end)
 
 
 def _agreeing(dates: Sequence[datetime]) -> list[bool]:
-    """Say of each date whether none before it is newer, and none after it is older."""
+    """Return for each date whether no date before it is newer, and none after it older."""
     newest = accumulate(dates, max)
     oldest = [*accumulate(reversed(dates), min)][::-1]
     return [a <= date <= b for a, date, b in zip(newest, dates, oldest, strict=True)]
 
 
-def _switch(made: Sequence[Generation], current: Current | None) -> Step | None:
-    """Return the switch to a generation that is not the newest; making one switches to it."""
+def _switch(made: Sequence[Generation], current: Current | None) -> ProfileEvent | None:
+    """Return the switch to a generation that is not the newest, if there was one."""
     if current is None or (made and made[-1].number == current.number):
         return None
-    tools = {one.number: one.tool for one in made}
+    tools = {generation.number: generation.tool for generation in made}
     lost = Gone("the profile points to it, but it has no link")
-    return Step(
+    return ProfileEvent(
         first=current.number,
         last=current.number,
         made=current.switched,
@@ -144,13 +149,14 @@ def _switch(made: Sequence[Generation], current: Current | None) -> Step | None:
     )
 
 
-def _with_holes(steps: Sequence[Step]) -> Iterator[Step]:
-    """Numbers are given one by one, so one that is missing was a generation that was deleted."""
+def _with_holes(steps: Sequence[ProfileEvent]) -> Iterator[ProfileEvent]:
+    """Add the deleted generations: numbers are given one by one, so a missing one was deleted."""
     for before, step in zip((None, *steps), steps, strict=False):
         if before and step.first > before.last + 1:
-            yield Step(
+            yield ProfileEvent(
                 first=before.last + 1,
                 last=step.first - 1,
+                # The numbers are the order; a hole is a gap (ADR 0016).
                 made=None,
                 is_dated=False,
                 tool=Gone("deleted: it has no link"),
@@ -159,20 +165,20 @@ def _with_holes(steps: Sequence[Step]) -> Iterator[Step]:
 
 
 class _Span(msgspec.Struct, frozen=True, kw_only=True):
-    """The steps of the span that was asked for."""
+    """The events of a span of time."""
 
-    whole: tuple[Step, ...]
-    """All that may have been in force in it."""
-    certain: tuple[Step, ...]
-    """All that must have been."""
-    latest: tuple[Step, ...]
-    """Those of which one was in force at its end."""
-    earlier: tuple[Step, ...]
+    whole: tuple[ProfileEvent, ...]
+    """Events that may have been in force in the span."""
+    certain: tuple[ProfileEvent, ...]
+    """Events that must have been in force in the span."""
+    latest: tuple[ProfileEvent, ...]
+    """Events of which one was in force at the span's end."""
+    earlier: tuple[ProfileEvent, ...]
     is_covered: bool
-    """Whether one of them is from before its beginning."""
+    """Whether the tool at the span's beginning is known."""
 
 
-def _span(steps: Sequence[Step], since: datetime | None, until: datetime | None) -> _Span:
+def _span(steps: Sequence[ProfileEvent], since: datetime | None, until: datetime | None) -> _Span:
     dated = [(index, step.made) for index, step in enumerate(steps) if step.is_dated and step.made]
     by_end = [index for index, made in dated if until is None or made <= until]
     last = len(steps) - 1 if until is None else max(by_end, default=-1)
@@ -205,7 +211,7 @@ def _rule(span: _Span, since: datetime | None, until: datetime | None) -> tuple[
 
 
 def _doubt(span: _Span, since: datetime | None, until: datetime | None) -> str:
-    """Say why the evidence is not complete; nothing if it is."""
+    """Return why the evidence is not complete; empty if it is."""
     asked = span.whole if since else span.latest
     gaps = [f"{step}: {describe(step.tool)}" for step in asked if step.path is None]
     if not asked:
@@ -220,8 +226,8 @@ def _doubt(span: _Span, since: datetime | None, until: datetime | None) -> str:
     return ""
 
 
-def _constant(steps: Sequence[Step]) -> str:
-    """Say since when it has been what it is at the end of these steps."""
+def _constant(steps: Sequence[ProfileEvent]) -> str:
+    """Return since when the tool has been the last event's tool."""
     path = steps[-1].path
     run = list(takewhile(lambda step: step.path == path, reversed(steps)))
     before = steps[: -len(run)]
@@ -233,8 +239,8 @@ def _constant(steps: Sequence[Step]) -> str:
     )
 
 
-def describe(tool: Reading) -> str:
-    """Say what was read, in a few words."""
+def describe(tool: ToolReading) -> str:
+    """Return a reading in a few words."""
     match tool:
         case Present(path=path):
             return str(path)

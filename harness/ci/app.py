@@ -1,7 +1,4 @@
-"""The app on trial.
-
-What a CI run needs to know of it, and what of it can be identified on the swarm.
-"""
+"""The app on trial: its names, its overlays, and what identifies it on the swarm."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from stamplab.lab.model.swarm import Service
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What the swarm says is deployed."""
+    """Identity of what is deployed, by the labels and the image of the service's present spec."""
 
     stamp: str | None
     version: str | None
@@ -23,7 +20,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
-    """One app of one recipe, by the names that abra gives to its parts."""
+    """App of a recipe, with the names that abra gives to its stack, service and labels."""
 
     recipe: str
     domain: str
@@ -50,7 +47,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         return label(self.stack, "version")
 
     def identity_of(self, service: Service) -> Identity:
-        """Read what a service's present spec says that it is."""
+        """Read the identity from a service's present spec."""
         labels = service.spec.labels
         return Identity(
             stamp=labels.get(self.stamp_label),
@@ -60,15 +57,15 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overlay(msgspec.Struct, frozen=True, kw_only=True):
-    """A compose file of the harness, laid over the recipe's own."""
+    """Compose file of the harness, laid over the recipe's own."""
 
     name: str
     services: Mapping[str, Mapping[str, object]]
     only_at: str | None = None
-    """The one commit over which it says something; None: over all."""
+    """The one commit that the overlay changes; None: every commit."""
 
     def at(self, sha: str) -> Mapping[str, Mapping[str, object]]:
-        """What it says over a commit."""
+        """Return what is laid over this commit; nothing where the overlay is another commit's."""
         return self.services if self.only_at in (None, sha) else {}
 
 
@@ -76,7 +73,7 @@ CI_OVERLAY_NAME = "compose.ccci.yml"
 
 
 def ci_overlays(service: str, policy: Policy) -> tuple[Overlay, ...]:
-    """The harness's overlay for a recipe; none where it leaves the recipe's own policy."""
+    """Make the harness's overlay of a policy; none where the policy leaves all to the recipe."""
     deploy = policy.deploy()
     if not deploy:
         return ()

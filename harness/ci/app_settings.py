@@ -1,4 +1,4 @@
-"""The app's env file: the recipe's sample of it, and what the run itself sets."""
+"""The app's env file: the recipe's sample, and the settings of the run itself."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ from stamplab.lab.recipe.env_file import parse_env, parse_settings, with_values
 _FILES = "COMPOSE_FILE"
 
 
-def settle(folder: AbraFolder, app: App, checkout: Path, overlays: Sequence[str]) -> Note | None:
-    """Make the app's env of the checked-out recipe's sample; later only add what is new in it.
+def write_env(folder: AbraFolder, app: App, checkout: Path, overlays: Sequence[str]) -> Note | None:
+    """Make the app's env from the checked-out recipe's sample; later only add its new settings.
 
     Who upgrades an app leaves its settings as they are, but for those that the release notes ask
-    for. Says what was added.
+    for. Returns a note of the settings that were added to an env that there was.
     """
     sample = read_sample(checkout)
     if folder.env_file(app.domain).exists():
-        return _add_new(folder, app.domain, sample)
+        return _add_new_settings(folder, app.domain, sample)
     files = [parse_env(sample).get(_FILES) or DEFAULT_FILE, *overlays]
     settings = {"TYPE": app.recipe, "DOMAIN": app.domain, _FILES: ":".join(files)}
     folder.write_env_text(app.domain, with_values(sample, settings))
     return None
 
 
-def own_files(folder: AbraFolder, app: App, overlays: Sequence[str]) -> tuple[str, ...]:
-    """The recipe's own compose files among those that the app's env names."""
+def recipe_files(folder: AbraFolder, app: App, overlays: Sequence[str]) -> tuple[str, ...]:
+    """List the recipe's own compose files among those that the app's env names."""
     named = folder.read_env(app.domain).get(_FILES, DEFAULT_FILE).split(":")
     return tuple(file for file in named if file not in overlays)
 
 
-def _add_new(folder: AbraFolder, domain: str, sample: str) -> Note | None:
+def _add_new_settings(folder: AbraFolder, domain: str, sample: str) -> Note | None:
     known = folder.read_env(domain)
-    new = {one.name: one.value for one in parse_settings(sample) if one.name not in known}
+    settings = parse_settings(sample)
+    new = {setting.name: setting.value for setting in settings if setting.name not in known}
     if not new:
         return None
     folder.change_env(domain, new)

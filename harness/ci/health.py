@@ -10,8 +10,9 @@ from stamplab.lab.model.history import ClientProbe, Observation, ServiceSeen, Ta
 from stamplab.lab.model.swarm import RUNNING, ServiceSpec
 
 
+# Tasks of any spec count, on purpose (ADR 0051).
 class Health:
-    """Folds observations into: are all services of a stack up, and do clients get answers?"""
+    """Health of a stack, folded from observations: N of N tasks, and an answer to a client."""
 
     def __init__(self, stack: str) -> None:
         self._prefix = f"{stack}_"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stamplab.harness.ci.app import Identity
 from stamplab.harness.ci.health import Health
-from stamplab.harness.ci.run_context import Bench
+from stamplab.harness.ci.run_context import RunContext
 from stamplab.harness.guard import Baseline, Expectation, Guard, Ruling, update_status_started
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.abra.deploy import ChaosDeploy
@@ -12,8 +12,8 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import Finding, Note
 
 __all__ = [
-    "SightLost",
     "StageFailed",
+    "VerdictUnknown",
     "assert_upgrade_converged",
     "chaos_redeploy",
     "deploy_app",
@@ -26,88 +26,93 @@ __all__ = [
 
 
 class StageFailed(Exception):
-    """A stage of the run failed, with the reason that the run reports."""
+    """A stage of the run failed: by which step, and the reason that the run reports."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, step: str, reason: str) -> None:
         super().__init__(reason)
+        self.step = step
         self.reason = reason
 
 
-class SightLost(LabError):
-    """The guard cannot rule: something may have happened unseen."""
+class VerdictUnknown(LabError):
+    """The guard cannot rule, for something may have happened unobserved."""
 
 
-def fetch_recipe(bench: Bench, ref: str) -> None:
+def fetch_recipe(context: RunContext, ref: str) -> None:
     """Clone the recipe from its mirror at ``ref``, with its upstream's tags. Raises LabError."""
-    bench.tree.fetch(ref)
-    _say(bench, f"fetch_recipe: {bench.app.recipe} at {ref}")
+    context.tree.fetch(ref)
+    _record_note(context, f"fetch_recipe: {context.app.recipe} at {ref}")
 
 
-def recipe_checkout_ref(bench: Bench, ref: str) -> str:
+def recipe_checkout_ref(context: RunContext, ref: str) -> str:
     """Check a ref out and lay the run's overlays over it: so the tree is dirty. Returns its SHA."""
-    sha = bench.tree.check_out(ref)
-    _say(bench, f"recipe_checkout_ref: HEAD={sha[:12]} ({ref}), overlays copied in")
+    sha = context.tree.check_out(ref)
+    _record_note(context, f"recipe_checkout_ref: HEAD={sha[:12]} ({ref}), overlays copied in")
     return sha
 
 
-def deploy_app(bench: Bench) -> ChaosDeploy:
+def deploy_app(context: RunContext) -> ChaosDeploy:
     """Deploy the checked-out base for the first time."""
-    return _deploy(bench, "deploy_app")
+    return _deploy(context, "deploy_app")
 
 
-def chaos_redeploy(bench: Bench) -> ChaosDeploy:
+def chaos_redeploy(context: RunContext) -> ChaosDeploy:
     """Deploy the checked-out head over what is there.
 
     A refusal is in the answer: the guard judges it.
     """
-    return _deploy(bench, "chaos_redeploy")
+    return _deploy(context, "chaos_redeploy")
 
 
-def _deploy(bench: Bench, step: str) -> ChaosDeploy:
-    done = bench.tree.deploy()
-    accepted = done.deployed.exit_code == 0
-    said = "" if accepted else f", refused: {done.deployed.output.strip()}"
-    _find(bench, step, passed=accepted, text=f"{step}: stamped {done.stamp}{said}")
-    return done
+def _deploy(context: RunContext, step: str) -> ChaosDeploy:
+    deploy = context.tree.deploy()
+    accepted = deploy.deployed.exit_code == 0
+    refusal = "" if accepted else f", refused: {deploy.deployed.output.strip()}"
+    _record_finding(context, step, passed=accepted, text=f"{step}: stamped {deploy.stamp}{refusal}")
+    return deploy
 
 
-def wait_healthy(bench: Bench, timeout_s: float) -> None:
+def wait_healthy(context: RunContext, timeout_s: float) -> None:
     """Wait for N of N tasks in every service and an answer over HTTP.
 
     Raises StageFailed with the last reason when that does not come about in ``timeout_s``.
     """
-    world = bench.world
-    health = Health(bench.app.stack)
+    world = context.world
+    health = Health(context.app.stack)
     deadline_s = world.now_s() + timeout_s
-    world.look(bench.app.stack)
+    world.look(context.app.stack)
     while (record := world.next(world.now_s())) is not None:
         health.feed(record.what)  # what was recorded until now is judged as a whole: it may be old
     while (missing := health.missing()) is not None:
         record = world.next(deadline_s)
         if record is None:
             reason = f"not healthy within {timeout_s:g} s: {missing}"
-            _find(bench, "wait_healthy", passed=False, text=reason)
-            raise StageFailed(reason)
+            _record_finding(context, "wait_healthy", passed=False, text=reason)
+            raise StageFailed("wait_healthy", reason)
         health.feed(record.what)
-    _find(bench, "wait_healthy", passed=True, text="wait_healthy: N/N tasks and HTTP answers")
+    _record_finding(
+        context, "wait_healthy", passed=True, text="wait_healthy: N/N tasks and HTTP answers"
+    )
 
 
-def deployed_identity(bench: Bench) -> Identity:
+def deployed_identity(context: RunContext) -> Identity:
     """Read what the swarm says is deployed now. Raises StageFailed when the service is gone."""
-    service = bench.world.inspect(bench.app.service)
+    service = context.world.inspect(context.app.service)
     if service is None:
-        raise StageFailed(f"there is no service {bench.app.service}")
-    return bench.app.identity_of(service)
+        raise StageFailed("deployed_identity", f"there is no service {context.app.service}")
+    return context.app.identity_of(service)
 
 
-def assert_upgrade_converged(bench: Bench, baseline: Baseline, expectation: Expectation) -> Ruling:
+def assert_upgrade_converged(
+    context: RunContext, baseline: Baseline, expectation: Expectation
+) -> Ruling:
     """Follow the upgrade until the guard rules; fail it with the true reason if not converged.
 
     ``baseline`` must have been captured before the deploy; all that was recorded since then is
     still in `World.next`, so nothing is missed. Raises StageFailed.
     """
     guard = Guard(baseline, expectation)
-    world = bench.world
+    world = context.world
     while guard.ruling is None:
         record = world.next(guard.wake_s)
         if record is None:
@@ -116,19 +121,27 @@ def assert_upgrade_converged(bench: Bench, baseline: Baseline, expectation: Expe
             guard.feed(record)
     ruling = guard.ruling
     if ruling.verdict is Verdict.UNKNOWN:
-        raise SightLost(ruling.reason)
+        raise VerdictUnknown(ruling.reason)
     passed = ruling.verdict is Verdict.PASS
     prefix = "upgrade-converged" if passed else "upgrade-not-converged"
-    text = f"{prefix}: {ruling.service}: {ruling.reason}"
-    _find(bench, "assert_upgrade_converged", passed=passed, text=text)
+    context.world.record(
+        Finding(
+            step="assert_upgrade_converged",
+            passed=passed,
+            text=f"{prefix}: {ruling.service}: {ruling.reason}",
+            outcome=ruling.outcome,
+            failed_task=ruling.failed_task,
+            other_update=ruling.other_update,
+        )
+    )
     if not passed:
-        raise StageFailed(ruling.reason)
+        raise StageFailed("assert_upgrade_converged", ruling.reason)
     return ruling
 
 
-def _find(bench: Bench, step: str, *, passed: bool, text: str) -> None:
-    bench.world.record(Finding(step=step, passed=passed, text=text))
+def _record_finding(context: RunContext, step: str, *, passed: bool, text: str) -> None:
+    context.world.record(Finding(step=step, passed=passed, text=text))
 
 
-def _say(bench: Bench, text: str) -> None:
-    bench.world.record(Note(text=text))
+def _record_note(context: RunContext, text: str) -> None:
+    context.world.record(Note(text=text))

@@ -10,10 +10,9 @@ _PREFIX_LENGTH = 12
 
 
 def app_domain(recipe: str, pr: str, ref: str) -> str:
-    """The domain of a run's app: a prefix of the recipe's name and 6 hex digits of all three.
+    """Make the domain of a run's app: a prefix of the recipe's name and 6 hex digits of all three.
 
-    The same three give the same domain, so runs of the same pull request's ref share one stack
-    (claim C11).
+    Equal arguments give the same domain, so runs of one pull request's ref share one stack (C11).
     """
     prefix = re.sub(r"[^a-z0-9]", "", recipe.lower())[:_PREFIX_LENGTH]
     digest = hashlib.sha256(f"{recipe}|{pr}|{ref}".encode()).hexdigest()

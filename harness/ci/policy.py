@@ -10,7 +10,7 @@ from stamplab.lab.recipe.durations import in_milliseconds
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """What the overlay says; None leaves what the recipe says, or the engine's default.
+    """Rollout policy of the overlay; None leaves the recipe's own, or the engine's default.
 
     Pre-fix and fixed differ in ``order`` only (claim C7). Under ``start-first`` OLD and NEW are in
     memory together, about twice as much; under ``stop-first`` NEW boots with full memory and really
@@ -29,7 +29,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """How often a task that failed is replaced, before its slot stays empty."""
 
     def deploy(self) -> Mapping[str, object]:
-        """The service's ``deploy`` section of the compose file; empty where nothing is said."""
+        """Return the compose file's ``deploy`` section; empty where all is left to the recipe."""
         delay = None if self.delay_s is None else in_milliseconds(self.delay_s)
         update = {
             "order": self.order,
@@ -39,14 +39,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             "parallelism": self.parallelism,
         }
         rollback = {"order": self.rollback_order, "failure_action": self.rollback_failure_action}
-        said = {
+        section = {
             "replicas": self.replicas,
-            "update_config": _said(update) or None,
-            "rollback_config": _said(rollback) or None,
-            "restart_policy": _said({"max_attempts": self.max_attempts}) or None,
+            "update_config": _without_none(update) or None,
+            "rollback_config": _without_none(rollback) or None,
+            "restart_policy": _without_none({"max_attempts": self.max_attempts}) or None,
         }
-        return _said(said)
+        return _without_none(section)
 
 
-def _said(values: Mapping[str, object]) -> dict[str, object]:
+def _without_none(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}

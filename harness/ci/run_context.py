@@ -1,4 +1,4 @@
-"""Where one CI run works."""
+"""What the steps of one CI run have in common."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from stamplab.harness.ci.tree import Tree
 from stamplab.lab.world import World
 
 
-class Bench(msgspec.Struct, frozen=True, kw_only=True):
-    """Its world, its app, and its recipe's tree."""
+class RunContext(msgspec.Struct, frozen=True, kw_only=True):
+    """World, app and recipe tree of one CI run."""
 
     world: World
     app: App

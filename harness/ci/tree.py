@@ -13,20 +13,21 @@ from typing import Protocol
 import msgspec
 
 from stamplab.harness.ci.app import App, Overlay
-from stamplab.harness.ci.app_settings import own_files, settle
+from stamplab.harness.ci.app_settings import recipe_files, write_env
 from stamplab.lab.abra.app import read_app
 from stamplab.lab.abra.deploy import ChaosDeploy, chaos_deploy
 from stamplab.lab.abra.driver import Program
 from stamplab.lab.abra.folder import AbraFolder
-from stamplab.lab.model.history import FileLaid
+from stamplab.lab.model.history import OverlayWritten
 from stamplab.lab.recipe import checkout, workload_overlay
 from stamplab.lab.recipe.compose import overlay_text
 from stamplab.lab.recipe.workload_overlay import StandIn
 from stamplab.lab.world import World
 
 
+# World and Tree are the only ways out of the harness (ADR 0030).
 class Tree(Protocol):
-    """One run's own checkout of the recipe, and the abra that deploys it."""
+    """Checkout of the recipe that is one run's own, and the abra that deploys it."""
 
     def fetch(self, ref: str) -> None:
         """Clone the recipe from its mirror at ``ref``, with its upstream's tags.
@@ -43,36 +44,36 @@ class Tree(Protocol):
         """Deploy what is checked out, and stamp it. A refusal is in the answer. Raises LabError."""
         ...
 
-    def plant_stamp(self, stamp: str) -> None:
-        """Have the deployer lie from now on: an exhibit. Only the stand-in for abra can."""
+    def override_stamp(self, stamp: str) -> None:
+        """Have abra take this stamp from now on: an exhibit. Only the stand-in for abra can."""
         ...
 
 
-class Denying(msgspec.Struct, frozen=True):
-    """A tree whose deployer lies twice: it says that it took ``says``, whatever it stamped."""
+class MisreportingTree(msgspec.Struct, frozen=True):
+    """Tree whose abra reports another stamp than the one that it took: an exhibit."""
 
     tree: Tree
-    says: str
+    reported_stamp: str
 
     def fetch(self, ref: str) -> None:
-        """As the tree does."""
+        """Do as the tree does."""
         self.tree.fetch(ref)
 
     def check_out(self, ref: str) -> str:
-        """As the tree does."""
+        """Do as the tree does."""
         return self.tree.check_out(ref)
 
     def deploy(self) -> ChaosDeploy:
-        """Deploy, and say something else."""
-        return msgspec.structs.replace(self.tree.deploy(), stamp=self.says)
+        """Deploy, and report the other stamp."""
+        return msgspec.structs.replace(self.tree.deploy(), stamp=self.reported_stamp)
 
-    def plant_stamp(self, stamp: str) -> None:
-        """As the tree does."""
-        self.tree.plant_stamp(stamp)
+    def override_stamp(self, stamp: str) -> None:
+        """Do as the tree does."""
+        self.tree.override_stamp(stamp)
 
 
 class GitTree(msgspec.Struct, frozen=True, kw_only=True):
-    """The real one: git repositories, a scratch ABRA_DIR, and abra or its stand-in."""
+    """Tree of git repositories and a scratch ABRA_DIR, deployed by abra or its stand-in."""
 
     world: World
     folder: AbraFolder
@@ -97,12 +98,12 @@ class GitTree(msgspec.Struct, frozen=True, kw_only=True):
     def check_out(self, ref: str) -> str:
         """Check a ref out and lay the overlays over it: so the tree is dirty."""
         sha = checkout.check_out(self.checkout, ref)
-        added = settle(self.folder, self.app, self.checkout, self._overlay_names)
+        added = write_env(self.folder, self.app, self.checkout, self._overlay_names)
         if added is not None:
             self.world.record(added)
         for name, text in self._overlays(sha).items():
             checkout.copy_in(self.checkout, {name: text})
-            self.world.record(FileLaid(commit=sha, name=name, text=text))
+            self.world.record(OverlayWritten(commit=sha, name=name, text=text))
         return sha
 
     def deploy(self) -> ChaosDeploy:
@@ -110,14 +111,14 @@ class GitTree(msgspec.Struct, frozen=True, kw_only=True):
         self.world.provide(read_app(self.folder, self.app.domain).unlabelled())
         return chaos_deploy(self.world, self.folder, self.app.domain, self.abra)
 
-    def plant_stamp(self, stamp: str) -> None:
+    def override_stamp(self, stamp: str) -> None:
         """Have the stand-in take this stamp, whatever is checked out."""
         self.folder.plant_stamp(stamp)
 
     def _overlays(self, sha: str) -> Mapping[str, str]:
         """All files that are laid over the recipe, by their names."""
         environment = read_app(self.folder, self.app.domain).environment()
-        files = own_files(self.folder, self.app, self._overlay_names)
+        files = recipe_files(self.folder, self.app, self._overlay_names)
         compose = checkout.read_compose(self.checkout, files, environment)
         overlays = {
             overlay.name: overlay_text(compose.version, {"services": overlay.at(sha)})

@@ -254,6 +254,7 @@ class Watch:
             if name in stacks and self._watched[name].baseline.service is None:
                 del self._watched[name]
 
+    # What ran may have ended with the engine (ADR 0041).
     def _go_blind(self, reason: str) -> None:
         """What is not seen is not known to run: each hold begins anew when it is seen again."""
         if not self._blind:

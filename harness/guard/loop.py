@@ -20,8 +20,10 @@ def follow(
     """
     look_on(watch)
     while not watch.is_decided:
+        # Events end this wait early, else a poll does (ADR 0056).
         seen = sight.next(watch.wake_s)
         if seen is None:
+            # A fresh poll precedes what time alone brings about (ADR 0040).
             watch.feed(sight.confirm())
             watch.tick(sight.now_s())
         else:

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from stamplab.harness.verdict import Verdict
+from stamplab.lab.model.history import OtherUpdate
 
 
 class Outcome(StrEnum):
@@ -62,6 +63,8 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     failed_task: str | None = None
     update_state: str | None = None
+    other_update: OtherUpdate | None = None
+    """Another operator's update that the reason names."""
     decided_s: float = 0.0
 
     @property

@@ -1,7 +1,7 @@
 """The guard's rules, one function each, in the order in which they are asked.
 
-Every rule looks at the view and either rules or passes on. Sources are in docs/ARCHITECTURE.md,
-"What counts as success"; line numbers are those of SwarmKit v2.0.0.
+Every rule looks at the view and either rules or passes on. Sources are in ADR 0049 and ADR 0050;
+line numbers are those of SwarmKit v2.0.0.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from stamplab.harness.guard import modes
 from stamplab.harness.guard.outcome import Outcome, Ruling
-from stamplab.harness.guard.view import Expectation, View
+from stamplab.harness.guard.view import BY_HAND, Expectation, View
+from stamplab.lab.model.history import OtherUpdate
 from stamplab.lab.model.swarm import Service
 
 Rule = Callable[[View, Expectation], Ruling | None]
@@ -47,6 +48,7 @@ def superseded(view: View, _: Expectation) -> Ruling | None:
     return _rule(view, Outcome.SUPERSEDED, f"another update came in between: {view.foreign}")
 
 
+# What counts as a rollback, and which task is blamed: ADR 0050.
 def rolled_back(view: View, expectation: Expectation) -> Ruling | None:
     """The swarm put the spec from before the deploy back, labels and all.
 
@@ -131,6 +133,7 @@ def stamp_mismatch(view: View, expectation: Expectation) -> Ruling | None:
     return _rule(view, Outcome.STAMP_MISMATCH, f"the service's label {'; '.join(wrong)}")
 
 
+# All conditions of success, with their sources: ADR 0049.
 def converged(view: View, expectation: Expectation) -> Ruling | None:
     """The intended spec is there, its tasks run, and the server can no longer change its mind.
 
@@ -152,6 +155,7 @@ def converged(view: View, expectation: Expectation) -> Ruling | None:
     return _rule(view, Outcome.CONVERGED, _how_it_converged(view, expectation, service, wanted))
 
 
+# Exit code 0 is an end only where no health check can have caused it (ADR 0036).
 def finished(view: View, _: Expectation) -> Ruling | None:
     """One-shot tasks have done their work, and the swarm starts none of them anew.
 
@@ -305,5 +309,17 @@ def _rule(view: View, outcome: Outcome, reason: str) -> Ruling:
         service=view.baseline.name,
         failed_task=view.failed_task,
         update_state=view.own_state,
+        other_update=_other_update(view, outcome),
         decided_s=view.now_s,
     )
+
+
+def _other_update(view: View, outcome: Outcome) -> OtherUpdate | None:
+    """Name the other update that a ruling's reason speaks of."""
+    if outcome is Outcome.DEPLOY_FAILED:
+        return None
+    if view.service is None and view.baseline.service is not None:
+        return "removal"
+    if view.foreign is None or outcome not in (Outcome.SUPERSEDED, Outcome.ROLLED_BACK):
+        return None
+    return "rollback by hand" if view.foreign == BY_HAND else "another"

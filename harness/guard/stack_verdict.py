@@ -76,6 +76,7 @@ def of_service(
     )
 
 
+# Unchanged services do not count (ADR 0044).
 def of_stack(services: Sequence[ServiceVerdict]) -> Verdict:
     """Join the verdicts on services.
 

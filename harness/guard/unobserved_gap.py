@@ -31,6 +31,7 @@ RESOLUTION_S = 2.0
 """A gap that is shorter hides nothing that the time between two looks does not hide as well."""
 
 
+# Only one thing can be hidden (ADR 0042).
 def hidden(
     baseline: Baseline, before: Service | None, after: Service | None, unwatched_s: float
 ) -> str | None:

@@ -14,6 +14,7 @@ from stamplab.lab.model.history import Deployed, Observation, RecorderLost, Serv
 from stamplab.lab.model.swarm import RUNNING, WANTED_STATES, Service, ServiceSpec, Task
 from stamplab.lab.world import World
 
+BY_HAND = "somebody rolled back by hand: a swarm's own rollback keeps no PreviousSpec"
 _CAME_LATE = "a new spec came after the deploy had returned and brought none"
 
 
@@ -210,7 +211,7 @@ class View:
         if status is None or self.own_state is None:
             return None
         if status.state.startswith("rollback") and now.previous_spec is not None:
-            return "somebody rolled back by hand: a swarm's own rollback keeps no PreviousSpec"
+            return BY_HAND
         if self.update_started not in (None, status.started_at):
             return "another update was started meanwhile"
         return None
@@ -240,6 +241,7 @@ class View:
         wanted = self.service.spec.task_digest if self.service else None
         running = modes.serving(self.service, self.tasks) if self.service else frozenset()
         if running != self.running:
+            # Later polls do not make a verdict later (ADR 0047).
             came = [since_s.get(task_id, self.now_s) for task_id in running - self.running]
             self.running = running
             self.running_since_s = max([self.running_since_s, *came]) if came else self.now_s

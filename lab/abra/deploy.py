@@ -51,6 +51,7 @@ def chaos_deploy(
         return _by_program(world, folder, app, program)
     began_s = world.now_s()
     planted = folder.planted_stamp()
+    # The stamp is what go-git reads (ADR 0057).
     stamp = planted or chaos_version(app.checkout)
     whose = f"{WHOSE}, the stamp is planted" if planted else WHOSE
     debug = f"DEBU {CHAOS_VERSION}{stamp}"

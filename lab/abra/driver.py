@@ -92,6 +92,7 @@ def find(path: Path | None = None) -> Program:
     return Program(argv=(str(Path(found).absolute()),), whose=f"abra at {found}", is_real=True)
 
 
+# A real abra and the stand-in behind one command line (ADR 0022).
 class Abra:
     """A program with the ABRA_DIR that it works in and the engine that it talks to."""
 
@@ -146,8 +147,8 @@ class Abra:
         return self.run("app", "deploy", *DEPLOY_FLAGS, *flags, domain)
 
 
-_OF_THE_TOOLS = ("GIT_EXEC_PATH", "LD_LIBRARY_PATH")
-"""Where programs that were unpacked, not installed, find their own parts."""
+_OF_THE_TOOLS = ("GIT_EXEC_PATH", "LD_LIBRARY_PATH", "PYTHONPYCACHEPREFIX")
+"""Where programs that were unpacked, not installed, find their own parts, and compiled ones."""
 
 
 def environment(folder: AbraFolder, engine: str) -> dict[str, str]:

@@ -5,7 +5,7 @@
 #
 # A namespace's root is where its maker is at that moment; so the group is entered, the namespace is
 # made, and the group is left for the leaf: with a process in it, it could hand no controller down.
-# All of it happens in one process, so whoever started us knows the command by its pid.
+# All of it happens in one process, so the caller knows the command by its pid.
 set -eu
 group=$1
 leaf=$2

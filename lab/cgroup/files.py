@@ -11,7 +11,7 @@ from pathlib import Path
 from stamplab.lab.errors import LabError
 
 _LEAVING_S = 5.0
-"""How long a killed process may still be in its group after it is gone from sight."""
+"""How long a killed process may still be in its group after it has left /proc."""
 _POLL_S = 0.05
 
 
@@ -60,7 +60,7 @@ def usage_by_child(group: Path, file: str) -> dict[str, int]:
         try:
             usages[child.name] = int((child / file).read_text())
         except OSError:
-            continue  # a control file, or a container that went away under our eyes
+            continue  # a control file, or a container that has just ended
     return usages
 
 
@@ -73,7 +73,7 @@ def children(group: Path) -> list[Path]:
 
 
 def make_group(path: Path) -> None:
-    """Create one group. Raises LabError, also when it exists: it would be somebody else's."""
+    """Create one group. Raises LabError, also when it exists: it is then another program's."""
     try:
         path.mkdir()
     except OSError as error:
@@ -81,7 +81,7 @@ def make_group(path: Path) -> None:
 
 
 def remove_tree(root: Path) -> None:
-    """Remove a group and all below it, innermost first; one that is gone already is fine.
+    """Remove a group and all below it, innermost first; a missing group is no error.
 
     Raises LabError when a group is still in use after `_LEAVING_S`.
     """

@@ -1,10 +1,11 @@
-"""The interface that every version of the kernel's control groups is put behind."""
+"""The interface of both versions of the kernel's memory control groups."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 
+# No library serves v2 (ADR 0053).
 class MemoryGroup(Protocol):
     """One lab's memory control group: all of its containers live in it, the daemon does not.
 
@@ -18,60 +19,60 @@ class MemoryGroup(Protocol):
 
     @property
     def engine_parent(self) -> str:
-        """What the engine is told as ``cgroup-parent``: the same group, as the daemon sees it."""
+        """The engine's ``cgroup-parent``: the same group's path, as the daemon sees it."""
         ...
 
     @property
     def entry(self) -> tuple[str, ...]:
-        """What stands before the command line of the daemon's namespaces, if anything.
+        """Command line that runs the one of the daemon's namespaces; empty where none is needed.
 
-        It puts them where this group can be made beside them. Its programs are the lab's own tools.
+        It moves them to where this group can be made beside them, by the lab's own tools.
         """
         ...
 
     def create(self) -> None:
-        """Make what must be there before the daemon starts."""
+        """Make the groups that the daemon needs for its start."""
         ...
 
     def settle(self) -> None:
-        """Make the rest, once the daemon's first process is in its place: empty, without a limit.
+        """Make the remaining groups, once the daemon's first process is in its own.
 
-        From then on it can be measured.
+        From then on the group can be measured; it is empty and has no limit.
         """
         ...
 
     def usage_bytes(self) -> int:
-        """Memory charged to the group and all below it."""
+        """Return the memory charged to the group and all below it."""
         ...
 
     def limit_bytes(self) -> int | None:
-        """The limit, or None."""
+        """Return the limit, or None."""
         ...
 
     def set_limit(self, limit_bytes: int | None) -> None:
         """Set or lift the limit.
 
-        Swap is kept out of it, so that pressure ends in the OOM killer.
+        The group gets no swap, so that pressure ends in the OOM killer.
         """
         ...
 
     def peak_bytes(self) -> int | None:
-        """The most that was ever charged; None where this kernel does not say."""
+        """Return the most that was ever charged; None where this kernel does not count it."""
         ...
 
     def oom_kills(self) -> int | None:
-        """Processes that the OOM killer killed in the group and below; None where uncounted.
+        """Return the number of OOM kills in the group and below; None where uncounted.
 
-        The count outlives the containers that it happened in.
+        Kills in containers that are gone are counted.
         """
         ...
 
     def stalled_s(self) -> float | None:
-        """Seconds in which all tasks at once waited for memory (PSI ``full``); None without."""
+        """Return seconds for which all tasks at once waited for memory (PSI ``full``), or None."""
         ...
 
     def containers(self) -> dict[str, int]:
-        """Usage in bytes of each container in the group, by container id."""
+        """Return the usage in bytes of each container in the group, by container id."""
         ...
 
     def remove(self) -> None:

@@ -1,4 +1,4 @@
-"""What control groups this machine has, read from the mount table."""
+"""The control groups of this machine, read from the mount table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Driver = Literal["cgroupfs", "systemd"]
 
 DRIVER_VARIABLE = "STAMPLAB_CGROUP_DRIVER"
 _SYSTEMD_IS_MANAGER = Path("/run/systemd/system")
-"""It is a folder exactly where systemd is the machine's manager (sd_booted(3))."""
+"""A folder exactly where systemd is the machine's manager (sd_booted(3))."""
 _SCOPE = ".scope"
 _SLICE_OF_SCOPES = "/system.slice"
 
@@ -31,14 +31,13 @@ class CgroupHost(msgspec.Struct, frozen=True, kw_only=True):
     """Mount point by controller, or by ``name=…`` for a hierarchy without one."""
     unified: Path | None
     driver: Driver = "cgroupfs"
-    """Who makes a lab's group on version 2; see `stamplab.lab.cgroup.v2`."""
+    """The maker of a lab's group on version 2; see `stamplab.lab.cgroup.v2`."""
 
     @property
     def memory_version(self) -> int | None:
-        """1 or 2.
+        """The version (1 or 2) that has the memory controller, or None.
 
-        The version that the memory controller is on here; None where it is on neither. Raises
-        LabError where the unified hierarchy cannot be read.
+        Raises LabError where the unified hierarchy cannot be read.
         """
         if "memory" in self.v1:
             return 1
@@ -48,15 +47,15 @@ class CgroupHost(msgspec.Struct, frozen=True, kw_only=True):
         return 2 if "memory" in controllers.split() else None
 
     def group_path(self, name: str) -> str:
-        """Where a lab of that name has its group: its lease says so before it is made."""
+        """Return the path of the group of a lab of that name."""
         if self.memory_version == 2 and self.driver == "systemd":
             return f"{_SLICE_OF_SCOPES}/{name}{_SCOPE}"
         return f"/{name}"
 
     def memory_group(self, path: str) -> MemoryGroup:
-        """Give the group of that path (see `group_path`), not yet made.
+        """Return the group of that path (see `group_path`), which may not exist yet.
 
-        Raises NotPossibleHere without a controller.
+        Raises NotPossibleHere without a memory controller.
         """
         version = self.memory_version
         if version == 1:
@@ -74,8 +73,8 @@ class CgroupHost(msgspec.Struct, frozen=True, kw_only=True):
     def require_memory(self) -> None:
         """Raise NotPossibleHere where a lab's group could not limit memory.
 
-        On version 2 a group has the controllers that the one above hands down. A lab never changes
-        what is not its own, so it takes what the root hands down, or asks systemd.
+        On version 2 a group has the controllers that its parent hands down. A lab never changes
+        another program's group, so the root must hand memory down, or systemd makes the group.
         """
         self.memory_group("/probe-only")
         if self.memory_version != 2 or self.driver == "systemd" or self.unified is None:
@@ -90,7 +89,7 @@ class CgroupHost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _scope(unit: str) -> tuple[str, ...]:
-    """Start what follows in a scope that systemd leaves to us, and forgets when it is empty."""
+    """Return the command line that starts a command in a scope delegated by systemd."""
     options = ("--scope", "--quiet", "--collect", f"--unit={unit}", "--property=Delegate=yes")
     return ("systemd-run", *options, "--")
 
@@ -115,7 +114,7 @@ def read_cgroup_host(mounts: Path = Path("/proc/self/mounts")) -> CgroupHost:
 
 
 def choose_driver(manager: Path = _SYSTEMD_IS_MANAGER) -> Driver:
-    """The driver that ``$STAMPLAB_CGROUP_DRIVER`` names, else systemd where it is the manager.
+    """Return the driver of ``$STAMPLAB_CGROUP_DRIVER``, else systemd where it is the manager.
 
     Raises UsageError for another name.
     """

@@ -1,7 +1,7 @@
 """The kernel's own record of OOM kills, read from ``/dev/kmsg``.
 
-It is the only evidence that names the victim's control group on both cgroup versions. Two lines
-matter:
+The log is the only evidence that names the victim's control group on both cgroup versions. Two
+lines matter:
 ``oom-kill:constraint=CONSTRAINT_MEMCG,…,oom_memcg=/lab,task_memcg=/lab/<container>,task=…,pid=…``
 and ``Memory cgroup out of memory: Killed process …``. The pid in them is the initial namespace's,
 so the victim is known by its control group, not by its pid. (kernel: mm/oom_kill.c,
@@ -31,11 +31,9 @@ _REPORT_LINES = 200
 """One OOM report is longer than this only on a machine with hundreds of processes in the group."""
 
 
+# Neither the engine's OOMKilled nor a counter names the victim (ADR 0005).
 class OomReader:
-    """Reads kernel log messages one by one and gives a kill as soon as it is complete.
-
-    Only kills in the lab's own group are given; reports of other groups are passed over.
-    """
+    """Reads kernel log messages one by one, and returns each OOM kill in the lab's group."""
 
     def __init__(self, group: str) -> None:
         self._group = group.rstrip("/")
@@ -44,7 +42,7 @@ class OomReader:
         self._recent: deque[str] = deque(maxlen=_REPORT_LINES)
 
     def feed(self, message: str) -> OomKill | None:
-        """Take in one message (without its kmsg prefix); return the kill that it completes."""
+        """Read one message (without its kmsg prefix); return the kill that it completes."""
         if " invoked oom-killer: " in message:
             self._summary = self._usage = None
             self._recent.clear()
@@ -78,7 +76,7 @@ class OomReader:
 
 
 def parse_kmsg(record: bytes) -> tuple[float, str] | None:
-    """Split one record of ``/dev/kmsg``: seconds since boot, and message; None if it is none.
+    """Split a record of ``/dev/kmsg``: seconds since boot, and message; None for other bytes.
 
     Format (Documentation/ABI/testing/dev-kmsg): ``prio,seq,usec,flags;message`` and continuation
     lines.

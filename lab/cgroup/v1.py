@@ -1,4 +1,4 @@
-"""Control groups version 1: one hierarchy a controller, memory among them."""
+"""Control groups version 1: one hierarchy for each controller."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class MemoryGroupV1:
     """
 
     entry: tuple[str, ...] = ()
-    """The daemon stays where its caller is: each hierarchy takes groups anywhere."""
+    """Empty: the daemon stays in its caller's group, for version 1 takes groups anywhere."""
 
     def __init__(self, memory_root: Path, other_roots: tuple[Path, ...], path: str) -> None:
         self.path = path
@@ -27,7 +27,7 @@ class MemoryGroupV1:
         self._group = memory_root / path.lstrip("/")
 
     def create(self) -> None:
-        """Make the group; the engine makes its namesakes in the other hierarchies by itself."""
+        """Make the group; the engine makes its namesakes in the other hierarchies."""
         files.make_group(self._group)
         hierarchical = self._group / "memory.use_hierarchy"
         if hierarchical.exists() and files.read(hierarchical) == "0":
@@ -37,14 +37,14 @@ class MemoryGroupV1:
             files.write(swappiness, "0")
 
     def settle(self) -> None:
-        """Nothing more to make."""
+        """Make nothing more."""
 
     def usage_bytes(self) -> int:
-        """Memory charged to the group and all below it."""
+        """Return the memory charged to the group and all below it."""
         return int(files.read(self._group / "memory.usage_in_bytes"))
 
     def limit_bytes(self) -> int | None:
-        """The limit, or None."""
+        """Return the limit, or None."""
         limit = int(files.read(self._group / "memory.limit_in_bytes"))
         return None if limit >= _NO_LIMIT_FROM else limit
 
@@ -63,19 +63,19 @@ class MemoryGroupV1:
                 files.write(file, value)
 
     def peak_bytes(self) -> int | None:
-        """The most that was ever charged."""
+        """Return the most that was ever charged."""
         return int(files.read(self._group / "memory.max_usage_in_bytes"))
 
     def oom_kills(self) -> int | None:
-        """Uncounted: each group counts its own kills alone, and its count goes with it."""
+        """Return None: each group counts its own kills alone, and the count goes with the group."""
         return None
 
     def stalled_s(self) -> float | None:
-        """Unknown: the kernel keeps PSI for groups of version 2 only."""
+        """Return None: the kernel keeps PSI for groups of version 2 only."""
         return None
 
     def containers(self) -> dict[str, int]:
-        """Usage in bytes of each container in the group, by container id."""
+        """Return the usage in bytes of each container in the group, by container id."""
         return files.usage_by_child(self._group, "memory.usage_in_bytes")
 
     def remove(self) -> None:

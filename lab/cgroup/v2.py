@@ -25,6 +25,7 @@ from pathlib import Path
 from stamplab.lab.cgroup import files
 from stamplab.lab.errors import LabError
 
+# The groups of a lab's home (ADR 0009).
 _DAEMON = "daemon"
 _TASKS = "tasks"
 _ENTER = Path(__file__).parent / "enter.sh"
@@ -47,7 +48,7 @@ class MemoryGroupV2:
 
     @property
     def entry(self) -> tuple[str, ...]:
-        """Enter the home by a cgroup namespace, then leave it for its leaf; see enter.sh."""
+        """Command line that enters the home by a cgroup namespace, then its leaf; see enter.sh."""
         return (*self._scope, "sh", str(_ENTER), str(self._home), _DAEMON)
 
     def create(self) -> None:
@@ -56,7 +57,7 @@ class MemoryGroupV2:
             files.make_group(self._home)
 
     def settle(self) -> None:
-        """Hand the memory controller down to the tasks' group and make that."""
+        """Hand the memory controller down to the tasks' group, and make that group."""
         if "memory" not in files.read(self._home / "cgroup.controllers").split():
             raise LabError(f"the memory controller is not enabled for {self._home}")
         files.write(self._home / "cgroup.subtree_control", "+memory")
@@ -66,35 +67,35 @@ class MemoryGroupV2:
             files.write(swap, "0")
 
     def usage_bytes(self) -> int:
-        """Memory charged to the group and all below it."""
+        """Return the memory charged to the group and all below it."""
         return int(files.read(self._group / "memory.current"))
 
     def limit_bytes(self) -> int | None:
-        """The limit, or None."""
+        """Return the limit, or None."""
         limit = files.read(self._group / "memory.max")
         return None if limit == "max" else int(limit)
 
     def set_limit(self, limit_bytes: int | None) -> None:
-        """Set or lift the limit; swap stays at the 0 that it was made with."""
+        """Set or lift the limit; the limit of swap stays 0."""
         files.write(self._group / "memory.max", "max" if limit_bytes is None else str(limit_bytes))
 
     def peak_bytes(self) -> int | None:
-        """The most that was ever charged (kernel 5.19 and later)."""
+        """Return the most that was ever charged (kernel 5.19 and later)."""
         peak = self._group / "memory.peak"
         return int(files.read(peak)) if peak.exists() else None
 
     def oom_kills(self) -> int | None:
-        """Kills in the group and below it. ``oom`` beside it counts attempts, not kills."""
+        """Return ``oom_kill`` of the group and below; ``oom`` beside it counts attempts."""
         return files.read_counters(self._group / "memory.events").get("oom_kill")
 
     def stalled_s(self) -> float | None:
-        """PSI's ``full`` total of the group."""
+        """Return PSI's ``full`` total of the group."""
         return files.read_stalled_s(self._group / "memory.pressure")
 
     def containers(self) -> dict[str, int]:
-        """Usage in bytes of each container in the group, by container id."""
+        """Return the usage in bytes of each container in the group, by container id."""
         return files.usage_by_child(self._group, "memory.current")
 
     def remove(self) -> None:
-        """Remove the home and all below it; of a scope, what systemd has not removed yet."""
+        """Remove the home and all below it that systemd has not removed."""
         files.remove_tree(self._home)

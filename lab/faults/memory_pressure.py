@@ -40,6 +40,7 @@ class Squeeze(msgspec.Struct, frozen=True, kw_only=True, tag="squeeze"):
 
     def limit_bytes(self, usage_bytes: int, shape: MemoryShape) -> int:
         """The limit for what is used now."""
+        # Overhead cancels out (ADR 0004).
         return usage_bytes + shape.peak_bytes - round(shape.steady_bytes * self.short_by)
 
     def acts(self, usage_bytes: int, shape: MemoryShape) -> tuple[Act, ...]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from stamplab.lab.model.history import OperatorActed
+
 _VERSION = "STAMPLOAD_VERSION"
 
 
@@ -111,3 +113,9 @@ def in_words(what: Deed) -> str:
             return "a second operator removed the service and created it anew"
         case LoseSight():
             return "sight is lost of the swarm"
+
+
+def operator_record(operation: Operation, refused: str) -> OperatorActed:
+    """What the history says of an operation, and of the swarm's words where it was refused."""
+    tag = type(operation).__struct_config__.tag
+    return OperatorActed(what=in_words(operation), operation=str(tag), refused=refused)

@@ -1,4 +1,4 @@
-"""Raw answers of the Docker API: their letter is evidence, their shape is parsed elsewhere."""
+"""Raw answers of the Docker API: kept as evidence byte for byte, parsed elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOT_FOUND = 404
 def fetch(
     api: docker.APIClient, path: str, filters: dict[str, list[str]] | None = None
 ) -> bytes | None:
-    """GET a path of the API, e.g. ``services/web``; None where there is no such thing.
+    """GET a path of the API, e.g. ``services/web``; return None where nothing is found.
 
     Raises LabError with the engine's words on any other answer.
     """

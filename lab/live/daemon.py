@@ -1,4 +1,4 @@
-"""A private dockerd: its configuration, its start, and what is asked of it."""
+"""A private dockerd: its configuration, its start, and its clients."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import requests
 from stamplab.lab.cgroup.group import MemoryGroup
 from stamplab.lab.errors import LabError
 from stamplab.lab.live import sandbox
-from stamplab.lab.live.engine import Engine, link_tools
+from stamplab.lab.live.engine import DockerEngine, link_tools
 from stamplab.lab.live.lease import MARK, LabFolder
 from stamplab.lab.model.history import CommandRan
 from stamplab.lab.support.processes import ProcessId, pid_namespace
@@ -27,28 +27,30 @@ _START_TIMEOUT_S = 120.0
 _POLL_S = 0.05
 _API_TIMEOUT_S = 60
 GATEWAY = "docker_gwbridge"
+# The lab makes this network: docker's own wants br_netfilter (ADR 0011).
 GATEWAY_OPTIONS = {
     "com.docker.network.bridge.name": GATEWAY,
     "com.docker.network.bridge.enable_icc": "true",
     "com.docker.network.bridge.enable_ip_masquerade": "false",
 }
-"""The way out of a swarm's networks. Here it leads nowhere, so nothing need be kept apart on it.
+"""Options of the gateway network, by which tasks reach the outside; in a lab it leads nowhere.
 
-Left to its defaults it wants the kernel module br_netfilter, without which no task starts (seen).
+With docker's default options the network needs the kernel module br_netfilter, without which no
+task starts (seen), so the lab makes the network itself.
 """
 _PING_API_VERSION = "1.41"
-"""Any: ``/_ping`` has no version in its path."""
+"""Any version will do: ``/_ping`` has none in its path."""
 
 
 class Daemon:
     """One dockerd in namespaces of its own, in swarm mode once `init_swarm` has returned."""
 
-    def __init__(self, engine: Engine, folder: LabFolder, patience: float = 1.0) -> None:
-        """Make it for a folder; ``patience`` multiplies its time-outs."""
+    def __init__(self, engine: DockerEngine, folder: LabFolder, time_scale: float = 1.0) -> None:
+        """Use a lab's folder; ``time_scale`` multiplies all time-outs."""
         self.engine = engine
         self.folder = folder
-        self._start_timeout_s = _START_TIMEOUT_S * patience
-        self._api_timeout_s = round(_API_TIMEOUT_S * patience)
+        self._start_timeout_s = _START_TIMEOUT_S * time_scale
+        self._api_timeout_s = round(_API_TIMEOUT_S * time_scale)
         self._tools = folder.path / "bin"
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: list[docker.APIClient] = []
@@ -56,11 +58,11 @@ class Daemon:
 
     @property
     def url(self) -> str:
-        """What DOCKER_HOST must be to talk to it."""
+        """The daemon's DOCKER_HOST."""
         return f"unix://{self.folder.socket}"
 
-    def start(self, group: MemoryGroup, *, outlive_us: bool) -> ProcessId:
-        """Start it, its containers in ``group``; return the first process of its namespaces.
+    def start(self, group: MemoryGroup, *, outlives_caller: bool) -> ProcessId:
+        """Start the daemon, its containers in ``group``; return its namespaces' first process.
 
         Raises LabError with the daemon's last words when it ends at once.
         """
@@ -76,7 +78,7 @@ class Daemon:
                 self._environment(),
                 log,
                 entry=group.entry,
-                outlive_us=outlive_us,
+                outlives_caller=outlives_caller,
             )
         return self._first_in_namespaces()
 
@@ -105,7 +107,7 @@ class Daemon:
         )
 
     def init_swarm(self, address: str = "127.0.0.1") -> None:
-        """Make it a swarm of one manager, reachable only inside its own network namespace."""
+        """Make the daemon a swarm of one manager, reachable only in its own network namespace."""
         try:
             self.api.create_network(GATEWAY, driver="bridge", options=GATEWAY_OPTIONS)
             self.api.init_swarm(advertise_addr=address, listen_addr=f"{address}:2377")
@@ -122,7 +124,7 @@ class Daemon:
             raise LabError(f"the image {tag} was not imported: {error}") from error
 
     def client(self) -> docker.APIClient:
-        """Give a new low-level API client; threads must not share one. `close` closes it."""
+        """Return a new low-level API client, for one thread alone. `close` closes the client."""
         client = docker.APIClient(base_url=self.url, version="auto", timeout=self._api_timeout_s)
         self._clients.append(client)
         return client
@@ -135,7 +137,7 @@ class Daemon:
         return self._api
 
     def close(self) -> None:
-        """Close every client that was given out."""
+        """Close every client that `client` has returned."""
         while self._clients:
             self._clients.pop().close()
 
@@ -195,9 +197,10 @@ class Daemon:
         )
 
     def client_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """All that the client runs with, and so interpolates compose files with.
+        """Return the whole environment of the docker client, which interpolates compose files.
 
-        An app's settings may come from its recipe: they must not steer the program itself.
+        Settings that steer the client itself are left out, because an app's settings may come from
+        an untrusted recipe.
         """
         settings = {
             name: value
@@ -207,7 +210,7 @@ class Daemon:
         return {**settings, **self._environment(), "DOCKER_HOST": self.url}
 
     def check_alive(self, grace_s: float = 0.0) -> None:
-        """Raise LabError with its last words if the daemon has ended, or does so in ``grace_s``."""
+        """Raise LabError with the log's end if the daemon has ended, or ends in ``grace_s``."""
         if self._process is None:
             return
         try:
@@ -217,21 +220,21 @@ class Daemon:
         raise LabError(f"the lab's dockerd ended by itself; {self.last_words()}")
 
     def reap(self) -> None:
-        """Collect the ended process, so that no zombie of it stays."""
+        """Wait for the ended process, so that it leaves no zombie."""
         if self._process is not None:
             self._process.wait(20)
 
     def last_words(self) -> str:
-        """The last line of the daemon's log, as a clause; the evidence has the whole log."""
+        """Return the last line of the daemon's log, as a clause."""
         try:
             lines = self.folder.daemon_log.read_text(errors="replace").split("\n")
         except OSError as error:
             return f"its log cannot be read ({error.strerror})"
         last = next((line for line in reversed(lines) if line.strip()), "nothing")
-        return f"the last that it said (see dockerd.log): {last.strip()}"
+        return f"its log (dockerd.log) ends: {last.strip()}"
 
     def _configuration(self, cgroup_parent: str) -> dict[str, object]:
-        """Everything in one file, so that the host's /etc/docker/daemon.json is never read."""
+        """Return all of dockerd's settings, so that the host's daemon.json is never read."""
         return {
             "hosts": [self.url],
             "data-root": "/run/lab/data",
@@ -264,11 +267,11 @@ class Daemon:
             if identity is not None:
                 return identity
             time.sleep(_POLL_S)
-        raise LabError("the lab's namespaces have no first process: unshare does not go on")
+        raise LabError("unshare has started no process in the lab's namespaces")
 
 
 def _first_of_namespace(pid: int) -> ProcessId | None:
-    """The child of ``pid`` in another pid namespace; the others are helpers on the way there."""
+    """Return the child of ``pid`` in another pid namespace; other children are helpers."""
     try:
         children = psutil.Process(pid).children()
     except psutil.Error:

@@ -1,7 +1,7 @@
 """The docker engine that a lab runs: found on PATH, in the cache, or given by a folder.
 
-A lab sees its tools through a folder of links of its own, so that what ran is what was recorded,
-and nothing else (no ``modprobe``, say) is found by accident.
+A lab finds its tools in a folder of links of its own alone: the tools that run are those that were
+recorded, and no other program (``modprobe``, say) is found by accident.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stamplab.lab.support.cache import cache_folder
 
 _BIN_FOLDERS = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/libexec/docker", "libexec/docker")
 _SYSTEM_FOLDERS = (Path("/usr/sbin"), Path("/sbin"))
-"""Where daemons are, and root's PATH does not always say so."""
+"""Folders of daemons, which root's PATH does not always name."""
 _LIB_FOLDERS = ("lib", "usr/lib", "lib64")
 
 REQUIRED = {
@@ -48,18 +48,18 @@ OPTIONAL = {
 }
 
 
-class Engine(msgspec.Struct, frozen=True, kw_only=True):
-    """A docker engine with all that it needs to run."""
+class DockerEngine(msgspec.Struct, frozen=True, kw_only=True):
+    """A docker engine with all the programs that it runs."""
 
     tools: dict[str, Path]
     environment: dict[str, str]
-    """Where its libraries are, if not in the system's places."""
+    """Variables that name the engine's libraries, where those are not the system's."""
     version: str
     source: str
-    """Where it was found, for a person."""
+    """The place where the engine was found, for a person."""
 
 
-def find_engine(given: Path | None = None) -> Engine:
+def find_engine(given: Path | None = None) -> DockerEngine:
     """Find an engine: in ``given`` if there is one, else on PATH, else in the cache.
 
     A tool that the folder lacks (``ip`` or ``mount``, mostly) is taken from PATH. Raises
@@ -84,10 +84,10 @@ def find_engine(given: Path | None = None) -> Engine:
     )
 
 
-def _engine(root: Path | None, tools: dict[str, Path]) -> Engine:
+def _engine(root: Path | None, tools: dict[str, Path]) -> DockerEngine:
     environment = _library_environment(root) if root else {}
     version = _version(tools["dockerd"], environment)
-    return Engine(
+    return DockerEngine(
         tools=tools,
         environment=environment,
         version=version,
@@ -101,16 +101,17 @@ def _source(root: Path | None, tools: dict[str, Path]) -> str:
     return str(programs.origin(tools["dockerd"])) if programs.are_given() else "PATH"
 
 
-def link_tools(engine: Engine, folder: Path) -> Path:
+def link_tools(engine: DockerEngine, folder: Path) -> Path:
     """Fill a folder with links to the engine's tools: the whole PATH of the lab's daemon."""
     folder.mkdir()
+    # Nothing else is on the daemon's PATH (ADR 0002).
     for name, target in engine.tools.items():
         (folder / name).symlink_to(target)
     return folder
 
 
 def tools_in(root: Path | None) -> tuple[dict[str, Path], list[str]]:
-    """Look for every tool in an engine's folder, then where all programs are: found, missing."""
+    """Look for each tool in an engine's folder, then on PATH; return the found and the missing."""
     own = [root / folder for folder in _BIN_FOLDERS] if root else []
     places = [*own, *map(Path, programs.search_path().split(os.pathsep))]
     unpacked: list[Path] = []
@@ -121,27 +122,24 @@ def tools_in(root: Path | None) -> tuple[dict[str, Path], list[str]]:
     missing: list[str] = []
     for name, spellings in {**REQUIRED, **OPTIONAL}.items():
         # A host's busybox is often dynamic, and an image has no loader: the set-up's is static.
-        found = _find(spellings, [*unpacked, *places] if name == "busybox" else places)
+        tool = _find(spellings, [*unpacked, *places] if name == "busybox" else places)
         if name == "systemd-run":
-            found = found or programs.find_systemds(name)
-        if found:
-            tools[name] = found
+            tool = tool or programs.find_systemds(name)
+        if tool:
+            tools[name] = tool
         elif name in REQUIRED:
             missing.append(name)
     return tools, missing
 
 
 def _find(spellings: Iterable[str], places: Iterable[Path]) -> Path | None:
-    path = os.pathsep.join(str(place) for place in places)
-    found = (programs.find(spelling, path) for spelling in spellings)
-    return next(filter(None, found), None)
+    search_path = os.pathsep.join(str(place) for place in places)
+    paths = (programs.find(spelling, search_path) for spelling in spellings)
+    return next(filter(None, paths), None)
 
 
 def _library_environment(root: Path) -> dict[str, str]:
-    """Libraries of an unpacked engine lie beside it.
-
-    Iptables looks for its extensions there too.
-    """
+    """Return variables that name the libraries and iptables extensions of an unpacked engine."""
     folders: list[Path] = []
     extensions: list[Path] = []
     for library in (root / folder for folder in _LIB_FOLDERS):
@@ -167,8 +165,8 @@ def _version(dockerd: Path, environment: dict[str, str]) -> str:
             check=True,
         )
     except subprocess.CalledProcessError as error:
-        said = error.stderr.strip() or f"exit status {error.returncode}"
-        raise LabError(f"{dockerd} does not run: {said}") from error
+        message = error.stderr.strip() or f"exit status {error.returncode}"
+        raise LabError(f"{dockerd} does not run: {message}") from error
     except (OSError, subprocess.SubprocessError) as error:
         raise LabError(f"{dockerd} does not run: {error}") from error
     # "Docker version 20.10.24+dfsg1, build 5d6db84"

@@ -9,7 +9,7 @@ lab=$1
 shift
 
 # A fresh /run hides the host's docker, containerd and systemd from the daemon, and holds the lab's
-# data: it vanishes with the namespace.
+# data: it vanishes with the namespace (ADR 0001).
 run=$lab/run
 mount -t tmpfs -o mode=755 stamplab "$run"
 busybox mkdir "$run/lab" "$run/folder"

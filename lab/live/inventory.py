@@ -1,4 +1,4 @@
-"""Which programs a lab would run here, and in which versions: asked, not assumed."""
+"""The programs that a lab would run here, with the version that each of them prints."""
 
 from __future__ import annotations
 
@@ -21,42 +21,45 @@ from stamplab.lab.support.go_build import GoProgram, existing
 from stamplab.lab.virtual.swarmsim import SWARMSIM
 from stamplab.lab.workload.build import find_build, ready_made
 
-_ASKED_BY: Mapping[str, tuple[str, ...]] = {
+_VERSION_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "busybox": (),
     "containerd-shim-runc-v2": ("-v",),
     "ip": ("-Version",),
 }
-"""How a program is asked for its version, where that is not ``--version``."""
-_BESIDES = ("git", "abra", "cp", "ln", "printf", "true")
-"""What is run besides the engine's tools."""
-IN_GO = (STACKSPEC, SWARMSIM)
-"""The virtual world's."""
+"""Arguments that make a program print its version, where they are not ``--version``."""
+_OTHER_PROGRAMS = ("git", "abra", "cp", "ln", "printf", "true")
+"""Programs that are run besides the engine's tools."""
+GO_PROGRAMS = (STACKSPEC, SWARMSIM)
+"""Programs of the virtual world."""
 _TIMEOUT_S = 30.0
 _VERSION = re.compile(r"\d+\.\d[\w.+~-]*|\b[0-9a-f]{12}\b")
 """A number with a dot in it, or the workload's digest of its sources."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One program."""
+    """One program of the inventory."""
 
     name: str
     path: Path | None
-    """None where there is none."""
+    """None where the program is not found."""
     version: str | None
-    """None where it does not run, or says none."""
+    """None where the program does not run, or prints no version."""
 
 
 def inventory(engine: Path | None = None) -> tuple[Item, ...]:
-    """All programs of both worlds, found as they find them; ``engine`` is a folder with one."""
+    """Return all programs of both worlds, found as the worlds find them.
+
+    ``engine`` is a folder with an engine.
+    """
     try:
-        found = find_engine(engine)
-        tools, environment = found.tools, found.environment
+        installed = find_engine(engine)
+        tools, environment = installed.tools, installed.environment
     except LabError:
         tools, environment = tools_in(engine)[0], {}
     items = [_item(name, tools.get(name), environment) for name in (*REQUIRED, *OPTIONAL)]
-    items += [_item(name, programs.find(name)) for name in _BESIDES]
+    items += [_item(name, programs.find(name)) for name in _OTHER_PROGRAMS]
     items.append(_item("stampload", _workload()))
-    items += [_item(one.name, _in_go(one)) for one in IN_GO]
+    items += [_item(program.name, _in_go(program)) for program in GO_PROGRAMS]
     return (_python(), *items)
 
 
@@ -82,17 +85,17 @@ def _in_go(wanted: GoProgram) -> Path | None:
 def _item(name: str, path: Path | None, environment: Mapping[str, str] | None = None) -> Item:
     if path is None:
         return Item(name=name, path=None, version=None)
-    asked_by = _ASKED_BY.get(name, ("--version",))
-    version = _version(name, path, asked_by, environment or {})
+    arguments = _VERSION_ARGUMENTS.get(name, ("--version",))
+    version = _version(name, path, arguments, environment or {})
     return Item(name=name, path=programs.origin(path), version=version)
 
 
 def _version(
-    name: str, path: Path, asked_by: tuple[str, ...], environment: Mapping[str, str]
+    name: str, path: Path, arguments: tuple[str, ...], environment: Mapping[str, str]
 ) -> str | None:
     try:
         done = subprocess.run(
-            [name, *asked_by],
+            [name, *arguments],
             executable=path,  # one file may be several programs, by the name it is called by
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
@@ -105,5 +108,5 @@ def _version(
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = _VERSION.search(done.stdout) if done.returncode == 0 else None
-    return found[0] if found else None
+    version = _VERSION.search(done.stdout) if done.returncode == 0 else None
+    return version[0] if version else None

@@ -1,4 +1,4 @@
-"""A live lab from its first trace on this machine to its last."""
+"""The life of a live lab, from its first trace on this machine to its last."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TypedDict
 
@@ -15,34 +16,35 @@ import msgspec
 
 from stamplab.lab.cgroup.group import MemoryGroup
 from stamplab.lab.cgroup.host import read_cgroup_host
-from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.errors import LabError, TakeDownFailed, UsageError
 from stamplab.lab.live import sandbox
 from stamplab.lab.live.daemon import Daemon
-from stamplab.lab.live.engine import Engine, find_engine
+from stamplab.lab.live.engine import DockerEngine, find_engine
 from stamplab.lab.live.lease import LabFolder, claim_folder, end_lease, labs_root
 from stamplab.lab.live.recorders.clients import ClientPlan
 from stamplab.lab.live.recorders.kernel import open_kernel_log
 from stamplab.lab.live.world import LiveWorld
-from stamplab.lab.model.history import HistoryWriter, Record
+from stamplab.lab.model.history import Record
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.recipe import git
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.support.cache import cache_folder
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import WorldClock
 from stamplab.lab.support.time_scale import stretched
 from stamplab.lab.workload.build import build_program
 from stamplab.lab.workload.image import COMMANDS, image_tag, rootfs_tar
 
 
 class Apparatus(msgspec.Struct, frozen=True, kw_only=True):
-    """All that live labs on this machine need, found and built once."""
+    """All that live labs on this machine need; found and built once."""
 
-    engine: Engine
+    engine: DockerEngine
     rootfs: bytes
     image: str
     cgroup_version: int
 
     def with_commands(self, commands: Iterable[str]) -> Apparatus:
-        """The same with an image that has programs by these paths too. Raises LabError."""
+        """Return the apparatus with an image that has these commands too. Raises LabError."""
         return msgspec.structs.replace(self, **_image(self.engine, {*COMMANDS, *commands}))
 
 
@@ -51,7 +53,7 @@ class _Image(TypedDict):
     image: str
 
 
-def _image(engine: Engine, commands: Iterable[str]) -> _Image:
+def _image(engine: DockerEngine, commands: Iterable[str]) -> _Image:
     program = build_program(cache_folder())
     rootfs = rootfs_tar(program, engine.tools["busybox"], commands)
     return _Image(rootfs=rootfs, image=image_tag(rootfs))
@@ -73,45 +75,69 @@ def prepare(engine_folder: Path | None = None) -> Apparatus:
     )
 
 
+class StartStep(StrEnum):
+    """A step of a lab's start, in the order in which they come."""
+
+    FOLDER = "lab folder"
+    GROUP = "control group"
+    NAMESPACES = "namespaces"
+    DAEMON = "dockerd"
+    SWARM = "swarm mode"
+    IMAGE = "workload's image"
+    RECORDERS = "recorders"
+
+
 @contextmanager
 def live_lab(
     apparatus: Apparatus,
-    evidence: Path,
+    evidence: Path | None,
     service: str,
     port: int,
     *,
     keep: bool = False,
     trust: frozenset[Grant] = frozenset(),
-    tell: Callable[[str], None] = lambda _: None,
+    on_message: Callable[[str], None] = lambda _: None,
     on_record: Callable[[Record], None] = lambda _: None,
-    patience: float = 1.0,
+    on_step: Callable[[StartStep], None] = lambda _: None,
+    time_scale: float = 1.0,
 ) -> Iterator[LiveWorld]:
     """Run a private swarm and record it into ``evidence``; remove every trace of it afterwards.
 
-    ``service`` and ``port`` say whom the clients ask. With ``keep`` the lab stays up, and ``tell``
-    is given its DOCKER_HOST. ``patience`` multiplies the apparatus' own time-outs and the clients'
-    times. A recipe gets what ``trust`` allows beyond what all get. Raises LabError whenever the
-    apparatus fails; evidence is kept in any case.
+    Without ``evidence`` the record goes with the lab. ``service`` and ``port`` say whom the clients
+    ask. With ``keep`` the lab stays up, and ``on_message`` is given its DOCKER_HOST. ``time_scale``
+    multiplies the apparatus' own time-outs and the clients' times. A recipe gets what ``trust``
+    allows beyond what all get. ``on_step`` is given each step of the start as it begins. Raises
+    LabError whenever the apparatus fails; evidence is kept in any case.
     """
-    clock = Clock()
+    on_step(StartStep.FOLDER)
+    clock = WorldClock()
     with ExitStack() as teardown:
-        with undisturbed():
+        with deferred_signals():
             host = read_cgroup_host()
             folder, lease = claim_folder(labs_root(), kept=keep, group_path=host.group_path)
             group = host.memory_group(lease.cgroup)
-            daemon = Daemon(apparatus.engine, folder, patience)
-            teardown.callback(_finish, daemon, folder, group, evidence, keep=keep, tell=tell)
+            daemon = Daemon(apparatus.engine, folder, time_scale)
+            teardown.callback(
+                _finish, daemon, folder, group, evidence, keep=keep, on_message=on_message
+            )
+        on_step(StartStep.GROUP)
         group.create()
-        init = daemon.start(group, outlive_us=keep)
+        on_step(StartStep.NAMESPACES)
+        init = daemon.start(group, outlives_caller=keep)
         folder.write_lease(msgspec.structs.replace(lease, init=init))
         group.settle()
+        on_step(StartStep.DAEMON)
         daemon.wait_ready()
+        on_step(StartStep.SWARM)
         daemon.init_swarm()
+        on_step(StartStep.IMAGE)
         daemon.import_image(apparatus.rootfs, apparatus.image)
-        history = HistoryWriter(evidence / "history.jsonl", clock.now_s, on_record)
+        on_step(StartStep.RECORDERS)
+        kept = folder.scratch if evidence is None else evidence
+        history = HistoryWriter(kept / "history.jsonl", clock.now_s, on_record)
         teardown.callback(history.close)
         clients = ClientPlan(service=service, port=port, image=apparatus.image)
-        clients = stretched(clients, patience)
+        clients = stretched(clients, time_scale)
         world = LiveWorld(daemon, group, history, clock, clients, folder.scratch, trust)
         teardown.callback(world.close)
         yield world
@@ -130,9 +156,9 @@ def end_lab(lab_id: str) -> None:
         )
     if not lease.kept and lease.owner.is_alive():
         raise UsageError(
-            f"lab {lab_id} is at work for process {lease.owner.pid}: stop that instead"
+            f"lab {lab_id} is at work for process {lease.owner.pid}: stop that process instead"
         )
-    with undisturbed():
+    with deferred_signals():
         end_lease(folder, lease, read_cgroup_host().memory_group(lease.cgroup))
 
 
@@ -140,22 +166,25 @@ def _finish(
     daemon: Daemon,
     folder: LabFolder,
     group: MemoryGroup,
-    evidence: Path,
+    evidence: Path | None,
     *,
     keep: bool,
-    tell: Callable[[str], None],
+    on_message: Callable[[str], None],
 ) -> None:
-    """Bring the daemon's log into the evidence and end the lease, whatever interrupts."""
-    with undisturbed():
+    """Bring the daemon's log into the evidence and end the lease, whatever interrupts.
+
+    Raises TakeDownFailed.
+    """
+    with deferred_signals(), _taking_down():
         daemon.close()
         lease = folder.read_lease()
         try:
-            if folder.daemon_log.exists():
+            if evidence is not None and folder.daemon_log.exists():
                 shutil.copyfile(folder.daemon_log, evidence / "dockerd.log")
         except OSError as error:
-            tell(f"the daemon's log could not be kept: {error.strerror}")
+            on_message(f"the daemon's log could not be kept: {error.strerror}")
         if keep and lease.init is not None and lease.init.is_alive():
-            tell(
+            on_message(
                 f"the lab is kept: DOCKER_HOST={daemon.url} "
                 f"(remove it by: stamplab end {folder.lab_id})"
             )
@@ -165,8 +194,16 @@ def _finish(
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Put Ctrl-C and SIGTERM off until what is inside has ended; only the main thread gets them."""
+def _taking_down() -> Iterator[None]:
+    try:
+        yield
+    except LabError as error:
+        raise TakeDownFailed(str(error)) from error
+
+
+@contextmanager
+def deferred_signals() -> Iterator[None]:
+    """Defer Ctrl-C, SIGTERM and SIGHUP until the block has ended; other threads never get them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,8 +1,9 @@
-"""A lab's lease: what it put on this machine, on disk before any of it is there.
+"""A lab's lease: the list of what the lab puts on this machine, written before any of that exists.
 
 Whatever happens to the lab's own process, the lease names all that may be left: the folder, the
-processes, the control group. Nothing else is ever removed. Every step is safe to be cut off by
-``kill -9``: a folder appears with its lease in it, and goes by a name that says it is going.
+processes, the control group. Nothing else is ever removed. Leases are atomic, so ``kill -9`` at any
+moment does no harm: a draft folder is made, the lease is written into the draft, and the draft is
+renamed to the lab's folder; a folder is renamed before it is removed.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.support.processes import ProcessId, marked
 
 MARK = "STAMPLAB_LAB"
-"""The variable that all processes of a lab are started with; its value is the lab's id."""
+"""Variable in the environment of all processes of a lab; its value is the lab's id."""
 
 LAB_PREFIX = "lab-"
+# A folder is renamed into and out of place, so no lease is ever half there (ADR 0010).
 CLAIM_PREFIX = ".claim-"
 GONE_PREFIX = ".gone-"
 
@@ -35,23 +37,23 @@ _DYING_S = 20.0
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds a lab and what it consists of."""
+    """The owner of a lab, and the parts of the lab."""
 
     lab_id: str
     owner: ProcessId
     cgroup: str
-    """Path of the lab's group in every hierarchy."""
+    """Path of the lab's control group in every hierarchy."""
     init: ProcessId | None = None
-    """The process whose end takes the lab's namespaces, mounts and processes with it."""
+    """The first process of the lab's namespaces: its end ends them, their mounts and processes."""
     kept: bool = False
-    """Whether the lab was left up on purpose: then its owner's death does not end the lease."""
+    """Whether the lab was left up on purpose; the owner's death then does not end the lease."""
 
     @property
     def is_dead(self) -> bool:
         """Whether nobody needs the lab any more.
 
-        Its owner is gone, and it was not left up on purpose, or what was left up is gone as well.
-        What cannot be seen from here is never taken for dead.
+        The owner is gone, and the lab was not left up on purpose, or its first process is gone as
+        well. An owner in another pid namespace is never taken for gone.
         """
         if self.owner.is_foreign or self.owner.is_alive():
             return False
@@ -59,7 +61,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LabFolder:
-    """One lab's folder: short enough for sockets, and the place of its lease."""
+    """One lab's folder, with the lease; its path is short enough for a socket."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -67,7 +69,7 @@ class LabFolder:
 
     @property
     def name(self) -> str:
-        """The lab's name wherever it has one on this machine: labs share no parent."""
+        """The lab's name outside of its folder, e.g. of its control group."""
         return f"stamplab-{self.lab_id}"
 
     @property
@@ -77,22 +79,22 @@ class LabFolder:
 
     @property
     def daemon_log(self) -> Path:
-        """What the daemon and the namespaces' init print."""
+        """The output of the daemon and of the namespaces' first process."""
         return self.path / "dockerd.log"
 
     @property
     def scratch(self) -> Path:
-        """Where the run puts its repositories and ABRA_DIR."""
+        """The run's repositories and ABRA_DIR."""
         return self.path / "scratch"
 
     @property
     def private_run(self) -> Path:
-        """Where the namespaces' own /run is made before it is put in its place."""
+        """Mount point of the namespaces' own /run, before it is moved to /run."""
         return self.path / "run"
 
     @property
     def lease_file(self) -> Path:
-        """The lease, as JSON."""
+        """The lease's JSON file."""
         return self.path / "lease.json"
 
     def write_lease(self, lease: Lease) -> None:
@@ -107,14 +109,14 @@ class LabFolder:
             ) from error
 
     def read_lease(self) -> Lease:
-        """Read the lease back. Raises LabError where there is none that can be read."""
+        """Return the lease. Raises LabError where no lease can be read."""
         try:
             return msgspec.json.decode(self.lease_file.read_bytes(), type=Lease)
         except (OSError, msgspec.MsgspecError) as error:
             raise LabError(f"the lease {self.lease_file} cannot be read: {error}") from error
 
     def remove(self) -> None:
-        """Remove the folder and all in it, and the labs' root when this was the last one."""
+        """Remove the folder and all in it, and the labs' root after the last lab."""
         going = self.path.with_name(f"{GONE_PREFIX}{self.lab_id}")
         try:
             self.path.replace(going)
@@ -126,9 +128,9 @@ class LabFolder:
 
 
 def remove_remains(folder: Path) -> None:
-    """Remove a folder that was given up, whoever else does so too; and the root if it was the last.
+    """Remove a folder without a lease, and the labs' root after the last folder. Raises LabError.
 
-    Raises LabError.
+    Another process may be removing the same folder.
     """
     deadline_s = time.monotonic() + _DYING_S
     while folder.exists():
@@ -144,9 +146,9 @@ def remove_remains(folder: Path) -> None:
 
 
 def labs_root() -> Path:
-    """Where labs have their folders: ``$STAMPLAB_DIR``, else ``/var/tmp/stamplab``.
+    """Return the folder of all labs: ``$STAMPLAB_DIR``, else ``/var/tmp/stamplab``.
 
-    An ordinary user, who can play stampings alone, has a folder with his number at its end.
+    Ordinary users, who can play stampings alone, have a folder each, with their number at its end.
     """
     whose = "" if os.geteuid() == 0 else f"-{os.geteuid()}"
     default = f"/var/tmp/stamplab{whose}"  # noqa: S108 - kept over boots
@@ -156,10 +158,10 @@ def labs_root() -> Path:
 def claim_folder(
     root: Path, *, kept: bool, group_path: Callable[[str], str] = "/{}".format
 ) -> tuple[LabFolder, Lease]:
-    """Make a new lab's folder with its lease in it; ``group_path`` says where its group will be.
+    """Make a new lab's folder with its lease; ``group_path`` maps the name to its control group.
 
-    Raises UsageError for a relative root, LabError when a socket in it would have too long a path,
-    when it cannot be made, or when it is in another user's hands.
+    Raises UsageError for a relative root, LabError when a socket in the folder would have too long
+    a path, when the folder cannot be made, or when the root belongs to another user.
     """
     folder = LabFolder(root / f"{LAB_PREFIX}{secrets.token_hex(4)}")
     length = len(os.fsencode(folder.socket))
@@ -193,9 +195,9 @@ def claim_folder(
 
 @contextmanager
 def leased_scratch() -> Iterator[LabFolder]:
-    """A lab's folder without a daemon, for what is short-lived; gone in the end, like a lab.
+    """Lease a lab's folder without a daemon for the time of the block. Raises LabError.
 
-    Processes that are started meanwhile carry `MARK`. Raises LabError.
+    Processes that the block starts must carry `MARK`.
     """
     folder, lease = claim_folder(labs_root(), kept=False)
     try:
@@ -211,7 +213,7 @@ def _require_own(root: Path) -> None:
 
 
 def _make_draft(draft: LabFolder) -> None:
-    """Make the folder, also when another lab that ends takes the labs' root away under our eyes."""
+    """Make the folder, even while another lab, which was the last one, removes the labs' root."""
     while True:
         draft.path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -224,14 +226,14 @@ def _make_draft(draft: LabFolder) -> None:
 
 
 def claim_name(lab_id: str, owner: ProcessId) -> str:
-    """The name of a folder that is being made: without a lease in it yet, it says whose it is."""
+    """Return the name of a draft folder, which names its owner because it has no lease yet."""
     return f"{CLAIM_PREFIX}{lab_id}.{owner.token}"
 
 
 def end_lease(folder: LabFolder, lease: Lease, group: MemoryGroup) -> None:
     """Remove all that the lease names: processes, namespaces, mounts, control groups, folder.
 
-    Raises LabError, and leaves the lease on disk, when something resists.
+    Raises LabError, and leaves the lease on disk, when a part of the lab cannot be removed.
     """
     end_processes(lease)
     group.remove()
@@ -239,7 +241,7 @@ def end_lease(folder: LabFolder, lease: Lease, group: MemoryGroup) -> None:
 
 
 def end_processes(lease: Lease) -> None:
-    """Kill the lab's first process, and all else that the lab started. Raises LabError."""
+    """Kill the lab's first process, then all other processes of the lab. Raises LabError."""
     deadline_s = time.monotonic() + _DYING_S
     while left := _processes_of(lease):
         gone = [process.kill(timeout_s=_DYING_S) for process in left]
@@ -249,6 +251,6 @@ def end_processes(lease: Lease) -> None:
 
 
 def _processes_of(lease: Lease) -> list[ProcessId]:
-    """The first process of the namespaces, which takes most of the others with it, is the first."""
+    """Return the lab's processes; the first one's end ends most of the others."""
     init = [lease.init] if lease.init is not None and lease.init.is_alive() else []
     return [*init, *marked(MARK, lease.lab_id)]

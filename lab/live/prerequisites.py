@@ -1,4 +1,4 @@
-"""Makes on a private swarm what a stack takes for granted there."""
+"""Makes a stack's prerequisites on a private swarm: images, networks, secrets, labels, paths."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _ERRORS = (requests.RequestException, docker.errors.DockerException)
 
 
 def provide(api: docker.APIClient, granted: Granted, image: str) -> tuple[str, ...]:
-    """Make what is not there yet; say what was made, without the secrets' values.
+    """Make the prerequisites that are missing; return a clause for each, without secrets' values.
 
-    ``image`` is the stand-in's. Raises LabError.
+    ``image`` is the workload's. Raises LabError.
     """
     try:
-        return tuple(_provided(api, granted, image))
+        return tuple(_provide_each(api, granted, image))
     except _ERRORS as error:
-        raise LabError(f"what the stack takes for granted could not be made: {error}") from error
+        raise LabError(f"the stack's prerequisites could not be made: {error}") from error
 
 
-def _provided(api: docker.APIClient, granted: Granted, image: str) -> Iterator[str]:
-    tags = {tag for found in api.images() for tag in found["RepoTags"] or ()}
+def _provide_each(api: docker.APIClient, granted: Granted, image: str) -> Iterator[str]:
+    tags = {tag for listed in api.images() for tag in listed["RepoTags"] or ()}
     for name in dict.fromkeys(granted.images):
         if name not in tags:
             repository, _, tag = name.rpartition(":")
@@ -60,18 +60,18 @@ class _NodeSpec(msgspec.Struct, rename="pascal"):
     labels: dict[str, str] = {}
 
 
-class _Version(msgspec.Struct, rename="pascal"):
+class _NodeVersion(msgspec.Struct, rename="pascal"):
     index: int
 
 
 class _Node(msgspec.Struct, rename="pascal"):
     spec: _NodeSpec
-    version: _Version
+    version: _NodeVersion
     id: str = msgspec.field(name="ID")
 
 
 def _label_node(api: docker.APIClient, labels: dict[str, str]) -> bool:
-    """Label the one node there is; whether that was needed."""
+    """Label the swarm's one node; return whether labels were missing."""
     (node,) = msgspec.json.decode(fetch(api, "nodes") or b"[]", type=list[_Node])
     wanted = {**node.spec.labels, **labels}
     if wanted == node.spec.labels:
@@ -82,10 +82,10 @@ def _label_node(api: docker.APIClient, labels: dict[str, str]) -> bool:
 
 
 def _made_path(api: docker.APIClient, path: str, image: str) -> bool:
-    """Have the engine make a path, as it does for a container though not for a service.
+    """Have the engine make a path, as it does for a container but not for a service.
 
-    It can where everything is in memory (see `lab.live.sandbox`); elsewhere the root file system is
-    read-only, and the task will be rejected with the engine's own words.
+    Return whether the path was made. Where the sandbox's root file system is read-only (see
+    init.sh) it is not, and the engine will reject the task with its own words.
     """
     binds = api.create_host_config(binds=[f"{path}:/mnt:ro"], network_mode="none")
     container = api.create_container(image, ["/bin/stampload", "--version"], host_config=binds)

@@ -1,7 +1,7 @@
-"""Finds labs by their leases, and removes exactly what dead ones left.
+"""Finds labs by their leases, and removes exactly what dead labs have left.
 
-A lab is dead when its owner is gone (and it was not left up on purpose). What has no lease is only
-told of: nobody can prove whose it is.
+A lab is dead when its owner is gone and the lab was not left up on purpose. Remains without a lease
+are reported and not removed: nothing proves whose they are.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from stamplab.lab.support.processes import ProcessId
 
 
 class Standing(StrEnum):
-    """How a lab stands."""
+    """The state of a lab."""
 
     AT_WORK = "at work"
     KEPT = "kept"
@@ -36,26 +36,26 @@ class Standing(StrEnum):
     UNCLEAR = "unclear"
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing of a lab's that was found, and how it stands."""
+class LabStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A lab, or remains of a lab, on this machine."""
 
     name: str
-    """The lab's id, or the path of what has no lease."""
+    """The lab's id, or the path of remains without a lease."""
     standing: Standing
     what: str
-    """In a clause, for a person."""
+    """A clause about the lab, for a person."""
 
 
-class Reaped(msgspec.Struct, frozen=True, kw_only=True):
-    """One dead lab, and whether all of it could be removed."""
+class LabRemoval(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead lab, and whether all of it could be removed."""
 
-    found: Found
+    lab: LabStatus = msgspec.field(name="found")
     resisted: str = ""
-    """Why something of it is still there; empty when nothing is."""
+    """Why a part of the lab is left; empty when nothing is."""
 
 
-def survey(root: Path | None = None, host: CgroupHost | None = None) -> tuple[Found, ...]:
-    """Look at everything of labs' on this machine; changes nothing."""
+def survey(root: Path | None = None, host: CgroupHost | None = None) -> tuple[LabStatus, ...]:
+    """Return all labs and remains of labs on this machine, and change nothing."""
     folders = _folders(root or labs_root())
     known = {LabFolder(folder).lab_id for folder in folders}
     return (
@@ -64,17 +64,17 @@ def survey(root: Path | None = None, host: CgroupHost | None = None) -> tuple[Fo
     )
 
 
-def reap(root: Path | None = None, host: CgroupHost | None = None) -> tuple[Reaped, ...]:
+def reap(root: Path | None = None, host: CgroupHost | None = None) -> tuple[LabRemoval, ...]:
     """Remove what dead labs left: processes, namespaces, mounts, control groups, folders.
 
-    A lab that resists keeps its lease, and the others are reaped all the same.
+    A lab that cannot be removed keeps its lease; the others are removed all the same.
     """
-    done: list[Reaped] = []
+    done: list[LabRemoval] = []
     cgroups = host or read_cgroup_host()
     for folder in _folders(root or labs_root()):
-        found = _judge(folder)
-        if found.standing is Standing.DEAD:
-            done.append(Reaped(found=found, resisted=_resistance(folder, cgroups)))
+        lab = _judge(folder)
+        if lab.standing is Standing.DEAD:
+            done.append(LabRemoval(lab=lab, resisted=_resistance(folder, cgroups)))
     return tuple(done)
 
 
@@ -85,45 +85,49 @@ def _folders(root: Path) -> list[Path]:
         return []  # no lab was ever here, or the last one has just gone
 
 
-def _judge(folder: Path) -> Found:
+def _judge(folder: Path) -> LabStatus:
     if folder.name.startswith(GONE_PREFIX):
         lab_id = folder.name.removeprefix(GONE_PREFIX)
-        return Found(name=lab_id, standing=Standing.DEAD, what="its folder, half removed")
+        return LabStatus(name=lab_id, standing=Standing.DEAD, what="its folder, half removed")
     if folder.name.startswith(CLAIM_PREFIX):
         return _judge_claim(folder)
     if not folder.name.startswith(LAB_PREFIX):
-        return Found(name=str(folder), standing=Standing.UNCLEAR, what="no lab's")
+        return LabStatus(name=str(folder), standing=Standing.UNCLEAR, what="not a lab's folder")
     try:
         lease = LabFolder(folder).read_lease()
     except LabError as error:
-        return Found(name=str(folder), standing=Standing.UNCLEAR, what=str(error))
+        return LabStatus(name=str(folder), standing=Standing.UNCLEAR, what=str(error))
     return _judge_lease(lease)
 
 
-def _judge_claim(folder: Path) -> Found:
+def _judge_claim(folder: Path) -> LabStatus:
     lab_id, _, token = folder.name.removeprefix(CLAIM_PREFIX).partition(".")
     owner = ProcessId.from_token(token)
     if owner is None or owner.is_foreign:
-        return Found(name=str(folder), standing=Standing.UNCLEAR, what="begun, by whom is unclear")
+        return LabStatus(
+            name=str(folder), standing=Standing.UNCLEAR, what="half made, by an unknown process"
+        )
     if owner.is_alive():
-        what = f"process {owner.pid} begins it"
-        return Found(name=lab_id, standing=Standing.AT_WORK, what=what)
-    return Found(name=lab_id, standing=Standing.DEAD, what=f"begun by process {owner.pid}, gone")
+        what = f"process {owner.pid} is making it"
+        return LabStatus(name=lab_id, standing=Standing.AT_WORK, what=what)
+    return LabStatus(
+        name=lab_id, standing=Standing.DEAD, what=f"half made by process {owner.pid}, which is gone"
+    )
 
 
-def _judge_lease(lease: Lease) -> Found:
+def _judge_lease(lease: Lease) -> LabStatus:
     owner, name = lease.owner, lease.lab_id
     if lease.is_dead:
         what = f"its owner, process {owner.pid}, is gone"
-        return Found(name=name, standing=Standing.DEAD, what=what)
+        return LabStatus(name=name, standing=Standing.DEAD, what=what)
     if owner.is_foreign:
-        what = f"it belongs to another pid namespace ({owner.namespace}): look from there"
-        return Found(name=name, standing=Standing.UNCLEAR, what=what)
+        what = f"it belongs to another pid namespace ({owner.namespace}): run doctor there"
+        return LabStatus(name=name, standing=Standing.UNCLEAR, what=what)
     if owner.is_alive():
-        what = f"process {owner.pid} works with it"
-        return Found(name=name, standing=Standing.AT_WORK, what=what)
-    what = f"left up on purpose; stamplab end {name} takes it down"
-    return Found(name=name, standing=Standing.KEPT, what=what)
+        what = f"process {owner.pid} uses it"
+        return LabStatus(name=name, standing=Standing.AT_WORK, what=what)
+    what = f"kept on purpose; stamplab end {name} takes it down"
+    return LabStatus(name=name, standing=Standing.KEPT, what=what)
 
 
 def _resistance(folder: Path, host: CgroupHost) -> str:
@@ -139,10 +143,10 @@ def _resistance(folder: Path, host: CgroupHost) -> str:
     return ""
 
 
-def _without_lease(host: CgroupHost, known: set[str]) -> Iterator[Found]:
-    """Control groups that go by a lab's name, and whose lease is not here."""
+def _without_lease(host: CgroupHost, known: set[str]) -> Iterator[LabStatus]:
+    """Yield control groups with a lab's name but without a lease in this root."""
     roots = {*host.v1.values(), *({host.unified} if host.unified else ())}
     for path in sorted({path for root in roots for path in root.glob("**/stamplab-*/")}):
         if path.name.removeprefix("stamplab-").removesuffix(".scope") not in known:
             what = "a control group whose lease is not in this folder of labs (see STAMPLAB_DIR)"
-            yield Found(name=str(path), standing=Standing.UNCLEAR, what=what)
+            yield LabStatus(name=str(path), standing=Standing.UNCLEAR, what=what)

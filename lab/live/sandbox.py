@@ -1,7 +1,4 @@
-"""Namespaces of a lab's own.
-
-Mount, net and pid. Killing their first process removes all of it at once.
-"""
+"""The namespaces of one lab (mount, net, pid), whose first process's end removes all in them."""
 
 from __future__ import annotations
 
@@ -18,11 +15,11 @@ NAMESPACES = (
     *("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"),
     *("--propagation", "private"),
 )
-"""What ``unshare`` is asked for."""
+"""Options of ``unshare``."""
 
 
 def require_root() -> None:
-    """Raise NeedsRoot unless we are root with the right to make namespaces."""
+    """Raise NeedsRoot unless the user is root."""
     if os.geteuid() != 0:
         raise NeedsRoot(
             "the live world needs root: it makes namespaces and control groups for a private "
@@ -38,17 +35,17 @@ def start(
     log: BinaryIO,
     *,
     entry: Sequence[str] = (),
-    outlive_us: bool,
+    outlives_caller: bool,
 ) -> subprocess.Popen[bytes]:
     """Start ``command`` in new namespaces; the returned process's end is the end of all in them.
 
-    ``entry`` is put before all that makes them, and must end in running what follows it. Unless
-    ``outlive_us``, the kernel kills it when our process dies, however that comes about. Call it
-    from the main thread: the kernel ties that promise to the calling thread (prctl(2),
+    ``entry`` is a command line that runs the command line after it, outside of the namespaces.
+    Unless ``outlives_caller``, the kernel kills the namespaces when this process dies in whatever
+    way. Call this function from the main thread: the kernel watches the calling thread (prctl(2),
     PR_SET_PDEATHSIG).
     """
     init = files("stamplab.lab.live").joinpath("init.sh")
-    tied = [] if outlive_us else [str(tools / "setpriv"), "--pdeathsig", "KILL", "--"]
+    tied = [] if outlives_caller else [str(tools / "setpriv"), "--pdeathsig", "KILL", "--"]
     if tied and not (tools / "setpriv").exists():
         raise NotPossibleHere("setpriv (util-linux) is missing: the lab could outlive its command")
     argv = [

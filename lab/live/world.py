@@ -1,4 +1,4 @@
-"""The live world: what it offers to the harness, played by a real swarm."""
+"""The live world: the protocol `stamplab.lab.world.World` at a real, private swarm."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from stamplab.lab.faults.operator import Act
 from stamplab.lab.live.daemon import Daemon
 from stamplab.lab.live.prerequisites import provide
 from stamplab.lab.live.recorders.clients import ClientPlan, ClientRecorder
-from stamplab.lab.live.recorders.docker_client import AttachedClient
+from stamplab.lab.live.recorders.docker_client import DockerClientProcess
 from stamplab.lab.live.recorders.events import EventRecorder
-from stamplab.lab.live.recorders.guard_process import Waiter
+from stamplab.lab.live.recorders.guard_process import GuardProcess
 from stamplab.lab.live.recorders.kernel import KernelRecorder
 from stamplab.lab.live.recorders.memory import MemoryRecorder
-from stamplab.lab.live.recorders.operator import Nemesis
+from stamplab.lab.live.recorders.operator import OperatorRecorder
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.live.recorders.swarm import SwarmRecorder
-from stamplab.lab.model.history import Deployed, HistoryWriter, LimitSet, Note, Observation, Record
+from stamplab.lab.live.recorders.swarm import ServiceRecorder
+from stamplab.lab.model.history import Deployed, LimitSet, Note, Observation, Record
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.model.swarm import Service
 from stamplab.lab.recipe.prerequisites import granted_to
 from stamplab.lab.recipe.trust import Gate, Grant
 from stamplab.lab.support import programs
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import WorldClock
 from stamplab.lab.world import Deployer, Stack
 
 _CHECK_DAEMON_EVERY_S = 0.5
@@ -35,33 +36,33 @@ _DEATH_GRACE_S = 2.0
 
 
 class LiveWorld:
-    """One private swarm, watched from before the first deploy on."""
+    """One private swarm, recorded from before the first deploy on."""
 
     def __init__(
         self,
         daemon: Daemon,
         group: MemoryGroup,
         history: HistoryWriter,
-        clock: Clock,
+        clock: WorldClock,
         clients: ClientPlan,
         scratch: Path,
         trust: frozenset[Grant] = frozenset(),
     ) -> None:
         self.daemon = daemon
         self.scratch = scratch
-        """A folder for what the run makes besides evidence; it goes with the lab."""
+        """A folder for the run's files that are no evidence; it is removed with the lab."""
         self._group = group
         self._history = history
         self._clock = clock
         self._clients = clients
         self._clients_started = False
         self._gate = Gate(trust, self.record)
-        self._swarm = SwarmRecorder(daemon.client(), history)
+        self._swarm = ServiceRecorder(daemon.client(), history)
         events = EventRecorder(
             daemon.client(), daemon.client(), history, clock, on_event=self._swarm.wake
         )
         kernel = KernelRecorder(group.path, history, clock)
-        self._nemeses: list[Nemesis] = []
+        self._operators: list[OperatorRecorder] = []
         self._recorders: list[Recorder] = [
             kernel,
             events,
@@ -88,7 +89,7 @@ class LiveWorld:
                 return None
 
     def provide(self, stack: Stack) -> None:
-        """Make what a stack takes for granted; see `stamplab.lab.world.World.provide`."""
+        """Make the stack's prerequisites; see `stamplab.lab.world.World.provide`."""
         self._require_trusted(stack)
         environment = self.daemon.client_environment(stack.environment)
         wanted = granted_to(msgspec.structs.replace(stack, environment=environment))
@@ -97,11 +98,12 @@ class LiveWorld:
                 self.record(Note(text=f"provided: {made}"))
 
     def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
-        """Apply a stack, if it may be, by the engine's own ``docker stack deploy``."""
+        """Apply a trusted stack by the engine's own ``docker stack deploy``."""
         self._require_trusted(stack)
         if deployer is None:
             files = [item for file in stack.compose_files for item in ("--compose-file", str(file))]
             ran = self.daemon.run_client(
+                # The engine's own client merges the files (ADR 0003).
                 ["stack", "deploy", "--resolve-image", "never", *files, stack.name],
                 stack.environment,
                 stack.directory,
@@ -121,12 +123,12 @@ class LiveWorld:
                 self._start_clients(stack.name)
         return deployed
 
-    def attach(self, stack: str, arguments: Sequence[str]) -> AttachedClient:
-        """Have the engine's own ``docker`` deploy, and wait as it does by itself, meanwhile.
+    def run_docker_client(self, stack: str, arguments: Sequence[str]) -> DockerClientProcess:
+        """Start the engine's own ``docker``, which deploys and waits beside the run.
 
-        It is ended with the world at the latest. Raises LabError when it cannot be run.
+        The client is ended with the world at the latest. Raises LabError when it cannot be run.
         """
-        client = AttachedClient(
+        client = DockerClientProcess(
             self._history,
             self.daemon.client_program,
             ("docker", *arguments),
@@ -139,20 +141,20 @@ class LiveWorld:
         self._recorders.append(client)
         return client
 
-    def attend(self, stack: str, name: str, argv: Sequence[str]) -> Waiter:
-        """Have a program of ours wait for a deploy that somebody else does to a stack.
+    def run_guard(self, stack: str, name: str, argv: Sequence[str]) -> GuardProcess:
+        """Start a program (``stamplab guard``) that waits for another client's deploy of a stack.
 
-        It finds the engine by DOCKER_HOST, its records go by ``name``, and it is ended with the
-        world at the latest. Raises LabError when it cannot be run.
+        The program finds the engine by DOCKER_HOST, its records have ``name`` as their source, and
+        it is ended with the world at the latest. Raises LabError when it cannot be run.
         """
         environment = self.daemon.client_environment({"PYTHONPATH": programs.python_path()})
-        waiter = Waiter(self._history, argv, environment, stack=stack, name=name)
+        waiter = GuardProcess(self._history, argv, environment, stack=stack, name=name)
         waiter.start()
         self._recorders.append(waiter)
         return waiter
 
     def inspect(self, service: str) -> Service | None:
-        """Look at a service now and record it."""
+        """Inspect a service now and record the answer."""
         with self._naming_the_daemons_end():
             return self._swarm.inspect(service)
 
@@ -162,11 +164,11 @@ class LiveWorld:
             self._swarm.look(anew_for=stack)
 
     def record(self, what: Observation) -> None:
-        """Put something that was done or concluded into the history."""
+        """Append an observation to the history."""
         self._history.append("lab", what)
 
     def usage_bytes(self) -> int:
-        """Memory that the lab's containers use now."""
+        """Return the memory that the lab's containers use now."""
         return self._group.usage_bytes()
 
     def set_limit(self, limit_bytes: int | None, reason: str) -> None:
@@ -176,19 +178,19 @@ class LiveWorld:
         self.record(LimitSet(limit_bytes=limit_bytes, usage_bytes=usage_bytes, reason=reason))
 
     def schedule(self, service: str, acts: Sequence[Act]) -> None:
-        """Have acts done by a thread of their own; see `stamplab.lab.world.World.schedule`."""
+        """Perform acts at their times, in a thread; see `stamplab.lab.world.World.schedule`."""
         if not acts:
             return
-        nemesis = Nemesis(
+        operator = OperatorRecorder(
             self.daemon.client(), self._history, self.set_limit, self.now_s, service, acts
         )
-        nemesis.start()
-        self._nemeses.append(nemesis)
+        operator.start()
+        self._operators.append(operator)
 
     def call_off(self) -> None:
         """End the threads that perform acts."""
-        while self._nemeses:
-            self._nemeses.pop().stop()
+        while self._operators:
+            self._operators.pop().stop()
 
     def close(self) -> None:
         """Stop all recorders."""
@@ -198,7 +200,7 @@ class LiveWorld:
 
     @contextmanager
     def _naming_the_daemons_end(self) -> Iterator[None]:
-        """Whatever fails because the daemon has died: say that it has died."""
+        """Turn an error that comes of the daemon's death into one that says so."""
         try:
             yield
         except LabError:
@@ -206,7 +208,7 @@ class LiveWorld:
             raise
 
     def _require_trusted(self, stack: Stack) -> None:
-        """Refuse a recipe that asks for too much before any client, let alone the daemon, hears."""
+        """Raise RecipeRefused, before a client runs, for a recipe that asks for too much."""
         self._gate.admit(stack, self.daemon.client_environment(stack.environment))
 
     def _start_clients(self, stack: str) -> None:

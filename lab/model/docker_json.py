@@ -6,6 +6,7 @@ Every world gives the same JSON (a virtual one in the Docker API's shape), so al
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -72,7 +73,7 @@ def parse_tasks(raw: bytes) -> list[Task]:
 
 
 def name_in(spec: bytes) -> str:
-    """The name that a service spec gives. Raises LabError as `parse_service` does."""
+    """Return the name that a service spec gives. Raises LabError as `parse_service` does."""
     try:
         return _decode_spec(spec).name
     except _NOT_UNDERSTOOD as error:
@@ -272,7 +273,18 @@ def _status(api: _ApiStatus | None) -> UpdateStatus | None:
         message=api.message,
         started_at=api.started_at,
         completed_at=api.completed_at,
+        failed_task=failed_task_in(api.message),
     )
+
+
+# The engine has no field for it: SwarmKit v2.0.0 updater.go:239-250 writes it into the message.
+_TASK_IN_MESSAGE = re.compile(r"due to failure or early termination of task (\w+)")
+
+
+def failed_task_in(message: str) -> str | None:
+    """Find the task that an update status's message blames; None where it names none."""
+    match = _TASK_IN_MESSAGE.search(message)
+    return match.group(1) if match else None
 
 
 def _task(api: _ApiTask) -> Task:

@@ -9,7 +9,7 @@ import msgspec
 from stamplab.lab.model import docker_json
 from stamplab.lab.model.history import ContainerEnded, EngineEvent
 from stamplab.lab.model.swarm import TASK_LABEL
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import WorldClock
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     started_unix_s: float
     finished_unix_s: float
 
-    def ended(self, clock: Clock) -> ContainerEnded:
+    def ended(self, clock: WorldClock) -> ContainerEnded:
         """Its end, by the world's clock."""
         return ContainerEnded(
             container_id=self.id,
@@ -61,16 +61,16 @@ def read_event(item: dict[str, Any]) -> Happened:
 
 def read_container(raw: bytes) -> Container:
     """Read the answer to a container's inspection. Raises msgspec.ValidationError."""
-    found = msgspec.json.decode(raw, type=_Container)
+    container = msgspec.json.decode(raw, type=_Container)
     return Container(
-        id=found.id,
-        labels=found.config.labels or {},
-        runs=found.state.running,
-        checks_health=found.state.health is not None,
-        exit_code=found.state.exit_code,
-        oom_killed=found.state.oom_killed,
-        started_unix_s=docker_json.unix_seconds(found.state.started_at),
-        finished_unix_s=docker_json.unix_seconds(found.state.finished_at),
+        id=container.id,
+        labels=container.config.labels or {},
+        runs=container.state.running,
+        checks_health=container.state.health is not None,
+        exit_code=container.state.exit_code,
+        oom_killed=container.state.oom_killed,
+        started_unix_s=docker_json.unix_seconds(container.state.started_at),
+        finished_unix_s=docker_json.unix_seconds(container.state.finished_at),
     )
 
 

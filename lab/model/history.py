@@ -1,8 +1,7 @@
 """What happened: an append-only record of everything done and seen, written while it happens.
 
 A rollback erases its own evidence (SwarmKit updater.go:607), so nothing that a judge needs may be
-asked for afterwards. One line of JSON a record; a history cut short by ``kill -9`` is still
-readable up to its last whole line.
+asked for afterwards. `history_file` writes and reads its file.
 
 Times are seconds since the world began (``happened_s``: at its source; ``seen_s``: when it reached
 us).
@@ -10,16 +9,11 @@ us).
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import TextIO
+from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
-from stamplab.lab.errors import LabError
 from stamplab.lab.model.swarm import Service, Task
 
 
@@ -151,7 +145,7 @@ class PolicyRead(msgspec.Struct, frozen=True, kw_only=True, tag="policy"):
     start_period: str | None
 
 
-class FileLaid(msgspec.Struct, frozen=True, kw_only=True, tag="file_laid"):
+class OverlayWritten(msgspec.Struct, frozen=True, kw_only=True, tag="file_laid"):
     """A file that was laid over a commit of the recipe, to the letter."""
 
     commit: str
@@ -159,26 +153,61 @@ class FileLaid(msgspec.Struct, frozen=True, kw_only=True, tag="file_laid"):
     text: str
 
 
+OtherUpdate = Literal["rollback by hand", "removal", "another"]
+"""What another operator's update of the service was, as far as the guard could tell."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True, tag="finding"):
-    """What a step of the harness concluded: its name, pass or fail, and its own words."""
+    """Conclusion of one step of the harness; what follows ``text`` is the guard's alone."""
 
     step: str
     passed: bool
     text: str
+    """For a person."""
+    outcome: str | None = None
+    """How the update ended: a value of `stamplab.harness.guard.Outcome`."""
+    failed_task: str | None = None
+    """The task that the update failed by, where it is known."""
+    other_update: OtherUpdate | None = None
+    """Another operator's update that the sentence names."""
 
 
-class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="acted"):
+class OperatorActed(msgspec.Struct, frozen=True, kw_only=True, tag="acted"):
     """Somebody else than the harness did something to the service (`lab.faults.operator`)."""
 
     what: str
+    """For a person."""
+    operation: str = ""
+    """Tag of the operation's class (`faults.operator`); empty where no class is behind it."""
     refused: str = ""
     """The swarm's words, where it would not have it."""
+
+
+StageEnd = Literal["pass", "fail", "unknown", "skipped"]
+
+
+class StageBegan(msgspec.Struct, frozen=True, kw_only=True, tag="stage_began"):
+    """A stage of the CI run began."""
+
+    stage: str
+
+
+class StageEnded(msgspec.Struct, frozen=True, kw_only=True, tag="stage_ended"):
+    """A stage of the CI run ended; ``reason`` says why if not well."""
+
+    stage: str
+    end: StageEnd
+    reason: str = ""
+    failed_step: str = ""
+    """The step of the harness that failed it, by its function's name."""
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, tag="note"):
     """A line of the console."""
 
     text: str
+    stack: str = ""
+    """The stack that it is about, where several are played side by side."""
 
 
 class RecorderLost(msgspec.Struct, frozen=True, kw_only=True, tag="recorder_lost"):
@@ -200,9 +229,11 @@ Observation = (
     | CommandRan
     | Deployed
     | PolicyRead
-    | FileLaid
+    | OverlayWritten
     | Finding
-    | Acted
+    | OperatorActed
+    | StageBegan
+    | StageEnded
     | Note
     | RecorderLost
 )
@@ -232,109 +263,3 @@ def placed(
         seen_s=round(seen_s, 6),
         what=what,
     )
-
-
-class HistoryWriter:
-    """Gives every observation its place, writes it down at once, and hands it to whoever waits.
-
-    Any thread may append; one reader takes. A full disk does not lose the records already written:
-    it is reported by the next `take`, as a LabError. ``on_record`` is told of every record, in
-    order.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        now_s: Callable[[], float],
-        on_record: Callable[[Record], None] = lambda _: None,
-    ) -> None:
-        self.path = path
-        self._now_s = now_s
-        self._on_record = on_record
-        try:
-            self._file: TextIO = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise LabError(f"the history {path} cannot be begun: {error.strerror}") from error
-        self._lock = threading.Lock()
-        self._arrived = threading.Condition(self._lock)
-        self._waiting: deque[Record] = deque()
-        self._next_seq = 0
-        self._failure: LabError | None = None
-
-    def append(self, source: str, what: Observation, happened_s: float | None = None) -> None:
-        """Record one observation, seen now."""
-        with self._lock:
-            record = placed(self._next_seq, source, what, self._now_s(), happened_s)
-            self._next_seq += 1
-            self._write(record)
-            self._waiting.append(record)
-            self._arrived.notify_all()
-
-    def fail(self, error: LabError) -> None:
-        """Make the reader raise ``error`` (the first one wins): the apparatus cannot go on."""
-        with self._lock:
-            self._failure = self._failure or error
-            self._arrived.notify_all()
-
-    def take(self, timeout_s: float) -> Record | None:
-        """Return the oldest record not yet taken, or None after ``timeout_s``.
-
-        Raises LabError on failure.
-        """
-        with self._lock:
-            self._arrived.wait_for(lambda: self._waiting or self._failure, max(0.0, timeout_s))
-            if self._failure is not None:
-                raise self._failure
-            return self._waiting.popleft() if self._waiting else None
-
-    def close(self) -> None:
-        """Close the file.
-
-        Appending afterwards is an error of the caller, and is reported by `take`.
-        """
-        with self._lock, suppress(OSError):  # a full disk was reported when it was met
-            self._file.close()
-
-    def _write(self, record: Record) -> None:
-        if self._failure is not None:
-            return
-        line = line_of(record).decode()
-        try:
-            self._file.write(line)
-            self._file.flush()
-        except (OSError, ValueError) as error:
-            self._failure = LabError(
-                f"the history could not be written to {self.path} ({error}): "
-                "free some space or choose another --runs folder"
-            )
-            return
-        try:
-            self._on_record(record)
-        except OSError as error:
-            self._failure = LabError(f"record {record.seq} could not be shown: {error}")
-
-
-def line_of(record: Record) -> bytes:
-    """A record as the one line that it is in a history's file."""
-    # A line break in the engine's own JSON can only be space between its parts.
-    return msgspec.json.encode(record).replace(b"\n", b" ") + b"\n"
-
-
-def read_history(path: Path) -> tuple[list[Record], bool]:
-    """Read a history back: the records, and whether the file ends in the middle of one.
-
-    Raises LabError where there is none, or where a line other than the last is damaged.
-    """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise LabError(f"no history can be read at {path}: {error.strerror}") from error
-    torn = lines.pop() != b""
-    decoder = msgspec.json.Decoder(Record)
-    records: list[Record] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            records.append(decoder.decode(line))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise LabError(f"{path}, line {number} is damaged: {error}") from error
-    return records, torn

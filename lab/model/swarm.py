@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 import msgspec
@@ -31,9 +30,8 @@ WANTED_STATES = frozenset({"ready", RUNNING})
 SETTLED_STATES = frozenset({"completed", "paused", "rollback_completed", "rollback_paused"})
 """Update states that the updater leaves only for another update's sake."""
 
-_TASK_IN_MESSAGE = re.compile(r"due to failure or early termination of task (\w+)")
 
-
+# One table has the spellings of these fields (ADR 0058).
 class UpdatePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How the swarm rolls a change out (or back), with SwarmKit's defaults filled in.
 
@@ -97,17 +95,13 @@ class UpdateStatus(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str | None = None
     """The engine's own text: it identifies the update and is never computed with."""
     completed_at: str | None = None
+    failed_task: str | None = None
+    """The task that the engine blames; its completion forgets that (updater.go:607)."""
 
     @property
     def is_over(self) -> bool:
         """Whether the swarm itself is done with this update, one way or the other."""
         return self.state in SETTLED_STATES
-
-    @property
-    def failed_task(self) -> str | None:
-        """The task that the message blames; completion replaces that message (updater.go:607)."""
-        found = _TASK_IN_MESSAGE.search(self.message)
-        return found.group(1) if found else None
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""What a NixOS host tells about its own past: the generations of its system profile."""
+"""The generations of a NixOS host's system profile."""

@@ -1,13 +1,13 @@
 """The generations of a NixOS profile, and which tool each of them had.
 
-For attribution: whether a tool changed before an incident began. Links are read and nothing else:
-no program is run, no file is opened. Sources: ``nix-env --list-generations`` (a generation is a
-link ``<profile>-<number>-link``, its date that link's own mtime; a new one gets the highest number
-plus one) and ``readlink -f <generation>/sw/bin/<tool>``.
+They show whether a tool changed before an incident began. Only links are read: no program is run,
+no file is opened. Sources: ``nix-env --list-generations`` (a generation is a link
+``<profile>-<number>-link``, its date that link's own mtime; a new one gets the highest number plus
+one) and ``readlink -f <generation>/sw/bin/<tool>``.
 
-Not recorded by NixOS, so not to be had: a switch back to an older generation, once a newer one has
-been made; the newest ones, once they were deleted after such a switch, for their numbers are given
-again; and whether a generation that was made was also booted.
+NixOS does not record a switch back to an older generation once a newer generation has been made,
+nor the newest generations once they were deleted after such a switch (their numbers are reused),
+nor whether a generation was booted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.nixos.store_path import StorePath, store_path_in
 
 PROFILES = Path("/nix/var/nix/profiles")
-"""Where NixOS keeps the links of its system profile."""
+"""The folder of the system profile's links on NixOS."""
 SYSTEM = "system"
 
 
@@ -35,37 +35,37 @@ class Present(msgspec.Struct, frozen=True, tag="present"):
 
 
 class Absent(msgspec.Struct, frozen=True, tag="absent"):
-    """The system is there, the tool is not in it."""
+    """The system exists and does not have the tool."""
 
 
 class Gone(msgspec.Struct, frozen=True, tag="gone"):
-    """A link leads to what is no longer there: garbage-collected."""
+    """A link's target was garbage-collected."""
 
     why: str
 
 
 class Unreadable(msgspec.Struct, frozen=True, tag="unreadable"):
-    """What is there cannot be read: a loop of links, a lack of permission, no link at all."""
+    """The tool cannot be read: a loop of links, a lack of permission, no link at all."""
 
     why: str
 
 
-Reading = Present | Absent | Gone | Unreadable
+ToolReading = Present | Absent | Gone | Unreadable
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """One generation, and what was read of the tool in it."""
+    """One generation, with the tool in it."""
 
     number: int
     made: datetime
-    """When its link was made, in this machine's time zone."""
+    """The time when the generation's link was made, in this machine's time zone."""
     system: StorePath | None
-    """What its link names, though it may be gone."""
-    tool: Reading
+    """The link's target, which may be gone."""
+    tool: ToolReading
 
 
 class Current(msgspec.Struct, frozen=True, kw_only=True):
-    """The generation that the profile itself points to, and since when it does."""
+    """The generation that the profile itself points to, and the time of the switch to it."""
 
     number: int
     switched: datetime
@@ -89,17 +89,17 @@ def read_profile(folder: Path, profile: str = SYSTEM, tool: str = "abra") -> Pro
         if name in {"", ".", ".."} or "/" in name or not name.isprintable():
             raise UsageError(f"{name!r} is no name of {what}: give the name alone, without a path")
     link = re.compile(re.escape(profile) + r"-(0|[1-9][0-9]{0,17})-link")
-    found = [
+    readings = [
         _generation(folder / entry, int(match[1]), tool)
         for entry in os.listdir(folder)  # noqa: PTH208 - names, not paths
         if (match := link.fullmatch(entry))
     ]
-    generations = sorted((one for one in found if one), key=lambda one: one.number)
+    generations = sorted(filter(None, readings), key=lambda generation: generation.number)
     return Profile(generations=tuple(generations), current=_current(folder / profile, link))
 
 
 def _generation(link: Path, number: int, tool: str) -> Generation | None:
-    """Read one; None if it was removed since the folder was listed."""
+    """Read one generation; return None if it was removed since the folder was listed."""
     try:
         status = link.lstat()
         target = str(link.readlink()) if stat.S_ISLNK(status.st_mode) else ""
@@ -132,7 +132,7 @@ def _date(link: Path, status: os.stat_result) -> datetime:
         ) from error
 
 
-def _tool(link: Path, tool: str) -> Reading:
+def _tool(link: Path, tool: str) -> ToolReading:
     try:
         place = os.path.realpath(link, strict=True)
         for name in ("sw", "bin", tool):

@@ -1,4 +1,4 @@
-"""Store paths of Nix, by their text alone: ``<store>/<hash>-<name>-<version>``.
+"""Store paths of Nix, parsed: ``<store>/<hash>-<name>-<version>``.
 
 Source: Nix's manual, "Store path" (the digest's 32 digits lack e, o, t and u); a name's version
 begins at the first dash that no letter follows (``builtins.parseDrvName``).
@@ -19,28 +19,28 @@ _NAMED = re.compile(r"(.*?)-([^A-Za-z].*)")
 
 
 class StorePath(msgspec.Struct, frozen=True, kw_only=True):
-    """One object of a Nix store; two tools are the same one when their paths are the same."""
+    """One object of a Nix store; tools with the same path are the same tool."""
 
     path: str
     digest: str
     name: str
     version: str
-    """Empty where the name has none."""
+    """The version; empty where the name has none."""
 
     def __str__(self) -> str:
-        """As ``readlink`` shows it."""
+        """Return the path as ``readlink`` prints it."""
         return self.path
 
 
 def store_path_in(path: str) -> StorePath | None:
-    """Return the store object that a path lies in.
+    """Return the store object that a path lies in; None if it lies in no store.
 
-    None if it lies in none, or in a store whose own name no terminal could show.
+    A store whose own name cannot be printed counts as none.
     """
     parts = PurePosixPath(path).parts if path.isprintable() else ()
     for end, part in enumerate(parts, start=1):
-        if found := _OBJECT.fullmatch(part):
-            digest, full = found.groups()
+        if match := _OBJECT.fullmatch(part):
+            digest, full = match.groups()
             named = _NAMED.fullmatch(full)
             name, version = named.groups() if named else (full, "")
             whole = str(PurePosixPath(*parts[:end]))

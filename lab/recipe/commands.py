@@ -24,6 +24,7 @@ _FOUND_ON_PATH = "/bin"
 _NOT_OF_IMAGES = ("/proc", "/sys", "/dev", "/etc", "/tmp")  # noqa: S108 - no file is made there
 
 
+# Lists of a recipe cannot be replaced by an overlay (ADR 0017).
 def commands_of(service: ComposeService) -> frozenset[str]:
     """Absolute paths of all programs that a service's entrypoint and health check may call.
 

@@ -16,6 +16,7 @@ _OF_THE_ENGINE = frozenset({"host", "bridge", "none", "ingress"})
 _NODE_LABEL = re.compile(r"\s*node\.labels\.([^\s=!]+)\s*==\s*(\S+)\s*")
 
 
+# The world provides these after the recipe was judged (ADR 0020).
 class Granted(msgspec.Struct, frozen=True, kw_only=True):
     """Names of what has to be there."""
 

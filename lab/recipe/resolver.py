@@ -74,6 +74,7 @@ class _Kept(msgspec.Struct, frozen=True):
     resolved: Resolved
 
 
+# docker/cli's own code, where there is no client (ADR 0028).
 class Resolver:
     """Resolves stacks, each only once: what the same files came to is remembered.
 

@@ -70,6 +70,7 @@ class Acquired(msgspec.Struct, frozen=True, kw_only=True):
     """What the user should know of it, a sentence each."""
 
 
+# One copy, with both commits pinned (ADR 0021).
 def acquire(source: RecipeSource, scratch: Path) -> Acquired:
     """Copy a recipe's repositories into an empty folder, and find base and head.
 

@@ -107,6 +107,7 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
         services = {name: self._service(name, one) for name, one in compose.services.items()}
         return overlay_text(compose.version, {"services": services, **programs(compose)})
 
+    # Only what the recipe's own images need is replaced (ADR 0019).
     def _service(self, name: str, own: ComposeService) -> dict[str, object]:
         is_heavy = name == self.heavy
         memory = self.memory if is_heavy else _LIGHT
@@ -193,6 +194,7 @@ def _resources(own: ComposeService, memory: MemoryShape) -> dict[str, object]:
     return {"resources": stated} if stated else {}
 
 
+# A change of image stays one (ADR 0018).
 def image_in_place_of(image: str) -> str:
     """The name that the stand-in's image goes by for one of the recipe's own.
 

@@ -45,6 +45,7 @@ class _Info(msgspec.Struct, rename="pascal"):
     swarm: _Swarm = msgspec.field(default_factory=_Swarm)
 
 
+# GET is the only verb (ADR 0037).
 class Client:
     """One engine, looked at. Close it. Each thread needs one of its own (`another`)."""
 

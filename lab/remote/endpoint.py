@@ -43,6 +43,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.host} ({self.named_by})"
 
 
+# The SDK would take another context (ADR 0038).
 def find_endpoint(context: str | None, environment: Mapping[str, str]) -> Endpoint:
     """Find the engine: ``context`` first, then as the environment and the docker config say.
 

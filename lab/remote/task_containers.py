@@ -8,7 +8,7 @@ from stamplab.lab.model.engine_json import Container, read_container
 from stamplab.lab.model.history import ContainerEnded
 from stamplab.lab.model.swarm import RUNNING, Task
 from stamplab.lab.remote.client import Client
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import WorldClock
 
 _MOST_INSPECTED = 20
 """A crash loop goes on as long as it is watched; the first failures say why."""
@@ -17,7 +17,7 @@ _MOST_INSPECTED = 20
 class Containers:
     """Inspects them, each end once."""
 
-    def __init__(self, client: Client, clock: Clock, node: str) -> None:
+    def __init__(self, client: Client, clock: WorldClock, node: str) -> None:
         self._client = client
         self._clock = clock
         self._node = node

@@ -37,7 +37,7 @@ from stamplab.lab.remote.snapshot import Seen
 from stamplab.lab.remote.start_times import Starts
 from stamplab.lab.remote.targets import Targets
 from stamplab.lab.remote.task_containers import Containers
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.support.clock import WorldClock
 
 FRESH_S = 0.2
 """A look that is no older than this need not be repeated before a ruling."""
@@ -55,7 +55,7 @@ class ForeignSwarm:
     def __init__(self, client: Client, targets: Sequence[str]) -> None:
         """Begin to watch. Raises NotAManager, Silent, and UsageError for an ambiguous name."""
         self._client = client
-        self._clock = Clock()
+        self._clock = WorldClock()
         self.node = client.node_id()
         self._pace = Pace()
         self._messages: queue.SimpleQueue[Happened | Connected | Cut | Deployed] = (

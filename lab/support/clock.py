@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 
-class Clock:
+class WorldClock:
     """Maps the machine's three clocks (monotonic, wall, kernel log) onto the world's one."""
 
     def __init__(self) -> None:

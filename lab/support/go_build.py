@@ -56,6 +56,7 @@ class Go(msgspec.Struct, frozen=True, kw_only=True):
     """As it says it, with the system that it builds for: ``go1.26.8 linux amd64``."""
 
 
+# Sources are shipped, not binaries (ADR 0029).
 def get_program(
     wanted: GoProgram,
     cache_dir: Path,

@@ -25,6 +25,7 @@ def are_given() -> bool:
     return bool(os.environ.get(VARIABLE))
 
 
+# A package brings its programs along; PATH is not asked then (ADR 0025).
 def search_path() -> str:
     """The folders to look in; also the PATH of programs that run others by name."""
     return os.environ.get(VARIABLE) or os.environ.get("PATH") or os.defpath
@@ -55,6 +56,7 @@ def find(name: str, path: str | None = None) -> Path | None:
     return Path(found).absolute() if found else None
 
 
+# Under nixpkgs' checks only PYTHONPATH finds packages (ADR 0026).
 def python_path() -> str:
     """The PYTHONPATH of a program of ours: wherever we find our packages, who may be installed."""
     ours = str(Path(stamplab.__path__[0]).parent)

@@ -12,6 +12,7 @@ from stamplab.lab.errors import UsageError
 Value = TypeVar("Value", bound=msgspec.Struct)
 
 
+# A field whose name ends in _s is a duration (ADR 0014).
 def stretched(value: Value, factor: float) -> Value:
     """Return the same value with every duration in it, however deep, times ``factor``.
 

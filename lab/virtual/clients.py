@@ -35,7 +35,7 @@ _decode = msgspec.json.Decoder(_ProbedTask).decode
 
 
 class VirtualClients:
-    """Clients that send requests to services by their names on the swarm."""
+    """VirtualClients that send requests to services by their names on the swarm."""
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror

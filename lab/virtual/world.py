@@ -22,17 +22,10 @@ from stamplab.lab.faults.operator import (
     SetLimit,
     edited,
     in_words,
+    operator_record,
 )
 from stamplab.lab.model import docker_json
-from stamplab.lab.model.history import (
-    Acted,
-    Deployed,
-    LimitSet,
-    Note,
-    Observation,
-    Record,
-    RecorderLost,
-)
+from stamplab.lab.model.history import Deployed, LimitSet, Note, Observation, Record, RecorderLost
 from stamplab.lab.model.swarm import Service
 from stamplab.lab.recipe.prerequisites import granted_to
 from stamplab.lab.recipe.resolver import ComposeRefused, Resolved, SwarmObject
@@ -282,5 +275,5 @@ class VirtualWorld:
             except SwarmRefused as refusal:
                 refused = str(refusal)
             self._may_have_events = True
-        self.record(Acted(what=in_words(operation), refused=refused))
+        self.record(operator_record(operation, refused))
         self._drain()

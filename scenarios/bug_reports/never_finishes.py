@@ -155,9 +155,6 @@ ENTRIES = (
                 why="an image that nobody has",
             ),
             WaitFor(until="settled"),
-            # Not 5 s after the first failure: as its restart's delay ends, the manager may stand
-            # still for good (docs/public-record.md).
-            Pass(0.5),
             Deploy(
                 wanted=changed(_TWO, stamp="3", version="2", absent=True),
                 why="the same with another stamp, as a retry does",

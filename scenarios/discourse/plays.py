@@ -102,6 +102,7 @@ def misattributed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         order=subject.order,
         pressure=settings.pressure,
         guard=False,
+        # Both faces on one history (ADR 0007).
         reads=(HC1Read(pause_s=0.0), HC1Read(pause_s=60.0, until_settled=True)),
         shape=shapes.under(settings.pressure, shapes.MISATTRIBUTED),
     )

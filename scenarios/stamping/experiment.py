@@ -89,6 +89,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+# What is printed to be pasted is what was played (ADR 0023).
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """One way to a chaos deploy, and the stamp that it must have."""
 

@@ -5,14 +5,15 @@ Pure; evidence that is missing makes unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from stamplab.harness.checks.attribution import explain
+from stamplab.harness.guard import Outcome
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.model.history import Finding, PolicyRead
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,9 +21,17 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     text: str
-    verdict: Verdict
+    verdict: Verdict | None
+    """None where the claim is not possible here; it then counts for nothing."""
     evidence: str
     where: str
+    not_possible_here: str = ""
+    """Why this machine cannot show the claim; empty where it can."""
+
+
+def counted_verdicts(claims: Iterable[Claim]) -> tuple[Verdict, ...]:
+    """Return the verdicts that a run's own is made of: those of claims that are possible here."""
+    return tuple(claim.verdict for claim in claims if claim.verdict is not None)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -32,10 +41,10 @@ class Found(msgspec.Struct, frozen=True):
     evidence: str
 
 
-Judge = Callable[[Played], Found]
+Judge = Callable[[PlayRecord], Found]
 
 
-def policy_is_armed(play: Played) -> Found:
+def policy_is_armed(play: PlayRecord) -> Found:
     """C1: the recipe at head says rollback, start-first, 5 s, and a health check of 20 minutes."""
     read = [record.what for record in play.history if isinstance(record.what, PolicyRead)]
     if not read:
@@ -49,7 +58,7 @@ def policy_is_armed(play: Played) -> Found:
     return Found(stated == ("rollback", "start-first", "5s", "20m"), text)
 
 
-def spec_was_applied_then_reverted(play: Played) -> Found:
+def spec_was_applied_then_reverted(play: PlayRecord) -> Found:
     """C3.
 
     Inspect shows updating with Spec head and PreviousSpec base, and later Spec base again.
@@ -60,12 +69,12 @@ def spec_was_applied_then_reverted(play: Played) -> Found:
     label = play.app.stamp_label
     base, head, last = play.stamps
     updating = [
-        sighting
-        for sighting in found.sightings
-        if sighting.service.update_state == "updating"
-        and sighting.service.spec.labels.get(label) == head
-        and sighting.service.previous_spec is not None
-        and sighting.service.previous_spec.labels.get(label) == base
+        snapshot
+        for snapshot in found.snapshots
+        if snapshot.service.update_state == "updating"
+        and snapshot.service.spec.labels.get(label) == head
+        and snapshot.service.previous_spec is not None
+        and snapshot.service.previous_spec.labels.get(label) == base
     ]
     if not updating:
         return Found(False, f"inspect never showed updating with Spec {head}, PreviousSpec {base}")
@@ -77,7 +86,7 @@ def spec_was_applied_then_reverted(play: Played) -> Found:
     return Found(last == base and base != head, text)
 
 
-def mechanism(play: Played) -> Found:
+def mechanism(play: PlayRecord) -> Found:
     """C4: the whole signature, by the kernel's own record."""
     signature = play.signature
     holds = {Verdict.PASS: True, Verdict.FAIL: False, Verdict.UNKNOWN: None}[signature.verdict]
@@ -86,20 +95,21 @@ def mechanism(play: Played) -> Found:
     return Found(holds, str(signature))
 
 
-def masked(play: Played) -> Found:
+def masked(play: PlayRecord) -> Found:
     """C5.
 
     Healthy all the while; HC1 green before the rollback, and wrong in its reason after it.
     """
     healthy = play.findings("wait_healthy")
     reads = play.findings("hc1")
-    end, reason = play.upgrade_end()
+    end, reason = play.upgrade.end, play.upgrade.reason
     if len(healthy) < 2 or len(reads) < 2:
         return Found(None, f"HC1 was read {len(reads)} times, the upgrade ended as {end}: {reason}")
     early, late = reads[0], reads[-1]
     faces = early.passed and not late.passed and healthy[-1].passed
-    told = faces and "re-checkout failed" in reason and play.signature.verdict is Verdict.PASS
-    return Found(told, _two_faces(early, late, reason))
+    is_blamed_on_it = end == "fail" and play.upgrade.failed_step == "hc1"
+    misattributed = faces and is_blamed_on_it and play.signature.verdict is Verdict.PASS
+    return Found(misattributed, _two_faces(early, late, reason))
 
 
 def _two_faces(early: Finding, late: Finding, reason: str) -> str:
@@ -108,14 +118,14 @@ def _two_faces(early: Finding, late: Finding, reason: str) -> str:
     return f"wait_healthy passed; {first}; {last}"
 
 
-def converged_at_head(play: Played, *, may_keep_version: bool = False) -> Found:
+def converged_at_head(play: PlayRecord, *, may_keep_version: bool = False) -> Found:
     """C7, and the control: the guard rules converged, and the swarm is at head.
 
     A recipe's version may stay where its image moves, if that is said to be so.
     """
     found = play.attribution
     _, head, last = play.stamps
-    end, reason = play.upgrade_end()
+    end, reason = play.upgrade.end, play.upgrade.reason
     ruled = play.findings("assert_upgrade_converged")
     if found is None or not ruled:
         return Found(None, f"the upgrade ended as {end}: {reason}")
@@ -125,7 +135,7 @@ def converged_at_head(play: Played, *, may_keep_version: bool = False) -> Found:
     before = found.base.labels.get(play.app.version_label)
     text = (
         f"UpdateStatus={found.last.service.update_state} chaos-version={last} "
-        f"version={before}→{version}; {found.clients}"
+        f"version={before}→{version}; {found.probes}"
     )
     completed = found.last.service.update_state == "completed"
     is_new_image = found.last.service.spec.image != found.base.image
@@ -133,15 +143,16 @@ def converged_at_head(play: Played, *, may_keep_version: bool = False) -> Found:
     return Found(completed and last == head and has_moved, text)
 
 
-def fix_is_honest(play: Played) -> Found:
+def fix_is_honest(play: PlayRecord) -> Found:
     """C8: the guard fails the upgrade with the true reason."""
-    end, reason = play.upgrade_end()
+    end, reason = play.upgrade.end, play.upgrade.reason
     ruled = play.findings("assert_upgrade_converged")
     if not ruled:
         return Found(None, f"the guard did not rule; the upgrade ended as {end}: {reason}")
-    told = "head spec applied then swarm-rolled-back" in reason and end == "fail"
+    is_failed_by_guard = end == "fail" and play.upgrade.failed_step == ruled[-1].step
+    is_named = is_failed_by_guard and ruled[-1].outcome == Outcome.ROLLED_BACK
     cause = f"; {explain(play.attribution)}" if play.attribution else ""
-    return Found(told and play.signature.verdict is Verdict.PASS, f"{reason}{cause}")
+    return Found(is_named and play.signature.verdict is Verdict.PASS, f"{reason}{cause}")
 
 
 Judged = tuple[str, str, str, Judge]
@@ -163,7 +174,7 @@ PLAY_OF: Mapping[str, str] = {name: play for name, _, play, _ in CLAIMS}
 
 
 def judge(
-    plays: Mapping[str, Played | None],
+    plays: Mapping[str, PlayRecord | None],
     only: Collection[str] = PLAY_OF.keys(),
     claims: Sequence[Judged] = CLAIMS,
 ) -> tuple[Claim, ...]:
@@ -175,7 +186,7 @@ def judge(
     return tuple(_judge(claim, plays[claim[2]]) for claim in asked)
 
 
-def _judge(claim: Judged, play: Played | None) -> Claim:
+def _judge(claim: Judged, play: PlayRecord | None) -> Claim:
     name, text, which, judge_of = claim
     if play is None:
         found = Found(None, f"play ({which}) did not come to its end")
@@ -192,7 +203,7 @@ def _judge(claim: Judged, play: Played | None) -> Claim:
     )
 
 
-def _safely(judge_of: Judge, play: Played) -> Found:
+def _safely(judge_of: Judge, play: PlayRecord) -> Found:
     """A judge that crashes says unknown, never pass."""
     try:
         return judge_of(play)

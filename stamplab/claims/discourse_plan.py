@@ -16,6 +16,7 @@ from stamplab.scenarios.scenario import Scenario
 
 TEETH = "C9"
 """The claim that is judged on plays of its own; see `stamplab.claims.negative_controls`."""
+# Without NixOS generations C12 does not count (ADR 0060).
 CLAIMS = ("control", "C1", "C2", "C3", "C4", "C5", "C7", "C8", "C9", "C12")
 _OF_HARNESS = {"on": "acd", "off": "b", "both": "abcd"}
 

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 import msgspec
 
 from stamplab.claims.discourse import Claim
+from stamplab.harness.ci.results import StageResult
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.faults.memory_pressure import Ample
 from stamplab.lab.faults.stamp import Planted
 from stamplab.lab.recipe.workload_overlay import Fault
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse import shapes
 from stamplab.scenarios.discourse.plays import Settings, scenario
 from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
@@ -25,6 +26,7 @@ from stamplab.scenarios.scenario import Scenario
 ORDERS = ("start-first", "stop-first")
 
 
+# A fault is made where it really arises (ADR 0013).
 class Tooth(msgspec.Struct, frozen=True, kw_only=True):
     """One upgrade that must fail, by one step of the harness, and in which words."""
 
@@ -35,7 +37,7 @@ class Tooth(msgspec.Struct, frozen=True, kw_only=True):
     step: str
     """The step that must fail it: the other one must not."""
     words: tuple[str, ...]
-    """What its sentence must hold."""
+    """What its sentence must hold: here the sentence itself is on trial, as a person reads it."""
     unsaid: tuple[str, ...] = ()
     """What its sentence must not hold."""
 
@@ -112,25 +114,27 @@ def _broken(settings: Settings, fault: Fault, order: str) -> Tooth:
     )
 
 
-def bite(tooth: Tooth, played: Played | None) -> Bite:
+def bite(tooth: Tooth, played: PlayRecord | None) -> Bite:
     """Judge how one tooth's upgrade ended."""
-    end, sentence = ("unknown", "not played") if played is None else played.upgrade_end()
-    verdict, wrong = (Verdict.UNKNOWN, "not played") if played is None else _judge(tooth, played)
+    upgrade = StageResult(stage="upgrade", end="unknown", reason="not played")
+    verdict, wrong = Verdict.UNKNOWN, "not played"
+    if played is not None:
+        upgrade, (verdict, wrong) = played.upgrade, _judge(tooth, played)
     return Bite(
         name=tooth.name,
         broken=tooth.broken,
         order=tooth.scenario.policy.order or "the recipe's own",
-        end=end,
-        sentence=sentence,
+        end=upgrade.end,
+        sentence=upgrade.reason,
         verdict=verdict,
         wrong=wrong,
         where="" if played is None else f"{played.folder.name}/history.jsonl",
     )
 
 
-def _judge(tooth: Tooth, played: Played) -> tuple[Verdict, str]:
+def _judge(tooth: Tooth, played: PlayRecord) -> tuple[Verdict, str]:
     try:
-        end, sentence = played.upgrade_end()
+        end, sentence = played.upgrade.end, played.upgrade.reason
         if end not in ("pass", "fail"):
             return Verdict.UNKNOWN, f"the upgrade ended as {end}"
         if played.attribution is None or not played.findings(GUARD):
@@ -141,7 +145,7 @@ def _judge(tooth: Tooth, played: Played) -> tuple[Verdict, str]:
     return (Verdict.FAIL, wrong) if wrong else (Verdict.PASS, "")
 
 
-def _wrong(tooth: Tooth, played: Played, end: str, sentence: str) -> str:
+def _wrong(tooth: Tooth, played: PlayRecord, end: str, sentence: str) -> str:
     """Say what is not as it should be; empty when all is."""
     if end != "fail":
         return "the upgrade passed"
@@ -150,15 +154,15 @@ def _wrong(tooth: Tooth, played: Played, end: str, sentence: str) -> str:
         return f"it was failed by {' and '.join(failed_by) or 'neither'}, not by {tooth.step}"
     unsaid = [words for words in tooth.words if words not in sentence]
     if unsaid:
-        return f"its sentence does not say {unsaid[0]!r}"
+        return f"its sentence does not say {unsaid[0]!r} (seen: {sentence})"
     said = [words for words in tooth.unsaid if words in sentence]
     if said:
         return f"its sentence says {said[0]!r}"
     deployed = played.stamps[2]
     if tooth.step == HC1 and repr(deployed) not in sentence:
         return f"HC1 blames another stamp than the deployed {deployed!r}"
-    death = played.attribution.death if played.attribution else None
-    return "an OOM kill is in it" if death is not None and death.oom is not None else ""
+    failure = played.attribution.failure if played.attribution else None
+    return "an OOM kill is in it" if failure is not None and failure.oom_kill is not None else ""
 
 
 def claim(bites: tuple[Bite, ...]) -> Claim:

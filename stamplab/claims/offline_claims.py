@@ -1,4 +1,4 @@
-"""The claims that need no daemon: C2, how abra stamps, and C12, that it did not change."""
+"""The claims that need no daemon: C2, how abra stamps, and C12, that abra did not change."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from stamplab.claims import stamping as stamping
-from stamplab.claims.abra_unchanged import constant
+from stamplab.claims.abra_unchanged import abra_is_unchanged
 from stamplab.claims.discourse import Claim
 from stamplab.lab.abra.driver import Program
+from stamplab.lab.errors import NotPossibleHere
 from stamplab.lab.recipe import upstream
 from stamplab.runner.stamping.repositories import make_ground
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
@@ -19,21 +20,25 @@ COLD = (STAMPING, CONSTANT)
 
 
 def discourse_ground(folder: Path) -> Ground:
-    """The stamping experiments' ground for our own recipe. Raises LabError."""
+    """Build our own recipe's repository for the stamping experiments. Raises LabError."""
     folder.mkdir(parents=True, exist_ok=True)
     upstream.build(asking_for_a_secret(RECIPE), folder / "recipe")
     return make_ground(RECIPE.name, folder / "recipe", BASE_TAG, "HEAD", folder)
 
 
+def require_possible(asked: Collection[str]) -> None:
+    """Raise NotPossibleHere when C12 alone was asked for, and this machine cannot show it."""
+    if set(asked) == {CONSTANT} and (reason := abra_is_unchanged().not_possible_here):
+        raise NotPossibleHere(f"{CONSTANT} cannot be shown here: {reason}")
+
+
 def judge_cold(asked: Collection[str], program: Program, folder: Path) -> tuple[Claim, ...]:
-    """Play and judge those of `COLD` that were asked for. Raises LabError."""
+    """Play and judge the claims of `COLD` that were asked for. Raises LabError."""
     claims = []
     if STAMPING in asked:
         place = folder / "stamping"
         stamped = stamping.play_all(stamping.C2, discourse_ground(place / "ground"), program, place)
         claims.append(stamping.claim(stamped, program.whose, "stamping/*.json"))
     if CONSTANT in asked:
-        place = folder / "generations"
-        place.mkdir()
-        claims.append(constant(place))
+        claims.append(abra_is_unchanged())
     return tuple(claims)

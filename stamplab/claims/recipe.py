@@ -6,7 +6,7 @@ from stamplab.claims.discourse import CLAIMS, Found, Judged, converged_at_head
 from stamplab.harness.checks.attribution import explain
 from stamplab.lab.model.history import PolicyRead
 from stamplab.lab.model.swarm import UpdatePolicy
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 
 _SWARM = UpdatePolicy()
 """What the swarm does where a recipe is silent."""
@@ -30,27 +30,27 @@ def in_words(policy: PolicyRead) -> str:
     return f"{policy.path} at {policy.commit[:12]}: {', '.join(stated)}: {verdict}"
 
 
-def policy_is_known(play: Played) -> Found:
+def policy_is_known(play: PlayRecord) -> Found:
     """C1, as a finding: what the recipe's own policy is, armed or not."""
     read = [record.what for record in play.history if isinstance(record.what, PolicyRead)]
     return Found(True, in_words(read[-1])) if read else Found(None, "the policy was not read")
 
 
-def upgraded(play: Played) -> Found:
+def upgraded(play: PlayRecord) -> Found:
     """C7, and the control: a pull request's head often has its release's version still to come."""
     return converged_at_head(play, may_keep_version=True)
 
 
-def nothing_is_silent(play: Played) -> Found:
+def nothing_is_silent(play: PlayRecord) -> Found:
     """Under pressure an unarmed policy ends at head, or the guard says that it does not."""
-    end, reason = play.upgrade_end()
+    end, reason = play.upgrade.end, play.upgrade.reason
     if end == "pass":
         return upgraded(play)
     ruled = play.findings("assert_upgrade_converged")
     if not ruled or play.attribution is None or end != "fail":
         return Found(None, f"the guard did not rule; the upgrade ended as {end}: {reason}")
     state = play.attribution.last.service.update_state
-    cause = f"; {explain(play.attribution)}" if play.attribution.death else ""
+    cause = f"; {explain(play.attribution)}" if play.attribution.failure else ""
     return Found(True, f"UpdateStatus={state}, and the guard says so: {reason}{cause}")
 
 

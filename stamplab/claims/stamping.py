@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import msgspec
-
 from stamplab.claims.discourse import Claim
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.abra.driver import Program
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.lease import MARK, leased_scratch
+from stamplab.lab.model.schema import encode_document
 from stamplab.runner.stamping.play import StampRun, play_stamping
 from stamplab.runner.stamping.verdict import Stamped, judge_stamping
 from stamplab.scenarios.stamping.experiment import Experiment, Ground
@@ -38,8 +37,7 @@ def play_all(
             scratch = lab.scratch / experiment.name
             scratch.mkdir()
             run = play_stamping(experiment, ground, program, scratch, {MARK: lab.lab_id})
-            text = msgspec.json.format(msgspec.json.encode(run))
-            (folder / f"{experiment.name}.json").write_bytes(text)
+            (folder / f"{experiment.name}.json").write_bytes(encode_document(run))
         except (LabError, OSError) as error:
             run = str(error)
         return judge_stamping(experiment, ground, run)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
 from stamplab.invocation import again
+from stamplab.lab.model.schema import encode_document
 from stamplab.render import Screen
 from stamplab.runner.bug_reports.table import Row, Table, Told, play_entries, table_of
 from stamplab.runner.bug_reports.text import concluded, last_rows, show_list, show_table
@@ -65,7 +66,7 @@ def record(
     folder = EvidenceFolder.create(runs.absolute(), "record")
     table = played(entries, means, folder, at_once, told)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(table)).decode())
+        click.echo(encode_document(table), nl=False)
     else:
         show_table(table, Screen(highlight=False))
         click.echo(f"evidence: {folder.path}")

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from stamplab.cli.options import json_option, quiet_option, runs_option
 from stamplab.invocation import again, ourselves
+from stamplab.lab.model.schema import encode_document
 from stamplab.render import Screen
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, manifest
@@ -129,7 +130,7 @@ def explore(
     explored = _explored(quest, quarry, means, folder, runs)
     folder.write_json("verdict.json", explored)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(explored)).decode())
+        click.echo(encode_document(explored), nl=False)
     else:
         show(explored, folder.path)
     return 1 if explored.broken else 0

@@ -1,4 +1,4 @@
-"""``stamplab generations``: since when a tool is the same on a NixOS host, and what changed it."""
+"""``stamplab generations``: since when a tool is the same on a NixOS host, and its changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from stamplab.harness.checks.tool_constancy import Change, Ruling, judge_constancy
+from stamplab.harness.checks.tool_constancy import ToolChange, ToolRuling, judge_constancy
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import NotPossibleHere, UsageError
 from stamplab.lab.nixos.generations import PROFILES, SYSTEM, Profile, read_profile
@@ -22,7 +22,7 @@ _MOMENT = re.compile(
 
 
 def _moment(value: str) -> datetime:
-    """A day, whose end is meant, or a time; in this machine's zone if it names none."""
+    """Parse a day, meaning its end, or a time; in this machine's zone if no zone is given."""
     try:
         if _DAY.fullmatch(value):
             return datetime.combine(date.fromisoformat(value), time.max).astimezone()
@@ -35,7 +35,7 @@ def _moment(value: str) -> datetime:
 
 
 class Constancy(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read and ruled; printed with --json as it is."""
+    """The generations and the verdict; printed with --json as they are."""
 
     profiles: str
     profile: str
@@ -44,7 +44,7 @@ class Constancy(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None
     verdict: Verdict
     sentence: str
-    changes: tuple[Change, ...]
+    changes: tuple[ToolChange, ...]
     read: Profile
 
 
@@ -78,8 +78,8 @@ def generations(
     """Say since when a tool is the same on a NixOS host, and which generation changed it.
 
     Reads the links of the system's generations and, in each, where sw/bin/TOOL leads to; runs
-    nothing. A date is when the generation was made. A switch back to an older generation leaves no
-    trace once a newer one is made.
+    nothing. A generation's date is when it was made. A switch back to an older generation leaves no
+    trace once a newer generation is made.
 
     Exit codes: 0 the tool is constant (in the span asked for, without a gap), 1 it changed in it, 2
     unknown, 64 usage, 77 this is no NixOS host.
@@ -90,8 +90,8 @@ def generations(
     read = read_profile(folder, profile, tool)
     ruling = judge_constancy(read, since, until)
     if as_json:
-        found = _found(folder, profile, tool, read, ruling, since=since, until=until)
-        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        findings = _findings(folder, profile, tool, read, ruling, since=since, until=until)
+        click.echo(msgspec.json.format(msgspec.json.encode(findings)).decode())
     else:
         show_generations(tool, read, ruling, Screen(highlight=False))
     return ruling.verdict.exit_code
@@ -110,12 +110,12 @@ def _folder(asked: Path | None) -> Path:
     return PROFILES
 
 
-def _found(
+def _findings(
     folder: Path,
     profile: str,
     tool: str,
     read: Profile,
-    ruling: Ruling,
+    ruling: ToolRuling,
     *,
     since: datetime | None,
     until: datetime | None,

@@ -18,6 +18,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # whoever read it has gone; the exit code says the same
             stream.flush()
+    # Faster than Python's own end (ADR 0043).
     os._exit(code)
 
 

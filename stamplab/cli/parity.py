@@ -1,11 +1,10 @@
-"""``stamplab parity``: do both worlds, and all engines, give each scenario the same history?"""
+"""The command ``stamplab parity``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
-import msgspec
 from rich.table import Table
 from rich.text import Text
 
@@ -13,7 +12,14 @@ from stamplab.cli.options import fast_option, json_option, quiet_option, runs_op
 from stamplab.invocation import again
 from stamplab.lab.errors import NotPossibleHere, UsageError
 from stamplab.lab.live.lab import prepare
-from stamplab.parity.table import Cell, Parity, compare, declared, parity_of
+from stamplab.lab.model.schema import encode_document
+from stamplab.parity.table import (
+    ParityCell,
+    ParityTable,
+    parity_table,
+    play_cells,
+    scenarios_with_shape,
+)
 from stamplab.render import VERDICT_STYLES, Screen
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage
@@ -57,31 +63,34 @@ def parity(
     stages = [Stage(means=one, argv=again(), tell=lambda _: None) for one in means]
     folder = EvidenceFolder.create(runs.absolute(), "parity")
 
-    def told(cell: Cell) -> None:
-        screen.print(Text(f"{cell.scenario} ({cell.world}, {cell.engine}): {_said(cell)}"))
+    def show_cell(cell: ParityCell) -> None:
+        screen.print(Text(f"{cell.scenario} ({cell.world}, {cell.engine}): {_cell_text(cell)}"))
 
-    found = parity_of(compare(scenarios, stages, folder, told), not_played)
-    folder.write_json("verdict.json", found)
+    table = parity_table(play_cells(scenarios, stages, folder, show_cell), not_played)
+    folder.write_json("verdict.json", table)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        click.echo(encode_document(table), nl=False)
     else:
-        _show(found, Screen(highlight=False))
+        _show(table, Screen(highlight=False))
         click.echo(f"evidence: {folder.path}")
-    return found.verdict.exit_code
+    return table.verdict.exit_code
 
 
 def _chosen(names: tuple[str, ...], *, fast: bool) -> list[Scenario]:
-    there = declared(Settings(fast=fast))
-    unknown = [name for name in names if name not in there]
+    scenarios = scenarios_with_shape(Settings(fast=fast))
+    unknown = [name for name in names if name not in scenarios]
     if unknown:
         raise UsageError(
-            f"no scenario {unknown[0]!r} declares a shape; there are: {', '.join(there)}"
+            f"no scenario {unknown[0]!r} declares a shape; there are: {', '.join(scenarios)}"
         )
-    return [there[name] for name in names or there]
+    return [scenarios[name] for name in names or scenarios]
 
 
 def _means(engines: tuple[Path, ...], *, live: bool) -> tuple[list[Means], tuple[str, ...]]:
-    """All worlds that this machine has; an engine that was named must be one of them."""
+    """Return the worlds that this machine can run, and why it cannot run the others.
+
+    An engine that was named must be one of them.
+    """
     means: list[Means] = [virtual()]
     if not live:
         return means, ("live: left out (--no-live)",)
@@ -93,25 +102,25 @@ def _means(engines: tuple[Path, ...], *, live: bool) -> tuple[list[Means], tuple
         return means, (f"live: {reason}",)
 
 
-def _show(found: Parity, console: Screen) -> None:
-    worlds = list(dict.fromkeys((cell.world, cell.engine) for cell in found.cells))
+def _show(parity: ParityTable, console: Screen) -> None:
+    worlds = list(dict.fromkeys((cell.world, cell.engine) for cell in parity.cells))
     table = Table(title="parity: as declared, or how not", title_justify="left", show_lines=True)
     table.add_column("scenario", no_wrap=True)
     for world, engine in worlds:
         table.add_column(f"{world}\n{engine}", overflow="fold")
-    for name in dict.fromkeys(cell.scenario for cell in found.cells):
-        row = {(c.world, c.engine): c for c in found.cells if c.scenario == name}
-        table.add_row(name, *(_text(row[world]) for world in worlds))
+    for name in dict.fromkeys(cell.scenario for cell in parity.cells):
+        row = {(c.world, c.engine): c for c in parity.cells if c.scenario == name}
+        table.add_row(name, *(_styled(row[world]) for world in worlds))
     console.print(table)
-    for line in found.not_played:
+    for line in parity.not_played:
         click.echo(f"not played: {line}")
 
 
-def _text(cell: Cell) -> Text:
-    return Text(_said(cell), style=VERDICT_STYLES[cell.verdict])
+def _styled(cell: ParityCell) -> Text:
+    return Text(_cell_text(cell), style=VERDICT_STYLES[cell.verdict])
 
 
-def _said(cell: Cell) -> str:
+def _cell_text(cell: ParityCell) -> str:
     if not cell.differences:
         return "agrees"
     cause = f" ({cell.cause})" if cell.cause else ""

@@ -12,6 +12,7 @@ from stamplab.cli.explore import SCHEDULES
 from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
 from stamplab.invocation import again
 from stamplab.lab.errors import UsageError
+from stamplab.lab.model.schema import encode_document
 from stamplab.render import Screen
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
@@ -68,7 +69,7 @@ def replay(
     replayed = play_again(kept, stage, folder)
     folder.write_json("verdict.json", replayed)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(replayed)).decode())
+        click.echo(encode_document(replayed), nl=False)
     else:
         _show(replayed)
     return 0 if replayed.broken else 1

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import msgspec
 
-from stamplab.claims.discourse import Claim, converged_at_head, judge
+from stamplab.claims.discourse import Claim, converged_at_head, counted_verdicts, judge
 from stamplab.claims.discourse_plan import CLAIMS, Choice, Entry, programme_of
 from stamplab.claims.negative_controls import Bite, bite
 from stamplab.claims.negative_controls import claim as claim_of
-from stamplab.claims.offline_claims import judge_cold
+from stamplab.claims.offline_claims import judge_cold, require_possible
 from stamplab.harness.checks.wilson import Proportion
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.abra.driver import find
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.recipe.trust import Grant
-from stamplab.parity.shape_reader import compared
+from stamplab.parity.shape_reader import compare_shapes
 from stamplab.runner.evidence import EvidenceFolder
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.staging import Stage, Tell, manifest, play_staged
 from stamplab.runner.worlds import Means, Which, choose
 
@@ -34,7 +34,7 @@ class Trials(msgspec.Struct, frozen=True, kw_only=True):
     """Why the others did not, one entry a trial."""
 
 
-Plays = Mapping[str, list[Played]]
+Plays = Mapping[str, list[PlayRecord]]
 """What was played, by the programme's keys."""
 
 
@@ -73,9 +73,10 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     """Play what was chosen, judge the claims, and write the verdict down, whatever fails.
 
     Raises LabError when the apparatus fails or the recipe is refused: then the verdict on disk is
-    unknown, and says why.
+    unknown, and says why. Raises NotPossibleHere when nothing that was asked for can be shown.
     """
     programme = programme_of(request.choice)
+    require_possible(request.choice.claims)
     program = find(request.abra)
     stage = Stage(
         means=means_of(request, tell),
@@ -99,7 +100,7 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
 
 
 def means_of(request: Request, tell: Tell) -> Means:
-    """The world that the plays are played on. Raises NotPossibleHere, UsageError."""
+    """Choose the world that the plays are played on. Raises NotPossibleHere, UsageError."""
     live_only = [
         option for option, given in (("--keep", request.keep), ("--abra", request.abra)) if given
     ]
@@ -122,7 +123,7 @@ def play_all(
     ``kill -9``. Raises LabError.
     """
     stage.tell(f"evidence: {folder.path}")
-    played: dict[str, list[Played]] = {entry.key: [] for entry in programme}
+    played: dict[str, list[PlayRecord]] = {entry.key: [] for entry in programme}
     note = "interrupted: the run did not come to its end"
     folder.write_json("verdict.json", judged(played, note))
     try:
@@ -133,7 +134,7 @@ def play_all(
             one = play_staged(entry.scenario, stage, part, keep=keep and is_last)
             played[entry.key].append(one)
             part.write_json("verdict.json", one.signature)
-            part.write_json("shape.json", compared(one))
+            part.write_json("shape.json", compare_shapes(one))
         note = ""
     except RecipeRefused as refusal:
         note = str(refusal)
@@ -172,7 +173,7 @@ def report_on(
     claims = tuple(sorted((*claims, *cold), key=lambda claim: CLAIMS.index(claim.id)))
     pressed = [*played.get("b", []), *played.get("c", [])]
     trials = _trials(pressed, played.get("d", [])) if choice.trials > 1 else ()
-    verdicts = [claim.verdict for claim in claims]
+    verdicts = [*counted_verdicts(claims)]
     verdicts += [Verdict.FAIL for repeated in trials if repeated.lacking]
     return Report(
         verdict=Verdict.UNKNOWN if note else merge(verdicts),
@@ -192,7 +193,7 @@ def deployer(played: Plays) -> str:
     return next((one.results.abra for trials in played.values() for one in trials), "nobody")
 
 
-def _trials(pressed: list[Played], fixed: list[Played]) -> tuple[Trials, ...]:
+def _trials(pressed: list[PlayRecord], fixed: list[PlayRecord]) -> tuple[Trials, ...]:
     """Count repeated plays: reproduced by signature, and converged at head."""
     lacking = [str(p.signature) for p in pressed if p.signature.verdict is not Verdict.PASS]
     unfixed = [found.evidence for p in fixed if not (found := converged_at_head(p)).holds]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from stamplab.claims.discourse import judge
+from stamplab.claims.discourse import counted_verdicts, judge
 from stamplab.claims.recipe import ARMED, UNARMED, in_words, is_armed
 from stamplab.claims.recipe_plan import programme_of, subject_of
 from stamplab.cli.repro_discourse import Plays, Report, deployer, play_all
@@ -125,7 +125,7 @@ def report_on(
     claims = judge(first, {claim[0] for claim in table}, table)
     pressed = first.get("c")
     return Report(
-        verdict=Verdict.UNKNOWN if note else merge(claim.verdict for claim in claims),
+        verdict=Verdict.UNKNOWN if note else merge(counted_verdicts(claims)),
         reproduced=_reproduced(armed=armed, signature=str(pressed.signature) if pressed else None),
         claims=claims,
         teeth=(),

@@ -16,6 +16,7 @@ from stamplab.cli.recipe import source_options
 from stamplab.invocation import ourselves
 from stamplab.lab.abra.driver import Program, find
 from stamplab.lab.errors import UsageError
+from stamplab.lab.model.schema import encode_document
 from stamplab.lab.recipe import checkout
 from stamplab.lab.recipe.source import RecipeSource, acquire
 from stamplab.render import Screen, show_stamped
@@ -83,7 +84,7 @@ def run(
         evidence=str(folder.path),
     )
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(ran)).decode())
+        click.echo(encode_document(ran), nl=False)
     else:
         show_stamped((stamped,), Screen(highlight=False))
         click.echo(f"\nThe same by hand:\n\n{ran.by_hand}\nevidence: {ran.evidence}")
@@ -101,7 +102,7 @@ def _run_report(
     folder = EvidenceFolder.create(runs.absolute(), entry.name)
     table = played([entry], means, folder, 1, lambda _: None)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(table)).decode())
+        click.echo(encode_document(table), nl=False)
     else:
         show_row(table.rows[0], screen)
         click.echo(f"evidence: {folder.path}")

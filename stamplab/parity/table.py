@@ -10,7 +10,7 @@ from stamplab.claims.discourse_plan import Choice, programme_of
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.errors import LabError
 from stamplab.parity.differences import DIFFERENCES
-from stamplab.parity.shape_reader import compared
+from stamplab.parity.shape_reader import compare_shapes
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.scenarios.discourse import concurrent_operator
@@ -18,59 +18,59 @@ from stamplab.scenarios.discourse.plays import Settings
 from stamplab.scenarios.scenario import Scenario
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One scenario in one world."""
+class ParityCell(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of one scenario in one world."""
 
     scenario: str
     world: str
     engine: str
     verdict: Verdict
     differences: tuple[str, ...] = ()
-    """In what the history differs from the scenario's shape."""
+    """Clauses: in which fields the history's shape differs from the declared one."""
     cause: str = ""
-    """Why it does, where that is known."""
+    """Why they differ, where that is known."""
     evidence: str = ""
 
 
-class Parity(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole table; verdict.json holds it."""
+class ParityTable(msgspec.Struct, frozen=True, kw_only=True):
+    """All cells, and their verdict; verdict.json holds them."""
 
     verdict: Verdict
-    cells: tuple[Cell, ...]
+    cells: tuple[ParityCell, ...]
     not_played: tuple[str, ...] = ()
-    """Worlds that this machine has not, and why."""
+    """Worlds that this machine cannot run, and why."""
 
 
-def declared(settings: Settings) -> Mapping[str, Scenario]:
-    """Every scenario that declares a shape, by its name."""
+def scenarios_with_shape(settings: Settings) -> Mapping[str, Scenario]:
+    """Return every scenario that declares a shape, by its name."""
     plays = [entry.scenario for entry in programme_of(Choice(settings=settings))]
-    found = [*plays, *concurrent_operator.meddled(settings)]
-    return {one.name: one for one in found if one.shape is not None}
+    scenarios = [*plays, *concurrent_operator.meddled(settings)]
+    return {scenario.name: scenario for scenario in scenarios if scenario.shape is not None}
 
 
-def compare(
+def play_cells(
     scenarios: Sequence[Scenario],
     stages: Sequence[Stage],
     folder: EvidenceFolder,
-    told: Callable[[Cell], None],
-) -> tuple[Cell, ...]:
-    """Play every scenario on every stage."""
+    on_cell: Callable[[ParityCell], None],
+) -> tuple[ParityCell, ...]:
+    """Play every scenario on every stage; ``on_cell`` gets each result as soon as it is there."""
     cells = []
     for scenario in scenarios:
         for stage in stages:
             cell = _cell(scenario, stage, folder)
-            told(cell)
+            on_cell(cell)
             cells.append(cell)
     return tuple(cells)
 
 
-def _cell(scenario: Scenario, stage: Stage, folder: EvidenceFolder) -> Cell:
+def _cell(scenario: Scenario, stage: Stage, folder: EvidenceFolder) -> ParityCell:
     engine = stage.means.engine
     part = folder.part(f"{scenario.name}-{engine.world}-{engine.version}".replace(" ", "-"))
     watch_s = concurrent_operator.WATCH_S if scenario.acts else 0.0
-    verdict, differences = _compared(scenario, stage, part, watch_s)
+    verdict, differences = _play_and_compare(scenario, stage, part, watch_s)
     cause = DIFFERENCES.get((scenario.name, engine.world), "") if differences else ""
-    return Cell(
+    return ParityCell(
         scenario=scenario.name,
         world=engine.world,
         engine=engine.version,
@@ -81,19 +81,20 @@ def _cell(scenario: Scenario, stage: Stage, folder: EvidenceFolder) -> Cell:
     )
 
 
-def _compared(
+def _play_and_compare(
     scenario: Scenario, stage: Stage, part: EvidenceFolder, watch_s: float
 ) -> tuple[Verdict, tuple[str, ...]]:
-    """Play it; what cannot be played or read is unknown."""
+    """Play a scenario and compare its shape; what cannot be played or read is unknown."""
     try:
-        found = compared(play_staged(scenario, stage, part, watch_s=watch_s))
+        comparison = compare_shapes(play_staged(scenario, stage, part, watch_s=watch_s))
     except LabError as error:
         return Verdict.UNKNOWN, (f"not played: {error}",)
-    if found.found is None:
-        return Verdict.UNKNOWN, found.differences
-    return Verdict.of(not found.differences), found.differences
+    if comparison.observed is None:
+        return Verdict.UNKNOWN, comparison.differences
+    return Verdict.of(not comparison.differences), comparison.differences
 
 
-def parity_of(cells: tuple[Cell, ...], not_played: tuple[str, ...]) -> Parity:
-    """The table's verdict: every cell as declared, or its difference's cause known."""
-    return Parity(verdict=merge(cell.verdict for cell in cells), cells=cells, not_played=not_played)
+def parity_table(cells: tuple[ParityCell, ...], not_played: tuple[str, ...]) -> ParityTable:
+    """Join cells to a table; it passes when each is as declared or differs for a known cause."""
+    verdict = merge(cell.verdict for cell in cells)
+    return ParityTable(verdict=verdict, cells=cells, not_played=not_played)

@@ -1,4 +1,4 @@
-"""The evidence directory: everything that a stranger needs to judge a run again, cold."""
+"""The evidence folder: everything that a stranger needs to judge a run again, offline."""
 
 from __future__ import annotations
 
@@ -13,10 +13,20 @@ from pathlib import Path
 import msgspec
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.model.history import Finding, LimitSet, Note, OomKill, Record
+from stamplab.lab.model.history import (
+    Finding,
+    LimitSet,
+    Note,
+    OomKill,
+    Record,
+    StageBegan,
+    StageEnded,
+)
+from stamplab.lab.model.schema import encode_document
 from stamplab.lab.recipe import git
 
 
+# Each document says its schema (ADR 0055).
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What ran, on what, and how to run it again."""
 
@@ -40,7 +50,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stamplab_version() -> str:
-    """The installed version; a checkout that was never installed says so."""
+    """Return the installed version; of a checkout that was never installed, a text that says so."""
     try:
         return version("stamplab")
     except PackageNotFoundError:
@@ -48,7 +58,7 @@ def stamplab_version() -> str:
 
 
 def checkout_commit() -> str | None:
-    """The commit of the checkout that runs, or None."""
+    """Return the commit of the checkout that runs, or None."""
     return git.describe(Path(__file__).parent)
 
 
@@ -95,15 +105,20 @@ class EvidenceFolder:
             raise LabError(f"{self.path / name} cannot be written: {error.strerror}") from error
 
     def write_json(self, name: str, value: object) -> None:
-        """Write a value as readable JSON. Raises LabError."""
-        self.write(name, msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+        """Write a value as readable JSON that says its schema. Raises LabError."""
+        self.write(name, encode_document(value))
 
 
 def console_line(record: Record) -> str | None:
-    """A record's line on the console, if it has one: console.log is made of these."""
+    """Format a record as its line of console.log; None for a record that has no line."""
     match record.what:
         case Note(text=text):
             return f"{record.seen_s:8.3f}  {text}"
+        case StageBegan(stage=stage):
+            return f"{record.seen_s:8.3f}  ==> stage {stage}"
+        case StageEnded(stage=stage, end=end, reason=reason):
+            why = f": {reason}" if reason else ""
+            return f"{record.seen_s:8.3f}  <== stage {stage}: {end}{why}"
         case Finding(text=text, passed=passed):
             return f"{record.seen_s:8.3f}  {'' if passed else 'FAIL '}{text}"
         case LimitSet(reason=reason):
@@ -115,6 +130,6 @@ def console_line(record: Record) -> str | None:
 
 
 def describe_machine() -> tuple[str, str, str]:
-    """Python, kernel and machine, for a manifest."""
+    """Return the versions of Python and of the kernel, and the machine, for a manifest."""
     cores = f"{platform.machine()}, {os.cpu_count()} cores"
     return sys.version.split()[0], platform.release(), cores

@@ -11,8 +11,8 @@ from stamplab.harness.ci.app import App, Overlay, ci_overlays
 from stamplab.harness.ci.generic import UpgradePlan
 from stamplab.harness.ci.naming import app_domain
 from stamplab.harness.ci.results import Results, StageResult
-from stamplab.harness.ci.run_context import Bench
-from stamplab.harness.ci.tree import Denying, GitTree, Tree
+from stamplab.harness.ci.run_context import RunContext
+from stamplab.harness.ci.tree import GitTree, MisreportingTree, Tree
 from stamplab.lab.abra.deploy import WHOSE
 from stamplab.lab.abra.driver import Program
 from stamplab.lab.abra.folder import AbraFolder
@@ -20,16 +20,15 @@ from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
 from stamplab.lab.faults import memory_pressure
 from stamplab.lab.faults.operator import Act
 from stamplab.lab.faults.stamp import stamp_of
-from stamplab.lab.model.history import Acted, Note, PolicyRead, ServiceSeen
+from stamplab.lab.model.history import Note, OperatorActed, PolicyRead, ServiceSeen
 from stamplab.lab.model.swarm import Service
 from stamplab.lab.recipe import checkout, git, upstream
 from stamplab.lab.recipe.source import Acquired, policy_at_head
 from stamplab.lab.recipe.upstream import RecipeHistory
 from stamplab.lab.recipe.workload_overlay import StandIn
 from stamplab.lab.world import World
+from stamplab.runner.play_record import PULL_REQUEST
 from stamplab.scenarios.scenario import Scenario
-
-_PR = "2"
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +62,7 @@ def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
             policy = checkout.read_policy(mirror, scenario.service)
     app = App(
         recipe=scenario.recipe.name,
-        domain=app_domain(scenario.recipe.name, _PR, tip),
+        domain=app_domain(scenario.recipe.name, PULL_REQUEST, tip),
         service_name=scenario.service,
     )
     planted = (
@@ -83,9 +82,9 @@ def play(
 
     Raises LabError when the apparatus fails.
     """
-    bench = Bench(world=world, app=ground.app, tree=tree)
+    context = RunContext(world=world, app=ground.app, tree=tree)
     world.record(ground.policy)
-    installed = stages.install(bench, scenario.base, ground.head, scenario.timeout_s)
+    installed = stages.install(context, scenario.base, ground.head, scenario.timeout_s)
     done = [installed]
     if installed.end == "pass":
         _live_through(scenario, world, ground)
@@ -93,8 +92,8 @@ def play(
         _plant(scenario, world, tree, ground)
         if scenario.missaid:
             right = ground.head[:SMALL_SHA_DIGITS] + DIRTY_MARK
-            bench = msgspec.structs.replace(bench, tree=Denying(tree, right))
-        done.append(stages.upgrade(bench, _plan(scenario, ground.head)))
+            context = msgspec.structs.replace(context, tree=MisreportingTree(tree, right))
+        done.append(stages.upgrade(context, _plan(scenario, ground.head)))
     else:
         reason = f"install did not pass: {installed.reason}"
         done.append(StageResult(stage="upgrade", end="skipped", reason=reason))
@@ -105,6 +104,7 @@ def play(
         ref=ground.head,
         stages=tuple(done),
         abra=whose,
+        domain=ground.app.domain,
     )
 
 
@@ -158,7 +158,7 @@ def _live_through(scenario: Scenario, world: World, ground: Ground) -> None:
         until_s, was_done = world.now_s() + scenario.timeout_s, False
         while (record := world.next(until_s)) is not None:
             match record.what:
-                case Acted():
+                case OperatorActed():
                     was_done = True
                 case ServiceSeen(name=name, service=Service() as service):
                     status = service.update_status
@@ -184,7 +184,7 @@ def _plant(scenario: Scenario, world: World, tree: Tree, ground: Ground) -> None
     """Make the deployer lie in the upgrade, if the scenario has it so."""
     if ground.planted is None:
         return
-    tree.plant_stamp(ground.planted)
+    tree.override_stamp(ground.planted)
     world.record(Note(text=f"planted stamp: {scenario.planted}: {ground.planted}"))
 
 

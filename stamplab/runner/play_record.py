@@ -1,29 +1,41 @@
-"""A scenario that was played: its history and what the harness made of it. Input of all judges."""
+"""Record of a play: its history, and what the harness concluded. Input of all judges."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
+
 from stamplab.harness.checks.attribution import Attribution, attribute
+from stamplab.harness.checks.shape import Shape
 from stamplab.harness.checks.signature import Signature, read_signature
 from stamplab.harness.ci.app import App
-from stamplab.harness.ci.results import Results
-from stamplab.lab.model.history import Finding, History, Note
-from stamplab.scenarios.scenario import Scenario
+from stamplab.harness.ci.naming import app_domain
+from stamplab.harness.ci.results import Results, StageResult
+from stamplab.lab.errors import LabError
+from stamplab.lab.model.history import Deployed, Finding, History, StageEnded
+from stamplab.lab.model.history_file import read_history
+from stamplab.lab.model.schema import decode_document
 
 
-class Played:
-    """One play, read from its evidence; everything here is derived from the history."""
+class PlayRecord:
+    """Evidence of one play; every verdict on it is derived from the history."""
 
     def __init__(
-        self, scenario: Scenario, app: App, results: Results, history: History, folder: Path
+        self,
+        app: App,
+        results: Results,
+        history: History,
+        folder: Path,
+        declared_shape: Shape | None,
     ) -> None:
-        self.scenario = scenario
         self.app = app
         self.results = results
         self.history = history
         self.folder = folder
+        self.declared_shape = declared_shape
+        """The shape that its scenario declares."""
 
     @cached_property
     def attribution(self) -> Attribution | None:
@@ -36,7 +48,7 @@ class Played:
         return read_signature(self.attribution, self.app.stamp_label)
 
     def findings(self, step: str) -> list[Finding]:
-        """What a step of the harness concluded, in order."""
+        """Return the findings of one step of the harness, in order."""
         return [
             record.what
             for record in self.history
@@ -46,26 +58,58 @@ class Played:
     @property
     def ended_s(self) -> float:
         """When the last stage had ended; what came later was only watched."""
-        ends = [
-            record.seen_s
-            for record in self.history
-            if isinstance(record.what, Note) and record.what.text.startswith("<== stage ")
-        ]
+        ends = [record.seen_s for record in self.history if isinstance(record.what, StageEnded)]
         return ends[-1] if ends else 0.0
 
-    def upgrade_end(self) -> tuple[str, str]:
-        """How the upgrade stage ended, and why."""
-        for result in self.results.stages:
-            if result.stage == "upgrade":
-                return result.end, result.reason
-        return "unknown", "the upgrade stage was not reached"
+    @property
+    def upgrade(self) -> StageResult:
+        """How the upgrade stage ended."""
+        unreached = "the upgrade stage was not reached"
+        default = StageResult(stage="upgrade", end="unknown", reason=unreached)
+        return next((ended for ended in self.results.stages if ended.stage == "upgrade"), default)
 
     @cached_property
     def stamps(self) -> tuple[str | None, str | None, str | None]:
         """The stamps of base, of head, and at the end."""
-        found = self.attribution
-        if found is None:
+        upgrade, label = self.attribution, self.app.stamp_label
+        if upgrade is None:
             return None, None, None
-        label = self.app.stamp_label
-        head = found.head.labels.get(label) if found.head else None
-        return found.base.labels.get(label), head, found.last.service.spec.labels.get(label)
+        head = upgrade.head.labels.get(label) if upgrade.head else None
+        return upgrade.base.labels.get(label), head, upgrade.last.service.spec.labels.get(label)
+
+
+PULL_REQUEST = "2"
+"""Number of the pull request that every play belongs to: the app's domain is made with it."""
+
+
+class _Options(msgspec.Struct, frozen=True):
+    service: str
+    shape: Shape | None = None
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    options: _Options
+
+
+def read_play(folder: Path) -> PlayRecord:
+    """Read a play back from its evidence, of whichever schema, to be judged again.
+
+    Raises LabError where a part of the evidence is missing, damaged, or of a newer schema.
+    """
+    try:
+        raw = (folder / "results.json").read_bytes()
+        results = Results.from_json(raw, folder / "results.json")
+        path = folder / "manifest.json"
+        options = decode_document(path.read_bytes(), _Manifest, path).options
+    except OSError as error:
+        raise LabError(f"{folder} is no whole play: {error}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise LabError(f"{folder} has a damaged document: {error}") from error
+    history, _ = read_history(folder / "history.jsonl")
+    # Schema 1 did not keep the domain.
+    domain = results.domain or app_domain(results.recipe, PULL_REQUEST, results.ref)
+    app = App(recipe=results.recipe, domain=domain, service_name=options.service)
+    stacks = {record.what.stack for record in history if isinstance(record.what, Deployed)}
+    if app.stack not in stacks:
+        raise LabError(f"{folder} does not show the deploy of {app.stack}: it cannot be judged")
+    return PlayRecord(app, results, history, folder, options.shape)

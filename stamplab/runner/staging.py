@@ -11,7 +11,8 @@ import msgspec
 from stamplab.harness.checks.attribution import explain
 from stamplab.lab.abra.deploy import WHOSE
 from stamplab.lab.abra.driver import Program
-from stamplab.lab.model.history import FileLaid, History, Record, read_history
+from stamplab.lab.model.history import History, OverlayWritten, Record
+from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.source import Acquired
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.world import World
@@ -24,7 +25,7 @@ from stamplab.runner.evidence import (
     stamplab_version,
 )
 from stamplab.runner.play import play, prepare_ground, tree_of
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.worlds import Means, Opening
 from stamplab.scenarios.scenario import Scenario
 
@@ -50,7 +51,7 @@ def play_staged(
     *,
     keep: bool = False,
     watch_s: float = 0.0,
-) -> Played:
+) -> PlayRecord:
     """Play a scenario in a new world; evidence is kept. Raises LabError: the apparatus failed.
 
     The world is watched for ``watch_s`` more, in which nobody does anything.
@@ -84,7 +85,7 @@ def play_staged(
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
         _keep_overlays(history, folder)
-        played = Played(scenario, ground.app, results, history, folder.path)
+        played = PlayRecord(ground.app, results, history, folder.path, scenario.shape)
         if played.attribution is not None and played.attribution.rollback is not None:
             line = f"attribution: {explain(played.attribution)}"
             log.write(line + "\n")
@@ -123,7 +124,7 @@ def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
 
 
 def _options(scenario: Scenario) -> dict[str, object]:
-    """A scenario's own choices.
+    """Return a scenario's own choices.
 
     The recipe's commits are in the repository that it is built into, or was taken from.
     """
@@ -137,7 +138,7 @@ def _options(scenario: Scenario) -> dict[str, object]:
 
 def _keep_overlays(history: History, folder: EvidenceFolder) -> None:
     """Put what was laid over the recipe into the evidence, as files that one can read."""
-    laid = [record.what for record in history if isinstance(record.what, FileLaid)]
+    laid = [record.what for record in history if isinstance(record.what, OverlayWritten)]
     if laid:
         overlays = folder.part("overlays")
         for file in laid:

@@ -17,7 +17,8 @@ import msgspec
 from stamplab.invocation import as_root
 from stamplab.lab.errors import NeedsRoot, NotPossibleHere, UsageError
 from stamplab.lab.live.lease import leased_scratch
-from stamplab.lab.model.history import HistoryWriter, Record
+from stamplab.lab.model.history import Record
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.recipe.resolver import STACKSPEC, Resolver
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.recipe.workload_overlay import PORT
@@ -113,9 +114,9 @@ class Live(msgspec.Struct, frozen=True):
             PORT,
             keep=opening.keep,
             trust=opening.trust,
-            tell=opening.tell,
+            on_message=opening.tell,
             on_record=opening.on_record,
-            patience=opening.patience,
+            time_scale=opening.patience,
         ) as world:
             yield world, world.scratch
 

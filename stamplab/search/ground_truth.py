@@ -11,11 +11,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from stamplab.lab.model.history import History, Note, ServiceSeen, TasksSeen
+from stamplab.lab.model.history import History, ServiceSeen, StageBegan, TasksSeen
 from stamplab.lab.model.swarm import RUNNING, Service, ServiceSpec, Task
 from stamplab.lab.virtual.mirror import Mirror
 
-UPGRADE_BEGINS = "==> stage upgrade"
 _ROUNDED_S = 1e-3
 """Records have rounded times, and a look may come a little later than what it sees."""
 _DONE = (None, "completed")
@@ -159,7 +158,7 @@ def truth_of(history: History, service: str) -> Truth:
     tasks: tuple[Task, ...] = ()
     for record in history:
         match record.what:
-            case Note(text=text) if text == UPGRADE_BEGINS:
+            case StageBegan(stage="upgrade"):
                 truth.upgrade_begins()
             case ServiceSeen(name=name, service=seen) if name == service:
                 present = seen

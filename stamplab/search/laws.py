@@ -6,27 +6,23 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from stamplab.harness.guard import Outcome
 from stamplab.lab.errors import UsageError
 from stamplab.lab.faults.memory_pressure import Ample, Squeeze
-from stamplab.lab.faults.operator import RollBack, in_words
-from stamplab.lab.model.history import Acted, RecorderLost
+from stamplab.lab.model.history import OperatorActed, RecorderLost
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.search.trial import GUARD, Trial
 
 Broken = str
 """In what way a law was broken, as a clause."""
 
-ROLLED_BACK = "head spec applied then swarm-rolled-back"
-HC1 = "(HC1)"
-MISSAID = "the service's label"
-BY_HAND = "by hand"
-ANOTHERS = ("another update came in", "there is no service", "the service was removed")
-LATE = "not converged by the deadline"
+_GAVE_UP = (Outcome.TIMED_OUT, Outcome.STALLED)
 _MOMENT_S = 1e-6
 _PROMPT_S = 60.0
 """How long after the swarm is done a verdict may still come."""
 _ROLLBACK_OVER = ("rollback_completed", "rollback_paused")
-JUDGES = (GUARD, "hc1")
+HC1 = "hc1"
+JUDGES = (GUARD, HC1)
 """The steps that judge whether head is deployed; that clients get answers is another's."""
 
 
@@ -75,7 +71,7 @@ def wrong_reason(trial: Trial) -> Broken | None:
     went_back = back_s is not None and back_s <= trial.end_s
     if trial.end != "fail" or meddled(trial, back_s if went_back else None):
         return None
-    says_so = ROLLED_BACK in trial.reason
+    says_so = trial.outcome is Outcome.ROLLED_BACK
     if went_back and not says_so:
         return f"the swarm rolled back at {back_s:.1f} s, and: {trial.reason}"
     if says_so and not went_back:
@@ -83,13 +79,14 @@ def wrong_reason(trial: Trial) -> Broken | None:
     if says_so and _is_hasty(trial):
         return f"the rollback was still under way at {trial.ruled_s:.1f} s, and: {trial.reason}"
     failed = trial.truth.failed
-    if says_so and failed and not any(task in trial.reason for task in failed):
+    if says_so and failed and trial.failed_task not in failed:
         return f"no task of head that failed is named, and: {trial.reason}"
-    if HC1 in trial.reason and not trial.schedule.planted:
+    if trial.failed_by == HC1 and not trial.schedule.planted:
         return f"no wrong stamp was planted, and: {trial.reason}"
     held = trial.truth.held_head(trial.end_s, trial.watched_until_s)
-    named = MISSAID if trial.schedule.missaid and trial.guarded else HC1
-    if trial.schedule.planted and held and named not in trial.reason:
+    is_denied = trial.schedule.missaid and trial.guarded
+    is_named = trial.outcome is Outcome.STAMP_MISMATCH if is_denied else trial.failed_by == HC1
+    if trial.schedule.planted and held and not is_named:
         return f"a wrong stamp was planted, and: {trial.reason}"
     return None
 
@@ -130,18 +127,23 @@ def untold(trial: Trial) -> Broken | None:
     if ruling is None or applied_s is None or trial.schedule.refused:
         return None
     said, ruled_s = ruling.text, trial.ruled_s
-    names_it = any(words in said for words in ANOTHERS)
+    names_it = ruling.other_update is not None
     if names_it and not meddled(trial, ruled_s):
         return f"nobody else did anything, and: {said}"
-    by_hand = in_words(RollBack())
-    if BY_HAND in said and by_hand not in acts_on(trial, trial.upgrade_s, ruled_s).values():
+    names_hand = ruling.other_update == "rollback by hand"
+    by_then = acts_on(trial, trial.upgrade_s, ruled_s).values()
+    if names_hand and not any(map(_is_by_hand, by_then)):
         return f"nobody rolled back by hand, and: {said}"
     came = acts_on(trial, applied_s + _MOMENT_S, ruled_s - _MOMENT_S)
     if not came or _was_over(trial, min(came)):
         return None
     first = came[min(came)]
-    is_said = BY_HAND in said if {*came.values()} == {by_hand} else names_it
-    return None if is_said else f"{first} at {min(came):.1f} s, and: {said}"
+    is_said = names_hand if all(map(_is_by_hand, came.values())) else names_it
+    return None if is_said else f"{first.what} at {min(came):.1f} s, and: {said}"
+
+
+def _is_by_hand(acted: OperatorActed) -> bool:
+    return acted.operation == "roll-back"
 
 
 def too_late(trial: Trial) -> Broken | None:
@@ -150,14 +152,14 @@ def too_late(trial: Trial) -> Broken | None:
     And that the swarm has rolled back is said soon after.
     """
     done_s = trial.end_s - _PROMPT_S
-    if ROLLED_BACK in trial.reason and trial.guarded:
+    if trial.outcome is Outcome.ROLLED_BACK:
         before = trial.truth.at(done_s)
         was_over = before is not None and before.update_state in _ROLLBACK_OVER
         back_s = trial.truth.rolled_back_s
         if was_over and back_s is not None and back_s <= done_s and not meddled(trial):
             return f"the rollback was over by {done_s:.1f} s, and was told at {trial.end_s:.1f} s"
         return None
-    if trial.end != "fail" or LATE not in trial.reason:
+    if trial.end != "fail" or trial.outcome not in _GAVE_UP:
         return None
     state = trial.truth.at(trial.end_s)
     if state is None or state.service is None:
@@ -209,12 +211,12 @@ def meddled(trial: Trial, before_s: float | None = None) -> bool:
     return bool(acts_on(trial, trial.upgrade_s, trial.end_s if before_s is None else before_s))
 
 
-def acts_on(trial: Trial, from_s: float, until_s: float) -> dict[float, str]:
-    """What a second operator did to the service that the swarm took, in words, by its moment."""
+def acts_on(trial: Trial, from_s: float, until_s: float) -> dict[float, OperatorActed]:
+    """What a second operator did to the service that the swarm took, by its moment."""
     return {
-        record.seen_s: record.what.what
+        record.seen_s: record.what
         for record in trial.history
-        if isinstance(record.what, Acted) and not record.what.refused
+        if isinstance(record.what, OperatorActed) and not record.what.refused
         if from_s <= record.seen_s <= round(until_s, 6)
     }
 

@@ -129,7 +129,7 @@ class RehearsedTree:
         sent = tailored(self._rehearsal, self._schedule, self._ref, stamp)
         return ChaosDeploy(stamp=stamp, stack=stack, deployed=self._world.deploy(stack, sent))
 
-    def plant_stamp(self, stamp: str) -> None:
+    def override_stamp(self, stamp: str) -> None:
         """Take this stamp from now on."""
         self._planted = stamp
 

@@ -20,6 +20,7 @@ from stamplab.lab.errors import UsageError
 from stamplab.lab.faults.memory_pressure import Ample, Pressure
 from stamplab.lab.faults.operator import Act, LoseSight, Operation
 from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.model.schema import decode_document, encode_document
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
 from stamplab.lab.virtual.conditions import Conditions
 from stamplab.lab.workload.shape import MemoryShape
@@ -170,14 +171,14 @@ def keep(kept: Kept, folder: Path) -> Path:
     """Write a schedule down under its id. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{kept.schedule.id}.json"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
+    path.write_bytes(encode_document(kept))
     return path
 
 
 def read_kept(path: Path) -> Kept:
-    """Read a schedule back. Raises UsageError where there is none, or it is none."""
+    """Read a schedule back. Raises UsageError where there is none or it is none, NewerSchema."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Kept)
+        return decode_document(path.read_bytes(), Kept, path)
     except OSError as error:
         raise UsageError(f"there is no schedule at {path}: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, UsageError) as error:

@@ -7,10 +7,12 @@ from functools import cached_property
 import msgspec
 
 from stamplab.harness.ci.app import App
-from stamplab.harness.ci.lifecycle import SightLost
+from stamplab.harness.ci.lifecycle import VerdictUnknown
 from stamplab.harness.ci.results import Results, StageResult
+from stamplab.harness.guard import Outcome
 from stamplab.lab.abra.deploy import WHOSE
-from stamplab.lab.model.history import Finding, History, LimitSet, Note, line_of
+from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan
+from stamplab.lab.model.history_file import encode_history
 from stamplab.lab.recipe.resolver import Resolved
 from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
 from stamplab.lab.virtual.swarmsim import SwarmSim
@@ -18,7 +20,7 @@ from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Stack
 from stamplab.runner.play import Ground, play
 from stamplab.scenarios.scenario import Scenario
-from stamplab.search.ground_truth import UPGRADE_BEGINS, Truth
+from stamplab.search.ground_truth import Truth
 from stamplab.search.rehearsal import Rehearsal, RehearsedTree
 from stamplab.search.schedule import Change, Schedule
 
@@ -90,6 +92,19 @@ class Trial:
         return failed[-1] if self.end == "fail" and failed else None
 
     @property
+    def outcome(self) -> Outcome | None:
+        """How the guard says that the update ended, where that failed the upgrade."""
+        ruling = self.ruling
+        if ruling is None or ruling.passed or ruling.outcome is None:
+            return None
+        return Outcome(ruling.outcome)
+
+    @property
+    def failed_task(self) -> str | None:
+        """The task that the guard says the update failed by."""
+        return self.ruling.failed_task if self.ruling else None
+
+    @property
     def hold_s(self) -> float:
         """How long the swarm may still change its mind after the tasks run."""
         return self.truth.head.update.hold_s if self.truth.head else 0.0
@@ -103,7 +118,7 @@ class Trial:
     def upgrade_s(self) -> float:
         """When the upgrade stage began."""
         for record in self.history:
-            if isinstance(record.what, Note) and record.what.text == UPGRADE_BEGINS:
+            if record.what == StageBegan(stage="upgrade"):
                 return record.seen_s
         return self.end_s
 
@@ -121,7 +136,7 @@ class Trial:
 
     def as_jsonl(self) -> bytes:
         """The very bytes that its history would be on disk."""
-        return b"".join(map(line_of, self.history))
+        return encode_history(self.history)
 
     def in_the_end(self) -> str:
         """The service's last state, in a clause."""
@@ -162,7 +177,7 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     tree = RehearsedTree(rehearsal, schedule, world, truth)
     try:
         results = play(scenario, world, ground, tree)
-    except SightLost as error:
+    except VerdictUnknown as error:
         results = _unknown(scenario, ground, str(error))
     trial = Trial(schedule, ground.app, results, journal.records, truth, world.now_s())
     world.call_off()
@@ -184,6 +199,7 @@ def _unknown(scenario: Scenario, ground: Ground, reason: str) -> Results:
         ref=ground.head,
         stages=stages,
         abra=WHOSE,
+        domain=ground.app.domain,
     )
 
 

@@ -9,13 +9,13 @@ import msgspec
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Pulse, Ramp, Squeeze
 from stamplab.lab.faults.operator import in_words
 from stamplab.lab.model.history import (
-    Acted,
     ContainerEnded,
     EngineEvent,
     Finding,
     History,
     LimitSet,
     OomKill,
+    OperatorActed,
     ServiceSeen,
 )
 from stamplab.lab.model.swarm import Service
@@ -104,7 +104,7 @@ def _said(what: object) -> Iterator[str]:
             yield f"its process has ended, exit code {exit_code}"
         case LimitSet(reason=reason):
             yield reason
-        case Acted(what=acted, refused=refused):
+        case OperatorActed(what=acted, refused=refused):
             yield f"{acted}{f', refused: {refused}' if refused else ''}"
         case Finding(step=step, passed=passed, text=text):
             yield f"{step} {'passed' if passed else 'failed'}: {text}"

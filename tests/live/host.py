@@ -49,12 +49,13 @@ _COUNTS_DOWN = {"valid_life_time", "preferred_life_time", "expires"}
 _LAB = re.compile(r"/(?:stamplab|lab)-([0-9a-f]{8})\b")
 
 
+# Everything, not a list of what a lab might touch (ADR 0012).
 def snapshot() -> Snapshot:
     """Read all of it."""
     others = labs_of_others()
-    found = dict(_everything(_Owners(others)))
+    values = dict(_everything(_Owners(others)))
     others |= labs_of_others()  # one may have come while we looked
-    return {name: THEIRS if _lab_in(name) in others else value for name, value in found.items()}
+    return {name: THEIRS if _lab_in(name) in others else value for name, value in values.items()}
 
 
 def differences(before: Snapshot, after: Snapshot) -> Differences:
@@ -76,10 +77,10 @@ def differences_since(
     """
     deadline_s = time.monotonic() + _SETTLE_S
     while True:
-        found = differences(before, snapshot())
-        found = {name: values for name, values in found.items() if not but(name)}
-        if not found or time.monotonic() >= deadline_s:
-            return found
+        changes = differences(before, snapshot())
+        changes = {name: values for name, values in changes.items() if not but(name)}
+        if not changes or time.monotonic() >= deadline_s:
+            return changes
         time.sleep(_POLL_S)
 
 
@@ -170,9 +171,9 @@ def _routing(family: str, thing: str) -> Iterator[tuple[str, str]]:
 
 def _ip(*arguments: str) -> list[Any]:
     output = _run(["ip", "-json", *arguments], {})
-    found = _without_countdowns(json.loads(output or "[]"))
-    assert isinstance(found, list)
-    return found
+    items = _without_countdowns(json.loads(output or "[]"))
+    assert isinstance(items, list)
+    return items
 
 
 def _without_countdowns(value: object) -> object:
@@ -229,7 +230,10 @@ class _Owners:
 
     def __init__(self, others: set[str]) -> None:
         self._others = others
-        self._ours = {os.getpid(), *(one.pid for one in psutil.Process().children(recursive=True))}
+        self._ours = {
+            os.getpid(),
+            *(child.pid for child in psutil.Process().children(recursive=True)),
+        }
         self._holders: dict[str, set[bool]] = {}
         for process in Path("/proc").glob("[0-9]*"):
             is_other = self._is_other(process)
@@ -270,8 +274,8 @@ def _links_of(process: Path) -> set[str]:
 
 
 def _lab_in(text: str) -> str | None:
-    found = _LAB.search(text)
-    return found.group(1) if found else None
+    match = _LAB.search(text)
+    return match.group(1) if match else None
 
 
 def _read(path: Path) -> str | None:

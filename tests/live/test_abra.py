@@ -122,7 +122,7 @@ def test_a_program_given_as_abra_deploys_in_the_plays(
     by_it = msgspec.structs.replace(stage, abra=find(program))
     settings = plays.Settings(fast=True)
     played = play_staged(plays.ample(settings), by_it, evidence.part("a"))
-    assert played.upgrade_end() == ("pass", "")
+    assert (played.upgrade.end, played.upgrade.reason) == ("pass", "")
     assert played.results.abra == f"abra at {program}"
     deploys = [
         record.what

@@ -56,7 +56,7 @@ def test_under_pressure_it_is_reproduced_by_signature(
     scenario = plays.honest(FAST, prepared.subject)
     played = play_staged(scenario, with_image_for(prepared, stage), evidence.part("c"))
     assert played.signature.verdict is Verdict.PASS, str(played.signature)
-    end, reason = played.upgrade_end()
+    end, reason = played.upgrade.end, played.upgrade.reason
     assert end == "fail"
     assert "head spec applied then swarm-rolled-back" in reason
     laid = sorted(path.name for path in (played.folder / "overlays").iterdir())
@@ -71,9 +71,9 @@ def test_with_ample_memory_it_converges(
     prepared = looked_at(recipes.TRAEFIK, tmp_path)
     scenario = plays.ample(FAST, prepared.subject)
     played = play_staged(scenario, with_image_for(prepared, stage), evidence.part("a"))
-    assert played.upgrade_end() == ("pass", "")
+    assert (played.upgrade.end, played.upgrade.reason) == ("pass", "")
     assert played.attribution is not None
-    assert played.attribution.clients.failed == 0
+    assert played.attribution.probes.failed == 0
     notes = [record.what.text for record in played.history if isinstance(record.what, Note)]
     assert "provided: network proxy" in notes
     assert played.attribution.last.service.spec.image == "stand-in/traefik:v2.11.0"

@@ -27,8 +27,8 @@ def test_the_true_monitor_of_five_seconds(stage: Stage, evidence: EvidenceFolder
     assert played.attribution is not None
     assert played.attribution.head is not None
     assert played.attribution.head.update.monitor_s == 5.0
-    assert played.attribution.death is not None
-    assert played.attribution.death.window == "before RUNNING"
+    assert played.attribution.failure is not None
+    assert played.attribution.failure.window == "before RUNNING"
 
 
 @pytest.mark.parametrize("scale", [pytest.param(0.5, marks=pytest.mark.deep), 2.0])
@@ -39,14 +39,14 @@ def test_the_sizes_are_not_what_does_it(
     pressed = play_staged(plays.honest(settings), stage, evidence.part("c"))
     assert pressed.signature.verdict is Verdict.PASS, str(pressed.signature)
     fixed = play_staged(plays.fixed(settings), stage, evidence.part("d"))
-    assert fixed.upgrade_end() == ("pass", "")
+    assert (fixed.upgrade.end, fixed.upgrade.reason) == ("pass", "")
 
 
 def test_without_pressure_nothing_is_reproduced(stage: Stage, evidence: EvidenceFolder) -> None:
     settings = plays.Settings(fast=True, pressure=Ample())
     played = play_staged(plays.misattributed(settings), stage, evidence.part("b"))
     assert played.signature.verdict is Verdict.FAIL
-    assert "not reproduced, missing: rolled back" in str(played.signature)
+    assert "not reproduced: missing sign «rolled back» (seen: " in str(played.signature)
     assert [read.passed for read in played.findings("hc1")] == [True, True]
 
 

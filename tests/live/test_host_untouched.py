@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.live, pytest.mark.usefixtures("reaping_alone")]
 def warm(apparatus: Apparatus, tmp_path_factory: pytest.TempPathFactory) -> Apparatus:
     """Let the kernel load what it loads for a first lab: it does so outside of all namespaces.
 
-    `stamplab doctor` names those modules; they are all that a lab leaves until the next boot.
+    Those modules are all that a lab leaves until the next boot.
     """
     if Path("/proc/modules").exists():
         with live_lab(apparatus, tmp_path_factory.mktemp("warm"), "app", 8080):
@@ -98,7 +98,7 @@ def test_kill_9_leaves_what_the_lease_names_and_nothing_else(
     assert any(name.endswith(lease.cgroup) for name in left)
     assert lease.init is not None
     assert not lease.init.is_alive()
-    assert [one.resisted for one in reap() if one.found.name == lease.lab_id] == [""]
+    assert [removal.resisted for removal in reap() if removal.lab.name == lease.lab_id] == [""]
     assert host.differences_since(before) == {}
 
 
@@ -109,10 +109,10 @@ def test_a_control_group_is_seen(before: host.Snapshot) -> None:
     group = root / "stamplab-test"
     group.mkdir()
     try:
-        found = host.differences(before, host.snapshot())
+        changes = host.differences(before, host.snapshot())
     finally:
         group.rmdir()
-    assert found[f"control group {group}"] == (None, "")
+    assert changes[f"control group {group}"] == (None, "")
     assert host.differences_since(before) == {}
 
 
@@ -178,7 +178,7 @@ def test_each_kind_of_change_is_seen(apparatus: Apparatus, tmp_path: Path) -> No
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = done.stdout
+    output = done.stdout
     for change in (
         "link stamplab-test",
         "link lo",
@@ -190,9 +190,9 @@ def test_each_kind_of_change_is_seen(apparatus: Apparatus, tmp_path: Path) -> No
         "socket tcp 0100007F:0949",
         f"socket unix {tmp_path}/test.sock",
     ):
-        assert change in found, found
-    assert any("stamplab-test" in line for line in found.splitlines() if line[:6] == "mount "), (
-        found
+        assert change in output, output
+    assert any("stamplab-test" in line for line in output.splitlines() if line[:6] == "mount "), (
+        output
     )
 
 

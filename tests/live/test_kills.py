@@ -116,8 +116,8 @@ def test_a_killed_command_leaves_nothing_that_is_not_reaped(
     for first in range(0, kills, AT_ONCE):
         moments = [draw.uniform(0, moments_s) for _ in range(first, min(first + AT_ONCE, kills))]
         survived += kill_at(runs, first, moments)
-        said = runs.reap()
-        assert traces.left_since(before) == {}, f"after kills at {moments} s:\n{said}"
+        output = runs.reap()
+        assert traces.left_since(before) == {}, f"after kills at {moments} s:\n{output}"
         assert list(runs.temporary.iterdir()) == []
         assert neighbour.daemon.folder.read_lease() == lease
         assert neighbour.daemon.api.info()["Swarm"]["Cluster"]["ID"] == swarm
@@ -137,8 +137,8 @@ def test_a_killed_stamping_leaves_nothing_that_is_not_reaped(runs: Runs) -> None
         time.sleep(whole_s * part / 6)
         process.send_signal(signal.SIGKILL)
         process.wait(20)
-        said = runs.reap()
-        assert traces.left_since(before) == {}, f"after a kill at {part}/6:\n{said}"
+        output = runs.reap()
+        assert traces.left_since(before) == {}, f"after a kill at {part}/6:\n{output}"
         assert list(runs.temporary.iterdir()) == []
 
 

@@ -13,11 +13,12 @@ import pytest
 
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.live.engine import find_engine
-from stamplab.lab.live.inventory import IN_GO, inventory
+from stamplab.lab.live.inventory import GO_PROGRAMS, inventory
 from stamplab.lab.live.lab import Apparatus, end_lab, live_lab
 from stamplab.lab.live.lease import LabFolder, labs_root
 from stamplab.lab.live.world import LiveWorld
-from stamplab.lab.model.history import OomKill, RecorderLost, read_history
+from stamplab.lab.model.history import OomKill, RecorderLost
+from stamplab.lab.model.history_file import read_history
 from tests.live import traces
 
 pytestmark = pytest.mark.live
@@ -40,12 +41,12 @@ def kill_daemon(world: LiveWorld) -> None:
 
 @pytest.mark.usefixtures("apparatus")
 def test_every_program_of_a_lab_is_found_and_asked() -> None:
-    found = {item.name: item for item in inventory()}
-    absent = {name for name, item in found.items() if item.path is None}
-    assert absent <= {"systemd-run", "abra", *(one.name for one in IN_GO)}
-    assert found["dockerd"].version == find_engine().version
+    items = {item.name: item for item in inventory()}
+    absent = {name for name, item in items.items() if item.path is None}
+    assert absent <= {"systemd-run", "abra", *(program.name for program in GO_PROGRAMS)}
+    assert items["dockerd"].version == find_engine().version
     # Debian's shell and its older docker-proxy answer no such question.
-    silent = {name for name, item in found.items() if item.path and item.version is None}
+    silent = {name for name, item in items.items() if item.path and item.version is None}
     assert silent <= {"sh", "docker-proxy"}
 
 
@@ -89,11 +90,11 @@ def test_the_daemons_death_is_said_in_one_sentence(apparatus: Apparatus, tmp_pat
 
 def test_a_kept_lab_stays_until_it_is_ended(apparatus: Apparatus, tmp_path: Path) -> None:
     before = traces.everything()
-    told: list[str] = []
-    with live_lab(apparatus, tmp_path, "app", 8080, keep=True, tell=told.append) as world:
+    messages: list[str] = []
+    with live_lab(apparatus, tmp_path, "app", 8080, keep=True, on_message=messages.append) as world:
         lab_id = world.daemon.folder.lab_id
     try:
-        host = told[-1].split("DOCKER_HOST=")[1].split()[0]
+        host = messages[-1].split("DOCKER_HOST=")[1].split()[0]
         with closing(docker.APIClient(base_url=host)) as api:
             assert api.info()["Swarm"]["LocalNodeState"] == "active"
     finally:
@@ -116,14 +117,14 @@ def test_two_labs_at_once_do_not_know_of_each_other(apparatus: Apparatus, tmp_pa
     (tmp_path / "1").mkdir()
     (tmp_path / "2").mkdir()
     with (
-        live_lab(apparatus, tmp_path / "1", "app", 8080) as one,
-        live_lab(apparatus, tmp_path / "2", "app", 8080) as two,
+        live_lab(apparatus, tmp_path / "1", "app", 8080) as first,
+        live_lab(apparatus, tmp_path / "2", "app", 8080) as second,
     ):
-        first, second = one.daemon.api.info(), two.daemon.api.info()
-        assert first["ID"] != second["ID"]
-        assert one.usage_bytes() >= 0
-        two.set_limit(64 << 20, "a test")
-        assert two.usage_bytes() >= 0
+        infos = [world.daemon.api.info() for world in (first, second)]
+        assert infos[0]["ID"] != infos[1]["ID"]
+        assert first.usage_bytes() >= 0
+        second.set_limit(64 << 20, "a test")
+        assert second.usage_bytes() >= 0
 
 
 def test_a_full_disk_is_said_in_one_sentence(apparatus: Apparatus, tmp_path: Path) -> None:

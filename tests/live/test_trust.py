@@ -11,7 +11,8 @@ import yaml
 from stamplab.lab.errors import RecipeRefused
 from stamplab.lab.live.api import fetch
 from stamplab.lab.live.lab import Apparatus, live_lab
-from stamplab.lab.model.history import CommandRan, Finding, Note, read_history
+from stamplab.lab.model.history import CommandRan, Finding, Note
+from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.world import Stack
 

@@ -98,13 +98,13 @@ def _owner(path: Path) -> ProcessId | None:
 
 def _daemons() -> dict[str, Path]:
     """Labs whose dockerd runs, with their folders."""
-    found = {}
+    folders = {}
     for process in psutil.process_iter(["name", "cmdline"]):
         if process.info["name"] == "dockerd":
             named = _DAEMON.search(" ".join(process.info["cmdline"] or []))
             if named:
-                found[named.group(2)] = Path(named.group(1))
-    return found
+                folders[named.group(2)] = Path(named.group(1))
+    return folders
 
 
 def engine_files() -> list[str]:

@@ -22,7 +22,7 @@ COMMANDS = commands_in(SECTION)
 SHOWS = {
     "nix run .#repro-discourse": r"verdict: pass\n",
     "nix run .#repro-discourse -- --fast": r"verdict: pass\n",
-    "nix run .#doctor": r"live labs can run here\n",
+    "nix run .#doctor": r"live labs can run here; ",
     "nix run . -- --version --verbose": r"dockerd +\S+ +/nix/store/",
     "nix flake check": "",
     "nix flake show": "",

@@ -12,20 +12,20 @@ import pytest
 
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.live.lab import Apparatus
-from stamplab.parity.table import Cell, compare, declared
+from stamplab.parity.table import ParityCell, play_cells, scenarios_with_shape
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage
 from stamplab.runner.worlds import Live, Means, Virtual
 from stamplab.scenarios.discourse.plays import Settings
 
-SCENARIOS = declared(Settings(fast=True))
+SCENARIOS = scenarios_with_shape(Settings(fast=True))
 
 
-def played(name: str, means: Means, folder: Path) -> Cell:
+def played(name: str, means: Means, folder: Path) -> ParityCell:
     """One cell of the parity table."""
     stage = Stage(means=means, argv=("stamplab", "test"), tell=print)
     evidence = EvidenceFolder.create(folder, "parity")
-    (cell,) = compare([SCENARIOS[name]], [stage], evidence, lambda _: None)
+    (cell,) = play_cells([SCENARIOS[name]], [stage], evidence, lambda _: None)
     return cell
 
 
@@ -44,7 +44,7 @@ def test_on_a_real_engine(name: str, apparatus: Apparatus, tmp_path: Path) -> No
 
 
 def test_the_slower_plays_declare_the_same() -> None:
-    slow = declared(Settings())
-    assert {name: one.shape for name, one in slow.items()} == {
-        name: one.shape for name, one in SCENARIOS.items()
+    slow = scenarios_with_shape(Settings())
+    assert {name: cell.shape for name, cell in slow.items()} == {
+        name: cell.shape for name, cell in SCENARIOS.items()
     }

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from stamplab.lab.model.history import (
     Deployed,
     MemorySample,
-    Note,
     Observation,
     Record,
     RecorderLost,
     ServiceSeen,
+    StageBegan,
     TasksSeen,
 )
 from stamplab.lab.model.swarm import Service, ServiceSpec, Task
@@ -138,7 +138,7 @@ IRRELEVANT: tuple[Observation, ...] = (
     memory(),
     probe(ok=True),
     probe(ok=False),
-    Note(text="==> stage upgrade"),
+    StageBegan(stage="upgrade"),
     container_event("one", "die"),
     container_event("two", "oom"),
     seen(None, name="shop_db"),

@@ -53,7 +53,10 @@ def verdict(
 
 
 def paths(made: Sequence[Generation]) -> list[str | None]:
-    return [str(one.tool.path) if isinstance(one.tool, Present) else None for one in made]
+    return [
+        str(generation.tool.path) if isinstance(generation.tool, Present) else None
+        for generation in made
+    ]
 
 
 @many
@@ -95,7 +98,10 @@ def test_one_more_gap_never_makes_it_constant(
 ) -> None:
     where = data.draw(st.integers(0, len(made)))
     number = made[where].number if where < len(made) else 99
-    later = [msgspec.structs.replace(one, number=one.number + 1) for one in made[where:]]
+    later = [
+        msgspec.structs.replace(generation, number=generation.number + 1)
+        for generation in made[where:]
+    ]
     one_more = msgspec.structs.replace(generation(number, day, "-"), tool=gap)
     if verdict(made, since) is not Verdict.PASS:
         assert verdict([*made[:where], one_more, *later], since) is not Verdict.PASS
@@ -119,8 +125,12 @@ def test_constant_means_that_all_that_was_made_in_the_span_is_the_same(
 ) -> None:
     assume(since)
     if verdict(made, since, until) is Verdict.PASS and since:
-        inside = [one for one in made if since < one.made and (not until or one.made <= until)]
-        before = [one for one in made if one.made <= since]
+        inside = [
+            generation
+            for generation in made
+            if since < generation.made and (not until or generation.made <= until)
+        ]
+        before = [generation for generation in made if generation.made <= since]
         assert before
         assert len({*paths(inside)}) <= 1
         assert None not in paths(inside)
@@ -149,9 +159,9 @@ def test_of_sound_generations_what_is_ruled_is_what_was_in_force(
     ruled = verdict(made, since, until)
     hours = [at(1 + hour / 24) for hour in range(24 * 12)]
     asked = [hour for hour in hours if (since or hour) <= hour and (not until or hour <= until)]
-    in_force = [[one for one in made if one.made <= hour] for hour in asked]
+    in_force = [[generation for generation in made if generation.made <= hour] for hour in asked]
     known = {paths(some)[-1] for some in in_force if some}
-    same_moment = len({one.made for one in made}) < len(made)
+    same_moment = len({generation.made for generation in made}) < len(made)
     if len(known) > 1:
         assert ruled is Verdict.FAIL
     elif not all(in_force):

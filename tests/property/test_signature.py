@@ -28,23 +28,23 @@ moderate = settings(max_examples=80, deadline=None)
 @given(lost=st.sets(st.sampled_from(sorted(INCIDENT))))
 def test_reproduced_needs_every_kind_of_evidence(lost: set[str]) -> None:
     story = Story(*(moment for name, moment in INCIDENT.items() if name not in lost))
-    found = attribute(story.records, NAME)
-    signature = read_signature(found, STAMP)
+    attribution = attribute(story.records, NAME)
+    signature = read_signature(attribution, STAMP)
     if signature.verdict is Verdict.PASS:
         assert not lost & NEEDED
         assert WHO_FAILED - lost
         assert lost.isdisjoint({"probe", "second probe"}) or len({"probe", "second probe"} - lost)
     else:
         assert signature.missing
-        assert str(signature).startswith("not reproduced, missing: ")
+        assert str(signature).startswith("not reproduced: ")
 
 
 @moderate
 @given(lost=st.sets(st.sampled_from(sorted(INCIDENT))))
 def test_whatever_is_lost_there_is_an_explanation_or_none(lost: set[str]) -> None:
     story = Story(*(moment for name, moment in INCIDENT.items() if name not in lost))
-    found = attribute(story.records, NAME)
-    if found is not None:
-        assert explain(found)
-        assert set(found.kept_tasks).isdisjoint(found.lost_tasks)
-        assert 0 <= found.clients.failed <= found.clients.asked
+    attribution = attribute(story.records, NAME)
+    if attribution is not None:
+        assert explain(attribution)
+        assert set(attribution.kept_tasks).isdisjoint(attribution.lost_tasks)
+        assert 0 <= attribution.probes.failed <= attribution.probes.sent

@@ -2,18 +2,18 @@
 
 from stamplab.harness.checks.attribution.facts import (
     Attribution,
-    Clients,
-    Death,
-    Sighting,
+    ProbeSummary,
+    ServiceSnapshot,
+    TaskFailure,
     attribute,
 )
 from stamplab.harness.checks.attribution.sentence import explain, memory_at_oom
 
 __all__ = [
     "Attribution",
-    "Clients",
-    "Death",
-    "Sighting",
+    "ProbeSummary",
+    "ServiceSnapshot",
+    "TaskFailure",
     "attribute",
     "explain",
     "memory_at_oom",

@@ -25,47 +25,49 @@ from stamplab.lab.model.history import (
 from stamplab.lab.model.swarm import RUNNING, Service, ServiceSpec, Task
 
 
-class Sighting(msgspec.Struct, frozen=True, kw_only=True):
-    """The service as seen at one moment."""
+class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """State of the service at one moment."""
 
     seq: int
     seen_s: float
     service: Service
 
 
-class Clients(msgspec.Struct, frozen=True, kw_only=True):
-    """What clients saw from the moment the new spec was applied until the update was over."""
+class ProbeSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Count of the client probes between two moments, and the versions that answered them."""
 
-    asked: int
+    sent: int
     failed: int
     versions: tuple[str, ...]
 
     def __str__(self) -> str:
-        """In a clause."""
+        """State the count in a clause."""
         answered = f", answered by version {' and '.join(self.versions)}" if self.versions else ""
-        return f"{self.asked} client probes, {self.failed} failed{answered}"
+        return f"{self.sent} client probes, {self.failed} failed{answered}"
 
 
-class Death(msgspec.Struct, frozen=True, kw_only=True):
-    """How the task that failed the update died."""
+class TaskFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """Failure of the task that failed the update."""
 
     task: Task
     container_id: str | None
     started_s: float | None
     ended: ContainerEnded | None
-    oom: Record | None
-    """The record of the `OomKill` whose victim was in this task's container."""
+    oom_kill: OomKill | None
+    """The kernel's record of a kill whose victim was in this task's container."""
+    oom_kill_s: float | None
     was_running: bool
     """Whether it had reached RUNNING (healthy, where there is a health check)."""
 
     @property
     def is_oom(self) -> bool:
-        """Killed by the kernel's OOM killer, and died by it."""
-        return self.oom is not None and self.ended is not None and self.ended.exit_code == SIGKILLED
+        """Whether the kernel's OOM killer hit this task's container, and the task died of it."""
+        was_killed = self.ended is not None and self.ended.exit_code == SIGKILLED
+        return self.oom_kill is not None and was_killed
 
     @property
     def after_start_s(self) -> float | None:
-        """Seconds from the container's start to its death."""
+        """Seconds from the container's start to its failure."""
         if self.ended is not None:
             return self.ended.finished_s - self.ended.started_s
         return None
@@ -80,16 +82,16 @@ SIGKILLED = 137
 
 
 class Attribution(msgspec.Struct, frozen=True, kw_only=True):
-    """One upgrade of one service, explained."""
+    """Facts of one upgrade of one service."""
 
     base: ServiceSpec
     head: ServiceSpec | None
-    sightings: tuple[Sighting, ...]
+    snapshots: tuple[ServiceSnapshot, ...]
     applied_s: float | None
     """When the head spec was first seen."""
-    rollback: Sighting | None
-    """The first sighting of the rollback."""
-    death: Death | None
+    rollback: ServiceSnapshot | None
+    """The first snapshot of the rollback."""
+    failure: TaskFailure | None
     kept_tasks: tuple[str, ...]
     """Base tasks that ran when head was applied and still run, the very same, at the end."""
     lost_tasks: tuple[str, ...]
@@ -97,7 +99,8 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     """Containers of the base tasks that ran when head was applied."""
     served_before: tuple[str, ...]
     """Versions that answered clients before head was applied."""
-    clients: Clients
+    probes: ProbeSummary
+    """From the moment head was applied until the update was over."""
     limit: LimitSet | None
     at_oom: MemorySample | None
     """The last sample before the OOM kill."""
@@ -108,54 +111,54 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     @property
-    def last(self) -> Sighting:
-        """The last sighting of the service."""
-        return self.sightings[-1]
+    def last(self) -> ServiceSnapshot:
+        """The last snapshot of the service."""
+        return self.snapshots[-1]
 
 
 def attribute(history: History, service: str) -> Attribution | None:
     """Explain the upgrade that a history shows; None where the service was never seen."""
-    sightings = tuple(_sightings(history, service))
-    if not sightings:
+    snapshots = tuple(_snapshots(history, service))
+    if not snapshots:
         return None
-    base = sightings[0].service.spec
-    applied = next((s for s in sightings if s.service.spec.digest != base.digest), None)
-    rollback = next((s for s in sightings if applied and _is_rollback(s, applied)), None)
+    base = snapshots[0].service.spec
+    applied = next((s for s in snapshots if s.service.spec.digest != base.digest), None)
+    rollback = next((s for s in snapshots if applied and _is_rollback(s, applied)), None)
     applied_s = applied.seen_s if applied else None
     tasks = _task_lists(history, service)
-    death = _death(history, tasks, _blamed(applied, rollback, sightings[-1], tasks))
+    failure = _failure(history, tasks, _blamed(applied, rollback, snapshots[-1], tasks))
     old = _running_before(tasks, base, applied_s)
     alive = {task.id for task in _running_of(tasks[-1][1], base)} if tasks else set()
     return Attribution(
         base=base,
         head=applied.service.spec if applied else None,
-        sightings=sightings,
+        snapshots=snapshots,
         applied_s=applied_s,
         rollback=rollback,
-        death=death,
+        failure=failure,
         kept_tasks=tuple(task.id for task in old if task.id in alive),
         lost_tasks=tuple(task.id for task in old if task.id not in alive),
         old_containers=tuple(task.container_id for task in old if task.container_id),
-        served_before=_clients(history, 0.0, applied_s).versions if applied_s else (),
-        clients=_clients(history, applied_s, _over_s(sightings, applied_s)),
+        served_before=_probes_between(history, 0.0, applied_s).versions if applied_s else (),
+        probes=_probes_between(history, applied_s, _over_s(snapshots, applied_s)),
         limit=_last(history, LimitSet),
-        at_oom=_sample_before(history, death.oom.happened_s if death and death.oom else None),
+        at_oom=_sample_before(history, failure.oom_kill_s if failure else None),
         oom_kills=_oom_kills(history, applied_s),
     )
 
 
-def _sightings(history: History, service: str) -> Iterator[Sighting]:
+def _snapshots(history: History, service: str) -> Iterator[ServiceSnapshot]:
     for record in history:
         match record.what:
-            case ServiceSeen(name=name, service=Service() as seen) if name == service:
-                yield Sighting(seq=record.seq, seen_s=record.seen_s, service=seen)
+            case ServiceSeen(name=name, service=Service() as service_then) if name == service:
+                yield ServiceSnapshot(seq=record.seq, seen_s=record.seen_s, service=service_then)
             case _:
                 continue
 
 
-def _is_rollback(sighting: Sighting, applied: Sighting) -> bool:
-    state = sighting.service.update_state or ""
-    return sighting.seq >= applied.seq and state.startswith("rollback")
+def _is_rollback(snapshot: ServiceSnapshot, applied: ServiceSnapshot) -> bool:
+    state = snapshot.service.update_state or ""
+    return snapshot.seq >= applied.seq and state.startswith("rollback")
 
 
 def _task_lists(history: History, service: str) -> list[tuple[float, tuple[Task, ...]]]:
@@ -167,12 +170,12 @@ def _task_lists(history: History, service: str) -> list[tuple[float, tuple[Task,
 
 
 def _blamed(
-    applied: Sighting | None,
-    rollback: Sighting | None,
-    last: Sighting,
+    applied: ServiceSnapshot | None,
+    rollback: ServiceSnapshot | None,
+    last: ServiceSnapshot,
     tasks: list[tuple[float, tuple[Task, ...]]],
 ) -> str | None:
-    """The task that the update failed by.
+    """Find the task that the update failed by.
 
     The rollback's first message names it. A rollback with nothing to do is over within a
     millisecond, and nobody may have read that: then it is head's first task listed as failed.
@@ -190,21 +193,23 @@ def _blamed(
     return next((t.id for t in listed if t.has_failed and t.spec_digest == head), None)
 
 
-def _death(
+def _failure(
     history: History, tasks: list[tuple[float, tuple[Task, ...]]], blamed: str | None
-) -> Death | None:
-    seen = [task for _, listed in tasks for task in listed if task.id == blamed]
-    if not seen:
+) -> TaskFailure | None:
+    listings = [task for _, listed in tasks for task in listed if task.id == blamed]
+    if not listings:
         return None
-    container = next((task.container_id for task in reversed(seen) if task.container_id), None)
+    container = next((task.container_id for task in reversed(listings) if task.container_id), None)
+    oom_kill, oom_kill_s = _oom_kill(history, container)
     started = _container_event(history, container, "start")
-    return Death(
-        task=seen[-1],
+    return TaskFailure(
+        task=listings[-1],
         container_id=container,
         started_s=started.happened_s if started else None,
         ended=_ended(history, container),
-        oom=_oom(history, container),
-        was_running=any(task.state == RUNNING for task in seen)
+        oom_kill=oom_kill,
+        oom_kill_s=oom_kill_s,
+        was_running=any(task.state == RUNNING for task in listings)
         or _container_event(history, container, "health_status: healthy") is not None,
     )
 
@@ -227,17 +232,17 @@ def _ended(history: History, container: str | None) -> ContainerEnded | None:
     return None
 
 
-def _oom(history: History, container: str | None) -> Record | None:
+def _oom_kill(history: History, container: str | None) -> tuple[OomKill | None, float | None]:
     for record in history:
         if isinstance(record.what, OomKill) and record.what.container_id == container:
-            return record
-    return None
+            return record.what, record.happened_s
+    return None, None
 
 
 def _running_before(
     tasks: list[tuple[float, tuple[Task, ...]]], base: ServiceSpec, applied_s: float | None
 ) -> tuple[Task, ...]:
-    """The base's tasks that ran when head was applied."""
+    """Return the base's tasks that ran when head was applied."""
     before = [listed for seen_s, listed in tasks if applied_s is not None and seen_s <= applied_s]
     return _running_of(before[-1], base) if before else ()
 
@@ -252,17 +257,17 @@ def _running_of(listed: tuple[Task, ...], spec: ServiceSpec) -> tuple[Task, ...]
     )
 
 
-def _over_s(sightings: tuple[Sighting, ...], applied_s: float | None) -> float | None:
+def _over_s(snapshots: tuple[ServiceSnapshot, ...], applied_s: float | None) -> float | None:
     """When the update was over by the swarm's own account."""
-    for sighting in sightings:
-        status = sighting.service.update_status
-        is_later = applied_s is not None and sighting.seen_s >= applied_s
+    for snapshot in snapshots:
+        status = snapshot.service.update_status
+        is_later = applied_s is not None and snapshot.seen_s >= applied_s
         if is_later and status is not None and status.is_over:
-            return sighting.seen_s
+            return snapshot.seen_s
     return None
 
 
-def _clients(history: History, from_s: float | None, until_s: float | None) -> Clients:
+def _probes_between(history: History, from_s: float | None, until_s: float | None) -> ProbeSummary:
     probes = [
         record.what
         for record in history
@@ -272,16 +277,16 @@ def _clients(history: History, from_s: float | None, until_s: float | None) -> C
         and (until_s is None or record.happened_s <= until_s)
     ]
     versions = {probe.version for probe in probes if probe.ok and probe.version}
-    return Clients(
-        asked=len(probes),
+    return ProbeSummary(
+        sent=len(probes),
         failed=sum(not probe.ok for probe in probes),
         versions=tuple(sorted(versions)),
     )
 
 
 def _last(history: History, kind: type[LimitSet]) -> LimitSet | None:
-    found = [record.what for record in history if isinstance(record.what, kind)]
-    return found[-1] if found else None
+    of_kind = [record.what for record in history if isinstance(record.what, kind)]
+    return of_kind[-1] if of_kind else None
 
 
 def _sample_before(history: History, until_s: float | None) -> MemorySample | None:

@@ -1,7 +1,7 @@
-"""Explains this machine: what a live lab needs, what is here, and what each lack means.
+"""Checks of this machine: what a live lab needs, what is here, and what each lack means.
 
-It changes nothing, and needs no right of its own: for an ordinary user all checks run, and say what
-root would be needed for.
+The checks change nothing and need no right: an ordinary user hears of all that is lacking. Whether
+a sandbox really starts is found out by `stamplab.lab.live.doctor.sandbox_trial`, as root.
 """
 
 from __future__ import annotations
@@ -10,43 +10,36 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from stamplab.lab.live.doctor import disk, groups, isolation, kernel, labs, programs
-from stamplab.lab.live.doctor.check import Check, State, guarded
-from stamplab.lab.live.engine import tools_in
-from stamplab.lab.live.inventory import IN_GO
+from stamplab.lab.live.doctor import disk, labs, machine, programs
+from stamplab.lab.live.doctor.check import Check, CheckState, run_check
+from stamplab.lab.live.doctor.sandbox_trial import try_sandbox
+from stamplab.lab.live.inventory import GO_PROGRAMS
 from stamplab.lab.live.lease import labs_root
 from stamplab.lab.support.cache import cache_folder
 
-__all__ = ["Check", "State", "examine"]
+__all__ = ["Check", "CheckState", "examine", "try_sandbox"]
 
 
 def examine(engine_folder: Path | None = None, runs: Path = Path("runs")) -> tuple[Check, ...]:
-    """Look at all that `stamplab.lab.live.lab.live_lab` needs, with the engine that it would take.
+    """Check all that `stamplab.lab.live.lab.prepare` demands, and whether there is room for a run.
 
     Raises nothing: a check that crashes says so in its own row.
     """
-    asked: dict[str, Callable[[], Check]] = {
-        "root": isolation.root,
-        "engine": partial(programs.engine, engine_folder),
-        "git": programs.git_program,
-        "workload": partial(programs.workload, cache_folder()),
-        **{one.name: partial(programs.in_go, one, cache_folder()) for one in IN_GO},
-        "cgroups": groups.cgroups,
-        "swap": groups.swap,
-        "memory": kernel.memory,
-        "kernel log": kernel.kernel_log,
-        "kernel modules": kernel.modules,
-        "apparmor": kernel.apparmor,
-        "namespaces": lambda: isolation.namespaces(_unshare(engine_folder)),
-        "ports": lambda: isolation.ports(_unshare(engine_folder)),
-        "host's docker": isolation.hosts_docker,
-        "labs": labs.labs,
-        "disk: labs": partial(disk.labs, labs_root()),
-        "disk: cache": partial(disk.cache, cache_folder()),
-        "disk: runs": partial(disk.runs, runs),
+    checks: dict[str, Callable[[], Check]] = {
+        "root": machine.check_root,
+        "engine": partial(programs.check_engine, engine_folder),
+        "git": programs.check_git,
+        "workload": partial(programs.check_workload, cache_folder()),
+        **{
+            program.name: partial(programs.check_go_program, program, cache_folder())
+            for program in GO_PROGRAMS
+        },
+        "cgroups": machine.check_cgroups,
+        "kernel log": machine.check_kernel_log,
+        "memory": machine.check_memory,
+        "labs": labs.check_labs,
+        "disk: labs": partial(disk.check_labs_folder, labs_root()),
+        "disk: cache": partial(disk.check_cache, cache_folder()),
+        "disk: runs": partial(disk.check_runs, runs),
     }
-    return tuple(guarded(name, ask) for name, ask in asked.items())
-
-
-def _unshare(engine_folder: Path | None) -> Path | None:
-    return tools_in(engine_folder)[0].get("unshare")
+    return tuple(run_check(name, check) for name, check in checks.items())

@@ -1,4 +1,4 @@
-"""What a check of this machine says, and how a check that fails is kept from hiding the others."""
+"""The result of one check of this machine; a check that crashes hides no other."""
 
 from __future__ import annotations
 
@@ -8,59 +8,64 @@ from enum import StrEnum
 import msgspec
 
 
-class State(StrEnum):
-    """How it stands with one of the things that a live lab needs."""
+class CheckState(StrEnum):
+    """How it stands with one thing that a live lab needs."""
 
     OK = "ok"
     NOTE = "note"
-    """Live labs run, and this changes what a run means or leaves behind."""
+    """Live labs run, but what was found changes what a run means or leaves behind."""
     LACK = "lack"
-    """Live labs are impossible until this is mended."""
+    """Live labs are impossible until the lack is mended."""
     UNKNOWN = "unknown"
     """The check itself failed: nothing is known."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked at on this machine."""
+    """One check of this machine, with what it found."""
 
     name: str
-    state: State
-    found: str
+    state: CheckState
+    facts: str = msgspec.field(name="found")
     """One clause with the facts: versions, paths, sizes."""
     means: str = ""
     """One sentence: what it means for the lab, and what to do about it."""
 
 
-def ok(name: str, found: str, means: str = "") -> Check:
-    """All that a lab needs is there."""
-    return Check(name=name, state=State.OK, found=found, means=means)
+def ok(name: str, facts: str, means: str = "") -> Check:
+    """Return that all that a lab needs is there."""
+    return Check(name=name, state=CheckState.OK, facts=facts, means=means)
 
 
-def note(name: str, found: str, means: str) -> Check:
-    """A lab runs, but whoever reads its verdict should know this."""
-    return Check(name=name, state=State.NOTE, found=found, means=means)
+def note(name: str, facts: str, means: str) -> Check:
+    """Return what whoever reads a lab's verdict should know."""
+    return Check(name=name, state=CheckState.NOTE, facts=facts, means=means)
 
 
-def lack(name: str, found: str, means: str) -> Check:
-    """No lab can run."""
-    return Check(name=name, state=State.LACK, found=found, means=means)
+def lack(name: str, facts: str, means: str) -> Check:
+    """Return that no lab can run."""
+    return Check(name=name, state=CheckState.LACK, facts=facts, means=means)
 
 
-def guarded(name: str, ask: Callable[[], Check]) -> Check:
-    """Ask, and turn a crash of the check into an answer of its own."""
+def run_check(name: str, ask: Callable[[], Check]) -> Check:
+    """Run a check, and turn its crash into a check of its own."""
     try:
         return ask()
     except Exception as error:  # noqa: BLE001 - whatever it is, the other checks must be heard
-        return Check(
-            name=name,
-            state=State.UNKNOWN,
-            found=f"{type(error).__name__}: {error}",
-            means="The check itself failed, so nothing is known of this; the others still hold.",
-        )
+        return crash(name, error)
 
 
-def size(size_bytes: int) -> str:
-    """Say a size as a person would, in powers of ten: ``79.3 GB``."""
+def crash(name: str, error: Exception) -> Check:
+    """Return that a check crashed."""
+    return Check(
+        name=name,
+        state=CheckState.UNKNOWN,
+        facts=f"{type(error).__name__}: {error}",
+        means="The check itself failed, so nothing is known of this; the others still hold.",
+    )
+
+
+def format_size(size_bytes: int) -> str:
+    """Return a size as a person would say it, in powers of ten: ``79.3 GB``."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size_bytes >= factor:
             return f"{size_bytes / factor:.1f} {unit}"
@@ -68,6 +73,6 @@ def size(size_bytes: int) -> str:
 
 
 def sentence(error: Exception) -> str:
-    """Make an error's text, which begins small and has no full stop, a sentence."""
+    """Return an error's text, which begins small and has no full stop, as a sentence."""
     text = str(error)
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."

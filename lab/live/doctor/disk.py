@@ -1,4 +1,4 @@
-"""Where labs, the cache and the evidence go, and whether there is room for them."""
+"""Checks of the folders of labs, cache and evidence, and of the room in them."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from pathlib import Path
 
 import msgspec
 
-from stamplab.lab.live.doctor.check import Check, lack, note, ok, size
+from stamplab.lab.live.doctor.check import Check, format_size, lack, note, ok
 from stamplab.lab.live.lease import UNIX_SOCKET_PATH_MAX_BYTES, LabFolder
 
 _CACHE_BYTES = 10**9
-"""An engine, a Python environment, and the packages that they are unpacked from."""
+"""An engine, a Python environment, and the packages that both are unpacked from."""
 _RUN_BYTES = 200 * 10**6
 """Many runs: the evidence of one is a few megabytes, and what a daemon writes is in memory."""
 _NOTHING_BYTES = 20 * 10**6
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """The file system that a folder is on, or would be once it is made."""
+    """The file system of a folder, or of the nearest folder above that exists."""
 
     free_bytes: int
     is_writable: bool
     is_executable: bool
     owner: int | None
-    """The user that the folder belongs to; None where it is still to be made."""
+    """The number of the folder's owner; None where the folder does not exist."""
 
 
-def look(folder: Path) -> Room:
-    """Look at a folder, or at the nearest one above it that is there."""
+def room_of(folder: Path) -> Room:
+    """Return the room of a folder."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     room = os.statvfs(there)
     return Room(
@@ -39,9 +39,9 @@ def look(folder: Path) -> Room:
     )
 
 
-def labs(root: Path) -> Check:
-    """The folder of the labs: leases, sockets and scratch; what a daemon writes is in memory."""
-    name, room = "disk: labs", look(root)
+def check_labs_folder(root: Path) -> Check:
+    """Check the labs' folder, for leases, sockets and scratch; a daemon's data is in memory."""
+    name, room = "disk: labs", room_of(root)
     socket = len(os.fsencode(LabFolder(root / "lab-00000000").socket))
     if not root.is_absolute():
         return lack(name, f"STAMPLAB_DIR={root}", "STAMPLAB_DIR must be an absolute path.")
@@ -60,9 +60,9 @@ def labs(root: Path) -> Check:
     return _judge(name, root, room, _RUN_BYTES, "STAMPLAB_DIR")
 
 
-def cache(folder: Path) -> Check:
-    """The cache: the unpacked engine and the workload are run from there."""
-    name, room = "disk: cache", look(folder)
+def check_cache(folder: Path) -> Check:
+    """Check the cache, from which the engine and the workload are run."""
+    name, room = "disk: cache", room_of(folder)
     if not room.is_executable:
         return lack(
             name,
@@ -72,22 +72,22 @@ def cache(folder: Path) -> Check:
     return _judge(name, folder, room, _CACHE_BYTES, "STAMPLAB_CACHE")
 
 
-def runs(folder: Path) -> Check:
-    """Where the evidence is kept."""
-    return _judge("disk: runs", folder.absolute(), look(folder), _RUN_BYTES, "STAMPLAB_RUNS")
+def check_runs(folder: Path) -> Check:
+    """Check the folder of the evidence."""
+    return _judge("disk: runs", folder.absolute(), room_of(folder), _RUN_BYTES, "STAMPLAB_RUNS")
 
 
 def _judge(name: str, folder: Path, room: Room, wanted_bytes: int, variable: str) -> Check:
-    found = f"{folder}, {size(room.free_bytes)} free"
+    facts = f"{folder}, {format_size(room.free_bytes)} free"
     if not room.is_writable:
         return lack(name, f"{folder} cannot be written", f"Set {variable} to a folder that can be.")
     if room.free_bytes < _NOTHING_BYTES:
-        return lack(name, found, f"The disk is full: make room, or set {variable} elsewhere.")
+        return lack(name, facts, f"The disk is full: make room, or set {variable} elsewhere.")
     if room.free_bytes < wanted_bytes:
         return note(
             name,
-            found,
-            f"Under {size(wanted_bytes)} the disk may fill before the end, and a run that cannot "
-            f"write is no verdict: make room, or set {variable} elsewhere.",
+            facts,
+            f"Under {format_size(wanted_bytes)} the disk may fill before the end, and a run that "
+            f"cannot write is no verdict: make room, or set {variable} elsewhere.",
         )
-    return ok(name, found)
+    return ok(name, facts)

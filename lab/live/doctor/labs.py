@@ -1,4 +1,4 @@
-"""Labs that are on this machine: at work, kept, dead, or unclear whose."""
+"""The check of labs on this machine: at work, kept, dead, or unclear whose."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 
 from stamplab.lab.live.doctor.check import Check, note, ok
-from stamplab.lab.live.reaper import Found, Standing, survey
+from stamplab.lab.live.reaper import LabStatus, Standing, survey
 
 
-def labs(found: Sequence[Found] | None = None) -> Check:
-    """What labs there are, and what dead ones left."""
-    seen = survey() if found is None else found
-    if not seen:
+def check_labs(labs: Sequence[LabStatus] | None = None) -> Check:
+    """Check for what dead labs have left; ``labs`` replaces the survey of this machine."""
+    surveyed = survey() if labs is None else labs
+    if not surveyed:
         return ok("labs", "none")
-    counts = Counter(one.standing for one in seen)
+    counts = Counter(lab.standing for lab in surveyed)
     facts = ", ".join(f"{counts[standing]} {standing}" for standing in Standing if counts[standing])
-    unclear = [f"{one.name} ({one.what})" for one in seen if one.standing is Standing.UNCLEAR]
+    unclear = [f"{lab.name} ({lab.what})" for lab in surveyed if lab.standing is Standing.UNCLEAR]
     if unclear:
         facts += f": {'; '.join(unclear)}"
     if counts[Standing.DEAD]:

@@ -1,4 +1,4 @@
-"""The programs that a lab needs: an engine with its tools, git, and the workload's own."""
+"""Checks of the programs that a lab needs: engine, git, workload, programs in Go."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from pathlib import Path
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.doctor.check import Check, lack, note, ok, sentence
-from stamplab.lab.live.engine import OPTIONAL, Engine, find_engine
+from stamplab.lab.live.engine import OPTIONAL, DockerEngine, find_engine
 from stamplab.lab.recipe import git
 from stamplab.lab.support.go_build import GoProgram, existing, find_go
 from stamplab.lab.workload.build import find_build, ready_made
 from stamplab.lab.workload.image import is_static
 
 
-def engine(folder: Path | None) -> Check:
-    """Which docker engine a lab would run, and which of its tools are missing."""
+def check_engine(folder: Path | None) -> Check:
+    """Check that there is an engine, with all of its tools."""
     try:
-        found = find_engine(folder)
+        engine = find_engine(folder)
     except LabError as error:
         return lack("engine", "none that runs", sentence(error))
-    facts = f"{found.version} ({found.source})"
-    missing = [name for name in OPTIONAL if name not in found.tools]
+    facts = f"{engine.version} ({engine.source})"
+    missing = [name for name in OPTIONAL if name not in engine.tools]
     if missing:
         facts += f"; without {', '.join(missing)}"
-    return _judge_tools(found, facts, missing)
+    return _judge_tools(engine, facts, missing)
 
 
-def _judge_tools(found: Engine, facts: str, missing: list[str]) -> Check:
-    busybox = found.tools["busybox"]
+def _judge_tools(engine: DockerEngine, facts: str, missing: list[str]) -> Check:
+    busybox = engine.tools["busybox"]
     if not is_static(busybox.read_bytes()):
         return lack(
             "engine",
@@ -53,8 +53,8 @@ def _judge_tools(found: Engine, facts: str, missing: list[str]) -> Check:
     return ok("engine", facts)
 
 
-def git_program() -> Check:
-    """Which git builds the recipes' repositories."""
+def check_git() -> Check:
+    """Check that there is a git that runs."""
     try:
         program = git.require_git()
     except LabError as error:
@@ -67,13 +67,13 @@ def git_program() -> Check:
         check=False,
     )
     if done.returncode != 0:
-        said = done.stderr.strip() or f"exit status {done.returncode}"
-        return lack("git", f"it does not run: {said}", "Recipes are git repositories: mend git.")
+        message = done.stderr.strip() or f"exit status {done.returncode}"
+        return lack("git", f"it does not run: {message}", "Recipes are git repositories: mend git.")
     return ok("git", done.stdout.strip().removeprefix("git version "))
 
 
-def workload(cache: Path) -> Check:
-    """Whether the application's stand-in is built, or can be; nothing is built here."""
+def check_workload(cache: Path) -> Check:
+    """Check that the workload is built or can be; build nothing."""
     try:
         given = ready_made()
         if given:
@@ -88,15 +88,15 @@ def workload(cache: Path) -> Check:
     )
 
 
-def in_go(wanted: GoProgram, cache: Path) -> Check:
-    """Whether a program of the virtual world is built, or can be; nothing is built here.
+def check_go_program(wanted: GoProgram, cache: Path) -> Check:
+    """Check that a program of the virtual world is built or can be; build nothing.
 
-    It is no lack where it cannot be: the live world does without.
+    A missing one is a note and no lack: the live world does without it.
     """
     try:
-        found = existing(wanted, cache)
-        if found:
-            return ok(wanted.name, f"ready: {found}")
+        program = existing(wanted, cache)
+        if program:
+            return ok(wanted.name, f"ready: {program}")
         go = find_go(wanted)
     except LabError as error:
         return note(wanted.name, "no program, and nothing to build it with", sentence(error))

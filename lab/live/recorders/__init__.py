@@ -1,4 +1,1 @@
-"""The threads that watch.
-
-Each puts what it sees into the history, and says so when it cannot go on.
-"""
+"""The threads that record: each appends to the history, and its own loss as well."""

@@ -1,4 +1,4 @@
-"""What clients of the application see: a prober on the stack's own network."""
+"""Records what clients of the application see, by a prober on the stack's network."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.live.api import fetch
 from stamplab.lab.live.recorders.recorder import Recorder
 from stamplab.lab.model import docker_json, swarm
-from stamplab.lab.model.history import ClientProbe, HistoryWriter
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.model.history import ClientProbe
+from stamplab.lab.model.history_file import HistoryWriter
+from stamplab.lab.support.clock import WorldClock
 
 _POLL_S = 0.05
 _NANOSECONDS = 1e9
 
 
 class ClientPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Which service of the stack clients ask and how often, and by which image the prober runs."""
+    """The service that clients ask, the prober's image, and the prober's times."""
 
     service: str
-    """Its name within the stack, e.g. ``app``."""
+    """The service's name within the stack, e.g. ``app``."""
     port: int
     image: str
     interval_s: float = 0.05
@@ -44,17 +45,17 @@ class _Line(msgspec.Struct):
 
 
 class ClientRecorder(Recorder):
-    """Runs the prober as a service of the lab's own, beside the stack, and records what it prints.
+    """Runs the prober as a service of the lab's own, and records its output.
 
-    It resolves the service's name anew for each request, as a reverse proxy would, and never uses a
-    task's own address.
+    The prober resolves the service's name anew for each request, as a reverse proxy would, and
+    never uses a task's own address.
     """
 
     def __init__(
         self,
         api: docker.APIClient,
         history: HistoryWriter,
-        clock: Clock,
+        clock: WorldClock,
         stack: str,
         plan: ClientPlan,
     ) -> None:
@@ -86,13 +87,14 @@ class ClientRecorder(Recorder):
             self.source, probe, self._clock.of_unix(line.sent_unix_ns / _NANOSECONDS)
         )
 
+    # A service, so that the application's networks need not be attachable (ADR 0006).
     def _start_prober(self, service: str) -> str:
-        """Start the prober on the service's networks; return its container."""
+        """Start the prober on the service's networks; return the prober's container."""
         try:
             spec = self._api.inspect_service(service)["Spec"]
         except docker.errors.APIError as error:
-            said = error.explanation or error
-            raise LabError(f"no client can ask the service {service}: {said}") from error
+            message = error.explanation or error
+            raise LabError(f"no client can ask the service {service}: {message}") from error
         networks = [item["Target"] for item in spec["TaskTemplate"].get("Networks") or []]
         if not networks:
             raise LabError(f"the service {service} is on no network: no client can reach it")

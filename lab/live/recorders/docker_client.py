@@ -1,6 +1,6 @@
-"""A docker client that deploys and then waits by itself: ``--detach=false``, as a CI would have it.
+"""A docker client that deploys and then waits, by ``--detach=false``, as in a CI.
 
-What it says is a part of what happened, so it is recorded like everything else.
+The client's output is evidence, so it is recorded.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from itertools import groupby
 from pathlib import Path
 
 from stamplab.lab.live.recorders.program import ProgramRecorder
-from stamplab.lab.model.history import Deployed, HistoryWriter
+from stamplab.lab.model.history import Deployed
+from stamplab.lab.model.history_file import HistoryWriter
 
 
-class AttachedClient(ProgramRecorder):
-    """Runs one ``docker service create`` or ``update``, and records how its own wait ends.
+class DockerClientProcess(ProgramRecorder):
+    """Runs one ``docker service create`` or ``update``, and records how the client's wait ends.
 
     The client prints the service's name or id as soon as the swarm has taken the change (docker/cli
-    cli/command/service/update.go), and waits after that: so `Deployed` is put down at its first
-    line, and `CommandRan` at its end.
+    cli/command/service/update.go), and waits after that: so `Deployed` is recorded at the first
+    line, and `CommandRan` at the end.
     """
 
     def __init__(
@@ -47,22 +48,22 @@ class AttachedClient(ProgramRecorder):
         )
         self.close_input()
 
-    def hear(self, line: str, *, is_first: bool) -> None:
-        """Its first line says that the swarm has taken the change."""
+    def on_line(self, line: str, *, is_first: bool) -> None:
+        """Record `Deployed` at the first line, by which the swarm has taken the change."""
         if is_first:
             self._note_deployed(0, line)
 
-    def words(self, lines: Sequence[str], kept: str) -> str:
-        """What it prints anew several times a second is one line of it."""
+    def output_of(self, lines: Sequence[str], kept: str) -> str:
+        """Return the output, without the progress lines that the client repeats."""
         return "".join(line for line, _ in groupby(lines)) + kept
 
-    def ended(self, exit_code: int, output: str, *, has_spoken: bool) -> None:
-        """One that ends without a line has deployed nothing."""
-        if not has_spoken:
+    def on_exit(self, exit_code: int, output: str, *, has_output: bool) -> None:
+        """Record a failed `Deployed` for a client that has printed no line."""
+        if not has_output:
             self._note_deployed(exit_code or 1, output)
 
     def interrupt(self) -> None:
-        """Do what Ctrl-C does to it."""
+        """Interrupt the client as Ctrl-C does."""
         self.signal(signal.SIGINT)
 
     def _note_deployed(self, exit_code: int, output: str) -> None:

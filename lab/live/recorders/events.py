@@ -1,4 +1,4 @@
-"""Follows ``docker events``: the cheapest complete record of what the engine itself announces."""
+"""Records ``docker events``."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import docker
 from stamplab.lab.live.api import fetch
 from stamplab.lab.live.recorders.recorder import Recorder
 from stamplab.lab.model.engine_json import Happened, read_container, read_event
-from stamplab.lab.model.history import HistoryWriter
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.model.history_file import HistoryWriter
+from stamplab.lab.support.clock import WorldClock
 
 _KINDS = ["service", "container", "node"]
 _NANOSECONDS = 1e9
 
 
 class EventRecorder(Recorder):
-    """Records each event as it comes; inspects each dead container before it can be removed."""
+    """Records each event; inspects each dead container before the engine can remove it."""
 
     def __init__(
         self,
         api: docker.APIClient,
         inspector: docker.APIClient,
         history: HistoryWriter,
-        clock: Clock,
+        clock: WorldClock,
         on_event: Callable[[], None],
     ) -> None:
         self._stream = api.events(decode=True, filters={"type": _KINDS})

@@ -1,7 +1,7 @@
-"""A program that waits for a deploy, as a CI runs it: around the command that deploys.
+"""``stamplab guard`` as a CI runs it: around a deploy command.
 
-It is given a deploy command that does nothing but wait until somebody else's deploy was taken by
-the swarm, so several waiters can be held to one and the same deploy.
+The deploy command only waits until the swarm has taken another client's deploy, so that the guard
+and that client are judged by one and the same deploy.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from stamplab.lab.live.recorders.program import ProgramRecorder
-from stamplab.lab.model.history import HistoryWriter, Note
+from stamplab.lab.model.history import Note
+from stamplab.lab.model.history_file import HistoryWriter
 
 _BEGUN = "the deploy may begin"
 _UNTIL_TOLD = ("import sys", f"print({_BEGUN!r}, file=sys.stderr, flush=True)", "sys.stdin.read()")
-"""Says that its waiter has taken whatever it compares with, and returns at the end of its input."""
+"""The deploy command: says that the guard has its baseline, and ends at the end of its input."""
 
 
-class Waiter(ProgramRecorder):
-    """Runs ``argv``, a deploy command behind ``--``; its words are those on its standard output.
+class GuardProcess(ProgramRecorder):
+    """Runs ``argv`` with the deploy command behind ``--``; records its standard output.
 
-    If there are none, they are those on the other one.
+    Where that is empty, its standard error is recorded.
     """
 
     def __init__(
@@ -32,29 +33,31 @@ class Waiter(ProgramRecorder):
         stack: str,
         name: str,
     ) -> None:
-        """Start it; its records go by ``name``. Raises LabError when it cannot be run."""
+        """Start the guard; ``name`` is the source of its records. Raises LabError."""
         self.has_begun = False
-        """Whether it waits for the deploy; or it has ended before, and said why."""
+        """Whether the guard waits for the deploy, or has ended before."""
         self._stack = stack
+        # Client and guard judge one deploy (ADR 0045).
         deploy = (sys.executable, "-I", "-S", "-c", "; ".join(_UNTIL_TOLD))
         super().__init__(name, history, (*argv, "--", *deploy), environment, follows="stderr")
 
-    def hear(self, line: str, *, is_first: bool) -> None:
-        """The deploy command's line says that it waits."""
+    def on_line(self, line: str, *, is_first: bool) -> None:
+        """Take note of the line by which the deploy command says that the guard is ready."""
         del is_first
         if line.strip() == _BEGUN:
             self.has_begun = True
-            self.history.append(self.source, Note(text=f"{self._stack}: {self.source} waits"))
+            text = f"{self._stack}: {self.source} waits"
+            self.history.append(self.source, Note(text=text, stack=self._stack))
 
-    def words(self, lines: Sequence[str], kept: str) -> str:
-        """Its standard output, or what else it has said."""
+    def output_of(self, lines: Sequence[str], kept: str) -> str:
+        """Return the guard's standard output, else its standard error."""
         return kept or "".join(line for line in lines if line.strip() != _BEGUN)
 
-    def ended(self, exit_code: int, output: str, *, has_spoken: bool) -> None:
-        """Nobody is to wait for its beginning any more."""
-        del exit_code, output, has_spoken
+    def on_exit(self, exit_code: int, output: str, *, has_output: bool) -> None:
+        """Take note of an end before the deploy: nobody is to wait for the guard any more."""
+        del exit_code, output, has_output
         self.has_begun = True
 
     def deployed(self) -> None:
-        """Tell it that the swarm has taken the deploy."""
+        """End the deploy command: the swarm has taken the deploy."""
         self.close_input()

@@ -1,4 +1,4 @@
-"""Follows the kernel log for OOM kills in the lab's group."""
+"""Records OOM kills in the lab's group, from the kernel log."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from stamplab.lab.cgroup.kernel_log import OomReader, parse_kmsg
 from stamplab.lab.errors import NotPossibleHere
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.model.history import HistoryWriter, RecorderLost
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.model.history import RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter
+from stamplab.lab.support.clock import WorldClock
 
 _KMSG = Path("/dev/kmsg")
 _KMSG_DEVICE = os.makedev(1, 11)
@@ -20,7 +21,7 @@ _WAIT_S = 0.2
 
 
 def open_kernel_log() -> int:
-    """Open the kernel log at its end, for reading without waiting. Raises NotPossibleHere."""
+    """Open the kernel log at its end, non-blocking. Raises NotPossibleHere."""
     try:
         descriptor = os.open(_KMSG, os.O_RDONLY | os.O_NONBLOCK)
         os.lseek(descriptor, 0, os.SEEK_END)
@@ -41,7 +42,7 @@ def open_kernel_log() -> int:
 class KernelRecorder(Recorder):
     """Records each OOM kill whose victim is one of the lab's containers."""
 
-    def __init__(self, group: str, history: HistoryWriter, clock: Clock) -> None:
+    def __init__(self, group: str, history: HistoryWriter, clock: WorldClock) -> None:
         super().__init__("kernel log", history, lambda: None)
         self._reader = OomReader(group)
         self._clock = clock

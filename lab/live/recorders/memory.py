@@ -1,16 +1,17 @@
-"""Samples the memory of the lab's group and of each container in it."""
+"""Records the memory of the lab's group and of each container in it."""
 
 from __future__ import annotations
 
 from stamplab.lab.cgroup.group import MemoryGroup
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.model.history import HistoryWriter, MemorySample
+from stamplab.lab.model.history import MemorySample
+from stamplab.lab.model.history_file import HistoryWriter
 
 _SAMPLE_EVERY_S = 0.05
 
 
 class MemoryRecorder(Recorder):
-    """Reads the kernel's counters at a fixed pace; a sample that says nothing new is left out."""
+    """Reads the kernel's counters at a fixed rate; a sample equal to the last one is left out."""
 
     def __init__(self, group: MemoryGroup, history: HistoryWriter) -> None:
         super().__init__("memory", history, lambda: None)

@@ -1,4 +1,4 @@
-"""Does to a live swarm what somebody else would, at its times, while the harness is at work."""
+"""A second operator at a live swarm, who acts at given times while the harness is at work."""
 
 from __future__ import annotations
 
@@ -19,26 +19,28 @@ from stamplab.lab.faults.operator import (
     SetLimit,
     edited,
     in_words,
+    operator_record,
 )
 from stamplab.lab.live.api import fetch
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.model.history import Acted, HistoryWriter, RecorderLost
+from stamplab.lab.model.history import RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter
 
 _OK = (200, 201)
 
 
-class _Version(msgspec.Struct, rename="pascal"):
+class _ServiceVersion(msgspec.Struct, rename="pascal"):
     index: int
 
 
-class _Service(msgspec.Struct, rename="pascal"):
+class _ServiceAnswer(msgspec.Struct, rename="pascal"):
     spec: msgspec.Raw
-    version: _Version
+    version: _ServiceVersion
     id: str = msgspec.field(name="ID")
 
 
-class Nemesis(Recorder):
-    """Performs acts upon one service; times are counted from its start."""
+class OperatorRecorder(Recorder):
+    """Performs acts on one service; their times count from the start of the thread."""
 
     def __init__(
         self,
@@ -58,7 +60,7 @@ class Nemesis(Recorder):
         self._acts = sorted(acts, key=lambda act: act.after_s)
 
     def record(self) -> None:
-        """Do each act when its time has come, then wait to be stopped."""
+        """Perform each act at its time, then wait to be stopped."""
         for act in self._acts:
             if self.stopping.wait(max(0.0, self._began_s + act.after_s - self._now_s())):
                 return
@@ -70,20 +72,19 @@ class Nemesis(Recorder):
                     self.history.append(self.source, lost)
                 case operation:
                     refused = operate(self._api, self._service, operation)
-                    acted = Acted(what=in_words(operation), refused=refused)
-                    self.history.append(self.source, acted)
+                    self.history.append(self.source, operator_record(operation, refused))
         self.stopping.wait()
 
 
 def operate(api: docker.APIClient, name: str, operation: Operation) -> str:
-    """Do one operation; return the engine's words where it refuses, else nothing.
+    """Perform one operation; return the engine's message where it refuses, else nothing.
 
-    Raises LabError when it does not answer at all.
+    Raises LabError when the engine does not answer.
     """
     raw = fetch(api, f"services/{name}")
     if raw is None:
         return f"there is no service {name}"
-    service = msgspec.json.decode(raw, type=_Service)
+    service = msgspec.json.decode(raw, type=_ServiceAnswer)
     spec = edited(bytes(service.spec), operation)
     try:
         match operation:
@@ -99,7 +100,7 @@ def operate(api: docker.APIClient, name: str, operation: Operation) -> str:
 
 
 def _update(
-    api: docker.APIClient, service: _Service, spec: bytes, roll_back: bool
+    api: docker.APIClient, service: _ServiceAnswer, spec: bytes, roll_back: bool
 ) -> requests.Response:
     query = f"version={service.version.index}{'&rollback=previous' if roll_back else ''}"
     return _post(api, f"services/{service.id}/update?{query}", spec)
@@ -110,5 +111,5 @@ def _post(api: docker.APIClient, path: str, spec: bytes) -> requests.Response:
     return api.post(f"{api.base_url}/v{api.api_version}/{path}", data=spec, headers=json)
 
 
-def _delete(api: docker.APIClient, service: _Service) -> requests.Response:
+def _delete(api: docker.APIClient, service: _ServiceAnswer) -> requests.Response:
     return api.delete(f"{api.base_url}/v{api.api_version}/services/{service.id}")

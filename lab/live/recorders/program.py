@@ -1,4 +1,4 @@
-"""A program that runs while the lab goes on: its words and its end are a part of the history."""
+"""Records a program that runs beside the lab: its output and its end."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from typing import Literal
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.model.history import CommandRan, HistoryWriter
+from stamplab.lab.model.history import CommandRan
+from stamplab.lab.model.history_file import HistoryWriter
 
 _ENDS_S = 10.0
 
 
 class ProgramRecorder(Recorder):
-    """Runs a program; follows one of its streams line by line, and keeps the other to its end.
+    """Runs a program; follows one of its streams line by line, and keeps the other to the end.
 
-    `CommandRan` is put down when it has ended. Whoever gives up on it sees a negative exit code.
+    `CommandRan` is recorded at the program's end; of a killed program with a negative exit code.
     """
 
     def __init__(
@@ -55,50 +56,50 @@ class ProgramRecorder(Recorder):
             self._kept.close()
             raise LabError(f"{argv[0]} cannot be run: {error.strerror}") from error
         self._followed = self._process.stdout if follows == "stdout" else self._process.stderr
-        super().__init__(name, history, self.give_up)
+        super().__init__(name, history, self.kill)
 
     def record(self) -> None:
-        """Follow what it says, to its end; then wait to be stopped."""
+        """Follow the stream to its end and record `CommandRan`; then wait to be stopped."""
         assert self._followed is not None  # noqa: S101 - a pipe was asked for
         lines: list[str] = []
-        with self._followed as said:
-            for line in said:
-                self.hear(line, is_first=not lines)
+        with self._followed as stream:
+            for line in stream:
+                self.on_line(line, is_first=not lines)
                 lines.append(line)
         exit_code = self._process.wait(_ENDS_S)
         took_s = round(time.monotonic() - self._started_s, 6)
         with self._kept as kept:
             kept.seek(0)
-            output = self.words(lines, kept.read().decode(errors="replace"))
-        self.ended(exit_code, output, has_spoken=bool(lines))
+            output = self.output_of(lines, kept.read().decode(errors="replace"))
+        self.on_exit(exit_code, output, has_output=bool(lines))
         ran = CommandRan(
             argv=self.argv, exit_code=exit_code, took_s=took_s, output=output, by=self._by
         )
         self.history.append(self.source, ran)
         self.stopping.wait()
 
-    def hear(self, line: str, *, is_first: bool) -> None:
-        """Take in a line of the followed stream, as soon as it is there."""
+    def on_line(self, line: str, *, is_first: bool) -> None:
+        """Handle a line of the followed stream, as soon as it is read."""
 
-    def words(self, lines: Sequence[str], kept: str) -> str:
-        """Say what of all its words is to be put down."""
+    def output_of(self, lines: Sequence[str], kept: str) -> str:
+        """Return the output to be recorded."""
         return "".join(lines) + kept
 
-    def ended(self, exit_code: int, output: str, *, has_spoken: bool) -> None:
-        """Take in its end, before that is put down."""
+    def on_exit(self, exit_code: int, output: str, *, has_output: bool) -> None:
+        """Handle the program's end, before `CommandRan` is recorded."""
 
     def close_input(self) -> None:
-        """Let it come to the end of its input."""
+        """Close the program's standard input."""
         assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
         self._process.stdin.close()
 
     def signal(self, number: int) -> None:
-        """Send it a signal, if it still runs."""
+        """Send a signal, if the program still runs."""
         if self._process.poll() is None:
             self._process.send_signal(number)
 
-    def give_up(self) -> None:
-        """End it, if it still waits, in a way that it cannot take for an answer."""
+    def kill(self) -> None:
+        """Kill the program, if it still runs, before it reads the end of its input."""
         if self._process.poll() is None:
             self._process.kill()
         self.close_input()

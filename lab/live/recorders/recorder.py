@@ -1,4 +1,4 @@
-"""What all recorders have in common: a thread, a stop signal, and an honest end."""
+"""The base of all recorders: a thread, a stop signal, and a record of its loss."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.model.history import HistoryWriter, RecorderLost
+from stamplab.lab.model.history import RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter
 
 
 class Recorder(threading.Thread):
-    """A thread that records until it is stopped; if it ends before, the history says why.
+    """A thread that records until it is stopped; where it ends before, the history says why.
 
-    A recorder is stopped by `stop` alone. What it waits for must end when ``interrupt`` is called.
+    `stop` alone stops a recorder; it calls ``interrupt``, which must end whatever `record` awaits.
     """
 
     def __init__(self, name: str, history: HistoryWriter, interrupt: Callable[[], None]) -> None:
@@ -23,11 +24,11 @@ class Recorder(threading.Thread):
         self._interrupt = interrupt
 
     def record(self) -> None:
-        """Record until `stopping` is set. Overridden by each recorder."""
+        """Record until `stopping` is set."""
         raise NotImplementedError
 
     def run(self) -> None:
-        """Record; a failure is written into the history, for it may hide what happened next."""
+        """Record; write a failure into the history, because it may hide what happened next."""
         try:
             self.record()
             reason = "it ended by itself"
@@ -38,7 +39,7 @@ class Recorder(threading.Thread):
             self.history.fail(LabError(f"the recorder of {self.source} was lost: {reason}"))
 
     def stop(self) -> None:
-        """Stop it and wait for its end. Raises LabError when it does not end."""
+        """Stop the thread and wait for its end. Raises LabError when it does not end."""
         self.stopping.set()
         self._interrupt()
         self.join(timeout=20)

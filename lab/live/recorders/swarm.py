@@ -1,4 +1,4 @@
-"""Watches services and tasks: an inspect on every event, and a look now and then between events."""
+"""Records services and tasks: listed on every event, and at a fixed rate between events."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import msgspec
 from stamplab.lab.live.api import fetch
 from stamplab.lab.live.recorders.recorder import Recorder
 from stamplab.lab.model import docker_json
-from stamplab.lab.model.history import HistoryWriter, ServiceSeen, TasksSeen
+from stamplab.lab.model.history import ServiceSeen, TasksSeen
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.model.swarm import STACK_LABEL, Service, Task
 
 _LOOK_EVERY_S = 0.2
 """Task states have no events of their own, and an engine's own writes are not always announced."""
 
 
-class SwarmRecorder(Recorder):
+class ServiceRecorder(Recorder):
     """Lists the stacks' services and their tasks, and records whatever changed.
 
-    All looks, whoever asks for them, happen one after the other under one lock, held until the
+    All requests, whoever makes them, are made one after the other under one lock, held until the
     answer is recorded: otherwise an older answer could be recorded after a newer one and look like
     a change back.
     """
@@ -34,21 +35,20 @@ class SwarmRecorder(Recorder):
         self._tasks: dict[str, tuple[Task, ...]] = {}
 
     def wake(self) -> None:
-        """Something happened: look now."""
+        """Have the swarm listed now, because something happened."""
         self._due.set()
 
     def record(self) -> None:
-        """Look on every wake, and at least every `_LOOK_EVERY_S`."""
+        """List the swarm on every wake, and at least every `_LOOK_EVERY_S`."""
         while not self.stopping.is_set():
             self._due.wait(_LOOK_EVERY_S)
             self._due.clear()
             self.look()
 
     def look(self, *, anew_for: str | None = None) -> dict[str, Service]:
-        """Look at everything now and record what changed since the last look.
+        """List services and tasks now, record those that changed, and return services by name.
 
-        Services of the stack ``anew_for`` are recorded changed or not. Returns the services by
-        name.
+        Services of the stack ``anew_for`` are recorded changed or not.
         """
         with self._looking:
             listed = {
@@ -70,7 +70,7 @@ class SwarmRecorder(Recorder):
             return {name: service for name, (service, _) in listed.items()}
 
     def inspect(self, name: str) -> Service | None:
-        """Look at one service now and record it, changed or not."""
+        """Inspect one service now and record it, changed or not."""
         with self._looking:
             raw = fetch(self._api, f"services/{name}")
             if raw is None:

@@ -18,6 +18,7 @@ _CLIENTS_SEPARATORS = set(',"\n\r')
 """The client reads the value of ``--compose-file`` as a line of CSV."""
 
 
+# Every value that might win is judged, none is resolved (ADR 0015).
 def demands_of(
     stack: Stack, environment: Mapping[str, str], trust: Collection[Grant] = ()
 ) -> tuple[Demand, ...]:

@@ -8,8 +8,8 @@ from typing import Protocol
 import msgspec
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.live.recorders.docker_client import AttachedClient
-from stamplab.lab.live.recorders.guard_process import Waiter
+from stamplab.lab.live.recorders.docker_client import DockerClientProcess
+from stamplab.lab.live.recorders.guard_process import GuardProcess
 from stamplab.lab.live.world import LiveWorld
 from stamplab.lab.model.service_spec import STAMP, Wanted, create_flags, spec_of, update_flags
 from stamplab.lab.recipe.resolver import Resolved
@@ -22,6 +22,7 @@ _VIRTUAL_MEMORY_BYTES = 24 << 30
 """Of the virtual node, as the scheduler counts it (lab/virtual/swarmsim/README.md)."""
 
 
+# One service, by the engine's own client (ADR 0033).
 class Operator(Protocol):
     """Creates and updates services, and does not wait: what comes of it is in the history."""
 
@@ -33,7 +34,9 @@ class Operator(Protocol):
         """Update a service; return the command as `create` does."""
         ...
 
-    def guard(self, stack: str, wanted: Wanted, timeout_s: float, hold_s: float) -> Waiter | None:
+    def guard(
+        self, stack: str, wanted: Wanted, timeout_s: float, hold_s: float
+    ) -> GuardProcess | None:
         """Run ``stamplab guard`` for a deploy to come; None where there is no engine for it."""
         ...
 
@@ -53,8 +56,8 @@ class LiveOperator:
         self._world = world
         self._image = image
         self._memory_bytes: int = world.daemon.api.info()["MemTotal"]
-        self._clients: dict[str, list[AttachedClient]] = {}
-        self._guards: dict[str, list[Waiter]] = {}
+        self._clients: dict[str, list[DockerClientProcess]] = {}
+        self._guards: dict[str, list[GuardProcess]] = {}
 
     def create(self, stack: str, wanted: Wanted) -> tuple[str, ...]:
         """By ``docker service create``."""
@@ -64,13 +67,15 @@ class LiveOperator:
         """By ``docker service update``."""
         return self._run(stack, update_flags(before, after, stack, self._image))
 
-    def guard(self, stack: str, wanted: Wanted, timeout_s: float, hold_s: float) -> Waiter | None:
+    def guard(
+        self, stack: str, wanted: Wanted, timeout_s: float, hold_s: float
+    ) -> GuardProcess | None:
         """As a CI does that deploys with the docker client."""
         bounds = ("--timeout", f"{timeout_s:g}", "--hold", f"{hold_s:g}")
         expected = ("--expect", f"{STAMP}={wanted.stamp}")
         argv = (*_GUARD, wanted.named(stack), *expected, *bounds, "--json", "--quiet")
         guards = self._guards.setdefault(stack, [])
-        guard = self._world.attend(stack, f"guard {len(guards) + 1} of {stack}", argv)
+        guard = self._world.run_guard(stack, f"guard {len(guards) + 1} of {stack}", argv)
         guards.append(guard)
         return guard
 
@@ -84,7 +89,7 @@ class LiveOperator:
             waiting.stop()
 
     def _run(self, stack: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        client = self._world.attach(stack, arguments)
+        client = self._world.run_docker_client(stack, arguments)
         self._clients.setdefault(stack, []).append(client)
         return client.argv
 
@@ -110,7 +115,9 @@ class VirtualOperator:
         del before
         return self.create(stack, after)
 
-    def guard(self, stack: str, wanted: Wanted, timeout_s: float, hold_s: float) -> Waiter | None:
+    def guard(
+        self, stack: str, wanted: Wanted, timeout_s: float, hold_s: float
+    ) -> GuardProcess | None:
         """There is no engine that it could reach."""
         del stack, wanted, timeout_s, hold_s
         return None

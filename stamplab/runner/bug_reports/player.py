@@ -12,7 +12,7 @@ from typing import NamedTuple
 from stamplab.harness.checks.deploy_ground_truth import WATCH_S, Observer
 from stamplab.lab.errors import LabError
 from stamplab.lab.faults.operator import Act, Remove
-from stamplab.lab.live.recorders.guard_process import Waiter
+from stamplab.lab.live.recorders.guard_process import GuardProcess
 from stamplab.lab.model.history import (
     CommandRan,
     Deployed,
@@ -182,7 +182,9 @@ class Play:
         self._world.look(self.stack)
         yield from self._catch_up()
 
-    def _guarded(self, step: Create | Deploy) -> Generator[float, Record | None, Waiter | None]:
+    def _guarded(
+        self, step: Create | Deploy
+    ) -> Generator[float, Record | None, GuardProcess | None]:
         """Start the guard's own command, and wait until it has its baseline."""
         hold_s = step.hold_s if isinstance(step, Deploy) else 0.0
         timeout_s = self.entry.timeout_s
@@ -238,7 +240,7 @@ class Play:
         self._first.setdefault(service, last.running if last else frozenset())
 
     def _say(self, text: str) -> None:
-        self._world.record(Note(text=f"{self.entry.name}: {text}"))
+        self._world.record(Note(text=f"{self.entry.name}: {text}", stack=self.stack))
 
     def _conclude(self, until_s: float) -> Played:
         lives: dict[str, Life] = {

@@ -10,6 +10,7 @@ from stamplab.lab.world import World
 from stamplab.runner.bug_reports.player import Play, Waiting
 
 
+# One wait serves all plays (ADR 0034).
 def conduct(
     world: World,
     plays: Sequence[Play],

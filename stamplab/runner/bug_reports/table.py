@@ -21,9 +21,8 @@ from stamplab.lab.model.history import (
     Record,
     ServiceSeen,
     TasksSeen,
-    line_of,
-    read_history,
 )
+from stamplab.lab.model.history_file import encode_history, read_history
 from stamplab.lab.model.swarm import SERVICE_NAME_LABEL
 from stamplab.lab.world import World
 from stamplab.runner.bug_reports.deployer import operator_on
@@ -199,7 +198,7 @@ def _client_version(world: World) -> str:
 def _keep(row: Row, part: EvidenceFolder, history: History) -> None:
     """Put an entry's own part of the lab's history beside its row."""
     own = [record for record in history if is_of(row.name, record)]
-    part.write("history.jsonl", b"".join(line_of(record) for record in own))
+    part.write("history.jsonl", encode_history(own))
     part.write_json("verdict.json", row)
 
 
@@ -217,7 +216,7 @@ def is_of(stack: str, record: Record) -> bool:
             return name.startswith(f"{stack}_")
         case ContainerEnded():
             return True
-        case Note(text=text):
-            return text.startswith(f"{stack}: ")
+        case Note(stack=name):
+            return name == stack
         case _:
             return False

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from stamplab.lab.model.schema import decode_document
 from stamplab.render import VERDICT_STYLES
 from stamplab.runner.bug_reports.table import Row, Said, Table
 from stamplab.scenarios.bug_reports.report import Entry
@@ -92,13 +93,13 @@ def show_list(
 def last_rows(runs: Path, entries: Iterable[Entry]) -> dict[tuple[str, str], Row]:
     """The newest row of each entry and world among all evidence; what cannot be read is passed by.
 
-    Evidence may be of another version of this program, so a row that is none is no error.
+    Evidence may be of an older program, so a row that is none is no error. Raises NewerSchema.
     """
     newest: dict[tuple[str, str], Row] = {}
     for entry in entries:
         for path in runs.glob(f"*/*/{entry.name}/verdict.json"):
             try:
-                row = msgspec.json.decode(path.read_bytes(), type=Row)
+                row = decode_document(path.read_bytes(), Row, path)
             except (OSError, msgspec.MsgspecError):
                 continue
             before = newest.get((row.name, row.world))

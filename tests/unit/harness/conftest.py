@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.harness.bench import Repositories, build_repositories
+from tests.unit.harness.run_context import Repositories, build_repositories
 
 
 @pytest.fixture(scope="session")

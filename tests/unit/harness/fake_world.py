@@ -34,6 +34,7 @@ from stamplab.lab.model.history import (
 )
 from stamplab.lab.model.swarm import Service, ServiceSpec, Task, UpdatePolicy, UpdateStatus
 from stamplab.lab.world import Deployer, Stack
+from tests import builders
 
 PROBE_EVERY_S = 0.5
 BOOT_S = 2.0
@@ -236,7 +237,7 @@ class FakeWorld:
 def comes_up(world: FakeWorld, name: str, wanted: Wanted) -> None:
     """It boots; an update completes when its monitor is over."""
     spec, base = wanted.spec, world.services.get(name)
-    status = UpdateStatus(state="updating", message="update in progress", started_at="t1")
+    status = builders.status("updating")
     if base is None:
         world.put(name, spec)
     else:
@@ -251,7 +252,7 @@ def comes_up(world: FakeWorld, name: str, wanted: Wanted) -> None:
 
     def done() -> None:
         if base is not None:
-            completed = UpdateStatus(state="completed", message="update completed", started_at="t1")
+            completed = builders.status("completed")
             world.put(name, spec, base.spec, completed)
 
     world.later(BOOT_S, up)
@@ -268,28 +269,25 @@ def is_oom_killed(world: FakeWorld, name: str, wanted: Wanted) -> None:
 def _rolls_back(
     world: FakeWorld, name: str, base: ServiceSpec, blame: str, *, after_s: float
 ) -> None:
-    def rollback(state: str, message: str) -> Callable[[], None]:
-        status = UpdateStatus(state=state, message=message, started_at="t1")
-        return lambda: world.put(name, base, None, status)
+    def rollback(state: str) -> Callable[[], None]:
+        return lambda: world.put(name, base, None, builders.status(state, task=blame))
 
-    said = f"update rolled back due to failure or early termination of task {blame}"
-    world.later(after_s, rollback("rollback_started", said))
-    world.later(after_s + 1.0, rollback("rollback_completed", "rollback completed"))
+    world.later(after_s, rollback("rollback_started"))
+    world.later(after_s + 1.0, rollback("rollback_completed"))
 
 
 def is_paused(world: FakeWorld, name: str, wanted: Wanted) -> None:
     """Its task fails, and failure_action is pause."""
     base = world.services[name].spec
     blame = _failed_while_starting(world, name, wanted)
-    said = f"update paused due to failure or early termination of task {blame}"
-    paused = UpdateStatus(state="paused", message=said, started_at="t1")
+    paused = builders.status("paused", task=blame)
     world.later(OOM_AFTER_S, lambda: world.put(name, wanted.spec, base, paused))
 
 
 def stays_pending(world: FakeWorld, name: str, wanted: Wanted) -> None:
     """No node suits its task: the swarm waits for ever."""
     base = world.services.get(name)
-    status = UpdateStatus(state="updating", message="update in progress", started_at="t1")
+    status = builders.status("updating")
     world.put(name, wanted.spec, base.spec if base else None, status if base else None)
     world.run_task(name, wanted.spec, "pending")
 
@@ -320,7 +318,7 @@ def stays_starting(world: FakeWorld, name: str, wanted: Wanted) -> None:
 
 def _starts(world: FakeWorld, name: str, wanted: Wanted) -> str:
     """An update begins: its first task, and where the order says so the old one's end."""
-    updating = UpdateStatus(state="updating", message="update in progress", started_at="t1")
+    updating = builders.status("updating")
     world.put(name, wanted.spec, world.services[name].spec, updating)
     new = world.run_task(name, wanted.spec, "starting")
     if wanted.spec.update.order == "stop-first":

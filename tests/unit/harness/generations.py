@@ -11,12 +11,12 @@ from stamplab.lab.nixos.generations import (
     Gone,
     Present,
     Profile,
-    Reading,
+    ToolReading,
     Unreadable,
 )
 from stamplab.lab.nixos.store_path import StorePath
 
-GAPS: tuple[Reading, ...] = (Absent(), Gone("collected"), Unreadable("a loop"))
+GAPS: tuple[ToolReading, ...] = (Absent(), Gone("collected"), Unreadable("a loop"))
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
 
@@ -25,7 +25,7 @@ def at(day: float) -> datetime:
     return START + timedelta(days=day - 1)
 
 
-def tool(letter: str) -> Reading:
+def tool(letter: str) -> ToolReading:
     """A tool, another for each letter; ``-`` absent, ``x`` gone, ``?`` unreadable."""
     if letter in "-x?":
         return GAPS["-x?".index(letter)]

@@ -64,7 +64,7 @@ def incident(**instead: Observation | None) -> Story:
     assert changes.keys() <= INCIDENT.keys()
     story = Story()
     for name, (at_s, what) in INCIDENT.items():
-        told = changes.get(name, what)
-        if told is not None:
-            story.at(at_s, told)
+        observation = changes.get(name, what)
+        if observation is not None:
+            story.at(at_s, observation)
     return story

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stamplab.harness.checks.attribution import Attribution, attribute, explain, memory_at_oom
-from stamplab.lab.model.history import Observation, OomKill
+from stamplab.lab.model.history import Observation
 from stamplab.lab.model.swarm import Task
 from tests.builders import (
     BASE,
@@ -28,9 +28,9 @@ from tests.unit.harness.incident import LIMIT, NEW_FAILED, OLD, incident
 
 
 def attributed(story: Story) -> Attribution:
-    found = attribute(story.records, NAME)
-    assert found is not None
-    return found
+    attribution = attribute(story.records, NAME)
+    assert attribution is not None
+    return attribution
 
 
 def test_the_incident_is_explained_in_one_sentence() -> None:
@@ -43,23 +43,23 @@ def test_the_incident_is_explained_in_one_sentence() -> None:
 
 
 def test_the_incidents_parts() -> None:
-    found = attributed(incident())
-    assert (found.base, found.head) == (BASE, HEAD)
-    assert found.applied_s == 10
-    assert found.rollback is not None
-    assert found.rollback.seen_s == 13
-    assert found.last.service.update_state == "rollback_completed"
-    assert (found.kept_tasks, found.lost_tasks) == (("old",), ())
-    assert found.limit is not None
-    assert found.limit.limit_bytes == LIMIT
-    death = found.death
-    assert death is not None
-    assert death.task == NEW_FAILED
-    assert death.container_id == "container-new"
-    assert death.started_s == 11
-    assert death.after_start_s == 1.5
-    assert death.is_oom
-    assert not death.was_running
+    attribution = attributed(incident())
+    assert (attribution.base, attribution.head) == (BASE, HEAD)
+    assert attribution.applied_s == 10
+    assert attribution.rollback is not None
+    assert attribution.rollback.seen_s == 13
+    assert attribution.last.service.update_state == "rollback_completed"
+    assert (attribution.kept_tasks, attribution.lost_tasks) == (("old",), ())
+    assert attribution.limit is not None
+    assert attribution.limit.limit_bytes == LIMIT
+    failure = attribution.failure
+    assert failure is not None
+    assert failure.task == NEW_FAILED
+    assert failure.container_id == "container-new"
+    assert failure.started_s == 11
+    assert failure.after_start_s == 1.5
+    assert failure.is_oom
+    assert not failure.was_running
 
 
 def test_an_empty_history_shows_nothing() -> None:
@@ -75,32 +75,37 @@ def test_a_service_seen_absent_only_shows_nothing() -> None:
 
 
 def test_without_an_upgrade_there_is_no_head() -> None:
-    found = attributed(Story((0, seen(service(BASE))), (0, listed(OLD)), (1, probe())))
-    assert (found.head, found.applied_s, found.rollback, found.death) == (None, None, None, None)
-    assert (found.kept_tasks, found.lost_tasks) == ((), ())
-    assert found.clients.asked == 0
-    assert explain(found) == "no task of the head spec is known to have failed"
+    attribution = attributed(Story((0, seen(service(BASE))), (0, listed(OLD)), (1, probe())))
+    assert (attribution.head, attribution.applied_s, attribution.rollback, attribution.failure) == (
+        None,
+        None,
+        None,
+        None,
+    )
+    assert (attribution.kept_tasks, attribution.lost_tasks) == ((), ())
+    assert attribution.probes.sent == 0
+    assert explain(attribution) == "no task of the head spec is known to have failed"
 
 
 def test_clients_are_counted_from_head_applied_to_the_updates_end() -> None:
-    clients = attributed(incident()).clients
-    assert (clients.asked, clients.failed, clients.versions) == (2, 0, ("base",))
-    assert str(clients) == "2 client probes, 0 failed, answered by version base"
+    probes = attributed(incident()).probes
+    assert (probes.sent, probes.failed, probes.versions) == (2, 0, ("base",))
+    assert str(probes) == "2 client probes, 0 failed, answered by version base"
 
 
 def test_clients_are_counted_to_the_end_of_the_history_where_the_update_has_none() -> None:
-    clients = attributed(incident(rollback_ends=None)).clients
-    assert (clients.asked, clients.failed) == (3, 1)
+    probes = attributed(incident(rollback_ends=None)).probes
+    assert (probes.sent, probes.failed) == (3, 1)
 
 
 def test_a_stale_status_is_not_the_updates_end() -> None:
     stale = seen(service(BASE, None, status("completed", "t0")))
-    assert attributed(incident(base_seen=stale)).clients.asked == 2
+    assert attributed(incident(base_seen=stale)).probes.sent == 2
 
 
 def test_two_versions_that_answered_are_both_named() -> None:
-    clients = attributed(incident(probe=probe(2, version="head"))).clients
-    assert str(clients) == "2 client probes, 0 failed, answered by version base and head"
+    probes = attributed(incident(probe=probe(2, version="head"))).probes
+    assert str(probes) == "2 client probes, 0 failed, answered by version base and head"
 
 
 @pytest.mark.parametrize(
@@ -119,9 +124,9 @@ def test_two_versions_that_answered_are_both_named() -> None:
 def test_the_window_is_told_by_whether_the_task_ever_ran(
     change: dict[str, Observation | None], window: str
 ) -> None:
-    death = attributed(incident(**change)).death
-    assert death is not None
-    assert death.window == window
+    failure = attributed(incident(**change)).failure
+    assert failure is not None
+    assert failure.window == window
 
 
 NOT_OOM: dict[str, dict[str, Observation | None]] = {
@@ -141,82 +146,84 @@ NOT_OOM: dict[str, dict[str, Observation | None]] = {
 
 @pytest.mark.parametrize("case", NOT_OOM)
 def test_no_oom_death_when(case: str) -> None:
-    death = attributed(incident(**NOT_OOM[case])).death
-    assert death is not None
-    assert not death.is_oom
+    failure = attributed(incident(**NOT_OOM[case])).failure
+    assert failure is not None
+    assert not failure.is_oom
     assert "OOM-killed" not in explain(attributed(incident(**NOT_OOM[case])))
 
 
 def test_a_sigkill_without_the_kernels_record_is_told_by_exit_code_and_error() -> None:
-    found = attributed(incident(oom=None))
-    assert explain(found).startswith(
+    attribution = attributed(incident(oom=None))
+    assert explain(attribution).startswith(
         "new task new failed with exit code 137 (task: non-zero exit (137)); 1.5 s after its start"
     )
-    assert memory_at_oom(found) is None
+    assert memory_at_oom(attribution) is None
 
 
 def test_where_the_containers_end_went_unseen_the_tasks_own_exit_code_is_told() -> None:
-    found = attributed(incident(new_ends=None, oom=None))
-    assert "failed with exit code 137" in explain(found)
-    assert "after its start" not in explain(found)
+    attribution = attributed(incident(new_ends=None, oom=None))
+    assert "failed with exit code 137" in explain(attribution)
+    assert "after its start" not in explain(attribution)
 
 
 def test_a_task_that_never_had_a_container_has_no_exit_code_to_be_told() -> None:
     rejected = task("new", HEAD, "rejected", error="No such image: x")
-    told = listed(OLD, rejected)
-    found = attributed(incident(new_failed=told, last_tasks=told, oom=None, new_ends=None))
-    assert "new task new failed (No such image: x); " in explain(found)
+    rejected_tasks = listed(OLD, rejected)
+    attribution = attributed(
+        incident(new_failed=rejected_tasks, last_tasks=rejected_tasks, oom=None, new_ends=None)
+    )
+    assert "new task new failed (No such image: x); " in explain(attribution)
 
 
 def test_a_rollback_that_ended_before_anyone_looked_is_blamed_on_the_task_listed_as_failed() -> (
     None
 ):
-    death = attributed(incident(rollback_starts=None)).death
-    assert death is not None
-    assert (death.task.id, death.is_oom) == ("new", True)
+    failure = attributed(incident(rollback_starts=None)).failure
+    assert failure is not None
+    assert (failure.task.id, failure.is_oom) == ("new", True)
 
 
 def test_of_several_failed_tasks_of_head_the_first_is_blamed() -> None:
-    again = listed(OLD, NEW_FAILED, task("new2", HEAD, "failed"))
-    death = attributed(incident(rollback_starts=None, last_tasks=again)).death
-    assert death is not None
-    assert death.task.id == "new"
+    listed_again = listed(OLD, NEW_FAILED, task("new2", HEAD, "failed"))
+    failure = attributed(incident(rollback_starts=None, last_tasks=listed_again)).failure
+    assert failure is not None
+    assert failure.task.id == "new"
 
 
 @pytest.mark.parametrize("other", [task("old2", BASE, "failed"), task("new", HEAD, "shutdown")])
 def test_no_other_task_is_blamed_for_a_rollback(other: Task) -> None:
     unseen = incident(rollback_starts=None, new_failed=listed(OLD), last_tasks=listed(OLD, other))
-    assert attributed(unseen).death is None
+    assert attributed(unseen).failure is None
 
 
 def test_a_failed_task_is_blamed_for_a_rollback_alone() -> None:
-    assert attributed(incident(rollback_starts=None, rollback_ends=None)).death is None
+    assert attributed(incident(rollback_starts=None, rollback_ends=None)).failure is None
 
 
 def test_a_blamed_task_that_was_never_listed_is_not_known() -> None:
     unseen = incident(new_starts=None, new_failed=None, last_tasks=listed(OLD))
-    assert attributed(unseen).death is None
+    assert attributed(unseen).failure is None
 
 
 def test_a_paused_update_names_its_task_too() -> None:
     paused = seen(service(HEAD, BASE, "paused"))
-    found = attributed(incident(rollback_starts=paused, rollback_ends=None))
-    assert found.rollback is None
-    assert found.death is not None
-    assert found.death.task.id == "new"
+    attribution = attributed(incident(rollback_starts=paused, rollback_ends=None))
+    assert attribution.rollback is None
+    assert attribution.failure is not None
+    assert attribution.failure.task.id == "new"
 
 
 def test_old_tasks_that_are_gone_are_lost() -> None:
     late = task("old2", BASE)
-    found = attributed(incident(last_tasks=listed(task("old", BASE, "shutdown"), late)))
-    assert (found.kept_tasks, found.lost_tasks) == ((), ("old",))
-    assert "no old task was kept" in explain(found)
+    attribution = attributed(incident(last_tasks=listed(task("old", BASE, "shutdown"), late)))
+    assert (attribution.kept_tasks, attribution.lost_tasks) == ((), ("old",))
+    assert "no old task was kept" in explain(attribution)
 
 
 def test_of_several_old_tasks_each_is_kept_or_lost() -> None:
     both = listed(OLD, task("old2", BASE))
-    found = attributed(incident(base_tasks=both))
-    assert (found.kept_tasks, found.lost_tasks) == (("old",), ("old2",))
+    attribution = attributed(incident(base_tasks=both))
+    assert (attribution.kept_tasks, attribution.lost_tasks) == (("old",), ("old2",))
 
 
 def test_an_old_task_that_is_meant_to_stop_is_not_kept() -> None:
@@ -225,15 +232,15 @@ def test_an_old_task_that_is_meant_to_stop_is_not_kept() -> None:
 
 
 def test_without_a_task_list_before_head_nothing_is_kept_or_lost() -> None:
-    found = attributed(incident(base_tasks=None))
-    assert (found.kept_tasks, found.lost_tasks) == ((), ())
+    attribution = attributed(incident(base_tasks=None))
+    assert (attribution.kept_tasks, attribution.lost_tasks) == ((), ())
 
 
 def test_memory_at_the_kill_is_the_last_sample_before_it() -> None:
-    found = attributed(incident())
-    assert found.at_oom is not None
-    assert found.at_oom.containers["container-new"] == 240 * MIB
-    assert memory_at_oom(found) == "NEW's process 245.0 MiB, OLD 100.0 MiB, limit 350.0 MiB"
+    attribution = attributed(incident())
+    assert attribution.at_oom is not None
+    assert attribution.at_oom.containers["container-new"] == 240 * MIB
+    assert memory_at_oom(attribution) == "NEW's process 245.0 MiB, OLD 100.0 MiB, limit 350.0 MiB"
 
 
 @pytest.mark.parametrize(
@@ -260,8 +267,7 @@ def test_memory_figures_are_those_that_are_known(
 
 def test_the_first_oom_kill_in_the_container_is_the_one() -> None:
     twice = incident().at(30, oom_kill("new", rss_bytes=MIB))
-    death = attributed(twice).death
-    assert death is not None
-    assert death.oom is not None
-    assert isinstance(death.oom.what, OomKill)
-    assert death.oom.what.anon_rss_bytes == 245 * MIB
+    failure = attributed(twice).failure
+    assert failure is not None
+    assert failure.oom_kill is not None
+    assert failure.oom_kill.anon_rss_bytes == 245 * MIB

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.model.history import Finding, LimitSet, Note, Observation, Record, RecorderLost
+from stamplab.lab.model.history import (
+    Finding,
+    LimitSet,
+    Note,
+    Observation,
+    Record,
+    RecorderLost,
+    StageBegan,
+    StageEnded,
+)
 from stamplab.runner.evidence import EvidenceFolder, console_line
 
 
@@ -22,7 +31,8 @@ def test_a_run_has_a_folder_and_the_last_one_a_name(tmp_path: Path) -> None:
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     folder = EvidenceFolder(tmp_path)
     folder.write_json("verdict.json", {"verdict": "pass"})
-    assert (tmp_path / "verdict.json").read_text() == '{\n  "verdict": "pass"\n}\n'
+    written = (tmp_path / "verdict.json").read_text()
+    assert written == '{\n  "schema": 2,\n  "verdict": "pass"\n}\n'
     assert [path.name for path in tmp_path.iterdir()] == ["verdict.json"]
 
 
@@ -40,6 +50,12 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     ("what", "line"),
     [
         (Note(text="said"), "   1.500  said"),
+        (StageBegan(stage="upgrade"), "   1.500  ==> stage upgrade"),
+        (StageEnded(stage="install", end="pass"), "   1.500  <== stage install: pass"),
+        (
+            StageEnded(stage="upgrade", end="fail", reason="rolled back", failed_step="hc1"),
+            "   1.500  <== stage upgrade: fail: rolled back",
+        ),
         (Finding(step="hc1", passed=True, text="fine"), "   1.500  fine"),
         (Finding(step="hc1", passed=False, text="bad"), "   1.500  FAIL bad"),
         (LimitSet(limit_bytes=1, usage_bytes=1, reason="tight"), "   1.500  pressure: tight"),

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from stamplab.harness.checks.tool_constancy import Ruling, describe, judge_constancy
+from stamplab.harness.checks.tool_constancy import ToolRuling, describe, judge_constancy
 from stamplab.harness.verdict import Verdict
 from tests.unit.harness.generations import at, profile, tool
 
@@ -19,7 +19,7 @@ def judge(
     since: float | None = None,
     until: float | None = None,
     current: tuple[int, float] | None = None,
-) -> Ruling:
+) -> ToolRuling:
     def moment(day: float | None) -> datetime | None:
         return None if day is None else at(day)
 

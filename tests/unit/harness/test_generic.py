@@ -12,13 +12,13 @@ from stamplab.harness.ci import stages
 from stamplab.harness.ci.generic import HC1Read, UpgradePlan, perform_upgrade
 from stamplab.harness.ci.lifecycle import StageFailed
 from stamplab.harness.ci.results import StageResult
-from stamplab.harness.ci.run_context import Bench
+from stamplab.harness.ci.run_context import RunContext
 from stamplab.lab.errors import LabError
-from stamplab.lab.model.history import Finding, Note
+from stamplab.lab.model.history import Finding, Note, StageBegan, StageEnded
 from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION
 from tests.unit.harness import fake_world
-from tests.unit.harness.bench import Repositories, checkout_of, make_bench
 from tests.unit.harness.fake_world import FakeWorld, Fate, comes_up, texts
+from tests.unit.harness.run_context import Repositories, checkout_of, make_context
 
 EARLY = HC1Read(pause_s=0)
 LATE = HC1Read(pause_s=60, until_settled=True)
@@ -28,12 +28,12 @@ NO_MATCH = "chaos commit '{base}+U', not the intended PR-head '{head}' (HC1)"
 
 def run(
     repositories: Repositories, scratch: Path, *fates: Fate, order: str = "start-first"
-) -> tuple[FakeWorld, Bench]:
+) -> tuple[FakeWorld, RunContext]:
     """The base installed; the fates are those of the deploys after it."""
     world = FakeWorld(comes_up, *fates)
-    bench = make_bench(world, repositories, scratch, order=order)
-    assert stages.install(bench, BASE_TAG, repositories.head, 60).end == "pass"
-    return world, bench
+    context = make_context(world, repositories, scratch, order=order)
+    assert stages.install(context, BASE_TAG, repositories.head, 60).end == "pass"
+    return world, context
 
 
 def hc1_reads(world: FakeWorld) -> list[bool]:
@@ -52,13 +52,13 @@ def no_match(repositories: Repositories) -> str:
 def test_an_upgrade_that_converges_returns_heads_identity(
     repositories: Repositories, tmp_path: Path, order: str
 ) -> None:
-    world, bench = run(repositories, tmp_path, comes_up, order=order)
-    identity = perform_upgrade(bench, UpgradePlan(head=repositories.head))
+    world, context = run(repositories, tmp_path, comes_up, order=order)
+    identity = perform_upgrade(context, UpgradePlan(head=repositories.head))
     stamp = f"{repositories.head[:8]}+U"
     assert (identity.stamp, identity.version) == (stamp, HEAD_VERSION)
     assert hc1_reads(world) == [True]
     assert texts(world.history, Note)[-1] == (
-        f"upgrade-converged: {bench.app.service}: UpdateStatus=completed "
+        f"upgrade-converged: {context.app.service}: UpdateStatus=completed "
         f"chaos-version={stamp} version={BASE_TAG}→{HEAD_VERSION}"
     )
 
@@ -66,9 +66,9 @@ def test_an_upgrade_that_converges_returns_heads_identity(
 def test_a_rolled_back_upgrade_fails_before_hc1_with_the_true_reason(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    world, bench = run(repositories, tmp_path, fake_world.is_oom_killed)
+    world, context = run(repositories, tmp_path, fake_world.is_oom_killed)
     with pytest.raises(StageFailed) as failed:
-        perform_upgrade(bench, UpgradePlan(head=repositories.head))
+        perform_upgrade(context, UpgradePlan(head=repositories.head))
     assert failed.value.reason.startswith("head spec applied then swarm-rolled-back: new task")
     assert failed.value.reason.endswith("failed the update monitor")
     assert hc1_reads(world) == []
@@ -77,17 +77,17 @@ def test_a_rolled_back_upgrade_fails_before_hc1_with_the_true_reason(
 def test_an_upgrade_that_converged_but_answers_nobody_fails(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    _, bench = run(repositories, tmp_path, fake_world.comes_up_mute)
+    _, context = run(repositories, tmp_path, fake_world.comes_up_mute)
     with pytest.raises(StageFailed, match="a client's request failed"):
-        perform_upgrade(bench, UpgradePlan(head=repositories.head, timeout_s=30))
+        perform_upgrade(context, UpgradePlan(head=repositories.head, timeout_s=30))
 
 
 def test_the_reports_line_shows_both_specs_right_after_the_redeploy(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    world, bench = run(repositories, tmp_path, fake_world.is_oom_killed)
+    world, context = run(repositories, tmp_path, fake_world.is_oom_killed)
     with pytest.raises(StageFailed):
-        perform_upgrade(bench, UpgradePlan(head=repositories.head))
+        perform_upgrade(context, UpgradePlan(head=repositories.head))
     shown = [text for text in texts(world.history, Note) if text.startswith("[DSTAMP]")]
     assert shown == [
         "[DSTAMP] post-redeploy svc inspect UpdateStatus.State=updating "
@@ -99,9 +99,9 @@ def test_the_reports_line_shows_both_specs_right_after_the_redeploy(
 def test_a_service_that_vanished_is_shown_as_such(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    world, bench = run(repositories, tmp_path, fake_world.vanishes)
+    world, context = run(repositories, tmp_path, fake_world.vanishes)
     with pytest.raises(StageFailed, match="there is no service"):
-        perform_upgrade(bench, UpgradePlan(head=repositories.head))
+        perform_upgrade(context, UpgradePlan(head=repositories.head))
     assert "[DSTAMP] post-redeploy svc inspect no such service" in texts(world.history, Note)
 
 
@@ -109,19 +109,19 @@ def test_a_service_that_vanished_is_shown_as_such(
 def test_a_refused_deploy_fails_with_the_swarms_words(
     repositories: Repositories, tmp_path: Path, guard: bool
 ) -> None:
-    _, bench = run(repositories, tmp_path, fake_world.is_refused)
+    _, context = run(repositories, tmp_path, fake_world.is_refused)
     plan = UpgradePlan(head=repositories.head, guard=guard)
     with pytest.raises(StageFailed, match="invalid reference format"):
-        perform_upgrade(bench, plan)
+        perform_upgrade(context, plan)
 
 
 @pytest.mark.parametrize("fate", [fake_world.is_paused, fake_world.stays_pending])
 def test_an_undeployable_head_still_fails(
     repositories: Repositories, tmp_path: Path, fate: Fate
 ) -> None:
-    _, bench = run(repositories, tmp_path, fate)
+    _, context = run(repositories, tmp_path, fate)
     with pytest.raises(StageFailed):
-        perform_upgrade(bench, UpgradePlan(head=repositories.head, timeout_s=30))
+        perform_upgrade(context, UpgradePlan(head=repositories.head, timeout_s=30))
 
 
 @pytest.mark.parametrize("guard", [True, False])
@@ -134,16 +134,16 @@ def test_hc1_still_fails_another_commit_that_was_really_deployed(
     planted: int,
 ) -> None:
     """The checkout is moved behind the harness's back: abra stamps what lies there."""
-    world, bench = run(repositories, tmp_path, comes_up)
+    world, context = run(repositories, tmp_path, comes_up)
     look = world.look
 
     def look_and_move(stack: str) -> None:
         look(stack)
-        git.Repo(checkout_of(bench)).git.checkout(repositories.shas[planted], detach=True)
+        git.Repo(checkout_of(context)).git.checkout(repositories.shas[planted], detach=True)
 
     monkeypatch.setattr(world, "look", look_and_move)
     with pytest.raises(StageFailed) as failed:
-        perform_upgrade(bench, UpgradePlan(head=repositories.head, guard=guard))
+        perform_upgrade(context, UpgradePlan(head=repositories.head, guard=guard))
     stamp = f"{repositories.shas[planted][:8]}+U"
     message = f"chaos commit '{stamp}', not the intended PR-head '{repositories.head[:12]}' (HC1)"
     assert failed.value.reason == (message if guard else f"re-checkout failed: {message}")
@@ -153,9 +153,9 @@ def test_hc1_still_fails_another_commit_that_was_really_deployed(
 def test_a_head_that_is_no_commit_is_the_apparatus_failure_not_a_verdict(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    _, bench = run(repositories, tmp_path, comes_up)
+    _, context = run(repositories, tmp_path, comes_up)
     with pytest.raises(LabError, match="cannot be checked out"):
-        perform_upgrade(bench, UpgradePlan(head="f" * 40))
+        perform_upgrade(context, UpgradePlan(head="f" * 40))
 
 
 @pytest.mark.parametrize("guard", [True, False])
@@ -167,10 +167,10 @@ def test_an_upgrade_that_moved_nothing_proves_nothing(
     def unchanged(world: FakeWorld, name: str, wanted: fake_world.Wanted) -> None:
         world.put(name, wanted.spec, world.services[name].spec)
 
-    _, bench = run(repositories, tmp_path, unchanged)
+    _, context = run(repositories, tmp_path, unchanged)
     plan = UpgradePlan(head=repositories.base, guard=guard)
     with pytest.raises(StageFailed, match=r"the upgrade moved neither version .* nor image"):
-        perform_upgrade(bench, plan)
+        perform_upgrade(context, plan)
 
 
 # Guard off: HC1 read before the rollback, and after it.
@@ -179,13 +179,13 @@ def test_an_upgrade_that_moved_nothing_proves_nothing(
 def test_read_before_the_rollback_hc1_is_falsely_green(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    world, bench = run(repositories, tmp_path, fake_world.is_oom_killed)
+    world, context = run(repositories, tmp_path, fake_world.is_oom_killed)
     plan = UpgradePlan(head=repositories.head, guard=False, reads=(EARLY,))
-    assert perform_upgrade(bench, plan).stamp == f"{repositories.head[:8]}+U"
+    assert perform_upgrade(context, plan).stamp == f"{repositories.head[:8]}+U"
     assert hc1_reads(world) == [True]
     while world.next(60) is not None:
         pass
-    last = bench.app.identity_of(world.services[bench.app.service])
+    last = context.app.identity_of(world.services[context.app.service])
     assert last.stamp == f"{repositories.base[:8]}+U"
 
 
@@ -193,10 +193,10 @@ def test_read_before_the_rollback_hc1_is_falsely_green(
 def test_read_after_the_rollback_hc1_fires_with_the_wrong_reason(
     repositories: Repositories, tmp_path: Path, late: HC1Read
 ) -> None:
-    world, bench = run(repositories, tmp_path, fake_world.is_oom_killed)
+    world, context = run(repositories, tmp_path, fake_world.is_oom_killed)
     plan = UpgradePlan(head=repositories.head, guard=False, reads=(late,))
     with pytest.raises(StageFailed) as failed:
-        perform_upgrade(bench, plan)
+        perform_upgrade(context, plan)
     assert failed.value.reason == f"re-checkout failed: {no_match(repositories)}"
     assert hc1_reads(world) == [False]
 
@@ -204,10 +204,10 @@ def test_read_after_the_rollback_hc1_fires_with_the_wrong_reason(
 def test_both_faces_on_one_history_the_last_read_decides(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    world, bench = run(repositories, tmp_path, fake_world.is_oom_killed)
+    world, context = run(repositories, tmp_path, fake_world.is_oom_killed)
     plan = UpgradePlan(head=repositories.head, guard=False, reads=(EARLY, LATE))
     with pytest.raises(StageFailed, match="re-checkout failed"):
-        perform_upgrade(bench, plan)
+        perform_upgrade(context, plan)
     assert hc1_reads(world) == [True, False]
     healthy = [r.what for r in world.history if isinstance(r.what, Finding)]
     assert [f.passed for f in healthy if f.step == "wait_healthy"] == [True, True]
@@ -216,21 +216,21 @@ def test_both_faces_on_one_history_the_last_read_decides(
 def test_a_pause_until_settled_ends_when_the_update_is_over(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    world, bench = run(repositories, tmp_path, fake_world.is_oom_killed)
+    world, context = run(repositories, tmp_path, fake_world.is_oom_killed)
     began_s = world.now_s()
     plan = UpgradePlan(head=repositories.head, guard=False, reads=(LATE,))
     with pytest.raises(StageFailed):
-        perform_upgrade(bench, plan)
+        perform_upgrade(context, plan)
     assert world.now_s() - began_s == pytest.approx(2.5)
 
 
 def test_a_pause_of_so_many_seconds_lasts_that_long(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    world, bench = run(repositories, tmp_path, comes_up)
+    world, context = run(repositories, tmp_path, comes_up)
     began_s = world.now_s()
     plan = UpgradePlan(head=repositories.head, guard=False, reads=(PAUSED_5, PAUSED_5))
-    perform_upgrade(bench, plan)
+    perform_upgrade(context, plan)
     assert world.now_s() - began_s == pytest.approx(10, abs=fake_world.PROBE_EVERY_S)
     assert hc1_reads(world) == [True, True]
 
@@ -238,9 +238,9 @@ def test_a_pause_of_so_many_seconds_lasts_that_long(
 def test_a_last_read_that_is_right_outweighs_a_wrong_one_before_it(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    world, bench = run(repositories, tmp_path, fake_world.comes_late)
+    world, context = run(repositories, tmp_path, fake_world.comes_late)
     plan = UpgradePlan(head=repositories.head, guard=False, reads=(EARLY, PAUSED_5))
-    assert perform_upgrade(bench, plan).version == HEAD_VERSION
+    assert perform_upgrade(context, plan).version == HEAD_VERSION
     assert hc1_reads(world) == [False, True]
 
 
@@ -250,19 +250,27 @@ def test_a_last_read_that_is_right_outweighs_a_wrong_one_before_it(
 def test_stages_report_their_end_and_reason_on_the_console(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    world, bench = run(repositories, tmp_path, fake_world.is_oom_killed)
-    result = stages.upgrade(bench, UpgradePlan(head=repositories.head))
+    world, context = run(repositories, tmp_path, fake_world.is_oom_killed)
+    result = stages.upgrade(context, UpgradePlan(head=repositories.head))
     assert (result.stage, result.end) == ("upgrade", "fail")
     assert result.reason.startswith("head spec applied then swarm-rolled-back")
-    notes = texts(world.history, Note)
-    assert notes[0] == "==> stage install"
-    assert "<== stage install: pass" in notes
-    assert notes[-1] == f"<== stage upgrade: fail: {result.reason}"
+    assert result.failed_step == "assert_upgrade_converged"
+    stage_records = [
+        what for record in world.history if isinstance(what := record.what, StageBegan | StageEnded)
+    ]
+    assert stage_records == [
+        StageBegan(stage="install"),
+        StageEnded(stage="install", end="pass"),
+        StageBegan(stage="upgrade"),
+        StageEnded(
+            stage="upgrade", end="fail", reason=result.reason, failed_step=result.failed_step
+        ),
+    ]
 
 
 def test_an_upgrade_stage_that_passes(repositories: Repositories, tmp_path: Path) -> None:
-    _, bench = run(repositories, tmp_path, comes_up)
-    result = stages.upgrade(bench, UpgradePlan(head=repositories.head))
+    _, context = run(repositories, tmp_path, comes_up)
+    result = stages.upgrade(context, UpgradePlan(head=repositories.head))
     assert result == StageResult(stage="upgrade", end="pass")
 
 
@@ -276,8 +284,8 @@ def test_an_upgrade_stage_that_passes(repositories: Repositories, tmp_path: Path
 def test_an_install_that_fails_says_why(
     repositories: Repositories, tmp_path: Path, fate: Fate, reason: str
 ) -> None:
-    bench = make_bench(FakeWorld(fate), repositories, tmp_path)
-    result = stages.install(bench, BASE_TAG, repositories.head, 20)
+    context = make_context(FakeWorld(fate), repositories, tmp_path)
+    result = stages.install(context, BASE_TAG, repositories.head, 20)
     assert result.end == "fail"
     assert result.reason.startswith(reason)
 
@@ -285,7 +293,7 @@ def test_an_install_that_fails_says_why(
 def test_an_install_installs_the_base_not_the_head(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    world, bench = run(repositories, tmp_path)
-    identity = bench.app.identity_of(world.services[bench.app.service])
+    world, context = run(repositories, tmp_path)
+    identity = context.app.identity_of(world.services[context.app.service])
     assert identity.version == BASE_TAG
     assert msgspec.structs.asdict(identity)["stamp"] == f"{repositories.base[:8]}+U"

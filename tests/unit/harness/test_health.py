@@ -26,7 +26,7 @@ def test_all_tasks_and_an_answer_are_healthy_in_whatever_order_they_come(
 
 
 @pytest.mark.parametrize(
-    ("observations", "said"),
+    ("observations", "reason"),
     [
         ((), "no service of the stack was seen"),
         ((probe(),), "no service of the stack was seen"),
@@ -47,10 +47,12 @@ def test_all_tasks_and_an_answer_are_healthy_in_whatever_order_they_come(
         ),
     ],
 )
-def test_the_first_thing_missing_is_said(observations: tuple[Observation, ...], said: str) -> None:
-    found = missing(*observations)
-    assert found is not None
-    assert found.startswith(said)
+def test_the_first_thing_missing_is_said(
+    observations: tuple[Observation, ...], reason: str
+) -> None:
+    health = missing(*observations)
+    assert health is not None
+    assert health.startswith(reason)
 
 
 def test_the_last_probe_decides() -> None:
@@ -68,10 +70,10 @@ def test_a_rolled_back_service_is_healthy_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "foreign", [seen(service(BASE, name="shopping_app"), name="shopping_app"), deployed()]
+    "other_service", [seen(service(BASE, name="shopping_app"), name="shopping_app"), deployed()]
 )
-def test_other_stacks_and_other_records_are_ignored(foreign: Observation) -> None:
-    assert missing(foreign, *UP) is None
+def test_other_stacks_and_other_records_are_ignored(other_service: Observation) -> None:
+    assert missing(other_service, *UP) is None
 
 
 def test_a_global_service_needs_one_task_and_a_scaled_down_one_none() -> None:

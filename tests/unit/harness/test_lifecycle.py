@@ -17,43 +17,45 @@ from stamplab.harness.ci.lifecycle import (
     recipe_checkout_ref,
     wait_healthy,
 )
-from stamplab.harness.ci.run_context import Bench
+from stamplab.harness.ci.run_context import RunContext
 from stamplab.harness.guard import Baseline, Expectation, Outcome
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import ClientProbe, CommandRan, Finding, Note, RecorderLost
 from stamplab.lab.world import World
 from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION
 from tests.unit.harness import fake_world
-from tests.unit.harness.bench import (
+from tests.unit.harness.fake_world import FakeWorld, Fate, comes_up, texts
+from tests.unit.harness.run_context import (
     Repositories,
     build_repositories,
     checkout_of,
-    make_bench,
+    make_context,
 )
-from tests.unit.harness.fake_world import FakeWorld, Fate, comes_up, texts
 
 
-def installed(repositories: Repositories, scratch: Path, *then: Fate) -> tuple[FakeWorld, Bench]:
-    """A bench with the base up, head checked out, and what the next deploys come to."""
+def installed(
+    repositories: Repositories, scratch: Path, *then: Fate
+) -> tuple[FakeWorld, RunContext]:
+    """A run with the base up, head checked out, and what the next deploys come to."""
     world = FakeWorld(comes_up, *then)
-    bench = make_bench(world, repositories, scratch)
-    fetch_recipe(bench, repositories.head)
-    recipe_checkout_ref(bench, BASE_TAG)
-    deploy_app(bench)
-    wait_healthy(bench, 60)
-    recipe_checkout_ref(bench, repositories.head)
-    return world, bench
+    context = make_context(world, repositories, scratch)
+    fetch_recipe(context, repositories.head)
+    recipe_checkout_ref(context, BASE_TAG)
+    deploy_app(context)
+    wait_healthy(context, 60)
+    recipe_checkout_ref(context, repositories.head)
+    return world, context
 
 
-def converge(bench: Bench, timeout_s: float = 60) -> Outcome:
-    baseline = Baseline.capture(bench.world, bench.app.stack, bench.app.service)
-    redeployed = chaos_redeploy(bench)
-    bench.world.inspect(bench.app.service)
+def converge(context: RunContext, timeout_s: float = 60) -> Outcome:
+    baseline = Baseline.capture(context.world, context.app.stack, context.app.service)
+    redeployed = chaos_redeploy(context)
+    context.world.inspect(context.app.service)
     expectation = Expectation(
-        deadline_s=bench.world.now_s() + timeout_s,
-        labels={bench.app.stamp_label: redeployed.stamp},
+        deadline_s=context.world.now_s() + timeout_s,
+        labels={context.app.stamp_label: redeployed.stamp},
     )
-    return assert_upgrade_converged(bench, baseline, expectation).outcome
+    return assert_upgrade_converged(context, baseline, expectation).outcome
 
 
 def test_the_fake_world_is_a_world() -> None:
@@ -69,9 +71,9 @@ def test_fetch_recipe_clones_the_mirror_at_head_with_the_upstreams_tags(
     repositories: Repositories, tmp_path: Path
 ) -> None:
     world = FakeWorld(comes_up)
-    bench = make_bench(world, repositories, tmp_path)
-    fetch_recipe(bench, repositories.head)
-    repo = git.Repo(checkout_of(bench))
+    context = make_context(world, repositories, tmp_path)
+    fetch_recipe(context, repositories.head)
+    repo = git.Repo(checkout_of(context))
     assert repo.head.commit.hexsha == repositories.head
     assert {tag.name for tag in repo.tags} == {"0.6.3+3.2.0", BASE_TAG}
     assert not repo.is_dirty(untracked_files=True)
@@ -81,21 +83,21 @@ def test_fetch_recipe_clones_the_mirror_at_head_with_the_upstreams_tags(
 def test_fetching_an_unknown_ref_is_the_apparatus_failure_not_a_verdict(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    bench = make_bench(FakeWorld(comes_up), repositories, tmp_path)
+    context = make_context(FakeWorld(comes_up), repositories, tmp_path)
     with pytest.raises(LabError, match="cannot be checked out"):
-        fetch_recipe(bench, "f" * 40)
+        fetch_recipe(context, "f" * 40)
 
 
 @pytest.mark.parametrize("ref", ["base", "head", BASE_TAG])
 def test_a_checkout_has_the_refs_commit_and_a_dirty_tree(
     repositories: Repositories, tmp_path: Path, ref: str
 ) -> None:
-    bench = make_bench(FakeWorld(comes_up), repositories, tmp_path)
-    fetch_recipe(bench, repositories.head)
+    context = make_context(FakeWorld(comes_up), repositories, tmp_path)
+    fetch_recipe(context, repositories.head)
     named = {"base": repositories.base, "head": repositories.head}.get(ref, ref)
-    sha = recipe_checkout_ref(bench, named)
+    sha = recipe_checkout_ref(context, named)
     assert sha == (repositories.head if ref == "head" else repositories.base)
-    repo = git.Repo(checkout_of(bench))
+    repo = git.Repo(checkout_of(context))
     assert repo.head.commit.hexsha == sha
     assert set(repo.untracked_files) == {"compose.ccci.yml", "compose.standin.yml"}
 
@@ -103,32 +105,32 @@ def test_a_checkout_has_the_refs_commit_and_a_dirty_tree(
 def test_a_second_checkout_leaves_nothing_of_the_first(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    bench = make_bench(FakeWorld(comes_up), repositories, tmp_path)
-    fetch_recipe(bench, repositories.head)
-    recipe_checkout_ref(bench, repositories.head)
-    (checkout_of(bench) / "left-over").write_text("x")
-    (checkout_of(bench) / "compose.yml").write_text("services: {}")
-    recipe_checkout_ref(bench, BASE_TAG)
-    assert not (checkout_of(bench) / "left-over").exists()
-    assert "0.7.0+3.3.1" in (checkout_of(bench) / "compose.yml").read_text()
+    context = make_context(FakeWorld(comes_up), repositories, tmp_path)
+    fetch_recipe(context, repositories.head)
+    recipe_checkout_ref(context, repositories.head)
+    (checkout_of(context) / "left-over").write_text("x")
+    (checkout_of(context) / "compose.yml").write_text("services: {}")
+    recipe_checkout_ref(context, BASE_TAG)
+    assert not (checkout_of(context) / "left-over").exists()
+    assert "0.7.0+3.3.1" in (checkout_of(context) / "compose.yml").read_text()
 
 
 def test_the_base_is_deployed_with_its_stamp_its_version_and_the_ci_overlay(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    world, bench = installed(repositories, tmp_path)
-    identity = deployed_identity(bench)
+    world, context = installed(repositories, tmp_path)
+    identity = deployed_identity(context)
     assert identity.stamp == f"{repositories.base[:8]}+U"
     assert identity.version == BASE_TAG
-    assert world.services[bench.app.service].spec.update.order == "start-first"
+    assert world.services[context.app.service].spec.update.order == "start-first"
     stack = world.stacks[0]
     assert [file.name for file in stack.compose_files] == [
         "compose.yml",
         "compose.ccci.yml",
         "compose.standin.yml",
-        f"{bench.app.stack}.yml",
+        f"{context.app.stack}.yml",
     ]
-    assert stack.environment["STACK_NAME"] == bench.app.stack
+    assert stack.environment["STACK_NAME"] == context.app.stack
 
 
 @pytest.mark.parametrize("order", ["start-first", "stop-first"])
@@ -136,11 +138,11 @@ def test_the_overlay_decides_the_order(
     repositories: Repositories, tmp_path: Path, order: str
 ) -> None:
     world = FakeWorld(comes_up)
-    bench = make_bench(world, repositories, tmp_path, order=order)
-    fetch_recipe(bench, repositories.head)
-    recipe_checkout_ref(bench, repositories.head)
-    deploy_app(bench)
-    policy = world.services[bench.app.service].spec.update
+    context = make_context(world, repositories, tmp_path, order=order)
+    fetch_recipe(context, repositories.head)
+    recipe_checkout_ref(context, repositories.head)
+    deploy_app(context)
+    policy = world.services[context.app.service].spec.update
     assert (policy.order, policy.failure_action) == (order, "rollback")
 
 
@@ -168,14 +170,14 @@ def test_wait_healthy_gives_up_with_the_last_reason(
     repositories: Repositories, tmp_path: Path
 ) -> None:
     world = FakeWorld(fake_world.stays_pending)
-    bench = make_bench(world, repositories, tmp_path)
-    fetch_recipe(bench, repositories.head)
-    recipe_checkout_ref(bench, BASE_TAG)
-    deploy_app(bench)
+    context = make_context(world, repositories, tmp_path)
+    fetch_recipe(context, repositories.head)
+    recipe_checkout_ref(context, BASE_TAG)
+    deploy_app(context)
     with pytest.raises(StageFailed) as failed:
-        wait_healthy(bench, 30)
+        wait_healthy(context, 30)
     assert failed.value.reason == (
-        f"not healthy within 30 s: {bench.app.service} has 0 of 1 tasks running"
+        f"not healthy within 30 s: {context.app.service} has 0 of 1 tasks running"
     )
     assert world.now_s() == 30
 
@@ -190,39 +192,39 @@ def test_wait_healthy_is_not_content_with_what_was_recorded_before_the_redeploy(
         fake_world.stays_pending(world, name, wanted)
         world.stop_others(name, "")
 
-    world, bench = installed(repositories, tmp_path, stops_old)
-    world.look(bench.app.stack)
-    chaos_redeploy(bench)
+    world, context = installed(repositories, tmp_path, stops_old)
+    world.look(context.app.stack)
+    chaos_redeploy(context)
     with pytest.raises(StageFailed, match="has 0 of 1 tasks running"):
-        wait_healthy(bench, 10)
+        wait_healthy(context, 10)
 
 
 def test_a_service_that_is_gone_has_no_identity(repositories: Repositories, tmp_path: Path) -> None:
-    bench = make_bench(FakeWorld(comes_up), repositories, tmp_path)
+    context = make_context(FakeWorld(comes_up), repositories, tmp_path)
     with pytest.raises(StageFailed, match="there is no service"):
-        deployed_identity(bench)
+        deployed_identity(context)
 
 
 def test_the_baseline_takes_what_was_recorded_before_it_off_the_world(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    world, bench = installed(repositories, tmp_path)
+    world, context = installed(repositories, tmp_path)
     before = len(world.history)
-    baseline = Baseline.capture(world, bench.app.stack, bench.app.service)
-    assert baseline.service == world.services[bench.app.service]
+    baseline = Baseline.capture(world, context.app.stack, context.app.service)
+    assert baseline.service == world.services[context.app.service]
     first = world.next(world.now_s())
     assert first is not None
     assert first.seq == before
 
 
 def test_an_upgrade_that_converges_is_found_so(repositories: Repositories, tmp_path: Path) -> None:
-    world, bench = installed(repositories, tmp_path, comes_up)
+    world, context = installed(repositories, tmp_path, comes_up)
     began_s = world.now_s()
-    assert converge(bench) is Outcome.CONVERGED
+    assert converge(context) is Outcome.CONVERGED
     assert world.now_s() == pytest.approx(began_s + fake_world.BOOT_S + 5)
     finding = texts(world.history, Finding)[-1]
-    assert finding.startswith(f"upgrade-converged: {bench.app.service}: converged: UpdateStatus=")
-    assert deployed_identity(bench).version == HEAD_VERSION
+    assert finding.startswith(f"upgrade-converged: {context.app.service}: converged: UpdateStatus=")
+    assert deployed_identity(context).version == HEAD_VERSION
 
 
 ENDS: list[tuple[Fate, str, float]] = [
@@ -239,15 +241,15 @@ ENDS: list[tuple[Fate, str, float]] = [
 def test_an_upgrade_that_does_not_converge_fails_with_the_true_reason(
     repositories: Repositories, tmp_path: Path, fate: Fate, reason: str, after_s: float
 ) -> None:
-    world, bench = installed(repositories, tmp_path, fate)
+    world, context = installed(repositories, tmp_path, fate)
     began_s = world.now_s()
     with pytest.raises(StageFailed) as failed:
-        converge(bench)
+        converge(context)
     assert failed.value.reason.startswith(reason)
     assert world.now_s() == pytest.approx(began_s + after_s)
     finding = [r.what for r in world.history if isinstance(r.what, Finding)][-1]
     assert not finding.passed
-    assert finding.text == f"upgrade-not-converged: {bench.app.service}: {failed.value.reason}"
+    assert finding.text == f"upgrade-not-converged: {context.app.service}: {failed.value.reason}"
 
 
 def test_sight_lost_is_the_apparatus_failure_not_a_verdict(
@@ -257,6 +259,6 @@ def test_sight_lost_is_the_apparatus_failure_not_a_verdict(
         comes_up(world, name, wanted)
         world.later(1, lambda: world.record(RecorderLost(recorder="events", reason="torn")))
 
-    _, bench = installed(repositories, tmp_path, unseen)
+    _, context = installed(repositories, tmp_path, unseen)
     with pytest.raises(LabError, match=r"sight was lost of the swarm \(events: torn\)"):
-        converge(bench)
+        converge(context)

@@ -116,10 +116,10 @@ def test_nought_is_something_that_is_said(
     resolver: Resolver, tmp_path: Path, policy: Policy, keys: tuple[str, ...], value: object
 ) -> None:
     assert policy.deploy() != {}
-    found: Any = resolved(resolver, tmp_path, policy)
+    section: Any = resolved(resolver, tmp_path, policy)
     for key in keys:
-        found = found[key]
-    assert found == value
+        section = section[key]
+    assert section == value
 
 
 def test_it_is_laid_over_the_one_service() -> None:

@@ -7,7 +7,9 @@ from itertools import product
 import msgspec
 import pytest
 
-from stamplab.harness.ci.results import LADDER, Results, StageEnd, StageResult
+from stamplab.harness.ci.results import LADDER, Results, StageResult
+from stamplab.lab.model.history import StageEnd
+from stamplab.lab.model.schema import NewerSchema
 
 ENDS: tuple[StageEnd, ...] = ("pass", "fail", "unknown", "skipped")
 
@@ -18,10 +20,13 @@ def results(*stages: tuple[str, StageEnd]) -> Results:
         recipe="discourse",
         ref="7ae7b0f7",
         stages=tuple(
-            StageResult(stage=name, end=end, reason="" if end == "pass" else f"{name} broke")
+            StageResult(stage=name, end=end)
+            if end == "pass"
+            else StageResult(stage=name, end=end, reason=f"{name} broke", failed_step="hc1")
             for name, end in stages
         ),
         abra="a stand-in",
+        domain="discourse.example",
     )
 
 
@@ -66,13 +71,30 @@ def test_the_json_has_the_fields_keys() -> None:
     assert b'"level": 1' in text
     assert b'"upgrade": "fail"' in text
     assert msgspec.json.decode(text) == {
+        "schema": 2,
         "run_id": "dstamp-1",
         "recipe": "discourse",
         "ref": "7ae7b0f7",
+        "domain": "discourse.example",
         "level": 1,
         "capped_by": "upgrade: upgrade broke",
         "install": "pass",
         "upgrade": "fail",
         "reasons": {"upgrade": "upgrade broke"},
+        "failed_steps": {"upgrade": "hc1"},
         "abra": "a stand-in",
     }
+
+
+@pytest.mark.parametrize("ends", list(product(ENDS, repeat=2)))
+def test_what_was_written_is_read_back(ends: tuple[StageEnd, ...]) -> None:
+    made = results(*zip(("install", "upgrade"), ends, strict=True))
+    assert Results.from_json(made.as_json(), "results.json") == made
+
+
+def test_a_file_that_lacks_a_key_or_is_of_a_newer_schema_is_not_read() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        Results.from_json(b"{}", "results.json")
+    newer = results().as_json().replace(b'"schema": 2', b'"schema": 3')
+    with pytest.raises(NewerSchema, match=r"results.json was written by schema 3, .* up to 2"):
+        Results.from_json(newer, "results.json")

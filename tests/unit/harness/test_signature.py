@@ -39,10 +39,10 @@ def signature(story: Story) -> Signature:
 
 
 def test_the_incident_is_reproduced() -> None:
-    found = signature(incident())
-    assert found.verdict is Verdict.PASS
-    assert found.missing == ()
-    assert str(found) == (
+    judged = signature(incident())
+    assert judged.verdict is Verdict.PASS
+    assert judged.missing == ()
+    assert str(judged) == (
         "reproduced: the swarm rolled back, state rollback_completed; task new of the head spec "
         "failed; OOM-killed by the kernel's record (NEW's process 245.0 MiB, OLD 100.0 MiB, limit "
         "350.0 MiB); stamp base → head → base; old task old alive, 2 client probes, 0 failed, "
@@ -51,7 +51,7 @@ def test_the_incident_is_reproduced() -> None:
 
 
 def test_the_signature_has_five_parts() -> None:
-    assert [part.name for part in signature(incident()).parts] == [
+    assert [part.name for part in signature(incident()).signs] == [
         ROLLED_BACK,
         NEW_FAILED,
         OOM,
@@ -121,12 +121,12 @@ MISSING: dict[str, tuple[dict[str, Observation | None], set[str]]] = {
 @pytest.mark.parametrize("case", MISSING)
 def test_not_reproduced_when(case: str) -> None:
     change, parts = MISSING[case]
-    found = signature(incident(**change))
-    assert found.verdict is not Verdict.PASS
-    assert {part.name for part in found.missing} == parts
-    assert str(found).startswith("not reproduced, missing: ")
+    judged = signature(incident(**change))
+    assert judged.verdict is not Verdict.PASS
+    assert {part.name for part in judged.missing} == parts
+    assert str(judged).startswith("not reproduced: ")
     for name in parts:
-        assert name in str(found)
+        assert name in str(judged)
 
 
 def test_where_the_kernel_counts_kills_the_counter_must_have_counted_one() -> None:
@@ -165,9 +165,12 @@ def test_a_part_that_fails_outweighs_one_that_is_not_shown() -> None:
 
 
 def test_an_empty_history_is_unknown() -> None:
-    found = signature(Story())
-    assert found.verdict is Verdict.UNKNOWN
-    assert str(found) == "not reproduced, missing: rolled back (the service was never seen)"
+    judged = signature(Story())
+    assert judged.verdict is Verdict.UNKNOWN
+    assert (
+        str(judged)
+        == "not reproduced: sign «rolled back» is not shown (the service was never seen)"
+    )
 
 
 def test_a_history_without_clients_is_not_reproduced() -> None:
@@ -177,7 +180,7 @@ def test_a_history_without_clients_is_not_reproduced() -> None:
 def test_an_upgrade_that_converged_is_not_the_incident() -> None:
     done = seen(NO_SUCCESS)
     new = listed(task("old", BASE, "shutdown"), task("new", HEAD))
-    found = signature(
+    judged = signature(
         incident(
             oom=None,
             new_ends=None,
@@ -187,22 +190,22 @@ def test_an_upgrade_that_converged_is_not_the_incident() -> None:
             last_tasks=new,
         )
     )
-    assert found.verdict is Verdict.FAIL
-    assert {part.name for part in found.missing} == {
+    assert judged.verdict is Verdict.FAIL
+    assert {part.name for part in judged.missing} == {
         ROLLED_BACK,
         NEW_FAILED,
         OOM,
         STAMP_BACK,
         SERVED,
     }
-    assert "rolled back (the update ended as completed)" in str(found)
+    assert "missing sign «rolled back» (seen: the update ended as completed)" in str(judged)
 
 
 def test_the_kill_of_old_instead_of_new_is_not_the_incident() -> None:
     """Head converges; OLD was killed on the way."""
     done = seen(NO_SUCCESS)
     new = listed(task("old", BASE, "failed"), task("new", HEAD))
-    found = signature(
+    judged = signature(
         incident(
             oom=oom_kill("old"),
             new_ends=ended("old", 137, began_s=0, ended_s=12.5),
@@ -212,8 +215,8 @@ def test_the_kill_of_old_instead_of_new_is_not_the_incident() -> None:
             last_tasks=new,
         )
     )
-    assert found.verdict is Verdict.FAIL
-    assert OOM in {part.name for part in found.missing}
+    assert judged.verdict is Verdict.FAIL
+    assert OOM in {part.name for part in judged.missing}
 
 
 def test_death_after_running_is_the_other_window_and_no_incident_for_old_is_gone() -> None:
@@ -223,9 +226,9 @@ def test_death_after_running_is_the_other_window_and_no_incident_for_old_is_gone
         second_probe=probe(3, ok=False),
         last_tasks=listed(GONE, task("old2", BASE)),
     )
-    found = attribute(story.records, NAME)
-    assert found is not None
-    assert found.death is not None
-    assert found.death.is_oom
-    assert found.death.window == "within monitor after RUNNING"
+    judged = attribute(story.records, NAME)
+    assert judged is not None
+    assert judged.failure is not None
+    assert judged.failure.is_oom
+    assert judged.failure.window == "within monitor after RUNNING"
     assert {part.name for part in signature(story).missing} == {SERVED}

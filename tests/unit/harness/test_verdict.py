@@ -38,13 +38,13 @@ def test_unknown_beats_fail_beats_pass(pair: tuple[Verdict, Verdict]) -> None:
 
 
 @given(verdicts)
-def test_a_pass_is_unanimous(found: list[Verdict]) -> None:
-    assert (merge(found) is Verdict.PASS) == (bool(found) and set(found) == {Verdict.PASS})
+def test_a_pass_is_unanimous(verdicts: list[Verdict]) -> None:
+    assert (merge(verdicts) is Verdict.PASS) == (bool(verdicts) and set(verdicts) == {Verdict.PASS})
 
 
 @given(verdicts)
-def test_the_order_does_not_matter(found: list[Verdict]) -> None:
-    assert merge(sorted(found)) is merge(found) is merge(reversed(found))
+def test_the_order_does_not_matter(verdicts: list[Verdict]) -> None:
+    assert merge(sorted(verdicts)) is merge(verdicts) is merge(reversed(verdicts))
 
 
 @given(st.lists(st.lists(st.sampled_from(Verdict), min_size=1), min_size=1, max_size=4))
@@ -54,8 +54,10 @@ def test_merging_in_groups_is_merging_all(groups: list[list[Verdict]]) -> None:
 
 
 @given(verdicts, st.sampled_from(Verdict))
-def test_more_evidence_against_never_makes_it_better(found: list[Verdict], more: Verdict) -> None:
+def test_more_evidence_against_never_makes_it_better(
+    verdicts: list[Verdict], more: Verdict
+) -> None:
     rank = [Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN]
-    if found:
-        assert rank.index(merge([*found, more])) >= rank.index(merge(found))
-    assert merge([*found, *found]) is merge(found)
+    if verdicts:
+        assert rank.index(merge([*verdicts, more])) >= rank.index(merge(verdicts))
+    assert merge([*verdicts, *verdicts]) is merge(verdicts)

@@ -24,8 +24,8 @@ from stamplab.harness.checks.wilson import Proportion
     ],
 )
 def test_known_intervals(successes: int, trials: int, low: float, high: float) -> None:
-    found = Proportion(successes=successes, trials=trials).interval
-    assert found == pytest.approx((low, high), abs=6e-5)
+    interval = Proportion(successes=successes, trials=trials).interval
+    assert interval == pytest.approx((low, high), abs=6e-5)
 
 
 def test_no_trial_says_nothing() -> None:
@@ -43,28 +43,30 @@ def proportions(draw: st.DrawFn) -> Proportion:
 
 
 @given(proportions())
-def test_the_interval_contains_the_share_and_stays_within_0_and_1(found: Proportion) -> None:
-    low, high = found.interval
+def test_the_interval_contains_the_share_and_stays_within_0_and_1(proportion: Proportion) -> None:
+    low, high = proportion.interval
     assert 0 <= low <= high <= 1
-    share = found.successes / found.trials
+    share = proportion.successes / proportion.trials
     assert low - 1e-12 <= share <= high + 1e-12
 
 
 @given(proportions(), st.integers(2, 100))
 def test_the_interval_narrows_with_more_trials_of_the_same_share(
-    found: Proportion, times: int
+    proportion: Proportion, times: int
 ) -> None:
-    more = Proportion(successes=found.successes * times, trials=found.trials * times)
-    assert _width(more) < _width(found)
+    more = Proportion(successes=proportion.successes * times, trials=proportion.trials * times)
+    assert _width(more) < _width(proportion)
 
 
 @given(proportions())
-def test_failures_mirror_successes(found: Proportion) -> None:
-    low, high = found.interval
-    failures = Proportion(successes=found.trials - found.successes, trials=found.trials)
+def test_failures_mirror_successes(proportion: Proportion) -> None:
+    low, high = proportion.interval
+    failures = Proportion(
+        successes=proportion.trials - proportion.successes, trials=proportion.trials
+    )
     assert failures.interval == pytest.approx((1 - high, 1 - low), abs=1e-9)
 
 
-def _width(found: Proportion) -> float:
-    low, high = found.interval
+def _width(proportion: Proportion) -> float:
+    low, high = proportion.interval
     return high - low

@@ -127,16 +127,6 @@ def test_no_record_makes_the_reader_fail(raw: bytes) -> None:
 
 
 V1 = "cgroup /sys/fs/cgroup/memory cgroup rw,nosuid,relatime,memory 0 0\n"
-V1_CPU = "cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0\n"
-NAMED = "cgroup /sys/fs/cgroup/systemd cgroup rw,xattr,release_agent=/x,name=systemd 0 0\n"
-
-
-def test_a_v1_host(tmp_path: Path) -> None:
-    (tmp_path / "mounts").write_text("proc /proc proc rw 0 0\n" + V1 + V1_CPU + NAMED)
-    host = read_cgroup_host(tmp_path / "mounts")
-    assert host.memory_version == 1
-    assert set(host.v1) == {"memory", "cpu", "cpuacct", "name=systemd"}
-    assert host.unified is None
 
 
 @pytest.mark.parametrize(
@@ -218,19 +208,6 @@ def test_a_group_goes_in_every_hierarchy(tmp_path: Path) -> None:
     group.remove()
     group.remove()
     assert sorted(path.name for path in tmp_path.glob("*/*")) == ["other", "other"]
-
-
-def test_a_group_in_use_is_named(tmp_path: Path) -> None:
-    (tmp_path / "lab").mkdir()
-    (tmp_path / "lab" / "a-process").write_text("")
-    with pytest.raises(LabError, match=r"lab cannot be removed .* still in it"):
-        files.remove_tree(tmp_path / "lab")
-
-
-def test_a_group_of_that_name_is_not_taken_over(tmp_path: Path) -> None:
-    (tmp_path / "lab").mkdir()
-    with pytest.raises(LabError, match="cannot be made: File exists"):
-        files.make_group(tmp_path / "lab")
 
 
 def test_what_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.docker_json import parse_service, parse_services, parse_tasks, unix_seconds
-from stamplab.lab.model.swarm import UpdatePolicy, UpdateStatus
+from stamplab.lab.model.swarm import UpdatePolicy
 from tests.unit.lab import golden
 
 Change = Callable[[dict[str, Any]], None]
@@ -182,7 +182,11 @@ def test_a_status_without_a_state_is_no_status() -> None:
     ],
 )
 def test_the_task_that_a_message_blames(message: str, task: str | None) -> None:
-    assert UpdateStatus(state="paused", message=message).failed_task == task
+    status = {"State": "paused", "Message": message}
+    raw = changed("new", lambda service: service.update(UpdateStatus=status))
+    named = parse_service(raw).update_status
+    assert named is not None
+    assert named.failed_task == task
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'{"ID": "x", "Spec": 7}', b"\xff\xfe"])

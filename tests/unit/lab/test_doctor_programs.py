@@ -11,10 +11,10 @@ import pytest
 
 from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 from stamplab.lab.live import doctor
-from stamplab.lab.live.doctor import check, disk, groups, programs
-from stamplab.lab.live.doctor.check import Check, State, guarded
+from stamplab.lab.live.doctor import check, disk, machine, programs
+from stamplab.lab.live.doctor.check import Check, CheckState, run_check
 from stamplab.lab.live.engine import OPTIONAL, REQUIRED
-from stamplab.lab.live.inventory import IN_GO
+from stamplab.lab.live.inventory import GO_PROGRAMS
 from stamplab.lab.recipe.resolver import STACKSPEC
 from stamplab.lab.workload.build import Build
 
@@ -35,7 +35,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with nothing on PATH and an empty cache."""
     monkeypatch.setenv("PATH", str(tmp_path / "host"))
     monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
-    for ready_made in ("STAMPLOAD", *(one.variable for one in IN_GO)):
+    for ready_made in ("STAMPLOAD", *(program.variable for program in GO_PROGRAMS)):
         monkeypatch.delenv(ready_made, raising=False)
     monkeypatch.setattr("stamplab.lab.live.engine._SYSTEM_FOLDERS", ())
     return tmp_path
@@ -53,57 +53,59 @@ def whole_engine(bare: Path) -> Path:
 
 def test_a_whole_engine_is_named_with_its_version_and_place(bare: Path) -> None:
     whole_engine(bare)
-    assert programs.engine(None) == Check(name="engine", state=State.OK, found="1.2.3 (PATH)")
+    assert programs.check_engine(None) == Check(
+        name="engine", state=CheckState.OK, facts="1.2.3 (PATH)"
+    )
 
 
 def test_each_missing_tool_is_named(bare: Path) -> None:
-    found = programs.engine(None)
-    assert (found.state, found.found) == (State.LACK, "none that runs")
-    assert all(name in found.means for name in REQUIRED)
-    assert found.means.startswith("No docker engine that the lab could run: ")
+    result = programs.check_engine(None)
+    assert (result.state, result.facts) == (CheckState.LACK, "none that runs")
+    assert all(name in result.means for name in REQUIRED)
+    assert result.means.startswith("No docker engine that the lab could run: ")
 
 
 def test_an_engine_that_does_not_run_is_a_lack(bare: Path) -> None:
     put(whole_engine(bare), "dockerd", text="#!/bin/sh\necho no libc >&2; exit 1\n")
-    found = programs.engine(None)
-    assert found.state is State.LACK
-    assert "does not run: no libc." in found.means
+    result = programs.check_engine(None)
+    assert result.state is CheckState.LACK
+    assert "does not run: no libc." in result.means
 
 
 @pytest.mark.parametrize(
     ("missing", "state", "means"),
     [
-        ("setpriv", State.LACK, "install util-linux"),
-        ("docker-proxy", State.NOTE, "refuse to start without docker-proxy"),
-        ("iptables-save", State.OK, ""),
+        ("setpriv", CheckState.LACK, "install util-linux"),
+        ("docker-proxy", CheckState.NOTE, "refuse to start without docker-proxy"),
+        ("iptables-save", CheckState.OK, ""),
     ],
 )
 def test_what_a_missing_optional_tool_means(
-    bare: Path, missing: str, state: State, means: str
+    bare: Path, missing: str, state: CheckState, means: str
 ) -> None:
     (whole_engine(bare) / missing).unlink()
-    found = programs.engine(None)
-    assert (found.state, found.found) == (state, f"1.2.3 (PATH); without {missing}")
-    assert means in found.means
+    result = programs.check_engine(None)
+    assert (result.state, result.facts) == (state, f"1.2.3 (PATH); without {missing}")
+    assert means in result.means
 
 
 def test_a_busybox_with_libraries_is_a_lack(bare: Path) -> None:
     put(whole_engine(bare), "busybox")
-    found = programs.engine(None)
-    assert found.state is State.LACK
-    assert "host/busybox is not static" in found.found
+    result = programs.check_engine(None)
+    assert result.state is CheckState.LACK
+    assert "host/busybox is not static" in result.facts
 
 
 # Git and the workload.
 
 
 def test_git_its_version_and_its_absence(bare: Path) -> None:
-    assert programs.git_program().state is State.LACK
+    assert programs.check_git().state is CheckState.LACK
     put(bare / "host", "git", text="#!/bin/sh\necho git version 2.39.5\n")
-    assert programs.git_program() == Check(name="git", state=State.OK, found="2.39.5")
+    assert programs.check_git() == Check(name="git", state=CheckState.OK, facts="2.39.5")
     put(bare / "host", "git", text="#!/bin/sh\necho no libc >&2; exit 127\n")
-    assert programs.git_program().found == "it does not run: no libc"
-    assert programs.git_program().state is State.LACK
+    assert programs.check_git().facts == "it does not run: no libc"
+    assert programs.check_git().state is CheckState.LACK
 
 
 def test_a_workload_that_was_built_is_not_built_again(
@@ -112,44 +114,50 @@ def test_a_workload_that_was_built_is_not_built_again(
     program = bare / "program"
     build = Build(compiler=["cc", "-m64"], environment={}, program=program)
     monkeypatch.setattr(programs, "find_build", lambda _: build)
-    found = programs.workload(bare)
-    assert (found.state, found.found) == (State.OK, "not built yet; cc -m64 can")
+    result = programs.check_workload(bare)
+    assert (result.state, result.facts) == (CheckState.OK, "not built yet; cc -m64 can")
     assert not program.exists()
     program.touch()
-    assert programs.workload(bare).found == f"built already: {program}"
+    assert programs.check_workload(bare).facts == f"built already: {program}"
 
 
 def test_no_compiler_is_a_lack(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stamplab.lab.workload.build._compilers", lambda: iter(()))
-    found = programs.workload(bare)
-    assert found.state is State.LACK
-    assert "no C compiler was found" in found.means
+    result = programs.check_workload(bare)
+    assert result.state is CheckState.LACK
+    assert "no C compiler was found" in result.means
 
 
 def test_a_ready_made_workload_must_answer(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(bare, "mine", text="#!/bin/sh\necho stampload 1\n")
     monkeypatch.setenv("STAMPLOAD", str(bare / "mine"))
-    assert programs.workload(bare).found == f"{bare}/mine ($STAMPLOAD)"
+    assert programs.check_workload(bare).facts == f"{bare}/mine ($STAMPLOAD)"
     put(bare, "mine", text="#!/bin/sh\necho something else\n")
-    assert programs.workload(bare).state is State.LACK
+    assert programs.check_workload(bare).state is CheckState.LACK
 
 
 def test_a_program_in_go_that_cannot_be_built_is_a_note(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.executable", str(bare / "python"))
-    found = programs.in_go(STACKSPEC, bare)
-    assert (found.name, found.state) == ("stackspec", State.NOTE)
-    assert "needs the program stackspec, " in found.means
+    result = programs.check_go_program(STACKSPEC, bare)
+    assert (result.name, result.state) == ("stackspec", CheckState.NOTE)
+    assert "needs the program stackspec, " in result.means
     put(bare / "host", "go", text="#!/bin/sh\necho go1.99.1 linux amd64\n")
-    found = programs.in_go(STACKSPEC, bare)
-    assert found.found == "not built yet; go1.99.1 linux amd64 can"
+    result = programs.check_go_program(STACKSPEC, bare)
+    assert result.facts == "not built yet; go1.99.1 linux amd64 can"
     put(bare, "mine")
     monkeypatch.setenv("STAMPLAB_STACKSPEC", str(bare / "mine"))
-    assert programs.in_go(STACKSPEC, bare).found == f"ready: {bare}/mine"
+    assert programs.check_go_program(STACKSPEC, bare).facts == f"ready: {bare}/mine"
 
 
 # The disk.
+
+CHECKS = {
+    "labs": disk.check_labs_folder,
+    "cache": disk.check_cache,
+    "runs": disk.check_runs,
+}
 
 
 def room(
@@ -167,42 +175,45 @@ def room(
 @pytest.mark.parametrize(
     ("name", "free_bytes", "state"),
     [
-        ("labs", 300 * 10**6, State.OK),
-        ("labs", 100 * 10**6, State.NOTE),
-        ("labs", 10**6, State.LACK),
-        ("cache", 2 * 10**9, State.OK),
-        ("cache", 300 * 10**6, State.NOTE),
-        ("cache", 10**6, State.LACK),
-        ("runs", 300 * 10**6, State.OK),
-        ("runs", 100 * 10**6, State.NOTE),
-        ("runs", 0, State.LACK),
+        ("labs", 300 * 10**6, CheckState.OK),
+        ("labs", 100 * 10**6, CheckState.NOTE),
+        ("labs", 10**6, CheckState.LACK),
+        ("cache", 2 * 10**9, CheckState.OK),
+        ("cache", 300 * 10**6, CheckState.NOTE),
+        ("cache", 10**6, CheckState.LACK),
+        ("runs", 300 * 10**6, CheckState.OK),
+        ("runs", 100 * 10**6, CheckState.NOTE),
+        ("runs", 0, CheckState.LACK),
     ],
 )
 def test_how_much_room_is_enough(
-    monkeypatch: pytest.MonkeyPatch, name: str, free_bytes: int, state: State
+    monkeypatch: pytest.MonkeyPatch, name: str, free_bytes: int, state: CheckState
 ) -> None:
-    monkeypatch.setattr(disk, "look", lambda _: room(free_bytes))
-    found = getattr(disk, name)(Path("/somewhere"))
-    assert found.name == f"disk: {name}"
-    assert (found.state, found.found) == (state, f"/somewhere, {check.size(free_bytes)} free")
+    monkeypatch.setattr(disk, "room_of", lambda _: room(free_bytes))
+    result = CHECKS[name](Path("/somewhere"))
+    assert result.name == f"disk: {name}"
+    assert (result.state, result.facts) == (
+        state,
+        f"/somewhere, {check.format_size(free_bytes)} free",
+    )
 
 
 @pytest.mark.parametrize("name", ["labs", "cache", "runs"])
 def test_what_cannot_be_written_is_a_lack(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(disk, "look", lambda _: room(is_writable=False))
-    found = getattr(disk, name)(Path("/somewhere"))
-    assert (found.state, found.found) == (State.LACK, "/somewhere cannot be written")
-    assert f"Set STAMPLAB_{ {'labs': 'DIR'}.get(name, name.upper()) } to" in found.means
+    monkeypatch.setattr(disk, "room_of", lambda _: room(is_writable=False))
+    result = CHECKS[name](Path("/somewhere"))
+    assert (result.state, result.facts) == (CheckState.LACK, "/somewhere cannot be written")
+    assert f"Set STAMPLAB_{ {'labs': 'DIR'}.get(name, name.upper()) } to" in result.means
 
 
 def test_nothing_can_be_run_from_a_cache_mounted_noexec(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk, "look", lambda _: room(is_executable=False))
-    assert disk.cache(Path("/somewhere")).state is State.LACK
-    assert disk.runs(Path("/somewhere")).state is State.OK
+    monkeypatch.setattr(disk, "room_of", lambda _: room(is_executable=False))
+    assert disk.check_cache(Path("/somewhere")).state is CheckState.LACK
+    assert disk.check_runs(Path("/somewhere")).state is CheckState.OK
 
 
 @pytest.mark.parametrize(
-    ("root", "owner", "found"),
+    ("root", "owner", "result"),
     [
         ("/labs", 12345, "/labs belongs to user 12345"),
         ("labs", None, "STAMPLAB_DIR=labs"),
@@ -210,23 +221,23 @@ def test_nothing_can_be_run_from_a_cache_mounted_noexec(monkeypatch: pytest.Monk
     ],
 )
 def test_a_folder_that_no_lab_could_be_in(
-    monkeypatch: pytest.MonkeyPatch, root: str, owner: int | None, found: str
+    monkeypatch: pytest.MonkeyPatch, root: str, owner: int | None, result: str
 ) -> None:
-    monkeypatch.setattr(disk, "look", lambda _: room(owner=owner))
-    assert disk.labs(Path(root)).state is State.LACK
-    assert found in disk.labs(Path(root)).found
+    monkeypatch.setattr(disk, "room_of", lambda _: room(owner=owner))
+    assert disk.check_labs_folder(Path(root)).state is CheckState.LACK
+    assert result in disk.check_labs_folder(Path(root)).facts
 
 
 def test_a_folder_to_be_made_is_where_the_nearest_above_it_is(tmp_path: Path) -> None:
-    to_be_made = disk.look(tmp_path / "a" / "b")
+    to_be_made = disk.room_of(tmp_path / "a" / "b")
     assert to_be_made.is_writable
     assert to_be_made.is_executable
     assert to_be_made.owner is None
     assert to_be_made.free_bytes > 0
-    assert disk.look(tmp_path).owner == os.geteuid()
+    assert disk.room_of(tmp_path).owner == os.geteuid()
     (tmp_path / "file").touch()
-    assert not disk.look(tmp_path / "file" / "in a file").is_writable
-    assert disk.look(Path("a relative one")).owner is None
+    assert not disk.room_of(tmp_path / "file" / "in a file").is_writable
+    assert disk.room_of(Path("a relative one")).owner is None
 
 
 # All together.
@@ -237,40 +248,40 @@ def crash() -> NoReturn:
 
 
 def test_a_check_that_crashes_says_so() -> None:
-    found = guarded("swap", crash)
-    assert (found.name, found.state) == ("swap", State.UNKNOWN)
-    assert found.found == "ZeroDivisionError: by zero"
+    result = run_check("swap", crash)
+    assert (result.name, result.state) == ("swap", CheckState.UNKNOWN)
+    assert result.facts == "ZeroDivisionError: by zero"
 
 
 def test_a_check_that_crashes_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groups, "swap", crash)
-    found = {one.name: one for one in doctor.examine()}
-    assert found["swap"].state is State.UNKNOWN
-    assert {"root", "engine", "cgroups", "namespaces", "kernel log", "ports"} <= set(found)
-    assert [name for name, one in found.items() if one.state is State.UNKNOWN] == ["swap"]
+    monkeypatch.setattr(machine, "check_memory", crash)
+    result = {row.name: row for row in doctor.examine()}
+    assert result["memory"].state is CheckState.UNKNOWN
+    assert {"root", "engine", "cgroups", "kernel log", "labs", "disk: runs"} <= set(result)
+    assert [name for name, row in result.items() if row.state is CheckState.UNKNOWN] == ["memory"]
 
 
 def test_an_ordinary_user_is_told_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    found = {one.name: one for one in doctor.examine()}
-    assert found["root"].state is State.LACK
-    assert all(one.state is not State.UNKNOWN for one in found.values())
-    assert len(found) == len(doctor.examine())
+    result = {row.name: row for row in doctor.examine()}
+    assert result["root"].state is CheckState.LACK
+    assert all(row.state is not CheckState.UNKNOWN for row in result.values())
+    assert len(result) == len(doctor.examine())
 
 
 def test_whatever_is_not_well_says_what_it_means_in_a_sentence() -> None:
-    for one in doctor.examine(runs=Path("/proc/runs")):
-        assert one.state is State.OK or one.means, one
-        assert not one.means or (one.means[0].isupper() or one.means[0] == "/"), one
-        assert not one.means or one.means.endswith("."), one
+    for row in doctor.examine(runs=Path("/proc/runs")):
+        assert row.state is CheckState.OK or row.means, row
+        assert not row.means or (row.means[0].isupper() or row.means[0] == "/"), row
+        assert not row.means or row.means.endswith("."), row
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "said"),
+    ("size_bytes", "text"),
     [(0, "0 bytes"), (1500, "1.5 kB"), (10**6, "1.0 MB"), (79_300_000_000, "79.3 GB")],
 )
-def test_sizes_are_said_in_powers_of_ten(size_bytes: int, said: str) -> None:
-    assert check.size(size_bytes) == said
+def test_sizes_are_said_in_powers_of_ten(size_bytes: int, text: str) -> None:
+    assert check.format_size(size_bytes) == text
 
 
 @pytest.mark.parametrize("kind", [LabError, NotPossibleHere, UsageError])

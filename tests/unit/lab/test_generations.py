@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from stamplab.lab.errors import LabError, UsageError
-from stamplab.lab.nixos.fixtures import Made, make_profiles, object_name
 from stamplab.lab.nixos.generations import (
     Absent,
     Generation,
     Gone,
     Present,
-    Reading,
+    ToolReading,
     Unreadable,
     read_profile,
 )
 from stamplab.lab.nixos.store_path import StorePath, store_path_in
+from tests.nixos_profiles import GenerationSpec, make_profiles, object_name
 
 ABRA = object_name("abra-0.13.0-beta", "bf6azhpi")
 
@@ -28,12 +28,15 @@ def at(day: int) -> datetime:
     return datetime(2026, 6, day, 12, tzinfo=UTC)
 
 
-def made(number: int, tool: str | None = ABRA, *, collected: bool = False) -> Made:
-    return Made(number=number, made=at(number), tool=tool, collected=collected)
+def made(number: int, tool: str | None = ABRA, *, collected: bool = False) -> GenerationSpec:
+    return GenerationSpec(number=number, made=at(number), tool=tool, collected=collected)
 
 
-def read(profiles: Path, **names: str) -> dict[int, Reading]:
-    return {one.number: one.tool for one in read_profile(profiles, **names).generations}
+def read(profiles: Path, **names: str) -> dict[int, ToolReading]:
+    return {
+        generation.number: generation.tool
+        for generation in read_profile(profiles, **names).generations
+    }
 
 
 def only(profiles: Path) -> Generation:
@@ -151,10 +154,10 @@ def test_other_profiles_and_tools_are_read_by_their_names(tmp_path: Path) -> Non
     other = object_name("git-2.50")
     make_profiles(tmp_path, [made(7, other)], profile="a.b+c", tool="git")
     (profiles / "aXb+c-8-link").symlink_to((profiles / "a.b+c-7-link").readlink())
-    found = read(profiles, profile="a.b+c", tool="git")
-    assert list(found) == [7]
-    assert isinstance(found[7], Present)
-    assert found[7].path.name == "git"
+    store_path = read(profiles, profile="a.b+c", tool="git")
+    assert list(store_path) == [7]
+    assert isinstance(store_path[7], Present)
+    assert store_path[7].path.name == "git"
     assert read(profiles, tool="git") == {4: Absent()}
 
 
@@ -202,12 +205,12 @@ def test_a_collected_environment_is_gone_not_absent(profiles: Path, tool: Path) 
 def test_a_loop_of_generations(profiles: Path) -> None:
     (profiles / "system-5-link").symlink_to("system-6-link")
     (profiles / "system-6-link").symlink_to("system-5-link")
-    found = read(profiles)
-    assert isinstance(found.pop(4), Present)
-    for reading in found.values():
+    store_path = read(profiles)
+    assert isinstance(store_path.pop(4), Present)
+    for reading in store_path.values():
         assert isinstance(reading, Unreadable)
         assert "Too many levels of symbolic links" in reading.why
-    assert list(found) == [5, 6]
+    assert list(store_path) == [5, 6]
 
 
 def test_a_loop_at_the_tool(profiles: Path, tool: Path) -> None:

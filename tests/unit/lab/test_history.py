@@ -17,27 +17,29 @@ import pytest
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.docker_json import parse_service, parse_tasks
 from stamplab.lab.model.history import (
-    Acted,
     ClientProbe,
     CommandRan,
     ContainerEnded,
     Deployed,
     EngineEvent,
-    FileLaid,
     Finding,
-    HistoryWriter,
     LimitSet,
     MemorySample,
     Note,
     Observation,
     OomKill,
+    OperatorActed,
+    OverlayWritten,
     PolicyRead,
     Record,
     RecorderLost,
     ServiceSeen,
+    StageBegan,
+    StageEnded,
     TasksSeen,
-    read_history,
 )
+from stamplab.lab.model.history_file import HistoryWriter, encode_history, read_history
+from stamplab.lab.model.schema import NewerSchema
 from tests.unit.lab.golden import GOLDEN, swarm_json
 
 SAMPLES: tuple[Observation, ...] = (
@@ -73,7 +75,7 @@ SAMPLES: tuple[Observation, ...] = (
     ClientProbe(n=0, ok=False, took_ms=1.5, error="dns: no answer"),
     CommandRan(argv=("docker", "a b", ""), exit_code=1, took_s=0.5, output="\x1b[1m\r\n", by="us"),
     Deployed(stack="shop", exit_code=0, output="Creating service shop_web\n"),
-    FileLaid(commit="7ae7b0f7", name="compose.ccci.yml", text="services: {}\n"),
+    OverlayWritten(commit="7ae7b0f7", name="compose.ccci.yml", text="services: {}\n"),
     PolicyRead(
         commit="f" * 40,
         path="compose.yml",
@@ -83,8 +85,17 @@ SAMPLES: tuple[Observation, ...] = (
         monitor=None,
         start_period="20m",
     ),
-    Finding(step="hc1", passed=False, text="chaos commit"),
-    Acted(what="a second operator", refused="update out of sequence"),
+    Finding(
+        step="assert_upgrade_converged",
+        passed=False,
+        text="chaos commit",
+        outcome="rolled back",
+        failed_task="new",
+        other_update="removal",
+    ),
+    OperatorActed(what="a second operator", operation="scale", refused="update out of sequence"),
+    StageBegan(stage="upgrade"),
+    StageEnded(stage="upgrade", end="fail", reason="HC1", failed_step="hc1"),
     Note(text="two\nlines"),
     RecorderLost(recorder="events", reason="it ended by itself"),
 )
@@ -141,8 +152,8 @@ def test_something_may_have_happened_at_the_worlds_very_beginning(tmp_path: Path
 def test_many_threads_append_and_none_of_their_records_is_lost_or_out_of_place(
     tmp_path: Path,
 ) -> None:
-    told: list[Record] = []
-    writer = HistoryWriter(tmp_path / "history.jsonl", time.monotonic, told.append)
+    shown: list[Record] = []
+    writer = HistoryWriter(tmp_path / "history.jsonl", time.monotonic, shown.append)
     threads, notes = 8, 100
 
     def append(thread: int) -> None:
@@ -159,7 +170,7 @@ def test_many_threads_append_and_none_of_their_records_is_lost_or_out_of_place(
     assert writer.take(0) is None
     written, torn = read_history(tmp_path / "history.jsonl")
     assert not torn
-    assert written == taken == told
+    assert written == taken == shown
     assert [record.seq for record in written] == list(range(threads * notes))
     assert all(before.seen_s <= after.seen_s for before, after in pairwise(written))
     for name in range(threads):
@@ -260,9 +271,9 @@ class FullFile(io.StringIO):
 
 def test_a_full_disk_is_reported_and_loses_no_earlier_line(tmp_path: Path) -> None:
     disk = SmallDisk(tmp_path / "history.jsonl")
-    disk.room = 250
-    told: list[Record] = []
-    writer = HistoryWriter(disk, lambda: 0.0, told.append)
+    disk.room = 250 + len(encode_history([]))
+    shown: list[Record] = []
+    writer = HistoryWriter(disk, lambda: 0.0, shown.append)
     for n in range(10):
         writer.append("test", Note(text=str(n)))
     with pytest.raises(LabError, match=r"history could not be written .* No space left .* --runs"):
@@ -271,7 +282,7 @@ def test_a_full_disk_is_reported_and_loses_no_earlier_line(tmp_path: Path) -> No
     written, torn = read_history(tmp_path / "history.jsonl")
     assert (len(written), torn) == (2, False)
     assert [note(record) for record in written] == ["0", "1"]
-    assert told == written
+    assert shown == written
 
 
 def test_a_device_that_is_always_full_neither_raises_in_the_recorder_nor_on_close() -> None:
@@ -323,7 +334,7 @@ def written_by(tmp_path: Path, *samples: Observation) -> Path:
 @pytest.mark.parametrize("what", SAMPLES, ids=lambda what: type(what).__name__)
 def test_every_kind_of_record_is_read_back_as_it_was(tmp_path: Path, what: Observation) -> None:
     path = written_by(tmp_path, what)
-    assert len(path.read_bytes().splitlines()) == 1
+    assert len(path.read_bytes().splitlines()) == 2
     records, torn = read_history(path)
     assert ([record.what for record in records], torn) == ([what], False)
 
@@ -335,8 +346,9 @@ def test_every_kind_of_record_has_a_sample_here() -> None:
 def test_a_history_of_a_real_run_can_be_read() -> None:
     records, torn = read_history(GOLDEN / "history.jsonl")
     assert not torn
-    # Nobody else was at work in that run.
-    assert {type(record.what) for record in records} == {*get_args(Observation)} - {Acted}
+    # Nobody else was at work in that run, and of its console it has one line, a stage's beginning.
+    missing = {OperatorActed, Note, StageEnded}
+    assert {type(record.what) for record in records} == {*get_args(Observation)} - missing
 
 
 def test_the_engines_answer_is_kept_to_the_letter(tmp_path: Path) -> None:
@@ -351,7 +363,7 @@ def test_the_engines_answer_is_kept_to_the_letter(tmp_path: Path) -> None:
 def test_a_record_is_one_line_even_where_the_engines_answer_is_several(tmp_path: Path) -> None:
     letter = b'{\n  "ID": "1"\n}'
     path = written_by(tmp_path, ServiceSeen(name="x", service=None, raw=msgspec.Raw(letter)))
-    assert path.read_bytes().count(b"\n") == 1
+    assert path.read_bytes().count(b"\n") == 2
     seen = read_history(path)[0][0].what
     assert isinstance(seen, ServiceSeen)
     assert msgspec.json.decode(seen.raw) == {"ID": "1"}
@@ -363,8 +375,9 @@ def test_a_history_cut_anywhere_gives_its_whole_lines(tmp_path: Path) -> None:
     for length in range(len(content) + 1):
         path.write_bytes(content[:length])
         records, torn = read_history(path)
-        assert len(records) == content[:length].count(b"\n")
-        assert torn == (length not in {0, content.index(b"\n") + 1, len(content)})
+        lines = content[:length].count(b"\n")
+        assert len(records) == max(0, lines - 1)
+        assert torn == (length > 0 and content[length - 1 : length] != b"\n")
 
 
 @pytest.mark.parametrize(
@@ -384,10 +397,33 @@ def test_a_damaged_line_that_is_not_the_last_is_an_error_that_names_it(
 ) -> None:
     path = written_by(tmp_path, *(Note(text=str(n)) for n in range(4)))
     lines = path.read_bytes().split(b"\n")
-    lines[2] = damage
+    lines[3] = damage
     path.write_bytes(b"\n".join(lines))
-    with pytest.raises(LabError, match=r"history\.jsonl, line 3 is damaged: "):
+    with pytest.raises(LabError, match=r"history\.jsonl, line 4 is damaged: "):
         read_history(path)
+
+
+def test_a_history_says_its_schema_and_one_of_a_newer_schema_is_not_read(tmp_path: Path) -> None:
+    path = written_by(tmp_path, Note(text="one"))
+    content = path.read_bytes()
+    assert content.startswith(b'{"schema":2}\n')
+    path.write_bytes(content.replace(b'{"schema":2}', b'{"schema":3}'))
+    with pytest.raises(NewerSchema, match="written by schema 3, this stamplab reads up to 2"):
+        read_history(path)
+
+
+def test_a_history_that_has_lost_its_first_line_is_not_taken_for_an_old_one(tmp_path: Path) -> None:
+    path = written_by(tmp_path, Note(text="one"), StageBegan(stage="upgrade"))
+    path.write_bytes(path.read_bytes().partition(b"\n")[2])
+    with pytest.raises(LabError, match=r"no first line that says its schema, .* \(seq 1\)"):
+        read_history(path)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"sche', b'{"schema":2}\n'])
+def test_a_history_may_be_cut_before_its_first_record(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(content)
+    assert read_history(path) == ([], content == b'{"sche')
 
 
 def test_no_history_is_an_error_that_says_where_it_was_looked_for(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How recorders, leases and engines fail: in a sentence, and leaving nothing that is not said."""
+"""How recorders, leases and engines fail: in a sentence, and leaving nothing unsaid."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from stamplab.lab.live.lease import LabFolder, Lease, claim_folder, end_lease
 from stamplab.lab.live.recorders.clients import ClientPlan, ClientRecorder
 from stamplab.lab.live.recorders.memory import MemoryRecorder
 from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.model.history import HistoryWriter, MemorySample, RecorderLost, read_history
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.model.history import MemorySample, RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter, read_history
+from stamplab.lab.support.clock import WorldClock
 from stamplab.lab.support.processes import ProcessId, boot_id, pid_namespace
 from tests.unit.lab.fake_group import FakeGroup
 
@@ -138,14 +139,14 @@ def test_clients_of_a_service_that_is_not_there_are_refused_in_a_sentence(
     api = cast(docker.APIClient, Api())
     with pytest.raises(LabError, match=r"no client can ask the service shop_app: .*not found"):
         plan = ClientPlan(service="app", port=8080, image="stampload:1")
-        ClientRecorder(api, history, Clock(), "shop", plan)
+        ClientRecorder(api, history, WorldClock(), "shop", plan)
 
 
 def test_the_three_clocks_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     now = {"monotonic": 1000.0, "time": 1_780_000_000.0}
     for name in now:
         monkeypatch.setattr(time, name, lambda name=name: now[name])
-    clock = Clock()
+    clock = WorldClock()
     now["monotonic"] += 2.5
     assert clock.now_s() == 2.5
     assert clock.of_boot(1002.5) == 2.5
@@ -376,16 +377,16 @@ def test_without_libraries_beside_it_an_engine_needs_no_environment(bare: Path) 
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "message"),
     [
         ("echo libdevmapper.so.1: cannot open >&2; exit 127", r"libdevmapper\.so\.1: cannot open"),
         ("exit 3", "exit status 3"),
     ],
 )
-def test_an_engine_that_does_not_run_is_quoted(bare: Path, script: str, said: str) -> None:
+def test_an_engine_that_does_not_run_is_quoted(bare: Path, script: str, message: str) -> None:
     put(bare / "host", *REQUIRED)
     put(bare / "host", "dockerd", script=script)
-    with pytest.raises(LabError, match=rf"dockerd does not run: .*{said}"):
+    with pytest.raises(LabError, match=rf"dockerd does not run: .*{message}"):
         find_engine()
 
 

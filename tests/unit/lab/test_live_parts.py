@@ -13,11 +13,8 @@ import pytest
 
 from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 from stamplab.lab.live.daemon import Daemon
-from stamplab.lab.live.engine import REQUIRED, Engine, find_engine, link_tools
+from stamplab.lab.live.engine import REQUIRED, DockerEngine, find_engine, link_tools
 from stamplab.lab.live.lease import LabFolder, claim_folder, end_lease
-from stamplab.lab.live.recorders.recorder import Recorder
-from stamplab.lab.model.history import HistoryWriter, Note, RecorderLost, read_history
-from stamplab.lab.support.clock import Clock
 from stamplab.lab.support.processes import ProcessId, boot_id
 from tests.unit.lab.fake_group import FakeGroup
 
@@ -194,13 +191,6 @@ def test_what_is_missing_is_named(bare: Path) -> None:
         find_engine(bare / "none")
 
 
-def test_an_engine_that_does_not_run_is_no_engine(bare: Path) -> None:
-    root = make_engine(bare / "engine")
-    (root / "usr" / "bin" / "dockerd").write_text("#!/bin/sh\nexit 1\n")
-    with pytest.raises(LabError, match="dockerd does not run"):
-        find_engine(root)
-
-
 def test_libraries_beside_an_unpacked_engine_are_found(bare: Path) -> None:
     root = make_engine(bare / "engine")
     library = root / "usr" / "lib" / "x86_64-linux-gnu"
@@ -219,54 +209,11 @@ def test_the_daemons_path_is_one_folder_of_links(bare: Path) -> None:
     assert "modprobe" not in engine.tools
 
 
-def test_the_worlds_clock_maps_wall_and_kernel_time() -> None:
-    clock = Clock()
-    now_s = clock.now_s()
-    assert clock.of_unix(clock.began_unix_s) == 0.0
-    assert clock.of_boot(time.monotonic()) >= now_s
-    assert clock.now_s() >= now_s
-
-
-class Scripted(Recorder):
-    """A recorder that does what a test says."""
-
-    def __init__(self, history: HistoryWriter, *, fails: bool) -> None:
-        super().__init__("scripted", history, lambda: None)
-        self._fails = fails
-
-    def record(self) -> None:
-        if self._fails:
-            raise ZeroDivisionError("why")
-        self.history.append(self.source, Note(text="at work"))
-        self.stopping.wait(20)
-
-
-def test_a_recorder_that_fails_says_so_in_the_history(tmp_path: Path) -> None:
-    history = HistoryWriter(tmp_path / "history.jsonl", lambda: 0.0)
-    recorder = Scripted(history, fails=True)
-    recorder.start()
-    recorder.join(20)
-    with pytest.raises(LabError, match="recorder of scripted was lost: ZeroDivisionError: why"):
-        history.take(20)
-    history.close()
-    (record,) = read_history(history.path)[0]
-    assert record.what == RecorderLost(recorder="scripted", reason="ZeroDivisionError: why")
-
-
-def test_a_recorder_that_is_stopped_is_not_lost(tmp_path: Path) -> None:
-    history = HistoryWriter(tmp_path / "history.jsonl", lambda: 0.0)
-    recorder = Scripted(history, fails=False)
-    recorder.start()
-    first = history.take(20)
-    assert first is not None
-    recorder.stop()
-    assert history.take(0) is None
-    history.close()
-
-
 def test_an_apps_settings_reach_the_client_but_do_not_steer_it(tmp_path: Path) -> None:
     """They may come from a recipe, and the client runs as root outside the lab's namespaces."""
-    engine = Engine(tools={}, environment={"LD_LIBRARY_PATH": "/own"}, version="0", source="x")
+    engine = DockerEngine(
+        tools={}, environment={"LD_LIBRARY_PATH": "/own"}, version="0", source="x"
+    )
     daemon = Daemon(engine, LabFolder(tmp_path / "lab-0"))
     settings = {"DOMAIN": "a.org", "PATH": "/evil", "HOME": "/evil", "LD_PRELOAD": "/evil"}
     settings |= {"LD_LIBRARY_PATH": "/evil", "DOCKER_HOST": "tcp://evil", "DOCKER_CONTEXT": "evil"}

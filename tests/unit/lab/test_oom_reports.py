@@ -40,14 +40,14 @@ def kills(messages: list[str], group: str = "/lab") -> list[OomKill]:
 def test_the_device_as_it_was_read_on_cgroup_v1() -> None:
     group = "/stamplab-b0441c71"
     reader = OomReader(group)
-    found: list[tuple[float, OomKill]] = []
+    parsed_kills: list[tuple[float, OomKill]] = []
     for line in (GOLDEN / "kernel" / "oom-v1.kmsg").read_bytes().splitlines(keepends=True):
         parsed = parse_kmsg(line)
         assert parsed is not None
         kill = reader.feed(parsed[1])
         if kill is not None:
-            found.append((parsed[0], kill))
-    ((at_s, kill),) = found
+            parsed_kills.append((parsed[0], kill))
+    ((at_s, kill),) = parsed_kills
     container = "09c33f9402336030855100a6696e84ede6b7fc872635259320202e37f0fd7bdf"
     assert at_s == 6132.976248
     assert (kill.container_id, kill.cgroup) == (container, f"{group}/{container}")
@@ -109,10 +109,10 @@ def test_a_second_kill_without_a_report_of_its_own_is_no_evidence() -> None:
 
 def test_of_a_group_killed_as_one_the_named_victim_is_the_evidence() -> None:
     """With ``memory.oom.group`` one report is followed by a line for each process."""
-    one = report(f"/lab/{OURS}")
-    sibling = one[-1].replace("process 812", "process 640")
-    told = "Tasks in /lab are going to be killed due to memory.oom.group set"
-    assert [kill.pid for kill in kills([*one, told, sibling])] == [812]
+    lines = report(f"/lab/{OURS}")
+    sibling = lines[-1].replace("process 812", "process 640")
+    announcement = "Tasks in /lab are going to be killed due to memory.oom.group set"
+    assert [kill.pid for kill in kills([*lines, announcement, sibling])] == [812]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.cgroup.host import choose_driver
 from stamplab.lab.errors import NotPossibleHere
 from stamplab.lab.live.engine import OPTIONAL, REQUIRED, find_engine
-from stamplab.lab.live.inventory import IN_GO, Item, inventory
+from stamplab.lab.live.inventory import GO_PROGRAMS, Item, inventory
 from stamplab.lab.support import programs
 from tests import PYTHON_PATH
 
@@ -37,7 +37,7 @@ def callers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = put(tmp_path / "callers", *everything, says="Docker version 1.0.0, callers")
     monkeypatch.setenv("PATH", str(path))
     monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
-    for ready_made in ("STAMPLOAD", *(one.variable for one in IN_GO)):
+    for ready_made in ("STAMPLOAD", *(program.variable for program in GO_PROGRAMS)):
         monkeypatch.delenv(ready_made, raising=False)
     monkeypatch.setattr("stamplab.lab.live.engine._SYSTEM_FOLDERS", (path,))
     put(tmp_path / "cache/engine/usr/bin", *everything, says="Docker version 1.5.0, cache")
@@ -155,7 +155,7 @@ def test_an_inventory_names_each_program_its_version_and_its_place(given: Path) 
         *OPTIONAL,
         *PLAIN,
         "stampload",
-        *(one.name for one in IN_GO),
+        *(program.name for program in GO_PROGRAMS),
     }
     assert items["dockerd"] == Item(name="dockerd", path=given / "dockerd", version="2.0.0")
     assert items["ip"] == Item(name="ip", path=given / "ip", version=None)

@@ -47,7 +47,7 @@ def lab(root: Path, host: CgroupHost, **changes: object) -> tuple[LabFolder, Lea
 
 
 def standings(root: Path, host: CgroupHost) -> list[Standing]:
-    return [found.standing for found in survey(root, host)]
+    return [lab.standing for lab in survey(root, host)]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_dead_lab_goes_with_its_groups_and_a_live_one_stays(root: Path, host: 
     live, _ = lab(root, host)
     dead, _ = lab(root, host, owner=GONE)
     (only,) = reap(root, host)
-    assert (only.found.name, only.resisted) == (dead.lab_id, "")
+    assert (only.lab.name, only.resisted) == (dead.lab_id, "")
     assert [path.name for path in root.iterdir()] == [live.path.name]
     for hierarchy in host.v1.values():
         assert [path.name for path in hierarchy.iterdir()] == [live.name]
@@ -83,22 +83,22 @@ def test_what_the_dead_labs_processes_are_is_killed(root: Path, host: CgroupHost
     others = {**os.environ, MARK: folder.lab_id[::-1] + "x"}
     with (
         subprocess.Popen(["sleep", "600"], env=environment) as theirs,
-        subprocess.Popen(["sleep", "600"], env=others) as foreign,
+        subprocess.Popen(["sleep", "600"], env=others) as other,
     ):
         assert [process.pid for process in marked(MARK, folder.lab_id)] == [theirs.pid]
         reap(root, host)
         assert marked(MARK, folder.lab_id) == []
-        assert foreign.poll() is None
-        foreign.kill()
+        assert other.poll() is None
+        other.kill()
 
 
 def test_a_kept_lab_is_dead_only_when_what_was_kept_is_gone(
     root: Path, host: CgroupHost, stranger: ProcessId
 ) -> None:
     folder, lease = lab(root, host, owner=GONE, kept=True, init=stranger)
-    (found,) = survey(root, host)
-    assert found.standing is Standing.KEPT
-    assert f"stamplab end {folder.lab_id}" in found.what
+    (status,) = survey(root, host)
+    assert status.standing is Standing.KEPT
+    assert f"stamplab end {folder.lab_id}" in status.what
     assert reap(root, host) == ()
     assert stranger.kill(timeout_s=20)
     assert standings(root, host) == [Standing.DEAD]
@@ -200,8 +200,8 @@ def test_a_folder_that_is_being_made_is_known_by_its_name(root: Path, host: Cgro
     own = ProcessId.of(os.getpid())
     assert own is not None
     (root / claim_name("1a2b3c4d", own)).mkdir(parents=True)
-    (found,) = survey(root, host)
-    assert (found.name, found.standing) == ("1a2b3c4d", Standing.AT_WORK)
+    (lab,) = survey(root, host)
+    assert (lab.name, lab.standing) == ("1a2b3c4d", Standing.AT_WORK)
     assert reap(root, host) == ()
 
 

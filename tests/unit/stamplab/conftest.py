@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stamplab.lab.faults.memory_pressure import Ample
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse import plays
 from tests.unit.stamplab.playing import play_fake
 
@@ -11,7 +11,7 @@ SETTINGS = plays.Settings()
 
 
 @pytest.fixture(scope="session")
-def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
+def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PlayRecord]:
     """The four plays of the incident, in virtual seconds."""
     scenarios = {
         "a": plays.ample(SETTINGS),
@@ -26,7 +26,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
 
 
 @pytest.fixture(scope="session")
-def unpressed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
+def unpressed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PlayRecord]:
     """The same plays without any pressure: a control in which nothing is reproduced."""
     settings = plays.Settings(pressure=Ample())
     scenarios = {"b": plays.misattributed(settings), "c": plays.honest(settings)}

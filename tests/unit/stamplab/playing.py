@@ -7,53 +7,55 @@ from pathlib import Path
 
 import msgspec
 
-from stamplab.harness.ci.results import Results, StageEnd, StageResult
-from stamplab.lab.model.history import History, Observation, Record
+from stamplab.harness.ci.results import Results, StageResult
+from stamplab.lab.model.history import History, Observation, Record, StageEnd
 from stamplab.runner.play import play, prepare_ground, tree_of
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.scenario import Scenario
 from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
 
 
-def play_fake(scenario: Scenario, folder: Path, world: FakeWorld | None = None) -> Played:
+def play_fake(scenario: Scenario, folder: Path, world: FakeWorld | None = None) -> PlayRecord:
     """Play a scenario in virtual seconds; an upgrade comes to what memory allows."""
     stage = FakeWorld(as_memory_allows) if world is None else world
     ground = prepare_ground(scenario, folder)
     results = play(scenario, stage, ground, tree_of(scenario, stage, ground, folder))
-    return Played(scenario, ground.app, results, stage.history, folder)
+    return PlayRecord(ground.app, results, stage.history, folder, scenario.shape)
 
 
 Change = Callable[[Observation], Observation | None]
 
 
-def tampered(found: Played, change: Change) -> Played:
+def tampered(play: PlayRecord, change: Change) -> PlayRecord:
     """The same play with records changed, or (None) taken away."""
     history: list[Record] = []
-    for record in found.history:
+    for record in play.history:
         what = change(record.what)
         if what is not None:
             history.append(msgspec.structs.replace(record, what=what))
-    return with_parts(found, history=history)
+    return with_parts(play, history=history)
 
 
 def with_parts(
-    found: Played, *, history: History | None = None, results: Results | None = None
-) -> Played:
+    play: PlayRecord, *, history: History | None = None, results: Results | None = None
+) -> PlayRecord:
     """The same play with another history or other results."""
-    return Played(
-        found.scenario,
-        found.app,
-        found.results if results is None else results,
-        found.history if history is None else history,
-        found.folder,
+    return PlayRecord(
+        play.app,
+        play.results if results is None else results,
+        play.history if history is None else history,
+        play.folder,
+        play.declared_shape,
     )
 
 
-def with_upgrade(found: Played, end: StageEnd, reason: str = "") -> Played:
+def with_upgrade(
+    play: PlayRecord, end: StageEnd, reason: str = "", failed_step: str = ""
+) -> PlayRecord:
     """The same play whose upgrade stage ended otherwise."""
-    upgrade = StageResult(stage="upgrade", end=end, reason=reason)
-    stages = (*(s for s in found.results.stages if s.stage != "upgrade"), upgrade)
-    return with_parts(found, results=msgspec.structs.replace(found.results, stages=stages))
+    upgrade = StageResult(stage="upgrade", end=end, reason=reason, failed_step=failed_step)
+    stages = (*(s for s in play.results.stages if s.stage != "upgrade"), upgrade)
+    return with_parts(play, results=msgspec.structs.replace(play.results, stages=stages))
 
 
 def without(*kinds: type[Observation]) -> Change:

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from stamplab.claims.discourse import Claim, judge
-from stamplab.harness.ci.results import StageEnd
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.model.history import (
     ClientProbe,
@@ -19,10 +18,11 @@ from stamplab.lab.model.history import (
     PolicyRead,
     Record,
     ServiceSeen,
+    StageEnd,
     TasksSeen,
 )
 from stamplab.lab.model.swarm import Service
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from tests.unit.stamplab.playing import (
     Change,
     tampered,
@@ -33,19 +33,19 @@ from tests.unit.stamplab.playing import (
 
 ON_PLAY = {"control": "a", "C1": "c", "C3": "b", "C4": "c", "C5": "b", "C7": "d", "C8": "c"}
 
-Plays = dict[str, Played]
+Plays = dict[str, PlayRecord]
 
 
-def claim(name: str, play: Played) -> Claim:
+def claim(name: str, play: PlayRecord) -> Claim:
     """One claim, judged on this play."""
-    return next(found for found in judge({ON_PLAY[name]: play}) if found.id == name)
+    return next(judged for judged in judge({ON_PLAY[name]: play}) if judged.id == name)
 
 
 def test_all_claims_hold_on_the_incident_played_in_virtual_seconds(played: Plays) -> None:
     claims = judge(played)
-    assert [found.id for found in claims] == list(ON_PLAY)
-    for found in claims:
-        assert found.verdict is Verdict.PASS, f"{found.id}: {found.evidence}"
+    assert [judged.id for judged in claims] == list(ON_PLAY)
+    for judged in claims:
+        assert judged.verdict is Verdict.PASS, f"{judged.id}: {judged.evidence}"
 
 
 def test_the_levels_are_the_fields(played: Plays) -> None:
@@ -61,23 +61,23 @@ def test_the_levels_are_the_fields(played: Plays) -> None:
 def test_a_missing_play_leaves_its_claims_unknown_and_only_those(
     played: Plays, missing: str
 ) -> None:
-    rest: dict[str, Played | None] = {**played, missing: None}
-    for found in judge(rest):
-        is_gone = ON_PLAY[found.id] == missing
-        assert found.verdict is (Verdict.UNKNOWN if is_gone else Verdict.PASS)
+    rest: dict[str, PlayRecord | None] = {**played, missing: None}
+    for judged in judge(rest):
+        is_gone = ON_PLAY[judged.id] == missing
+        assert judged.verdict is (Verdict.UNKNOWN if is_gone else Verdict.PASS)
         if is_gone:
-            assert found.evidence == f"play ({missing}) did not come to its end"
-            assert found.where == ""
+            assert judged.evidence == f"play ({missing}) did not come to its end"
+            assert judged.where == ""
 
 
 def test_nothing_played_nothing_known() -> None:
-    found = judge(dict.fromkeys("abcd"))
-    assert len(found) == len(ON_PLAY)
-    assert {claim.verdict for claim in found} == {Verdict.UNKNOWN}
+    judged = judge(dict.fromkeys("abcd"))
+    assert len(judged) == len(ON_PLAY)
+    assert {claim.verdict for claim in judged} == {Verdict.UNKNOWN}
 
 
 def test_only_the_claims_of_what_was_to_be_played_are_judged(played: Plays) -> None:
-    assert [found.id for found in judge({"b": played["b"]})] == ["C3", "C5"]
+    assert [judged.id for judged in judge({"b": played["b"]})] == ["C3", "C5"]
 
 
 @pytest.mark.parametrize("name", ON_PLAY)
@@ -93,9 +93,9 @@ class Unreadable(list[Record]):
 @pytest.mark.parametrize("name", ON_PLAY)
 def test_a_judge_that_crashes_says_unknown(played: Plays, name: str) -> None:
     play = with_parts(played[ON_PLAY[name]], history=Unreadable())
-    found = claim(name, play)
-    assert found.verdict is Verdict.UNKNOWN
-    assert found.evidence == "the judge crashed: ZeroDivisionError: torn"
+    judged = claim(name, play)
+    assert judged.verdict is Verdict.UNKNOWN
+    assert judged.evidence == "the judge crashed: ZeroDivisionError: torn"
 
 
 @pytest.mark.parametrize("name", ON_PLAY)
@@ -130,9 +130,9 @@ def test_c1_fails_when_the_policy_is_another(played: Plays, field: str, value: s
             return msgspec.structs.replace(what, **{field: value})
         return what
 
-    found = claim("C1", tampered(played["c"], change))
-    assert found.verdict is Verdict.FAIL
-    assert str(value) in found.evidence
+    judged = claim("C1", tampered(played["c"], change))
+    assert judged.verdict is Verdict.FAIL
+    assert str(value) in judged.evidence
 
 
 def test_c1_is_unknown_when_the_policy_was_not_read(played: Plays) -> None:
@@ -162,9 +162,9 @@ def test_c3_fails_when_updating_was_never_shown(played: Plays) -> None:
                 return msgspec.structs.replace(what, service=cleared)
         return what
 
-    found = claim("C3", tampered(played["b"], change))
-    assert found.verdict is Verdict.FAIL
-    assert found.evidence.startswith("inspect never showed updating with Spec")
+    judged = claim("C3", tampered(played["b"], change))
+    assert judged.verdict is Verdict.FAIL
+    assert judged.evidence.startswith("inspect never showed updating with Spec")
 
 
 def test_c3_fails_when_the_spec_stays_head(played: Plays) -> None:
@@ -211,17 +211,18 @@ def test_c8_is_unknown_when_the_guard_did_not_rule(played: Plays) -> None:
     assert claim("C8", tampered(played["c"], change)).verdict is Verdict.UNKNOWN
 
 
-@pytest.mark.parametrize(
-    ("end", "reason"),
-    [
-        ("fail", "re-checkout failed: chaos commit 'x'"),
-        ("fail", "not converged by the deadline"),
-        ("pass", "head spec applied then swarm-rolled-back"),
-    ],
-)
-def test_c8_fails_for_another_reason_or_end(played: Plays, end: StageEnd, reason: str) -> None:
-    play = with_upgrade(played["c"], end, reason)
+@pytest.mark.parametrize(("end", "step"), [("fail", "hc1"), ("pass", "assert_upgrade_converged")])
+def test_c8_fails_for_another_step_or_end(played: Plays, end: StageEnd, step: str) -> None:
+    play = with_upgrade(played["c"], end, "head spec applied then swarm-rolled-back", step)
     assert claim("C8", play).verdict is Verdict.FAIL
+
+
+def test_c8_fails_for_another_outcome(played: Plays) -> None:
+    def change(what: Observation) -> Observation:
+        is_ruling = isinstance(what, Finding) and what.outcome == "rolled back"
+        return msgspec.structs.replace(what, outcome="timed out") if is_ruling else what
+
+    assert claim("C8", tampered(played["c"], change)).verdict is Verdict.FAIL
 
 
 # C5: masked.
@@ -252,7 +253,7 @@ def test_c5_fails_when_one_of_its_faces_is_missing(
 
 
 def test_c5_fails_when_the_old_harness_told_the_truth(played: Plays) -> None:
-    honest = with_upgrade(played["b"], "fail", "swarm-rolled-back")
+    honest = with_upgrade(played["b"], "fail", "swarm-rolled-back", "assert_upgrade_converged")
     assert claim("C5", honest).verdict is Verdict.FAIL
 
 
@@ -273,8 +274,8 @@ def test_c5_is_unknown_when_it_was_not_read_twice(played: Plays, step: str) -> N
 
 @pytest.mark.parametrize("name", ["control", "C7"])
 def test_converged_at_head_fails_with_the_stages_reason(played: Plays, name: str) -> None:
-    found = claim(name, with_upgrade(played[ON_PLAY[name]], "fail", "swarm-rolled-back"))
-    assert (found.verdict, found.evidence) == (Verdict.FAIL, "swarm-rolled-back")
+    judged = claim(name, with_upgrade(played[ON_PLAY[name]], "fail", "swarm-rolled-back"))
+    assert (judged.verdict, judged.evidence) == (Verdict.FAIL, "swarm-rolled-back")
 
 
 @pytest.mark.parametrize("name", ["control", "C7"])
@@ -356,8 +357,8 @@ def test_a_play_without_a_history_has_no_stamps(played: Plays) -> None:
 
 def test_a_play_whose_upgrade_was_not_reached_says_so(played: Plays) -> None:
     results = msgspec.structs.replace(played["c"].results, stages=())
-    end = with_parts(played["c"], results=results).upgrade_end()
-    assert end == ("unknown", "the upgrade stage was not reached")
+    end = with_parts(played["c"], results=results).upgrade
+    assert (end.end, end.reason) == ("unknown", "the upgrade stage was not reached")
 
 
 def test_losing_the_task_lists_is_never_a_pass(played: Plays) -> None:

@@ -15,7 +15,7 @@ from stamplab.cli import generations as command
 from stamplab.cli import main
 from stamplab.cli.generations import Constancy
 from stamplab.harness.verdict import Verdict
-from stamplab.lab.nixos.fixtures import Made, make_profiles, object_name
+from tests.nixos_profiles import GenerationSpec, make_profiles, object_name
 
 OLD = object_name("abra-0.13.0-beta", "bf6azhpi")
 NEW = object_name("abra-0.14.0-beta")
@@ -40,7 +40,7 @@ def june(day: int, hour: int = 12) -> datetime:
 def profiles(tmp_path: Path) -> Path:
     """Constant from the 1st on, changed on the 8th; before it there is no abra."""
     tools = {3: (1, None), 4: (1, OLD), 5: (5, OLD), 6: (8, NEW), 7: (11, NEW)}
-    made = [Made(number=n, made=june(day), tool=tool) for n, (day, tool) in tools.items()]
+    made = [GenerationSpec(number=n, made=june(day), tool=tool) for n, (day, tool) in tools.items()]
     return make_profiles(tmp_path.resolve(), made, current=(7, june(11)))
 
 
@@ -73,9 +73,9 @@ def test_gaps_and_switches_have_their_rows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = [
-        Made(number=4, made=june(1), tool=OLD),
-        Made(number=7, made=june(2), tool=OLD, collected=True),
-        Made(number=8, made=june(3), tool=NEW),
+        GenerationSpec(number=4, made=june(1), tool=OLD),
+        GenerationSpec(number=7, made=june(2), tool=OLD, collected=True),
+        GenerationSpec(number=8, made=june(3), tool=NEW),
     ]
     profiles = make_profiles(tmp_path.resolve(), made, current=(4, june(9)))
     code, out, _ = run(capsys, "--profiles", profiles)
@@ -94,7 +94,7 @@ def test_gaps_and_switches_have_their_rows(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "clause"),
     [
         (("--since", "2026-06-01", "--until", "2026-06-07"), 0, "constant since generation 4 "),
         (("--since", "2026-06-05", "--until", "2026-06-10"), 1, "changed between 2026-06-05 23:59"),
@@ -116,11 +116,11 @@ def test_the_exit_code_and_the_last_line_say_the_same(
     capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],
     code: int,
-    said: str,
+    clause: str,
 ) -> None:
     ended, out, errors = run(capsys, "--profiles", profiles, *arguments)
     assert (ended, errors) == (code, "")
-    assert said in out.splitlines()[-1]
+    assert clause in out.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -189,21 +189,25 @@ def test_a_machine_reads_the_same_as_a_person(
     profiles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = run(capsys, "--json", "--profiles", profiles, "--since", "2026-06-05")
-    found = msgspec.json.decode(out, type=Constancy)
+    constancy = msgspec.json.decode(out, type=Constancy)
     assert code == 1
-    assert (found.verdict, found.profile, found.tool) == (Verdict.FAIL, "system", "abra")
-    assert found.sentence.startswith("changed between 2026-06-05 23:59 and now: ")
-    assert [(change.before.first, change.after.first) for change in found.changes] == [(5, 6)]
-    assert [one.number for one in found.read.generations] == [3, 4, 5, 6, 7]
-    assert found.read.generations[0].made == june(1)
-    assert found.profiles == str(profiles)
+    assert (constancy.verdict, constancy.profile, constancy.tool) == (
+        Verdict.FAIL,
+        "system",
+        "abra",
+    )
+    assert constancy.sentence.startswith("changed between 2026-06-05 23:59 and now: ")
+    assert [(change.before.first, change.after.first) for change in constancy.changes] == [(5, 6)]
+    assert [generation.number for generation in constancy.read.generations] == [3, 4, 5, 6, 7]
+    assert constancy.read.generations[0].made == june(1)
+    assert constancy.profiles == str(profiles)
 
 
 def test_names_that_no_terminal_can_show_do_no_harm(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = Path(os.fsdecode(bytes(tmp_path.resolve()) + b"/\xff\x1b[2J"))
-    profiles = make_profiles(root, [Made(number=4, made=june(1), tool=OLD)])
+    profiles = make_profiles(root, [GenerationSpec(number=4, made=june(1), tool=OLD)])
     for arguments in ((), ("--json",)):
         code, out, _ = run(capsys, "--profiles", profiles, *arguments)
         assert code == 2

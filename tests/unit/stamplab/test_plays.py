@@ -9,14 +9,14 @@ import pytest
 
 from stamplab.harness.ci.generic import HC1Read
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Squeeze
-from stamplab.lab.model.history import LimitSet, Note, PolicyRead
+from stamplab.lab.model.history import LimitSet, PolicyRead, StageBegan
 from stamplab.lab.recipe import checkout
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION, RECIPE
 from stamplab.scenarios.scenario import Scenario
-from tests.unit.harness.bench import Repositories, build_repositories
-from tests.unit.harness.fake_world import FakeWorld, is_refused, texts
+from tests.unit.harness.fake_world import FakeWorld, is_refused
+from tests.unit.harness.run_context import Repositories, build_repositories
 from tests.unit.stamplab.playing import play_fake
 
 Play = Callable[[plays.Settings], Scenario]
@@ -66,8 +66,8 @@ def test_each_play_differs_in_what_it_is_about(
     play: Play, order: str, guard: bool, pressure: Pressure
 ) -> None:
     scenario = play(DEFAULT)
-    found = (scenario.policy.order, scenario.guard, scenario.pressure)
-    assert found == (order, guard, pressure)
+    record = (scenario.policy.order, scenario.guard, scenario.pressure)
+    assert record == (order, guard, pressure)
     assert (scenario.recipe, scenario.base, scenario.service) == (RECIPE, BASE_TAG, "app")
 
 
@@ -123,11 +123,11 @@ def test_base_and_head_differ_in_version_and_image(repositories: Repositories) -
 
 @pytest.mark.parametrize("which", "abcd")
 def test_the_limit_is_set_once_after_the_install_and_before_the_upgrade(
-    played: dict[str, Played], which: str
+    played: dict[str, PlayRecord], which: str
 ) -> None:
     history = played[which].history
     limits = [r for r in history if isinstance(r.what, LimitSet)]
-    stages = [r for r in history if isinstance(r.what, Note) and r.what.text.startswith("==>")]
+    stages = [r for r in history if isinstance(r.what, StageBegan)]
     assert len(limits) == 1
     assert stages[0].seq < limits[0].seq < stages[1].seq
     limit = limits[0].what
@@ -136,26 +136,26 @@ def test_the_limit_is_set_once_after_the_install_and_before_the_upgrade(
 
 
 def test_every_play_reads_the_policy_and_says_whose_abra_it_was(
-    played: dict[str, Played],
+    played: dict[str, PlayRecord],
 ) -> None:
-    for play in played.values():
+    for which, play in played.items():
         assert any(isinstance(record.what, PolicyRead) for record in play.history)
         assert "stand-in" in play.results.abra
-        assert play.results.run_id == play.scenario.name
+        assert play.results.run_id.startswith(f"{which}-")
 
 
 def test_when_the_install_fails_the_upgrade_is_skipped(tmp_path: Path) -> None:
     world = FakeWorld(is_refused)
-    found = play_fake(plays.honest(DEFAULT), tmp_path, world)
-    ends = [(stage.stage, stage.end) for stage in found.results.stages]
+    record = play_fake(plays.honest(DEFAULT), tmp_path, world)
+    ends = [(stage.stage, stage.end) for stage in record.results.stages]
     assert ends == [("install", "fail"), ("upgrade", "skipped")]
-    assert found.results.level == 0
-    assert found.upgrade_end() == (
+    assert record.results.level == 0
+    assert (record.upgrade.end, record.upgrade.reason) == (
         "skipped",
         "install did not pass: the deploy was refused: invalid reference format",
     )
     assert world.limit_bytes is None
-    assert "==> stage upgrade" not in texts(world.history, Note)
+    assert StageBegan(stage="upgrade") not in [record.what for record in world.history]
 
 
 def test_the_same_scenario_twice_gives_the_same_history(tmp_path: Path) -> None:
@@ -163,6 +163,6 @@ def test_the_same_scenario_twice_gives_the_same_history(tmp_path: Path) -> None:
     (tmp_path / "2").mkdir()
     first, second = (play_fake(plays.honest(DEFAULT), tmp_path / name) for name in "12")
     assert len(first.history) == len(second.history)
-    for one, other in zip(first.history, second.history, strict=True):
-        assert (one.seen_s, type(one.what)) == (other.seen_s, type(other.what))
+    for first_record, other in zip(first.history, second.history, strict=True):
+        assert (first_record.seen_s, type(first_record.what)) == (other.seen_s, type(other.what))
     assert first.results == second.results

@@ -12,13 +12,13 @@ from stamplab.claims.recipe_plan import programme_of
 from stamplab.cli.repro_recipe import Prepared, Request, look_at, report_on
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError, RecipeRefused, UsageError
-from stamplab.lab.model.history import FileLaid, PolicyRead
+from stamplab.lab.model.history import OverlayWritten, PolicyRead
 from stamplab.lab.recipe import upstream
 from stamplab.lab.recipe.source import RecipeSource
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.recipe.upstream import Commit, RecipeHistory
 from stamplab.runner.evidence import EvidenceFolder
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse.plays import Settings
 from tests import recipes
 from tests.recipes import bare_clone
@@ -40,7 +40,7 @@ def looked_at(history: RecipeHistory, folder: Path) -> tuple[Request, Prepared]:
     return request, look_at(request, folder / "scratch")
 
 
-def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dict[str, Played]:
+def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dict[str, PlayRecord]:
     played = {}
     for entry in programme_of(prepared.subject, prepared.policy, settings):
         (folder / entry.folder).mkdir()
@@ -50,8 +50,8 @@ def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dic
 
 
 def verdicts(
-    request: Request, prepared: Prepared, played: dict[str, Played]
-) -> dict[str, tuple[Verdict, str]]:
+    request: Request, prepared: Prepared, played: dict[str, PlayRecord]
+) -> dict[str, tuple[Verdict | None, str]]:
     plays = {key: [one] for key, one in played.items()}
     report = report_on(request, prepared, plays, EvidenceFolder(Path("runs")), "")
     return {claim.id: (claim.verdict, claim.evidence) for claim in report.claims}
@@ -96,7 +96,7 @@ def test_the_harness_lays_nothing_over_a_policy_but_its_fix(tmp_path: Path) -> N
     _, prepared = looked_at(recipes.KEYCLOAK, tmp_path)
     played = play_all(prepared, tmp_path)
     names = {
-        key: {record.what.name for record in one.history if isinstance(record.what, FileLaid)}
+        key: {record.what.name for record in one.history if isinstance(record.what, OverlayWritten)}
         for key, one in played.items()
     }
     assert names["a"] == names["b"] == names["c"] == {"compose.standin.yml"}
@@ -185,5 +185,5 @@ def test_a_recipe_of_one_file_without_any_sample_is_one(tmp_path: Path) -> None:
     source = RecipeSource(recipe=str(tmp_path / "bare"), base=shas[0], head=shas[1])
     prepared = look_at(request_of(source), tmp_path / "scratch")
     played = play_all(prepared, tmp_path)
-    assert played["a"].upgrade_end() == ("pass", "")
+    assert (played["a"].upgrade.end, played["a"].upgrade.reason) == ("pass", "")
     assert prepared.commands == {"/bin/true", "/bin/x"}

@@ -13,7 +13,7 @@ from stamplab.cli.repro_discourse import Report, report_on
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import UsageError
 from stamplab.runner.evidence import EvidenceFolder
-from stamplab.runner.play_record import Played
+from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse.plays import Settings
 
 Harness = Literal["on", "off", "both"]
@@ -31,7 +31,7 @@ def programme(trials: int, guard: Harness = "both", claims: tuple[str, ...] = CL
     return "".join(key for key in keys if key in "abcd")
 
 
-def report(played: dict[str, list[Played]], note: str = "", trials: int = 1) -> Report:
+def report(played: dict[str, list[PlayRecord]], note: str = "", trials: int = 1) -> Report:
     return report_on(choice(trials), played, EvidenceFolder(Path("runs")), "again", note)
 
 
@@ -101,7 +101,7 @@ def test_no_two_plays_share_a_folder() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_all_claims_of_all_plays_make_a_pass(played: dict[str, Played]) -> None:
+def test_all_claims_of_all_plays_make_a_pass(played: dict[str, PlayRecord]) -> None:
     found = report({key: [play] for key, play in played.items()})
     assert found.verdict is Verdict.PASS
     assert found.trials == ()
@@ -109,7 +109,7 @@ def test_all_claims_of_all_plays_make_a_pass(played: dict[str, Played]) -> None:
 
 
 def test_trials_are_counted_and_one_that_lacks_something_fails_the_whole(
-    played: dict[str, Played], unpressed: dict[str, Played]
+    played: dict[str, PlayRecord], unpressed: dict[str, PlayRecord]
 ) -> None:
     plays = {
         "a": [played["a"]],
@@ -119,12 +119,14 @@ def test_trials_are_counted_and_one_that_lacks_something_fails_the_whole(
     }
     found = report(plays, trials=2)
     assert [str(trials.proportion).split()[0] for trials in found.trials] == ["2/3", "2/3"]
-    assert found.trials[0].lacking[0].startswith("not reproduced, missing: rolled back")
+    assert (
+        found.trials[0].lacking[0].startswith("not reproduced: missing sign «rolled back» (seen: ")
+    )
     assert found.verdict is Verdict.FAIL
 
 
 def test_an_interrupted_run_is_unknown_whatever_was_seen_before(
-    played: dict[str, Played],
+    played: dict[str, PlayRecord],
 ) -> None:
     plays = {key: [play] for key, play in played.items()}
     found = report(plays, note="interrupted")

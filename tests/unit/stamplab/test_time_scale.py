@@ -13,11 +13,11 @@ import yaml
 from click.testing import CliRunner
 
 from stamplab.claims.discourse_plan import Choice, programme_of
-from stamplab.cli import main, repro_discourse
+from stamplab.cli import discourse, main, repro_discourse
 from stamplab.cli.repro_discourse import Report, Request
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError
-from stamplab.lab.live.engine import Engine
+from stamplab.lab.live.engine import DockerEngine
 from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.recipe.compose import Compose, ComposeService
 from stamplab.lab.recipe.workload_overlay import StandIn
@@ -30,7 +30,7 @@ from stamplab.scenarios.scenario import Scenario
 from tests.unit.stamplab.playing import play_fake
 
 APPARATUS = Apparatus(
-    engine=Engine(tools={}, environment={}, version="20.10.24", source="a test"),
+    engine=DockerEngine(tools={}, environment={}, version="20.10.24", source="a test"),
     rootfs=b"",
     image="stampload:1",
     cgroup_version=1,
@@ -168,7 +168,7 @@ def test_a_play_makes_its_lab_as_patient_and_writes_it_down(
     folder = EvidenceFolder.create(tmp_path, "time-scale")
     with pytest.raises(LabError, match="no lab in a test"):
         play_staged(plays.honest(plays.Settings(time_scale=10)), stage, folder)
-    assert given["patience"] == 10
+    assert given["time_scale"] == 10
     options = msgspec.json.decode((folder.path / "manifest.json").read_bytes())["options"]
     assert options["time_scale"] == 10
     assert options["timing"]["monitor_s"] == 50
@@ -205,7 +205,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[list[Reques
             abra="nobody",
         )
 
-    monkeypatch.setattr(main, "repro_discourse", no_run)
+    monkeypatch.setattr(discourse, "repro_discourse", no_run)
     result = CliRunner().invoke(
         main.stamplab,
         ["repro", "discourse", *arguments],

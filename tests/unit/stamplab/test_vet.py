@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from stamplab.claims.discourse_plan import Choice
-from stamplab.cli import main
+from stamplab.cli import discourse, main
 from stamplab.cli.repro_discourse import Report, Request, repro_discourse
 from stamplab.lab.errors import RecipeRefused
-from stamplab.lab.live.engine import Engine
+from stamplab.lab.live.engine import DockerEngine
 from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.recipe.layout import stack_at
 from stamplab.lab.recipe.trust import Grant
@@ -20,7 +20,7 @@ from stamplab.scenarios.discourse.recipe import RECIPE
 from tests.unit.lab.judging import in_service, write
 
 APPARATUS = Apparatus(
-    engine=Engine(tools={}, environment={}, version="0", source="nowhere"),
+    engine=DockerEngine(tools={}, environment={}, version="0", source="nowhere"),
     rootfs=b"",
     image="stampload:0",
     cgroup_version=1,
@@ -139,7 +139,7 @@ def test_trust_is_carried_into_the_request(monkeypatch: pytest.MonkeyPatch) -> N
         asked.append(request)
         raise RecipeRefused("the recipe is refused")
 
-    monkeypatch.setattr(main, "repro_discourse", play)
+    monkeypatch.setattr(discourse, "repro_discourse", play)
     with pytest.raises(SystemExit) as end:
         main.main(["repro", "discourse", "--trust", "devices", "--trust", "sysctls"])
     assert end.value.code == 64

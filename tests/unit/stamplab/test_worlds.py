@@ -11,16 +11,17 @@ from click.testing import CliRunner
 
 from stamplab.cli import main
 from stamplab.lab.errors import LabError, NeedsRoot, NotPossibleHere, UsageError
-from stamplab.lab.live.engine import Engine
+from stamplab.lab.live.engine import DockerEngine
 from stamplab.lab.live.lab import Apparatus
-from stamplab.lab.model.history import Note, read_history
+from stamplab.lab.model.history import Note
+from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.resolver import Resolver
 from stamplab.lab.virtual.swarmsim import SWARMSIM
 from stamplab.runner import worlds
 from stamplab.runner.worlds import Live, Means, Opening, Virtual, Which, choose
 
 APPARATUS = Apparatus(
-    engine=Engine(tools={}, environment={}, version="20.10.24", source="a test"),
+    engine=DockerEngine(tools={}, environment={}, version="20.10.24", source="a test"),
     rootfs=b"",
     image="stampload:1",
     cgroup_version=1,

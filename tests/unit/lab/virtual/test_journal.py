@@ -9,15 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stamplab.lab.model.history import (
-    HistoryWriter,
-    Note,
-    Observation,
-    Record,
-    ServiceSeen,
-    line_of,
-    read_history,
-)
+from stamplab.lab.model.history import Note, Observation, Record, ServiceSeen
+from stamplab.lab.model.history_file import HistoryWriter, encode_history, read_history
 from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
 from tests.unit.lab.golden import service, swarm_json
 from tests.unit.lab.test_history import SAMPLES
@@ -44,7 +37,7 @@ def both(folder: Path, row: list[Row]) -> tuple[MemoryJournal, HistoryWriter]:
 
 
 def lines(remembered: MemoryJournal) -> bytes:
-    return b"".join(map(line_of, remembered.records))
+    return encode_history(remembered.records)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -58,7 +51,7 @@ def test_the_same_observations_make_the_same_lines(tmp_path: Path, row: list[Row
 def test_so_does_every_kind_of_them(tmp_path: Path, sample: Observation) -> None:
     remembered, written = both(tmp_path, [(0.1234567, sample, 0.1)])
     assert lines(remembered) == written.path.read_bytes()
-    assert len(lines(remembered).splitlines()) == 1
+    assert len(lines(remembered).splitlines()) == 2
 
 
 def test_an_answer_of_several_lines_is_one_line_of_either(tmp_path: Path) -> None:
@@ -67,7 +60,7 @@ def test_an_answer_of_several_lines_is_one_line_of_either(tmp_path: Path) -> Non
     observation = ServiceSeen(name="shop_web", service=service("updating"), raw=raw)
     remembered, written = both(tmp_path, [(1.0, observation, None)])
     assert lines(remembered) == written.path.read_bytes()
-    assert lines(remembered).count(b"\n") == 1
+    assert lines(remembered).count(b"\n") == 2
 
 
 def test_what_is_remembered_can_be_read_back_as_a_history(tmp_path: Path) -> None:

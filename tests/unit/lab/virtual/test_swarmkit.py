@@ -18,7 +18,8 @@ from stamplab.lab.faults.operator import (
     RollBack,
     Scale,
 )
-from stamplab.lab.model.history import Acted, ClientProbe, Record, ServiceSeen, TasksSeen, line_of
+from stamplab.lab.model.history import ClientProbe, OperatorActed, Record, ServiceSeen, TasksSeen
+from stamplab.lab.model.history_file import line_of
 from stamplab.lab.model.swarm import RUNNING, Service, Task
 from stamplab.lab.virtual.conditions import Conditions, NodeOptions, PeriodicTaskLists
 from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
@@ -116,7 +117,7 @@ class Deployment:
 
     @property
     def refusals(self) -> list[str]:
-        return [r.what.refused for r in self.records if isinstance(r.what, Acted)]
+        return [r.what.refused for r in self.records if isinstance(r.what, OperatorActed)]
 
 
 @pytest.fixture

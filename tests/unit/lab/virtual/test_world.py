@@ -24,7 +24,6 @@ from stamplab.lab.faults.operator import (
     SetLimit,
 )
 from stamplab.lab.model.history import (
-    Acted,
     ClientProbe,
     Deployed,
     Finding,
@@ -32,6 +31,7 @@ from stamplab.lab.model.history import (
     MemorySample,
     Note,
     Observation,
+    OperatorActed,
     Record,
     RecorderLost,
     ServiceSeen,
@@ -154,7 +154,8 @@ def deployed(stage: Stage) -> list[tuple[float, int, str]]:
 
 
 def acted(stage: Stage) -> list[tuple[float, str, str]]:
-    return [(at_s, w.what, w.refused) for at_s, w in stage.of(Acted) if isinstance(w, Acted)]
+    acts = stage.of(OperatorActed)
+    return [(at_s, w.what, w.refused) for at_s, w in acts if isinstance(w, OperatorActed)]
 
 
 def with_service(*moments: tuple[float, Sequence[SimEvent]], refuses: str = "") -> FakeSim:
@@ -283,7 +284,7 @@ def test_every_act_that_is_due_by_then_was_done_at_its_time(
     stage = Stage(with_service()).begun()
     stage.world.schedule(NAME, acts)
     stage.until(until_s)
-    done = [at_s for at_s, _ in stage.of(Acted, LimitSet)]
+    done = [at_s for at_s, _ in stage.of(OperatorActed, LimitSet)]
     due = sorted(act.after_s for act in acts if act.after_s <= until_s)
     assert done == [round(at_s, 6) for at_s in due]
 
@@ -421,7 +422,7 @@ def test_what_an_act_brings_about_is_seen_after_it_and_at_once() -> None:
     stage.sim.answer("update", commit(1, services=(service(spec("2"), spec("1"), "updating"),)))
     stage.world.schedule(NAME, [Act(after_s=1, what=Redeploy())])
     kinds = [type(record.what) for record in stage.until(1)]
-    assert kinds == [Acted, ServiceSeen]
+    assert kinds == [OperatorActed, ServiceSeen]
 
 
 # Deploys.

@@ -10,7 +10,8 @@ import pytest
 from stamplab.harness.checks.deploy_ground_truth import WATCH_S, Fate
 from stamplab.lab.errors import LabError
 from stamplab.lab.faults.operator import Scale
-from stamplab.lab.model.history import Note, read_history
+from stamplab.lab.model.history import Note
+from stamplab.lab.model.history_file import read_history
 from stamplab.lab.model.service_spec import Wanted, changed
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.runner.bug_reports.deployer import operator_on

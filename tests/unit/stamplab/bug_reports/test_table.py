@@ -11,7 +11,8 @@ from rich.console import Console
 
 from stamplab.harness.guard import Outcome
 from stamplab.harness.verdict import Verdict
-from stamplab.lab.model.history import CommandRan, Deployed, EngineEvent, Note, Record, read_history
+from stamplab.lab.model.history import CommandRan, Deployed, EngineEvent, Note, Record
+from stamplab.lab.model.history_file import read_history
 from stamplab.runner.bug_reports.table import Row, is_of, play_entries, table_of
 from stamplab.runner.bug_reports.text import (
     concluded,
@@ -138,7 +139,7 @@ def test_a_record_is_of_its_stack_alone() -> None:
         gone(),
         Deployed(stack="story", exit_code=0, output=""),
         CommandRan(argv=("docker", "story_web"), exit_code=0, took_s=0, output=""),
-        Note(text="story: create web"),
+        Note(text="story: create web", stack="story"),
         EngineEvent(
             kind="service", action="update", actor_id="s1", attributes={"name": "story_web"}
         ),

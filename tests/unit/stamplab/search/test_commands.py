@@ -23,7 +23,7 @@ from stamplab.cli import explore, main
 from stamplab.cli.explore import shares
 from stamplab.lab.errors import LabError, NotPossibleHere
 from stamplab.lab.faults.memory_pressure import Squeeze
-from stamplab.lab.model.history import read_history
+from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.resolver import Resolver
 from stamplab.runner.evidence import Manifest
 from stamplab.runner.worlds import Virtual

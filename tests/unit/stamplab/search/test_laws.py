@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from stamplab.harness.ci.results import StageEnd
+from stamplab.lab.faults import operator
 from stamplab.lab.faults.memory_pressure import Ample, Pulse, Squeeze
-from stamplab.lab.faults.operator import Redeploy, RollBack, in_words
+from stamplab.lab.faults.operator import Redeploy, RollBack
 from stamplab.lab.faults.stamp import Planted
-from stamplab.lab.model.history import Acted, Finding, RecorderLost
+from stamplab.lab.model.history import Finding, RecorderLost, StageEnd
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.search.explorable import REFERENCE
-from stamplab.search.laws import HC1, LATE, LAWS, MISSAID, ROLLED_BACK, meddled
+from stamplab.search.laws import HC1, LAWS, meddled
 from stamplab.search.schedule import Meddling, Schedule
 from stamplab.search.trial import Trial
 from tests.builders import BASE, HEAD, THIRD, Story, listed, seen, service, task
@@ -36,7 +36,9 @@ from tests.unit.stamplab.search.trials import (
     upgrading,
 )
 
-WRONG_STAMP = f"chaos-version=1 is not the intended head {HC1}"
+ROLLED_BACK = "head spec applied then swarm-rolled-back"
+LATE = "not converged by the deadline: the update state is still updating"
+WRONG_STAMP = "chaos commit '1', not the intended PR-head '2' (HC1)"
 PLANTED = but(REFERENCE, planted=Planted.STALE)
 BOTTOM = service(BASE, None, "rollback_completed")
 
@@ -53,8 +55,8 @@ HONEST = [
     trial(),
     trial(rolled_back(), "fail", ROLLED_BACK),
     trial(upgrading(), "fail", LATE),
-    trial(converged(), "fail", WRONG_STAMP, schedule=PLANTED),
-    trial(converged().at(15, acted()), "fail", "another update came in between"),
+    trial(converged(), "fail", WRONG_STAMP, schedule=PLANTED, step=HC1),
+    trial(converged().at(15, acted()), "fail", "another update came in between: x"),
     trial(upgrading(), "unknown"),
 ]
 
@@ -172,7 +174,7 @@ def test_what_had_not_held_yet_or_does_not_stay_may_be_failed(story: Story) -> N
 
 
 def test_a_wrong_stamp_or_somebody_elses_update_is_reason_enough() -> None:
-    assert broken(trial(early(converged()), "fail", WRONG_STAMP, schedule=PLANTED)) == {}
+    assert broken(trial(early(converged()), "fail", WRONG_STAMP, schedule=PLANTED, step=HC1)) == {}
     assert broken(trial(early(converged()).at(15, acted()), "fail", OVERTAKEN)) == {}
     refused = early(converged()).at(15, acted(refused="no previous spec"))
     assert "no-false-red" in broken(trial(refused, "fail", "superseded"))
@@ -196,7 +198,9 @@ def test_it_names_a_task_of_heads_that_failed() -> None:
     story = rolled_back().at(14, listed(task("new", HEAD, "failed")))
     said = broken(trial(story, "fail", ROLLED_BACK))
     assert said == {"true-reason": f"no task of head that failed is named, and: {ROLLED_BACK}"}
-    assert broken(trial(story, "fail", f"{ROLLED_BACK}: new task new failed")) == {}
+    assert (
+        broken(trial(story, "fail", f"{ROLLED_BACK}: new task new failed the update monitor")) == {}
+    )
 
 
 def test_whether_the_old_version_serves_again_is_waited_for() -> None:
@@ -221,7 +225,7 @@ def test_nor_is_one_that_was_rolled_back_only_after_the_verdict() -> None:
 
 
 def test_hc1_is_about_a_wrong_stamp_and_nothing_else() -> None:
-    said = broken(trial(upgrading(), "fail", WRONG_STAMP))
+    said = broken(trial(upgrading(), "fail", WRONG_STAMP, step=HC1))
     assert said == {"true-reason": f"no wrong stamp was planted, and: {WRONG_STAMP}"}
 
 
@@ -232,10 +236,11 @@ def test_a_wrong_stamp_that_reached_the_swarm_is_hc1s() -> None:
 
 def test_of_a_deployer_that_denies_its_wrong_stamp_the_guard_names_the_label() -> None:
     lied = but(PLANTED, missaid=True)
-    missaid = f"{MISSAID} is 1, and 2 was stamped"
+    missaid = "the service's label x is '1', not '2'"
     assert broken(trial(converged(), "fail", missaid, schedule=lied)) == {}
-    assert "true-reason" in broken(trial(converged(), "fail", WRONG_STAMP, schedule=lied))
-    old_harness = trial(converged(), "fail", WRONG_STAMP, schedule=lied, step="hc1")
+    believed = trial(converged(), "fail", WRONG_STAMP, schedule=lied, step=HC1, guarded=True)
+    assert "true-reason" in broken(believed)
+    old_harness = trial(converged(), "fail", WRONG_STAMP, schedule=lied, step=HC1)
     assert broken(old_harness) == {}
 
 
@@ -251,8 +256,9 @@ def test_of_what_another_has_changed_no_true_reason_is_asked() -> None:
 
 # Another's update.
 
-LABELS, BY_HAND = acted(), Acted(what=in_words(RollBack()))
-OVERTAKEN, UNDONE = "another update came in between: new labels", "another update came in: by hand"
+LABELS, BY_HAND = acted(), operator.operator_record(RollBack(), refused="")
+OVERTAKEN = "another update came in between: new labels"
+UNDONE = "another update came in between: somebody rolled back by hand: it keeps no PreviousSpec"
 
 
 def told(story: Story, said: str, **how: Any) -> str | None:
@@ -299,11 +305,18 @@ def test_what_came_in_the_moment_of_the_ruling_may_go_unnamed() -> None:
 
 def test_of_a_head_that_was_refused_nothing_was_overtaken() -> None:
     refused = but(REFERENCE, refused=True)
-    assert told(upgrading().at(15, LABELS), "the deploy command failed", schedule=refused) is None
+    assert (
+        told(
+            upgrading().at(15, LABELS),
+            "the deploy command failed with exit code 1",
+            schedule=refused,
+        )
+        is None
+    )
 
 
 def test_the_old_harness_knows_of_no_others() -> None:
-    assert told(upgrading().at(15, LABELS), LATE, step="hc1") is None
+    assert told(upgrading().at(15, LABELS), LATE, step=HC1) is None
 
 
 # In time.

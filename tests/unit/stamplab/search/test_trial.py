@@ -16,7 +16,7 @@ from stamplab.lab.faults.operator import (
     Scale,
 )
 from stamplab.lab.faults.stamp import Planted
-from stamplab.lab.model.history import Acted, LimitSet, Note
+from stamplab.lab.model.history import LimitSet, OperatorActed, StageBegan
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.lab.virtual.conditions import EveryCommit, EveryMoment, PeriodicTaskLists, Visibility
 from stamplab.search.explorable import REFERENCE, Ground
@@ -128,7 +128,7 @@ def test_the_watcher_sees_all_however_the_harness_looks(ground: Ground, sight: V
 def test_what_is_rolled_back_by_hand_was_not_by_the_swarm(ground: Ground) -> None:
     """The old harness, whose pause lets the second operator in after head has converged."""
     trial = ground.play(but(BY_HAND, hc1_pause_s=60.0), guard=False)
-    acts = [one.what for one in trial.history if isinstance(one.what, Acted)]
+    acts = [one.what for one in trial.history if isinstance(one.what, OperatorActed)]
     assert [one.refused for one in acts] == [""]
     states = [state.service.update_state for state in trial.truth.states if state.service]
     assert "rollback_completed" in states
@@ -143,17 +143,13 @@ def test_it_is_watched_for_the_hold_time_in_which_nobody_does_anything(ground: G
     trial = ground.play(late, guard=True)
     assert trial.hold_s == 5.0
     assert trial.watched_until_s == trial.end_s + 5.0
-    assert not any(isinstance(one.what, Acted) for one in trial.history)
+    assert not any(isinstance(one.what, OperatorActed) for one in trial.history)
     assert trial.history[-1].seen_s <= trial.watched_until_s + AFTERWARDS_S
 
 
 def test_the_upgrade_begins_with_its_stage(ground: Ground) -> None:
     trial = ground.play(REFERENCE, guard=True)
-    (began,) = [
-        one.seen_s
-        for one in trial.history
-        if isinstance(one.what, Note) and one.what.text == "==> stage upgrade"
-    ]
+    (began,) = [one.seen_s for one in trial.history if one.what == StageBegan(stage="upgrade")]
     assert trial.truth.applied_s is not None
     assert began == trial.upgrade_s <= trial.truth.applied_s < trial.end_s
 

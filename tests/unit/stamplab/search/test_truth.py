@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stamplab.lab.model.history import Note
+from stamplab.lab.model.history import StageBegan
 from stamplab.lab.model.swarm import Service, ServiceSpec, Task
-from stamplab.search.ground_truth import UPGRADE_BEGINS, Truth, truth_of
+from stamplab.search.ground_truth import Truth, truth_of
 from tests.builders import (
     BASE,
     HEAD,
@@ -263,7 +263,7 @@ def test_nothing_is_noted_twice() -> None:
 
 def told(*rows: Row) -> Truth:
     """The same upgrade, as recorders would have seen it."""
-    story = Story((0, seen(INSTALLED)), (0, listed(OLD)), (0, Note(text=UPGRADE_BEGINS)))
+    story = Story((0, seen(INSTALLED)), (0, listed(OLD)), (0, StageBegan(stage="upgrade")))
     for at_s, now, tasks in rows:
         story.at(at_s, listed(*tasks), seen(now))
     return truth_of(story.records, NAME)
@@ -299,7 +299,7 @@ def read_at(found: Truth, at_s: float) -> object:
 
 
 def test_of_other_services_a_history_tells_nothing() -> None:
-    story = Story((0, seen(INSTALLED)), (0, Note(text=UPGRADE_BEGINS)))
+    story = Story((0, seen(INSTALLED)), (0, StageBegan(stage="upgrade")))
     story.at(1, seen(service(HEAD, name="shop_db"), name="shop_db"), listed(NEW, name="shop_db"))
     found = truth_of(story.records, NAME)
     assert not found.was_applied
@@ -307,7 +307,7 @@ def test_of_other_services_a_history_tells_nothing() -> None:
 
 
 def test_a_stage_of_another_name_is_not_the_upgrade() -> None:
-    story = Story((0, Note(text="==> stage install")), (1, seen(INSTALLED)), (2, seen(UPDATING)))
+    story = Story((0, StageBegan(stage="install")), (1, seen(INSTALLED)), (2, seen(UPDATING)))
     assert not truth_of(story.records, NAME).was_applied
 
 

@@ -8,11 +8,21 @@ import msgspec
 from hypothesis import strategies as st
 
 from stamplab.harness.ci.app import App
-from stamplab.harness.ci.results import Results, StageEnd, StageResult
-from stamplab.lab.model.history import Acted, Finding, LimitSet, Note, Observation
+from stamplab.harness.ci.results import Results, StageResult
+from stamplab.lab.faults import operator
+from stamplab.lab.faults.operator import Restamp
+from stamplab.lab.model import schema1
+from stamplab.lab.model.history import (
+    Finding,
+    LimitSet,
+    Observation,
+    OperatorActed,
+    StageBegan,
+    StageEnd,
+)
 from stamplab.lab.virtual.conditions import Conditions, NodeOptions
 from stamplab.search.explorable import REFERENCE
-from stamplab.search.ground_truth import UPGRADE_BEGINS, truth_of
+from stamplab.search.ground_truth import truth_of
 from stamplab.search.schedule import Schedule
 from stamplab.search.strategies import seconds
 from stamplab.search.trial import Trial
@@ -55,7 +65,7 @@ def upgrading() -> Story:
     return Story(
         (0.0, seen(service(BASE))),
         (0.0, listed(OLD)),
-        (BEGINS_S, Note(text=UPGRADE_BEGINS)),
+        (BEGINS_S, StageBegan(stage="upgrade")),
         (APPLIED_S, seen(service(HEAD, BASE, "updating"))),
     )
 
@@ -72,9 +82,9 @@ def rolled_back() -> Story:
     return story.at(BACK_S + 1, seen(service(BASE, None, "rollback_completed")))
 
 
-def acted(refused: str = "") -> Acted:
+def acted(refused: str = "") -> OperatorActed:
     """A second operator's act."""
-    return Acted(what="a second operator changed labels only", refused=refused)
+    return operator.operator_record(Restamp(labels={}), refused)
 
 
 def limited(limit_bytes: int | None, usage_bytes: int) -> LimitSet:
@@ -90,13 +100,19 @@ def trial(
     schedule: Schedule = REFERENCE,
     end_s: float = ENDS_S,
     step: str = GUARD,
+    guarded: bool = False,
 ) -> Trial:
-    """What became of a schedule; without a story it converged. ``step`` is what failed it."""
+    """What became of a schedule; without a story it converged.
+
+    ``step`` is what failed it; of another step than the guard, ``guarded`` tells whether the guard
+    had passed it before. The reason is a sentence of a real ruling, and has its facts as fields.
+    """
     told = converged() if story is None else story
     history = told.records
     if end == "fail":
-        ruling = Finding(step=step, passed=False, text=reason)
-        history = Story(*told_at(told), (end_s, ruling)).records
+        passed = [(end_s, Finding(step=GUARD, passed=True, text="converged: "))] if guarded else []
+        failed = (end_s, Finding(step=step, passed=False, text=reason))
+        history = [schema1.upgrade(one) for one in Story(*told_at(told), *passed, failed).records]
     stages = (
         StageResult(stage="install", end="pass"),
         StageResult(stage="upgrade", end=end, reason=reason),

@@ -1,4 +1,4 @@
-"""Makes a small tree like a NixOS host's profiles: for exhibits of what a reading tells apart."""
+"""Makes a small tree like a NixOS host's profiles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stamplab.lab.nixos.generations import SYSTEM
 from stamplab.lab.nixos.store_path import DIGEST_LENGTH, DIGITS
 
 
-class Made(msgspec.Struct, frozen=True, kw_only=True):
+class GenerationSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A generation to be made."""
 
     number: int
@@ -35,7 +35,7 @@ def object_name(name: str, digest: str = "") -> str:
 
 def make_profiles(
     root: Path,
-    generations: Sequence[Made],
+    generations: Sequence[GenerationSpec],
     *,
     current: tuple[int, datetime] | None = None,
     tool: str = "abra",
@@ -48,25 +48,25 @@ def make_profiles(
     store, profiles = root / "store", root / "profiles"
     store.mkdir(parents=True, exist_ok=True)
     profiles.mkdir(parents=True, exist_ok=True)
-    for one in generations:
-        system = store / object_name(f"nixos-system-made-{one.number}")
-        if not one.collected:
-            _make_system(store, system, one, tool)
-        _link(profiles / f"{profile}-{one.number}-link", system, one.made)
+    for generation in generations:
+        system = store / object_name(f"nixos-system-made-{generation.number}")
+        if not generation.collected:
+            _make_system(store, system, generation, tool)
+        _link(profiles / f"{profile}-{generation.number}-link", system, generation.made)
     if current:
         number, switched = current
         _link(profiles / profile, Path(f"{profile}-{number}-link"), switched)
     return profiles
 
 
-def _make_system(store: Path, system: Path, one: Made, tool: str) -> None:
+def _make_system(store: Path, system: Path, generation: GenerationSpec, tool: str) -> None:
     """A system's ``sw`` is another store object, whose ``bin`` is full of links, as on NixOS."""
-    software = store / object_name(f"system-path-made-{one.number}")
+    software = store / object_name(f"system-path-made-{generation.number}")
     (software / "bin").mkdir(parents=True)
     system.mkdir()
     (system / "sw").symlink_to(software)
-    if one.tool:
-        program = store / one.tool / "bin" / tool
+    if generation.tool:
+        program = store / generation.tool / "bin" / tool
         program.parent.mkdir(parents=True, exist_ok=True)
         program.touch()
         (software / "bin" / tool).symlink_to(program)

@@ -24,8 +24,9 @@ from stamplab.lab.faults.operator import (
     SetLimit,
     edited,
 )
-from stamplab.lab.live.recorders.operator import Nemesis, operate
-from stamplab.lab.model.history import Acted, HistoryWriter, LimitSet, Record, RecorderLost
+from stamplab.lab.live.recorders.operator import OperatorRecorder, operate
+from stamplab.lab.model.history import LimitSet, OperatorActed, Record, RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.virtual.recorder import spec_in
 from tests.unit.lab.golden import swarm_json
 
@@ -45,7 +46,7 @@ class Answer:
 
 
 class Api:
-    """An engine with one service, which answers updates with what it is told to."""
+    """An engine with one service, which answers updates as it is told."""
 
     base_url = "http+docker://localhost"
     api_version = "1.41"
@@ -125,13 +126,15 @@ def history(tmp_path: Path) -> Iterator[HistoryWriter]:
     writer.close()
 
 
-def nemesis(history: HistoryWriter, api: Api, acts: Sequence[Act], now_s: float = 0.0) -> Nemesis:
+def operator(
+    history: HistoryWriter, api: Api, acts: Sequence[Act], now_s: float = 0.0
+) -> OperatorRecorder:
     """One whose clock stands still, so that what is due is due at once, and nothing else ever."""
 
     def set_limit(limit_bytes: int | None, reason: str) -> None:
         history.append("lab", LimitSet(limit_bytes=limit_bytes, usage_bytes=0, reason=reason))
 
-    return Nemesis(api.as_api, history, set_limit, lambda: now_s, NAME, acts)
+    return OperatorRecorder(api.as_api, history, set_limit, lambda: now_s, NAME, acts)
 
 
 def taken(history: HistoryWriter, count: int) -> list[Record]:
@@ -145,14 +148,14 @@ def test_acts_are_done_in_order_of_their_times_and_each_is_told(history: History
         Act(after_s=0.0, what=SetLimit(limit_bytes=5, reason="less")),
         Act(after_s=0.01, what=RollBack()),
     ]
-    doing = nemesis(history, Api(Answer(500, "no\n")), acts)
+    doing = operator(history, Api(Answer(500, "no\n")), acts)
     doing.start()
-    told = [record.what for record in taken(history, 3)]
+    recorded = [record.what for record in taken(history, 3)]
     doing.stop()
-    assert told == [
+    assert recorded == [
         LimitSet(limit_bytes=5, usage_bytes=0, reason="less"),
-        Acted(what="a second operator scaled the service to 2", refused="no"),
-        Acted(what="a second operator rolled the service back", refused="no"),
+        OperatorActed(what="a second operator scaled the service to 2", refused="no"),
+        OperatorActed(what="a second operator rolled the service back", refused="no"),
     ]
 
 
@@ -160,17 +163,17 @@ def test_sight_that_is_lost_is_told_and_the_engine_is_asked_nothing(
     history: HistoryWriter,
 ) -> None:
     api = Api()
-    doing = nemesis(history, api, [Act(after_s=0, what=LoseSight())])
+    doing = operator(history, api, [Act(after_s=0, what=LoseSight())])
     doing.start()
-    (told,) = taken(history, 1)
+    (lost,) = taken(history, 1)
     doing.stop()
-    assert told.what == RecorderLost(recorder="nemesis", reason="sight is lost of the swarm")
+    assert lost.what == RecorderLost(recorder="nemesis", reason="sight is lost of the swarm")
     assert api.asked == []
 
 
 def test_one_that_is_stopped_does_nothing_more(history: HistoryWriter) -> None:
     api = Api()
-    doing = nemesis(history, api, [Act(after_s=3600, what=Redeploy())])
+    doing = operator(history, api, [Act(after_s=3600, what=Redeploy())])
     doing.start()
     doing.stop()
     assert api.asked == []
@@ -179,7 +182,7 @@ def test_one_that_is_stopped_does_nothing_more(history: HistoryWriter) -> None:
 
 def test_an_engine_that_is_lost_is_told_and_fails_the_run(history: HistoryWriter) -> None:
     api = Api(requests.ConnectionError("gone"))
-    doing = nemesis(history, api, [Act(after_s=0, what=Redeploy())])
+    doing = operator(history, api, [Act(after_s=0, what=Redeploy())])
     doing.start()
     doing.join(20)
     with pytest.raises(LabError, match="the recorder of nemesis was lost"):

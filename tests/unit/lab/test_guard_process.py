@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.live.recorders.guard_process import Waiter
-from stamplab.lab.model.history import CommandRan, HistoryWriter, Note
+from stamplab.lab.live.recorders.guard_process import GuardProcess
+from stamplab.lab.model.history import CommandRan, Note
+from stamplab.lab.model.history_file import HistoryWriter
 
 GUARD = """
 import subprocess, sys
@@ -32,9 +33,9 @@ def history(tmp_path: Path) -> Iterator[HistoryWriter]:
     history.close()
 
 
-def waiter(history: HistoryWriter, program: str) -> Waiter:
+def waiter(history: HistoryWriter, program: str) -> GuardProcess:
     argv = (sys.executable, "-c", program)
-    made = Waiter(history, argv, dict(os.environ), stack="story", name="guard 1")
+    made = GuardProcess(history, argv, dict(os.environ), stack="story", name="guard 1")
     made.start()
     return made
 
@@ -52,7 +53,7 @@ def test_it_begins_before_the_deploy_and_ends_after_it(history: HistoryWriter) -
     guard = waiter(history, GUARD)
     record = history.take(20)
     assert record is not None
-    assert record.what == Note(text="story: guard 1 waits")
+    assert record.what == Note(text="story: guard 1 waits", stack="story")
     assert guard.has_begun
     assert history.take(0.2) is None
     guard.deployed()
@@ -79,4 +80,4 @@ def test_one_that_is_given_up_on_is_gone(history: HistoryWriter) -> None:
 
 def test_a_program_that_is_not_there_is_said_in_a_sentence(history: HistoryWriter) -> None:
     with pytest.raises(LabError, match="no-such-program cannot be run: No such file"):
-        Waiter(history, ("no-such-program",), {}, stack="story", name="guard 1")
+        GuardProcess(history, ("no-such-program",), {}, stack="story", name="guard 1")

@@ -11,14 +11,14 @@ import pytest
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.daemon import Daemon
-from stamplab.lab.live.engine import Engine
+from stamplab.lab.live.engine import DockerEngine
 from stamplab.lab.live.lease import LabFolder
 from stamplab.lab.live.recorders.clients import ClientPlan, ClientRecorder
-from stamplab.lab.model.history import HistoryWriter
-from stamplab.lab.support.clock import Clock
+from stamplab.lab.model.history_file import HistoryWriter
+from stamplab.lab.support.clock import WorldClock
 from stamplab.lab.support.time_scale import stretched
 
-ENGINE = Engine(tools={}, environment={}, version="20.10.24", source="a test")
+ENGINE = DockerEngine(tools={}, environment={}, version="20.10.24", source="a test")
 PLAN = ClientPlan(service="app", port=8080, image="stampload:1")
 
 
@@ -49,30 +49,30 @@ def prober(plan: ClientPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     api = Api()
     history = HistoryWriter(tmp_path / "history.jsonl", lambda: 0.0)
     with pytest.raises(LabError) as refused:
-        ClientRecorder(cast(docker.APIClient, api), history, Clock(), "shop", plan)
+        ClientRecorder(cast(docker.APIClient, api), history, WorldClock(), "shop", plan)
     history.close()
     (template,) = api.created
     return " ".join(template["ContainerSpec"]["Command"]), str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("patience", "timing", "said"),
+    ("time_scale", "timing", "clause"),
     [
         (1, "--interval-ms 50 --timeout-ms 1000", "did not start in 60 s: no task yet"),
         (10, "--interval-ms 500 --timeout-ms 10000", "did not start in 600 s: no task yet"),
     ],
 )
 def test_clients_ask_as_often_and_wait_as_long_as_planned(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: float, timing: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, time_scale: float, timing: str, clause: str
 ) -> None:
-    command, refusal = prober(stretched(PLAN, patience), tmp_path, monkeypatch)
+    command, refusal = prober(stretched(PLAN, time_scale), tmp_path, monkeypatch)
     assert command == f"/bin/stampload client --host shop_app --port 8080 {timing}"
-    assert said in refusal
+    assert clause in refusal
 
 
-@pytest.mark.parametrize(("patience", "timeout_s"), [(1.0, 60), (2.5, 150)])
+@pytest.mark.parametrize(("time_scale", "timeout_s"), [(1.0, 60), (2.5, 150)])
 def test_the_daemons_api_clients_wait_as_long_as_it_is_patient(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: float, timeout_s: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, time_scale: float, timeout_s: int
 ) -> None:
     given: list[object] = []
 
@@ -87,7 +87,7 @@ def test_the_daemons_api_clients_wait_as_long_as_it_is_patient(
             pass
 
     monkeypatch.setattr("stamplab.lab.live.daemon.docker.APIClient", Client)
-    daemon = Daemon(ENGINE, LabFolder(tmp_path / "lab-1"), patience)
+    daemon = Daemon(ENGINE, LabFolder(tmp_path / "lab-1"), time_scale)
     daemon.client()
     daemon.wait_ready()
     assert given == [timeout_s, timeout_s]

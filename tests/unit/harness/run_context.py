@@ -1,4 +1,4 @@
-"""A bench for the harness: real git repositories of the recipe, and a fake world."""
+"""Run contexts for the harness: real git repositories of the recipe, and a fake world."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from stamplab.harness.ci.app import App, ci_overlays
 from stamplab.harness.ci.naming import app_domain
 from stamplab.harness.ci.policy import Policy
-from stamplab.harness.ci.run_context import Bench
+from stamplab.harness.ci.run_context import RunContext
 from stamplab.harness.ci.tree import GitTree
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.recipe import git, upstream
@@ -47,9 +47,9 @@ def build_repositories(folder: Path) -> Repositories:
     return Repositories(origin, mirror, shas)
 
 
-def make_bench(
+def make_context(
     world: FakeWorld, repositories: Repositories, scratch: Path, *, order: str = "start-first"
-) -> Bench:
+) -> RunContext:
     """Set up one CI run in an empty folder."""
     folder = AbraFolder(scratch / "abra")
     folder.create()
@@ -63,10 +63,10 @@ def make_bench(
         overlays=ci_overlays("app", Policy(order=order)),
         standin=StandIn(heavy="app", memory=SHAPE, timing=Timing()),
     )
-    return Bench(world=world, app=app, tree=tree)
+    return RunContext(world=world, app=app, tree=tree)
 
 
-def checkout_of(bench: Bench) -> Path:
+def checkout_of(context: RunContext) -> Path:
     """The checkout that such a run works in."""
-    assert isinstance(bench.tree, GitTree)
-    return bench.tree.checkout
+    assert isinstance(context.tree, GitTree)
+    return context.tree.checkout

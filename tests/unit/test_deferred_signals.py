@@ -7,12 +7,12 @@ import threading
 
 import pytest
 
-from stamplab.lab.live.lab import undisturbed
+from stamplab.lab.live.lab import deferred_signals
 
 
 def test_an_interrupt_inside_comes_after_it() -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), undisturbed():
+    with pytest.raises(KeyboardInterrupt), deferred_signals():
         signal.raise_signal(signal.SIGINT)
         done.append("all of it")
     assert done == ["all of it"]
@@ -20,13 +20,13 @@ def test_an_interrupt_inside_comes_after_it() -> None:
 
 def test_the_handlers_are_back_afterwards() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with undisturbed():
+    with deferred_signals():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_an_error_inside_is_not_hidden() -> None:
-    with pytest.raises(ZeroDivisionError), undisturbed():
+    with pytest.raises(ZeroDivisionError), deferred_signals():
         raise ZeroDivisionError
 
 
@@ -34,7 +34,7 @@ def test_another_thread_changes_no_handler() -> None:
     seen = []
 
     def inside() -> None:
-        with undisturbed():
+        with deferred_signals():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=inside)

@@ -1,0 +1,93 @@
+"""``stamplab doctor --try`` on this machine: it passes, names what fails, and leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stamplab.lab.live.lab import Apparatus, StartStep
+from tests import PYTHON_PATH
+from tests.live import traces
+
+pytestmark = pytest.mark.live
+
+TRY = (sys.executable, "-P", "-m", "stamplab", "doctor", "--try", "--json")
+REFUSES = """#!/bin/sh
+if [ "$1" = --version ]; then echo Docker version 1.2.3, build abc; exit; fi
+echo starting >&2
+echo failed to start daemon: this one never does >&2
+exit 1
+"""
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*TRY, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def engine_of(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    given = request.config.getoption("--engine")
+    return ("--engine", str(given.absolute())) if given else ()
+
+
+def test_a_lab_is_started_and_taken_down(
+    apparatus: Apparatus, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    before = traces.everything()
+    process = start(tmp_path, *engine_of(request))
+    out, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, out + errors
+    diagnosis = json.loads(out)
+    assert (diagnosis["live_labs"], diagnosis["tried"]) == ("possible", True)
+    tried = [check for check in diagnosis["checks"] if check["name"].startswith("try: ")]
+    steps = ["prerequisites", *StartStep, "task", "OOM kill", "take-down", "kernel modules"]
+    assert [check["name"].removeprefix("try: ") for check in tried] == steps
+    assert traces.left_since(before) == {}
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_engine_whose_dockerd_fails_is_that_steps_failure(
+    apparatus: Apparatus, tmp_path: Path
+) -> None:
+    tools = tmp_path / "engine" / "bin"
+    tools.mkdir(parents=True)
+    for name, path in apparatus.engine.tools.items():
+        (tools / name).symlink_to(path)
+    (tools / "dockerd").unlink()
+    (tools / "dockerd").write_text(REFUSES)
+    (tools / "dockerd").chmod(0o755)
+    before = traces.everything()
+    process = start(tmp_path, "--engine", str(tmp_path / "engine"))
+    out, errors = process.communicate(timeout=200)
+    assert process.returncode == 77, out + errors
+    diagnosis = json.loads(out)
+    assert (diagnosis["live_labs"], diagnosis["why"]) == ("not possible", ["try: dockerd"])
+    (failed,) = (check for check in diagnosis["checks"] if check["state"] == "lack")
+    assert failed["found"].endswith(" ends: failed to start daemon: this one never does")
+    assert "--engine FOLDER gives another engine" in failed["means"]
+    assert traces.left_since(before) == {}
+
+
+def test_ctrl_c_leaves_nothing(
+    apparatus: Apparatus, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    before = traces.everything()
+    process = start(tmp_path, *engine_of(request))
+    assert process.stderr is not None
+    assert any("trying: swarm mode" in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert traces.left_since(before) == {}
