@@ -97,7 +97,7 @@ def _place(file: str) -> str:
 
 
 def _print_beside_live(player: SchedulePlayer) -> None:
-    """The same play (claim C4's, with the true monitor of 5 s) in both worlds."""
+    """Print how long one play (claim C4's, with the true monitor of 5 s) takes in both worlds."""
     scenario = plays.honest(plays.Settings())
     schedule = Schedule(
         memory=scenario.memory,

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stamplab.claims.discourse import Claim
-from stamplab.claims.negative_controls import ControlResult
-from stamplab.cli.repro_discourse import Report
-from stamplab.harness.checks.tool_constancy import ProfileEvent, ToolRuling, day, describe
+from stamplab.harness.checks.tool_constancy import day, describe
 from stamplab.harness.verdict import Verdict
-from stamplab.lab.live.doctor import Check, CheckState
-from stamplab.lab.live.inventory import Item
-from stamplab.lab.live.reaper import LabRemoval
 from stamplab.lab.model.schema import encode_document
-from stamplab.lab.nixos.generations import Profile
-from stamplab.lab.recipe.trust import Demand
-from stamplab.runner.stamping.verdict import Stamped
+
+if TYPE_CHECKING:  # each command prints one kind of these, and loads no other's modules
+    from stamplab.claims.discourse import Claim
+    from stamplab.claims.negative_controls import ControlResult
+    from stamplab.cli.repro_discourse import Report
+    from stamplab.harness.checks.tool_constancy import ProfileEvent, ToolRuling
+    from stamplab.lab.live.doctor import Check
+    from stamplab.lab.live.inventory import Item
+    from stamplab.lab.live.reaper import LabRemoval
+    from stamplab.lab.nixos.generations import Profile
+    from stamplab.lab.recipe.trust import Demand
+    from stamplab.runner.stamping.verdict import Stamped
 
 VERDICT_STYLES = {
     Verdict.PASS: "bold green",
@@ -28,11 +32,12 @@ VERDICT_STYLES = {
     Verdict.UNKNOWN: "bold yellow",
 }
 _STATE_STYLES = {
-    CheckState.OK: "bold green",
-    CheckState.NOTE: "bold yellow",
-    CheckState.LACK: "bold red",
-    CheckState.UNKNOWN: "bold magenta",
+    "ok": "bold green",
+    "note": "bold yellow",
+    "lack": "bold red",
+    "unknown": "bold magenta",
 }
+"""By the value of `stamplab.lab.live.doctor.CheckState`."""
 
 
 class Screen(Console):

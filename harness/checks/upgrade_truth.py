@@ -35,7 +35,7 @@ class UpgradeObserver(ServiceObserver):
         """Take the next other spec for the head's."""
         self._is_upgrading = True
 
-    def changed(self, at_s: float, mirror: Mirror) -> None:
+    def on_commit(self, at_s: float, mirror: Mirror) -> None:
         """Look at a virtual swarm after a commit."""
         named = mirror.named(self.name)
         self.see(at_s, named[0] if named else None, mirror.tasks_of(self.name) or ())

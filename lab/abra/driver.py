@@ -149,8 +149,8 @@ class Abra(msgspec.Struct, frozen=True):
         return self.run("app", "deploy", *DEPLOY_FLAGS, *flags, domain)
 
 
-_TOOL_VARIABLES = ("GIT_EXEC_PATH", "LD_LIBRARY_PATH")
-"""Programs that were unpacked and not installed find their parts by these."""
+_TOOL_VARIABLES = ("GIT_EXEC_PATH", "LD_LIBRARY_PATH", "PYTHONPYCACHEPREFIX")
+"""Where programs that were unpacked, not installed, find their own parts, and compiled ones."""
 
 
 def abra_environment(folder: AbraFolder, engine: str) -> dict[str, str]:

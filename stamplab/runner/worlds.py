@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar
 
 import msgspec
 
 from stamplab.invocation import sudo_command_line
 from stamplab.lab.errors import NeedsRoot, NotPossibleHere, UsageError
-from stamplab.lab.live.lab import Apparatus, live_lab, prepare
 from stamplab.lab.live.lease import leased_scratch
 from stamplab.lab.model.history import Record
 from stamplab.lab.model.history_file import HistoryWriter
@@ -26,10 +25,13 @@ from stamplab.lab.recipe.workload_overlay import PORT
 from stamplab.lab.support.cache import cache_folder
 from stamplab.lab.support.go_build import get_program
 from stamplab.lab.virtual.conditions import Conditions
-from stamplab.lab.virtual.journal import Clock, Journal
+from stamplab.lab.virtual.journal import Journal, VirtualClock
 from stamplab.lab.virtual.swarmsim import SWARMSIM, SwarmSim
-from stamplab.lab.virtual.world import Resolve, VirtualWorld, Watcher
+from stamplab.lab.virtual.world import CommitListener, Resolve, VirtualWorld
 from stamplab.lab.world import World
+
+if TYPE_CHECKING:
+    from stamplab.lab.live.lab import Apparatus
 
 Which = Literal["auto", "live", "virtual"]
 WORLDS: tuple[Which, ...] = ("auto", "live", "virtual")
@@ -103,6 +105,8 @@ class Live(msgspec.Struct, frozen=True):
     @contextmanager
     def open(self, evidence: Path, opening: Opening) -> Iterator[tuple[World, Path]]:
         """Return a new engine; see `stamplab.lab.live.lab.live_lab`."""
+        from stamplab.lab.live.lab import live_lab  # docker's SDK takes long to import
+
         with live_lab(
             self.apparatus,
             evidence,
@@ -147,7 +151,7 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
             sim = SwarmSim(self.swarmsim)
             teardown.callback(sim.close)
 
-            def history_by(clock: Clock) -> HistoryWriter:
+            def history_by(clock: VirtualClock) -> HistoryWriter:
                 path = evidence / "history.jsonl"
                 history = HistoryWriter(path, clock.now_s, opening.on_record)
                 teardown.callback(history.close)
@@ -169,17 +173,17 @@ OwnJournal = TypeVar("OwnJournal", bound=Journal)
 
 def virtual_world(
     sim: SwarmSim,
-    journal_by: Callable[[Clock], OwnJournal],
+    journal_by: Callable[[VirtualClock], OwnJournal],
     service: str,
     conditions: Conditions,
     resolve: Resolve,
     trust: frozenset[Grant] = frozenset(),
-    watcher: Watcher | None = None,
+    listener: CommitListener | None = None,
 ) -> tuple[VirtualWorld, OwnJournal]:
     """Return a swarm at its time 0, and the journal that it is written into."""
-    clock = Clock()
+    clock = VirtualClock()
     journal = journal_by(clock)
-    world = VirtualWorld(sim, clock, journal, service, conditions, resolve, trust, watcher)
+    world = VirtualWorld(sim, clock, journal, service, conditions, resolve, trust, listener)
     return world, journal
 
 
@@ -206,6 +210,8 @@ def choose(
         if meant:
             raise UsageError(f"{meant[0]} is of the live world: leave it out of --world virtual")
         return virtual(tell)
+    from stamplab.lab.live.lab import prepare
+
     try:
         return Live(prepare(engine))
     except NotPossibleHere as reason:

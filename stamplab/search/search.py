@@ -11,7 +11,7 @@ from hypothesis import seed as seeded
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-from stamplab.lab.virtual.conditions import Conditions, Looks, Node
+from stamplab.lab.virtual.conditions import Conditions, NodeOptions, PeriodicTaskLists
 from stamplab.search import laws
 from stamplab.search.laws import Law
 from stamplab.search.schedule import Schedule
@@ -72,13 +72,13 @@ def outcome(trial: Trial) -> str:
 
 
 QUICK = Conditions(
-    node=Node(prepare_s=0.05, start_s=0.05),
-    sight=Looks(every_s=0.5),
+    node=NodeOptions(prepare_s=0.05, start_s=0.05),
+    visibility=PeriodicTaskLists(every_s=0.5),
     deploy_before_s=0.5,
     deploy_after_s=1.0,
 )
 """A quick node, and a deploy command that takes its time: whatever fails, fails early."""
-SLOW = Conditions(node=Node(prepare_s=2.0, start_s=2.0, reap_s=2.0))
+SLOW = Conditions(node=NodeOptions(prepare_s=2.0, start_s=2.0, reap_s=2.0))
 """The other way round: whatever fails, fails late. A loaded machine takes seconds for each."""
 
 

@@ -27,7 +27,14 @@ from stamplab.lab.faults.operator import (
 )
 from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
-from stamplab.lab.virtual.conditions import Commits, Conditions, Looks, Moments, Node, Sight
+from stamplab.lab.virtual.conditions import (
+    Conditions,
+    EveryCommit,
+    EveryMoment,
+    NodeOptions,
+    PeriodicTaskLists,
+    Visibility,
+)
 from stamplab.lab.workload.shape import MemoryShape
 from stamplab.search.schedule import Change, Schedule, TimedOperation
 
@@ -154,24 +161,24 @@ def _meddling(draw: st.DrawFn, label: str) -> tuple[TimedOperation, ...]:
     )
 
 
-def _sight(draw: st.DrawFn) -> Sight:
+def _sight(draw: st.DrawFn) -> Visibility:
     """Who looks when: without a gap, or with the poll phase of a live recorder."""
-    kind = draw(one_of((Commits, Moments, Looks)))
-    if kind is Looks:
-        return Looks(every_s=seconds(draw, 0.1, 2), phase_s=seconds(draw, 0, 2))
-    return Commits() if kind is Commits else Moments()
+    kind = draw(one_of((EveryCommit, EveryMoment, PeriodicTaskLists)))
+    if kind is PeriodicTaskLists:
+        return PeriodicTaskLists(every_s=seconds(draw, 0.1, 2), phase_s=seconds(draw, 0, 2))
+    return EveryCommit() if kind is EveryCommit else EveryMoment()
 
 
 def _conditions(draw: st.DrawFn) -> Conditions:
     """Chance, the node's own times, and the pauses of the harness's deploy command."""
     return Conditions(
         seed=draw(whole_numbers(0, 2**16)),
-        node=Node(
+        node=NodeOptions(
             prepare_s=seconds(draw, 0.1, 2),
             start_s=seconds(draw, 0.1, 1),
             report_s=draw(one_of((0.1, 0.0))),
         ),
-        sight=_sight(draw),
+        visibility=_sight(draw),
         deploy_before_s=seconds(draw, 0, 2),
         deploy_after_s=seconds(draw, 0, 2),
     )

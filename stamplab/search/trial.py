@@ -16,7 +16,7 @@ from stamplab.lab.abra.driver import stand_in_name
 from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan
 from stamplab.lab.model.history_file import encode_history
 from stamplab.lab.recipe.resolver import ResolvedStack
-from stamplab.lab.virtual.journal import Remembered
+from stamplab.lab.virtual.journal import MemoryJournal
 from stamplab.lab.virtual.swarmsim import SwarmSim
 from stamplab.lab.world import Stack
 from stamplab.runner.play import UpgradeSetup, play
@@ -164,7 +164,7 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
         setup = msgspec.structs.replace(setup, wrong_stamp=wrong_stamp)
     truth = UpgradeObserver(setup.app.service)
     world, journal = virtual_world(
-        sim, Remembered, scenario.service, schedule.conditions, _resolved_already, watcher=truth
+        sim, MemoryJournal, scenario.service, schedule.conditions, _resolved_already, listener=truth
     )
     tree = RehearsedTree(rehearsal, schedule, world, truth)
     try:

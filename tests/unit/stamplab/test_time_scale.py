@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from stamplab.claims.plan import Choice, plan_of_choice
-from stamplab.cli import main, repro_discourse
+from stamplab.cli import discourse, main, repro_discourse
 from stamplab.cli.repro_discourse import Report, Request
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError
@@ -21,7 +21,6 @@ from stamplab.lab.live.engine import DockerEngine
 from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.recipe.compose import Compose, ComposeService
 from stamplab.lab.recipe.workload_overlay import WorkloadOverlay
-from stamplab.runner import worlds
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.runner.worlds import Live
@@ -164,7 +163,7 @@ def test_a_play_makes_its_lab_as_patient_and_writes_it_down(
         given.update(options)
         raise LabError("there is no lab in a test")
 
-    monkeypatch.setattr(worlds, "live_lab", no_lab)
+    monkeypatch.setattr("stamplab.lab.live.lab.live_lab", no_lab)
     stage = Stage(means=Live(APPARATUS), argv=("stamplab",), tell=lambda _: None)
     folder = EvidenceFolder.create(tmp_path, "time-scale")
     with pytest.raises(LabError, match="no lab in a test"):
@@ -179,7 +178,7 @@ def test_the_whole_run_writes_it_down(tmp_path: Path, monkeypatch: pytest.Monkey
     def no_play(*_: object, **__: object) -> None:
         raise LabError("there is no play in a test")
 
-    monkeypatch.setattr(worlds, "prepare", lambda _: APPARATUS)
+    monkeypatch.setattr("stamplab.lab.live.lab.prepare", lambda _: APPARATUS)
     monkeypatch.setattr(repro_discourse, "play_staged", no_play)
     choice = Choice(settings=plays.Settings(time_scale=10))
     request = Request(choice=choice, runs=tmp_path, argv=("stamplab",))
@@ -206,7 +205,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[list[Reques
             abra="nobody",
         )
 
-    monkeypatch.setattr(main, "repro_discourse", no_run)
+    monkeypatch.setattr(discourse, "repro_discourse", no_run)
     result = CliRunner().invoke(
         main.stamplab,
         ["repro", "discourse", *arguments],

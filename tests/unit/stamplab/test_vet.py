@@ -8,14 +8,13 @@ import msgspec
 import pytest
 
 from stamplab.claims.plan import Choice
-from stamplab.cli import main
+from stamplab.cli import discourse, main
 from stamplab.cli.repro_discourse import Report, Request, repro_discourse
 from stamplab.lab.errors import RecipeRefused
 from stamplab.lab.live.engine import DockerEngine
 from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.recipe.folder_stack import stack_of_folder
 from stamplab.lab.recipe.trust import Grant
-from stamplab.runner import worlds
 from stamplab.scenarios.discourse.plays import Settings
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests.unit.lab.judging import in_service, write
@@ -140,7 +139,7 @@ def test_trust_is_carried_into_the_request(monkeypatch: pytest.MonkeyPatch) -> N
         requests.append(request)
         raise RecipeRefused("the recipe is refused")
 
-    monkeypatch.setattr(main, "repro_discourse", play)
+    monkeypatch.setattr(discourse, "repro_discourse", play)
     with pytest.raises(SystemExit) as end:
         main.main(["repro", "discourse", "--trust", "devices", "--trust", "sysctls"])
     assert end.value.code == 64
@@ -153,8 +152,8 @@ def test_a_refusal_makes_the_verdict_unknown_and_the_manifest_says_what_was_trus
     def refuse(*_: object, **__: object) -> None:
         raise RecipeRefused("the recipe is refused: /etc")
 
-    monkeypatch.setattr(worlds, "prepare", lambda _: APPARATUS)
-    monkeypatch.setattr(worlds, "live_lab", refuse)
+    monkeypatch.setattr("stamplab.lab.live.lab.prepare", lambda _: APPARATUS)
+    monkeypatch.setattr("stamplab.lab.live.lab.live_lab", refuse)
     request = Request(
         choice=Choice(settings=Settings()),
         runs=tmp_path,

@@ -46,7 +46,7 @@ class Machine:
         self.looked: list[str] = []
         self.engines: list[Path | None] = []
         self._lacks = {"live": live, "virtual": virtual}
-        monkeypatch.setattr(worlds, "prepare", self._prepare)
+        monkeypatch.setattr("stamplab.lab.live.lab.prepare", self._prepare)
         monkeypatch.setattr(worlds, "virtual", self._virtual)
         monkeypatch.setattr(worlds, "sudo_command_line", lambda: "sudo stamplab the same")
 

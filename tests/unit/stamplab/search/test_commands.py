@@ -25,7 +25,6 @@ from stamplab.lab.errors import LabError, NotPossibleHere
 from stamplab.lab.faults.memory_pressure import Squeeze
 from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.resolver import Resolver
-from stamplab.runner import worlds
 from stamplab.runner.evidence import Manifest
 from stamplab.runner.worlds import Virtual
 from stamplab.search.explorable import REFERENCE
@@ -304,7 +303,7 @@ def test_who_wants_it_live_does_not_get_it_virtual(
     def no_engine(_: object) -> None:
         raise NotPossibleHere("there is no dockerd on PATH")
 
-    monkeypatch.setattr(worlds, "prepare", no_engine)
+    monkeypatch.setattr("stamplab.lab.live.lab.prepare", no_engine)
     path = keep(KEPT, tmp_path)
     ran = run(tmp_path, "replay", "--world", "live", str(path))
     assert ran.code == 77

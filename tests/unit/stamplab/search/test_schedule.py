@@ -21,7 +21,7 @@ from stamplab.lab.faults.operator import (
 )
 from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
-from stamplab.lab.virtual.conditions import Conditions, Looks
+from stamplab.lab.virtual.conditions import Conditions, PeriodicTaskLists
 from stamplab.scenarios.discourse.plays import DISCOURSE
 from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
 from stamplab.search.explorable import EXPLORABLE, REFERENCE
@@ -41,7 +41,7 @@ FULL = but(
     fault=Fault.CRASHES,
     wrong_stamp=WrongStamp.STALE,
     hc1_pause_s=12.5,
-    conditions=Conditions(seed=7, sight=Looks(every_s=0.5, phase_s=0.1)),
+    conditions=Conditions(seed=7, visibility=PeriodicTaskLists(every_s=0.5, phase_s=0.1)),
 )
 OTHERWISE: dict[str, object] = {
     "memory": but(REFERENCE.memory, boot_s=2.0),

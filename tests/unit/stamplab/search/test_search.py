@@ -11,7 +11,7 @@ import pytest
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.faults.memory_pressure import Ample
-from stamplab.lab.virtual.conditions import Commits, Conditions, Node
+from stamplab.lab.virtual.conditions import Conditions, EveryCommit, NodeOptions
 from stamplab.search.explorable import REFERENCE
 from stamplab.search.laws import Law
 from stamplab.search.schedule import Schedule
@@ -74,7 +74,7 @@ def test_it_finds_what_is_broken_and_shrinks_it_to_the_least_of_it() -> None:
         REFERENCE,
         memory=but(REFERENCE.memory, boot_s=3.7),
         hc1_pause_s=12.3,
-        conditions=Conditions(node=Node(prepare_s=0.0)),
+        conditions=Conditions(node=NodeOptions(prepare_s=0.0)),
     )
     assert (broken_law.law, broken_law.broken, broken_law.repeatable) == (
         "no-false-green",
@@ -92,7 +92,7 @@ def test_of_all_that_a_real_search_draws_the_simplest_is_the_incidents_own() -> 
     assert (smallest.policy.max_failure_ratio, smallest.policy.replicas) == (0, 1)
     assert (smallest.memory.boot_s, smallest.memory.hold_s, smallest.memory.ready_s) == (0.1, 0, 0)
     assert (smallest.operations, smallest.fault, smallest.wrong_stamp) == ((), None, None)
-    assert (smallest.pressure, smallest.conditions.sight) == (Ample(), Commits())
+    assert (smallest.pressure, smallest.conditions.visibility) == (Ample(), EveryCommit())
 
 
 def test_where_nothing_is_broken_nothing_is_found_and_all_is_drawn() -> None:

@@ -19,7 +19,7 @@ from stamplab.lab.faults.operator import (
 from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.model.history import LimitSet, OperatorActed, StageBegan
 from stamplab.lab.recipe.workload_overlay import Fault
-from stamplab.lab.virtual.conditions import Commits, Looks, Moments, Sight
+from stamplab.lab.virtual.conditions import EveryCommit, EveryMoment, PeriodicTaskLists, Visibility
 from stamplab.search.explorable import REFERENCE, SchedulePlayer
 from stamplab.search.laws import LAWS
 from stamplab.search.schedule import Change, Schedule, TimedOperation
@@ -116,18 +116,18 @@ SCHEDULES = [
 def test_a_history_without_gaps_tells_what_the_watcher_saw(
     player: SchedulePlayer, schedule: Schedule, *, guard: bool
 ) -> None:
-    assert schedule.conditions.sight == Commits()
+    assert schedule.conditions.visibility == EveryCommit()
     trial = player.play(schedule, guard=guard)
     read = upgrade_observed(trial.history, trial.app.service)
     assert facts(read) == facts(trial.truth)
     assert held(read, trial) == held(trial.truth, trial)
 
 
-@pytest.mark.parametrize("sight", [Moments(), Looks(every_s=1.7, phase_s=0.3)])
+@pytest.mark.parametrize("visibility", [EveryMoment(), PeriodicTaskLists(every_s=1.7, phase_s=0.3)])
 def test_the_watcher_sees_all_however_the_harness_looks(
-    player: SchedulePlayer, sight: Sight
+    player: SchedulePlayer, visibility: Visibility
 ) -> None:
-    conditions = but(INCIDENT.conditions, sight=sight)
+    conditions = but(INCIDENT.conditions, visibility=visibility)
     trial = player.play(but(INCIDENT, conditions=conditions), guard=True)
     read = upgrade_observed(trial.history, trial.app.service)
     assert trial.truth.rolled_back_s is not None

@@ -21,7 +21,7 @@ from stamplab.lab.model.history import (
     StageBegan,
     StageEnd,
 )
-from stamplab.lab.virtual.conditions import Conditions, Node
+from stamplab.lab.virtual.conditions import Conditions, NodeOptions
 from stamplab.search.explorable import REFERENCE
 from stamplab.search.schedule import Schedule
 from stamplab.search.strategies import seconds
@@ -45,7 +45,7 @@ def plain(draw: st.DrawFn) -> Schedule:
         memory=but(REFERENCE.memory, boot_s=seconds(draw, 0.1, 30)),
         hc1_pause_s=seconds(draw, 0, 60),
         conditions=Conditions(
-            seed=draw(st.integers(0, 9)), node=Node(prepare_s=seconds(draw, 0, 2))
+            seed=draw(st.integers(0, 9)), node=NodeOptions(prepare_s=seconds(draw, 0, 2))
         ),
     )
 
