@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stamplab.lab.live.lab import Apparatus
-from tests.cli.test_repro import assert_ten_of_ten, run, start
+from tests.cli.reproduction import assert_ten_of_ten, run, start
 from tests.live import traces
 
 pytestmark = pytest.mark.live

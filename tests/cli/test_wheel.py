@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from stamplab.lab.support.cache import cache_folder
 from tests.unit.lab.remote.conftest import engine
 from tests.unit.lab.remote.engine import Engine, container, task
 
@@ -26,6 +27,7 @@ from pathlib import Path
 
 import pytest
 
+from stamplab.lab.support.cache import cache_folder
 import harness
 import lab
 import scenarios
@@ -144,7 +146,7 @@ def test_mypy_follows_a_project_into_the_package(
     project: Path, installed: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "wrong.py").write_text("from stamplab import guarding\n\nguarding(timeout_s='1')\n")
-    cache = f"--cache-dir={tmp_path / 'cache'}"
+    cache = f"--cache-dir={cache_folder() / 'mypy-wheel'}"
     assert "no issues" in run(["mypy", "--strict", cache, "."], project, installed)
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", cache, "wrong.py"],

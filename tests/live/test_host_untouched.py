@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -18,8 +19,8 @@ from stamplab.lab.cgroup.host import read_cgroup_host
 from stamplab.lab.live.lab import Apparatus, live_lab
 from stamplab.lab.live.lease import LabFolder, labs_root
 from stamplab.lab.live.reaper import reap
-from tests.cli.test_repro import ROOT, read, run, start, wait_until
-from tests.live import host
+from tests.cli.reproduction import ROOT, assert_every_claim_passed, read, run, start, wait_until
+from tests.live import host, traces
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("reaping_alone")]
 
@@ -42,12 +43,13 @@ def before(warm: Apparatus) -> host.Snapshot:
 
 
 @pytest.fixture
-def upgrading(before: host.Snapshot, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def upgrading(
+    before: host.Snapshot, tmp_path: Path, evidence: Path
+) -> Iterator[subprocess.Popen[str]]:
     """A command that is in the middle of its first upgrade."""
-    process = start(tmp_path)
-    console = tmp_path / "runs" / "repro-discourse" / "latest" / "a-ample" / "console.log"
+    process = start(tmp_path, "--claim=control")
     try:
-        wait_until(lambda: "stage upgrade" in read(console))
+        wait_until(lambda: "stage upgrade" in read(evidence / "a-ample" / "console.log"))
         yield process
     finally:
         if process.poll() is None:
@@ -55,14 +57,30 @@ def upgrading(before: host.Snapshot, tmp_path: Path) -> Iterator[subprocess.Pope
             process.communicate()
 
 
+@pytest.fixture
+def no_traces(before: host.Snapshot) -> Iterator[None]:
+    """Labs leave nothing of their own either."""
+    traces_before = traces.everything()
+    yield
+    assert traces.left_since(traces_before) == {}
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Path:
+    """The evidence of the command that runs in the test's folder."""
+    return tmp_path / "runs" / "repro-discourse" / "latest"
+
+
+@pytest.mark.usefixtures("no_traces")
 def test_after_success(before: host.Snapshot, tmp_path: Path) -> None:
-    done = run("--guard", "off", folder=tmp_path)
-    assert done.returncode in {0, 1}, done.stdout + done.stderr
+    done = run(folder=tmp_path)
+    assert_every_claim_passed(done, tmp_path)
     assert host.differences_since(before) == {}
 
 
-def test_after_a_failure_of_the_apparatus(
-    before: host.Snapshot, upgrading: subprocess.Popen[str]
+@pytest.mark.usefixtures("no_traces")
+def test_after_a_daemon_that_dies(
+    before: host.Snapshot, upgrading: subprocess.Popen[str], evidence: Path
 ) -> None:
     for child in psutil.Process(upgrading.pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # a health check that has just ended
@@ -70,13 +88,31 @@ def test_after_a_failure_of_the_apparatus(
                 child.kill()
     _, stderr = upgrading.communicate(timeout=120)
     assert upgrading.returncode == 2, stderr
+    assert "Traceback" not in stderr
+    assert "stamplab: the lab's dockerd ended by itself" in stderr.splitlines()[-1]
+    verdict = msgspec.json.decode((evidence / "verdict.json").read_bytes())
+    assert verdict["verdict"] == "unknown"
     assert host.differences_since(before) == {}
 
 
-def test_after_ctrl_c(before: host.Snapshot, upgrading: subprocess.Popen[str]) -> None:
-    upgrading.send_signal(signal.SIGINT)
+@pytest.mark.usefixtures("no_traces")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_after_an_interrupt_the_evidence_is_kept(
+    before: host.Snapshot,
+    upgrading: subprocess.Popen[str],
+    evidence: Path,
+    number: signal.Signals,
+    code: int,
+) -> None:
+    upgrading.send_signal(number)
     _, stderr = upgrading.communicate(timeout=120)
-    assert upgrading.returncode == 130, stderr
+    assert upgrading.returncode == code, stderr
+    assert "Traceback" not in stderr
+    assert "the lab was torn down" in stderr
+    verdict = msgspec.json.decode((evidence / "verdict.json").read_bytes())
+    assert verdict["verdict"] == "unknown"
+    assert "interrupted" in verdict["note"]
+    assert read(evidence / "a-ample" / "history.jsonl").endswith("\n")
     assert host.differences_since(before) == {}
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from stamplab.lab.support.cache import cache_folder
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("lab", "harness", "scenarios", "stamplab")
 PROGRAM = ("claims", "cli", "invocation", "parity", "render", "runner", "search")
@@ -32,6 +34,8 @@ PURE = (
     "harness/ci/hc1.py",
 )
 """Judges do no I/O: none of these modules may reach the machine."""
+MYPY_CACHE = f"--cache-dir={cache_folder() / 'mypy'}"
+"""Kept, so that only what has changed since the last time is checked again."""
 IMPURE = {"docker", "git", "os", "pathlib", "psutil", "shutil", "socket", "subprocess", "threading"}
 
 
@@ -44,7 +48,7 @@ def test_everything_is_formatted() -> None:
 
 
 def test_types_are_strict() -> None:
-    check("mypy")
+    check("mypy", MYPY_CACHE)
 
 
 @pytest.mark.parametrize("folder", ABOVE)

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stamplab.lab.support.cache import cache_folder
+
 ROOT = Path(__file__).parents[2]
+CACHE = cache_folder() / "mypy-vm-script"
 NAMES = "from nixos_test_driver import machine, subtest\n"
 
 
@@ -15,7 +18,7 @@ def types_of(script: str, folder: Path) -> str:
     checked = folder / "script.py"
     checked.write_text(NAMES + script)
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", folder / "cache", checked],
+        [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={CACHE}", checked],
         cwd=ROOT,
         capture_output=True,
         text=True,

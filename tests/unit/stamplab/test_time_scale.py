@@ -180,7 +180,7 @@ def test_the_whole_run_writes_it_down(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("stamplab.lab.live.lab.prepare", lambda _: APPARATUS)
     monkeypatch.setattr(repro_discourse, "play_staged", no_play)
-    choice = Choice(settings=plays.Settings(time_scale=10))
+    choice = Choice(settings=plays.Settings(time_scale=10), claims=("C4",))
     request = Request(choice=choice, runs=tmp_path, argv=("stamplab",))
     with pytest.raises(LabError, match="no play in a test"):
         repro_discourse.repro_discourse(request, lambda _: None)

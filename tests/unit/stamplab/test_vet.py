@@ -155,7 +155,7 @@ def test_a_refusal_makes_the_verdict_unknown_and_the_manifest_says_what_was_trus
     monkeypatch.setattr("stamplab.lab.live.lab.prepare", lambda _: APPARATUS)
     monkeypatch.setattr("stamplab.lab.live.lab.live_lab", refuse)
     request = Request(
-        choice=Choice(settings=Settings()),
+        choice=Choice(settings=Settings(), claims=("C4",)),
         runs=tmp_path,
         argv=("stamplab",),
         trust=frozenset({Grant.SYSCTLS, Grant.DEVICES}),
