@@ -9,7 +9,6 @@ import msgspec
 from stamplab.harness.checks.deploy_ground_truth import Observer, Truth
 from stamplab.harness.guard import Outcome, Ruling
 from stamplab.harness.guard.report import GuardReport
-from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import CommandRan, Record
 from stamplab.lab.model.service_spec import Wanted
 from stamplab.lab.model.swarm import Service, Task
@@ -54,7 +53,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         try:
             said = GuardReport.from_json(ran.output)
             outcome, reason, api_calls = Outcome(said.outcome), said.reason, said.api_calls
-        except (LabError, msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, ValueError):
             outcome, reason, api_calls = Outcome.UNKNOWN, ran.output.strip(), 0
         return Command(
             outcome=outcome,

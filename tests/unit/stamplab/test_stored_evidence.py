@@ -16,7 +16,7 @@ from stamplab.claims.negative_controls import bite
 from stamplab.cli.main import main, stamplab
 from stamplab.harness.checks.attribution import explain, memory_at_oom
 from stamplab.harness.guard import Baseline, Expectation, Guard, Outcome
-from stamplab.harness.guard.report import Report
+from stamplab.harness.guard.report import GuardReport
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import (
     CommandRan,
@@ -180,7 +180,7 @@ def test_the_guards_document_of_before_is_read(stored: Path) -> None:
         for record in report_history(stored)
         if isinstance(record.what, CommandRan) and "guard" in record.what.argv
     ]
-    document = msgspec.json.decode(output, type=Report)
+    document = GuardReport.from_json(output)
     assert (document.outcome, document.reason) == (stated["outcome"], stated["reason"])
     assert Outcome(document.outcome).exit_code == stated["exit_code"] == document.exit_code
 
