@@ -1,4 +1,4 @@
-"""stamplab: was this upgrade really deployed, and if not, why?
+"""stamplab says whether an upgrade was really deployed, and if not, why.
 
 The public interface is what this module exports:
 
@@ -17,15 +17,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stamplab.harness.guard.api import NotConverged
-    from stamplab.harness.guard.guarding import guarding
+    from stamplab.harness.guard.api import NotConverged, guarding
 
 # stamplab is all that can be imported once it is installed (ADR 0054).
 __all__ = ["NotConverged", "guarding"]
 
 _HOME = {
     "NotConverged": "stamplab.harness.guard.api",
-    "guarding": "stamplab.harness.guard.guarding",
+    "guarding": "stamplab.harness.guard.api",
 }
 
 

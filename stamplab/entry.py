@@ -1,4 +1,4 @@
-"""The console script. The guard is for any CI, so it is run without what only the lab needs."""
+"""The console script; the guard, which any CI may run, does not import the lab's modules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line and exit."""
     if sys.argv[1:2] == ["guard"]:
-        from stamplab.cli.guard_main import main as guard
+        from stamplab.cli.guard import main as guard
 
         guard(sys.argv[2:])
     else:

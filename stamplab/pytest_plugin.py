@@ -17,6 +17,6 @@ import pytest
 @pytest.fixture
 def swarm_guard() -> Callable[..., Any]:
     """Guard a deploy; see `stamplab.guarding`. Its `check` fails a test with the reason."""
-    from stamplab.harness.guard.guarding import guarding
+    from stamplab import guarding
 
     return guarding

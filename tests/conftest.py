@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +38,14 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.register_profile("unhurried", deadline=None)  # no test asserts an absolute time
     settings.load_profile("unhurried")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove what Python has compiled of files in temporary folders: `./run` keeps that apart."""
+    factory: pytest.TempPathFactory = session.config._tmp_path_factory  # type: ignore[attr-defined]
+    if sys.pycache_prefix:
+        base = factory.getbasetemp()
+        shutil.rmtree(Path(sys.pycache_prefix) / base.relative_to(base.anchor), ignore_errors=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

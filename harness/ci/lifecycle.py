@@ -5,8 +5,14 @@ from __future__ import annotations
 from stamplab.harness.ci.app import Identity
 from stamplab.harness.ci.health import Health
 from stamplab.harness.ci.run_context import RunContext
-from stamplab.harness.guard import Baseline, Expectation, Guard, Ruling, update_status_started
-from stamplab.harness.verdict import Verdict
+from stamplab.harness.guard import (
+    Baseline,
+    Expectation,
+    Guard,
+    Outcome,
+    Ruling,
+    update_status_started,
+)
 from stamplab.lab.abra.deploy import ChaosDeploy
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import Finding, Note
@@ -120,9 +126,9 @@ def assert_upgrade_converged(
         else:
             guard.feed(record)
     ruling = guard.ruling
-    if ruling.verdict is Verdict.UNKNOWN:
+    if ruling.outcome is Outcome.UNKNOWN:
         raise VerdictUnknown(ruling.reason)
-    passed = ruling.verdict is Verdict.PASS
+    passed = ruling.outcome is Outcome.CONVERGED
     prefix = "upgrade-converged" if passed else "upgrade-not-converged"
     context.world.record(
         Finding(

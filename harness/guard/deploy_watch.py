@@ -1,29 +1,25 @@
 """The guards of all services that one deploy is about, and what they come to. Pure.
 
-It is fed with what is seen (`lab.remote.snapshot`) and keeps one `Guard` a service. The guards are
-made when the deploy has ended: only then it is known which services there are, and which labels
-each has to carry. What was seen until then is fed to them first, look by look.
+A `DeployWatch` is fed with snapshots, and keeps one `Guard` for each service. The guards are made
+when the deploy has ended: only then it is known which services there are, and which labels each has
+to carry. What was seen until then is fed to them first, snapshot by snapshot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from stamplab.harness.guard import (
-    Baseline,
-    Expectation,
-    Outcome,
-    Ruling,
-    expectations,
-    unobserved_gap,
+from stamplab.harness.guard import Baseline, Expectation, Guard, Outcome, Ruling
+from stamplab.harness.guard.expectations import WatchPlan
+from stamplab.harness.guard.report import (
+    ServiceVerdict,
+    StackVerdict,
+    TaskFacts,
+    judge_service,
+    judge_stack,
 )
-from stamplab.harness.guard.expectations import Wanted
-from stamplab.harness.guard.failure import Facts
-from stamplab.harness.guard.service_watch import Watched
-from stamplab.harness.guard.stack_verdict import ServiceVerdict, Verdict, of_service, of_stack
-from stamplab.lab.errors import UsageError
 from stamplab.lab.model.history import (
     Deployed,
     Observation,
@@ -34,246 +30,274 @@ from stamplab.lab.model.history import (
     placed,
 )
 from stamplab.lab.model.swarm import STACK_LABEL, Service
-from stamplab.lab.remote.snapshot import Seen
+from stamplab.lab.remote import Snapshot, SwarmSource
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is watched, and what is expected of it."""
+class ServiceWatch:
+    """One service that a deploy is about, from its baseline to its guard's ruling."""
 
-    targets: tuple[str, ...]
-    """Names of services and stacks."""
-    deadline_s: float
-    """When the guard gives up, by the sight's clock."""
-    wanted: Wanted = Wanted()
-    hold_s: float = 0.0
-    """How long what was deployed must run unchanged at least; the server's own rules may ask for
-    more."""
-    deploys: bool = True
-    """Whether a deploy is still to come. Without one the last update is judged, or the present."""
-    prunes: bool = False
-    """Whether the deploy is told to remove services that its files do not have any more."""
+    def __init__(self, baseline: Baseline) -> None:
+        self.baseline = baseline
+        self.now: Service | None = baseline.service
+        """The service as it was seen last."""
+        self.was_there = baseline.service is not None
+        """Whether the service was ever seen."""
+        self.guard: Guard | None = None
+        self._unjudged: list[tuple[Record, ...]] = []
 
-    def __post_init__(self) -> None:
-        """Raise UsageError where nothing could ever converge."""
-        if self.hold_s >= self.deadline_s:
-            raise UsageError(
-                f"what has to run unchanged for {self.hold_s:g} s cannot have done so within "
-                f"{self.deadline_s:g} s: give it a longer time-out"
-            )
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return self.baseline.name
+
+    @property
+    def ruling(self) -> Ruling | None:
+        """Its guard's ruling."""
+        return self.guard.ruling if self.guard else None
+
+    def feed(self, records: Iterable[Record]) -> None:
+        """Take in what one snapshot has shown of the service."""
+        records = tuple(records)
+        for record in records:
+            if isinstance(record.what, ServiceSeen):
+                self.now = record.what.service
+                self.was_there |= self.now is not None
+        if self.guard is None:
+            self._unjudged.append(records)
+        elif records:
+            self.guard.feed_snapshot(records)
+
+    def judge(self, expectation: Expectation) -> None:
+        """Begin to judge, with what was seen until now."""
+        self.guard = Guard(self.baseline, expectation)
+        for records in self._unjudged:
+            self.guard.feed_snapshot(records)
+        self._unjudged.clear()
 
 
-class Watch:
-    """All that is watched for one deploy."""
+class DeployWatch:
+    """Everything that is watched for one deploy."""
 
-    def __init__(self, plan: Plan, node: str) -> None:
-        """``node`` is the one that is looked from."""
+    def __init__(self, plan: WatchPlan, node: str) -> None:
+        """``node`` is the one whose engine is asked."""
         self.plan = plan
-        self._facts = Facts(node)
-        self._watched: dict[str, Watched] = {}
+        self._facts = TaskFacts(node)
+        self._watches: dict[str, ServiceWatch] = {}
         self._deployed: Deployed | None = None
-        self._blind = ""
+        self._no_answer = ""
+        """Why nothing can be seen now; empty where it can."""
 
-    def begin(self, seen: Seen) -> None:
-        """Take the baseline; without a deploy to come, what stands before the last update is it."""
-        for record in seen.records:
+    def begin(self, snapshot: Snapshot) -> None:
+        """Take the baseline; without a deploy to come, the services before their last update."""
+        for record in snapshot.records:
             match record.what:
+                case ServiceSeen(name=name, service=service) if self.plan.deploys:
+                    self._watches[name] = ServiceWatch(Baseline(name=name, service=service))
                 case ServiceSeen(name=name, service=service):
-                    known = service if self.plan.deploys else _before_last_update(service)
-                    self._watched[name] = Watched(Baseline(name=name, service=known))
+                    self._watches[name] = ServiceWatch(Baseline.before_last_update(name, service))
                 case _:
                     pass
         if not self.plan.deploys:
-            said = Deployed(stack=" ".join(self.plan.targets), exit_code=0, output="")
-            self.feed(Seen(records=(placed(0, "guard", said, 0.0, None),)))
-        self.feed(seen)
+            deployed = Deployed(stack=" ".join(self.plan.targets), exit_code=0, output="")
+            self.feed(Snapshot(records=(_record(deployed, 0.0),)))
+        self.feed(snapshot)
 
-    def feed(self, seen: Seen) -> None:
+    def feed(self, snapshot: Snapshot) -> None:
         """Take in what was seen, or that nothing could be."""
-        if seen.blind:
-            self._go_blind(seen.blind)
+        if snapshot.no_answer:
+            self._go_blind(snapshot.no_answer)
             return
-        if not seen.records:
+        if not snapshot.records:
             return
-        looks = [record for record in seen.records if _service_of(record.what) is not None]
-        self._blind = "" if looks else self._blind
-        now_s = max(record.seen_s for record in seen.records)
-        for record in seen.records:
+        listed = [record for record in snapshot.records if _service_of(record.what) is not None]
+        self._no_answer = "" if listed else self._no_answer
+        now_s = max(record.seen_s for record in snapshot.records)
+        for record in snapshot.records:
             self._facts.feed(record)
             if isinstance(record.what, Deployed):
-                self._see_deployed(record)
-        self._follow_new(seen.records)
-        self._feed_looks(seen, now_s)
-        sees_services = any(isinstance(record.what, ServiceSeen) for record in looks)
+                self._deployed = record.what
+                for watch in self._watches.values():
+                    watch.feed((record,))
+        self._follow_new_services(snapshot.records)
+        self._feed_services(snapshot, now_s)
+        sees_services = any(isinstance(record.what, ServiceSeen) for record in listed)
         if self._deployed is not None and (sees_services or self._deployed.exit_code != 0):
             self._judge()
 
     def tick(self, now_s: float) -> None:
-        """Time has passed, and a look has just been had: an announcement alone is no reason.
+        """Take in that time has passed. Call it after a fresh snapshot; an event never decides.
 
-        In the blind only the deadline counts, and nothing is known then. And nothing is concluded
-        before the deploy has ended, which whoever runs it sees to.
+        Without an answer only the deadline counts, and nothing is known then. Nothing is concluded
+        before the deploy has ended: whoever runs it must see to its end.
         """
         if self._deployed is None:
             return
-        if self._blind:
+        if self._no_answer:
             if now_s >= self.plan.deadline_s:
                 self._give_up_blind(now_s)
             return
         if now_s >= self.plan.deadline_s:
             self._judge()
-        for one in self._watched.values():
-            if one.guard is not None:
-                one.guard.tick(now_s)
+        for watch in self._watches.values():
+            if watch.guard is not None:
+                watch.guard.tick(now_s)
 
     @property
     def wake_s(self) -> float:
         """The next moment at which time alone could decide something."""
         if self._deployed is None:
             return float("inf")
-        if self._blind:
+        if self._no_answer:
             return self.plan.deadline_s
-        guards = [one.guard for one in self._watched.values()]
+        guards = [watch.guard for watch in self._watches.values()]
         open_s = [guard.wake_s for guard in guards if guard is not None and guard.ruling is None]
         return min([self.plan.deadline_s, *open_s])
 
     @property
     def services(self) -> list[str]:
-        """The services that are there."""
-        return sorted(name for name, one in self._watched.items() if one.now is not None)
+        """The names of the services that are there."""
+        return sorted(name for name, watch in self._watches.items() if watch.now is not None)
 
     @property
     def is_decided(self) -> bool:
         """Whether every service has its ruling."""
-        return bool(self._watched) and all(self._ruling(one) for one in self._watched.values())
+        return bool(self._watches) and all(watch.ruling for watch in self._watches.values())
 
     @property
     def waiting_for(self) -> dict[str, str]:
-        """What each service that has no ruling yet is waited for, for whoever looks on."""
-        if self._blind:
-            return dict.fromkeys(self._watched, self._blind)
+        """Of each service without a ruling: what is still missing, in a clause."""
+        if self._no_answer:
+            return dict.fromkeys(self._watches, self._no_answer)
         return {
-            name: one.guard.waiting_for if one.guard else "the deploy command has not returned"
-            for name, one in sorted(self._watched.items())
-            if self._ruling(one) is None
+            name: watch.guard.waiting_for if watch.guard else "the deploy command has not returned"
+            for name, watch in sorted(self._watches.items())
+            if watch.ruling is None
         }
 
-    def verdict(self) -> Verdict:
-        """What it has come to; unknown, as far as it is not decided."""
-        services = [self._verdict_on(one) for _, one in sorted(self._watched.items())]
-        whole = of_stack(services)
-        if not whole.is_success:
-            return whole
-        there = [one.now for one in self._watched.values() if one.now is not None]
-        wrong = expectations.mismatch(self.plan.wanted, there, of_stack=self._is_of_stack)
-        if wrong is None:
-            return whole
-        outcome, reason = wrong
+    def verdict(self) -> StackVerdict:
+        """Return the verdict; unknown, as far as it is not decided."""
+        services = [self._verdict_on(watch) for _, watch in sorted(self._watches.items())]
+        verdict = judge_stack(services)
+        if not verdict.is_success:
+            return verdict
+        present = [watch.now for watch in self._watches.values() if watch.now is not None]
+        is_stack = not self._watches.keys() <= set(self.plan.targets)
+        mismatch = self.plan.expected.find_mismatch(present, of_stack=is_stack)
+        if mismatch is None:
+            return verdict
+        outcome, reason = mismatch
         if len(services) == 1:
             services = [msgspec.structs.replace(services[0], outcome=outcome, reason=reason)]
-        return Verdict(outcome=outcome, reason=reason, services=tuple(services))
+        return StackVerdict(outcome=outcome, reason=reason, services=tuple(services))
 
-    @property
-    def _is_of_stack(self) -> bool:
-        return not set(self._watched) <= set(self.plan.targets)
-
-    def _verdict_on(self, one: Watched) -> ServiceVerdict:
-        ruling = self._ruling(one) or Ruling(
-            outcome=Outcome.UNKNOWN, reason="it was not watched to its end", service=_name(one)
+    def _verdict_on(self, watch: ServiceWatch) -> ServiceVerdict:
+        ruling = watch.ruling or Ruling(
+            outcome=Outcome.UNKNOWN, reason="it was not watched to its end", service=watch.name
         )
-        failed = ruling.failed_task
-        if ruling.outcome is Outcome.REMOVED and not one.was_there:
-            reason = f"there is no service and no stack {_name(one)}"
+        if ruling.outcome is Outcome.REMOVED and not watch.was_there:
+            reason = f"there is no service and no stack {watch.name}"
             ruling = msgspec.structs.replace(ruling, reason=reason)
-        return of_service(
-            one.baseline,
-            ruling,
-            one.now,
-            self._facts.failure(failed) if failed else None,
-            prunes=self.plan.prunes and _name(one) not in self.plan.targets,
-        )
+        prunes = self.plan.prunes and watch.name not in self.plan.targets
+        return judge_service(watch.baseline, ruling, watch.now, self._facts, prunes=prunes)
 
-    def _ruling(self, one: Watched) -> Ruling | None:
-        return one.guard.ruling if one.guard else None
-
-    def _see_deployed(self, record: Record) -> None:
-        assert isinstance(record.what, Deployed)  # noqa: S101 - the caller looked
-        self._deployed = record.what
-        for one in self._watched.values():
-            one.feed((record,))
-
-    def _follow_new(self, records: Sequence[Record]) -> None:
-        """Services that the deploy brings; after it whatever comes is somebody else's."""
-        if any(one.guard is not None for one in self._watched.values()):
+    def _follow_new_services(self, records: Sequence[Record]) -> None:
+        """Watch the services that the deploy brings; later ones are somebody else's."""
+        if any(watch.guard is not None for watch in self._watches.values()):
             return
         for record in records:
             match record.what:
-                case ServiceSeen(name=name, service=Service()) if name not in self._watched:
-                    one = Watched(Baseline(name=name, service=None))
+                case ServiceSeen(name=name, service=Service()) if name not in self._watches:
+                    watch = ServiceWatch(Baseline(name=name, service=None))
                     if self._deployed is not None:
-                        one.feed((placed(0, "guard", self._deployed, record.seen_s, None),))
-                    self._watched[name] = one
+                        watch.feed((_record(self._deployed, record.seen_s),))
+                    self._watches[name] = watch
                 case _:
                     pass
 
-    def _feed_looks(self, seen: Seen, now_s: float) -> None:
-        for name, one in self._watched.items():
-            own = [record for record in seen.records if _service_of(record.what) == name]
-            lost = [
-                self._lost(now_s, hidden)
+    def _feed_services(self, snapshot: Snapshot, now_s: float) -> None:
+        for name, watch in self._watches.items():
+            own = [record for record in snapshot.records if _service_of(record.what) == name]
+            hidden = [
+                clause
                 for record in own
                 if isinstance(record.what, ServiceSeen)
-                and (hidden := self._hidden(one, record.what.service, seen.unwatched_s))
+                and (
+                    clause := watch.baseline.hidden_by_gap(
+                        watch.now, record.what.service, snapshot.unwatched_s
+                    )
+                )
             ]
-            one.feed([*own, *lost])
-
-    def _hidden(self, one: Watched, after: Service | None, unwatched_s: float) -> str | None:
-        return unobserved_gap.hidden(one.baseline, one.now, after, unwatched_s)
+            watch.feed([*own, *(_sight_lost(clause, now_s) for clause in hidden)])
 
     def _judge(self) -> None:
         """Begin to judge every service that the deploy is about."""
         self._drop_names_of_stacks()
-        for name, one in self._watched.items():
-            if one.guard is None:
-                labels = self.plan.wanted.labels
+        expected = self.plan.expected
+        for name, watch in self._watches.items():
+            if watch.guard is None:
+                labels = expected.labels
                 if name not in self.plan.targets:
-                    labels = expectations.labels_of(self.plan.wanted, one.baseline, one.now)
-                one.judge(
+                    labels = expected.labels_of(watch.baseline, watch.now)
+                watch.judge(
                     Expectation(
                         deadline_s=self.plan.deadline_s, labels=labels, hold_s=self.plan.hold_s
                     )
                 )
 
     def _drop_names_of_stacks(self) -> None:
-        """A target that was not there at first, and has turned out to be a stack, is no service."""
+        """Drop targets that were not there at first, and have turned out to be stacks."""
         stacks = {
-            one.now.spec.labels.get(STACK_LABEL)
-            for one in self._watched.values()
-            if one.now is not None
+            watch.now.spec.labels.get(STACK_LABEL)
+            for watch in self._watches.values()
+            if watch.now is not None
         }
-        for name in [name for name, one in self._watched.items() if one.now is None]:
-            if name in stacks and self._watched[name].baseline.service is None:
-                del self._watched[name]
+        for name in [name for name, watch in self._watches.items() if watch.now is None]:
+            if name in stacks and self._watches[name].baseline.service is None:
+                del self._watches[name]
 
     # What ran may have ended with the engine (ADR 0041).
     def _go_blind(self, reason: str) -> None:
-        """What is not seen is not known to run: each hold begins anew when it is seen again."""
-        if not self._blind:
-            for name, one in self._watched.items():
-                nothing = TasksSeen(service=name, tasks=())
-                one.feed((placed(0, "guard", nothing, 0.0, None),))
-        self._blind = reason
+        # What ran may have ended with the engine: each hold begins anew (ADR 0041).
+        if not self._no_answer:
+            for name, watch in self._watches.items():
+                watch.feed((_record(TasksSeen(service=name, tasks=()), 0.0),))
+        self._no_answer = reason
 
     def _give_up_blind(self, now_s: float) -> None:
         self._judge()
-        for one in self._watched.values():
-            one.feed((self._lost(now_s, f"at the deadline {self._blind}"),))
-
-    def _lost(self, now_s: float, reason: str) -> Record:
-        return placed(0, "guard", RecorderLost(recorder="guard", reason=reason), now_s, None)
+        for watch in self._watches.values():
+            watch.feed((_sight_lost(f"at the deadline {self._no_answer}", now_s),))
 
 
-def _name(one: Watched) -> str:
-    return one.baseline.name
+def follow(
+    source: SwarmSource,
+    watch: DeployWatch,
+    on_step: Callable[[DeployWatch], None] = lambda _: None,
+) -> StackVerdict:
+    """Feed the watch until everything is decided, at the latest at its deadline.
+
+    The baseline must have been taken. Nothing is concluded from time alone, but after a fresh
+    snapshot: an engine may have dropped the event that mattered. ``on_step`` is called first, and
+    after each step.
+    """
+    on_step(watch)
+    while not watch.is_decided:
+        snapshot = source.next(watch.wake_s)  # an event or a poll ends this wait early (ADR 0056)
+        if snapshot is None:  # time alone decides nothing (ADR 0040)
+            watch.feed(source.confirm())
+            watch.tick(source.now_s())
+        else:
+            watch.feed(snapshot)
+        on_step(watch)
+    return watch.verdict()
+
+
+def _record(what: Observation, now_s: float) -> Record:
+    return placed(0, "guard", what, now_s, None)
+
+
+def _sight_lost(reason: str, now_s: float) -> Record:
+    return _record(RecorderLost(recorder="guard", reason=reason), now_s)
 
 
 def _service_of(what: Observation) -> str | None:
@@ -284,17 +308,3 @@ def _service_of(what: Observation) -> str | None:
             return name
         case _:
             return None
-
-
-def _before_last_update(service: Service | None) -> Service | None:
-    """The service as it was before its last update, as far as it still says so.
-
-    A rollback by the swarm leaves no PreviousSpec, but a status (updater.go:607): the spec that it
-    put back was the one from before. Neither of both is a service that was never updated.
-    """
-    if service is None:
-        return None
-    before = service.previous_spec or (service.spec if service.update_status else None)
-    if before is None:
-        return None
-    return Service(id=service.id, name=service.name, version=service.version, spec=before)

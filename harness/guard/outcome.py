@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 import msgspec
 
-from stamplab.harness.verdict import Verdict
 from stamplab.lab.model.history import OtherUpdate
 
 
@@ -31,13 +30,6 @@ class Outcome(StrEnum):
         """The guard's own exit code for this outcome."""
         return _EXIT_CODES[self]
 
-    @property
-    def verdict(self) -> Verdict:
-        """Pass for converged alone."""
-        if self is Outcome.UNKNOWN:
-            return Verdict.UNKNOWN
-        return Verdict.PASS if self is Outcome.CONVERGED else Verdict.FAIL
-
 
 _EXIT_CODES = {
     Outcome.CONVERGED: 0,
@@ -55,6 +47,22 @@ _EXIT_CODES = {
 }
 
 
+class OtherUpdateSign(Enum):
+    """What shows that an update other than this deploy's came in between, as a clause."""
+
+    CAME_LATE = "a new spec came after the deploy had returned and brought none"
+    CREATED_ANEW = "the service was removed and created anew"
+    ROLLED_BACK_BY_HAND = (
+        "somebody rolled back by hand: a swarm's own rollback keeps no PreviousSpec"
+    )
+    STARTED_MEANWHILE = "another update was started meanwhile"
+    THIRD_SPEC = "the spec is neither the deploy's nor the one before it"
+    DEPLOYED_BACK = "the spec from before the deploy was deployed again"
+    OTHER_PREVIOUS_SPEC = "PreviousSpec is not the spec from before the deploy"
+    STATUS_CLEARED = "the update status was cleared: the service was updated again"
+    DEPLOYED_OVER_ANOTHER = "the spec from before the deploy was deployed again over another"
+
+
 class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     """The guard's word on one update: how it ended, why in one sentence, and which task failed."""
 
@@ -66,8 +74,3 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     other_update: OtherUpdate | None = None
     """Another operator's update that the reason names."""
     decided_s: float = 0.0
-
-    @property
-    def verdict(self) -> Verdict:
-        """Pass, fail or unknown."""
-        return self.outcome.verdict

@@ -19,7 +19,7 @@ from stamplab.lab.abra.refusal import refusal
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.support.cache import cache_folder
 from stamplab.lab.support.go_build import GoProgram, get_program
-from stamplab.lab.support.jsonl_process import AnsweringProgram
+from stamplab.lab.support.jsonl_process import JsonlProcess
 
 _SOURCES = Path(__file__).parent / "gogit"
 _PURPOSE = "reading a recipe as abra does"
@@ -89,7 +89,7 @@ class GoGit:
     def __init__(self, program: Path, timeout_s: float = _ANSWER_TIMEOUT_S) -> None:
         """``program`` is started by the first question."""
         self.program = program
-        self._answering = AnsweringProgram(program, _ENVIRONMENT, timeout_s)
+        self._answering = JsonlProcess(program, _ENVIRONMENT, timeout_s)
 
     def ask(self, checkout: Path, home: Path | None = None, *, direct: bool = False) -> Answer:
         """Return go-git's answer; ``home`` adds the user's global excludes.
@@ -146,7 +146,7 @@ def prepare(tell: Callable[[str], None] = lambda _: None) -> Path:
     version = chosen_version()
     with _asking:
         if version not in _running:
-            program = get_program(PROGRAMS[version], cache_folder(), tell=tell)
+            program = get_program(PROGRAMS[version], cache_folder(), on_progress=tell)
             _running[version] = GoGit(program)
         return _running[version].program
 

@@ -93,7 +93,7 @@ def _object_format(dot: Path) -> Cause | None:
 def _extension_names(dot: Path) -> list[str]:
     if not _is_regular(dot / "config"):
         return []
-    with git.told(f"{dot} cannot be read"):
+    with git.errors_as(f"{dot} cannot be read"):
         settings = git.settings_in(dot / "config")
     return sorted({key.partition(".")[2] for key, _ in settings if key.startswith("extensions.")})
 
@@ -157,7 +157,7 @@ def _split_index(dot: Path) -> Cause | None:
 
 def _sparse_index(dot: Path) -> Cause | None:
     files = [file for name in ("config", "config.worktree") if _is_regular(file := dot / name)]
-    with git.told(f"{dot} cannot be read"):
+    with git.errors_as(f"{dot} cannot be read"):
         settings = [setting for file in files for setting in git.settings_in(file)]
     if ("index.sparse", "true") not in settings:
         return None

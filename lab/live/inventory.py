@@ -18,9 +18,9 @@ from stamplab.lab.live.engine import OPTIONAL, REQUIRED, find_engine, tools_in
 from stamplab.lab.recipe.resolver import STACKSPEC
 from stamplab.lab.support import programs
 from stamplab.lab.support.cache import cache_folder
-from stamplab.lab.support.go_build import GoProgram, existing
+from stamplab.lab.support.go_build import GoProgram, available_program
 from stamplab.lab.virtual.swarmsim import SWARMSIM
-from stamplab.lab.workload.build import find_build, ready_made
+from stamplab.lab.workload.build import find_build, provided_program
 
 _VERSION_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "busybox": (),
@@ -70,7 +70,7 @@ def _python() -> Item:
 
 def _workload() -> Path | None:
     try:
-        program = ready_made() or find_build(cache_folder()).program
+        program = provided_program() or find_build(cache_folder()).program
     except LabError:  # doctor says why there is none
         return None
     return program if program.exists() else None
@@ -78,7 +78,7 @@ def _workload() -> Path | None:
 
 def _in_go(wanted: GoProgram) -> Path | None:
     try:
-        return existing(wanted, cache_folder())
+        return available_program(wanted, cache_folder())
     except LabError:  # doctor says why there is none
         return None
 
@@ -88,7 +88,7 @@ def _item(name: str, path: Path | None, environment: Mapping[str, str] | None = 
         return Item(name=name, path=None, version=None)
     arguments = _VERSION_ARGUMENTS.get(name, ("--version",))
     version = _version(name, path, arguments, environment or {})
-    return Item(name=name, path=programs.origin(path), version=version)
+    return Item(name=name, path=programs.link_target(path), version=version)
 
 
 def _version(

@@ -1,9 +1,9 @@
-"""Where the swarm's engine is: what ``docker`` itself would talk to, by the same rules.
+"""Finds the engine that ``docker`` itself would talk to, by the same rules.
 
 Source: docker/cli v28.5.2 cli/command/cli.go:461 (resolveContextName), cli/context/docker/load.go,
 and docker/docker client/options.go (WithHostFromEnv, WithTLSClientConfigFromEnv). The SDK's own
-reading of contexts is not used, for where a context is not there it takes the default one: the
-deploy would go to one swarm, and the guard would look at another.
+reading of contexts is not used: where a context does not exist the SDK takes the default one, so
+the deploy would go to one swarm, and the guard would watch another.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SCHEMES = ("unix", "tcp", "http", "https", "ssh")
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True):
-    """The files of a TLS connection; ``verify`` is whether the engine has to prove who it is."""
+    """The files of a TLS connection; ``verify`` says whether the engine must prove its identity."""
 
     ca: Path | None = None
     cert: Path | None = None
@@ -32,14 +32,14 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """An engine's address, and who named it."""
+    """The address of an engine, and who named it."""
 
     host: str
     named_by: str
     tls: Tls | None = None
 
     def __str__(self) -> str:
-        """For a sentence."""
+        """Return both for a sentence."""
         return f"{self.host} ({self.named_by})"
 
 
@@ -62,13 +62,13 @@ def find_endpoint(context: str | None, environment: Mapping[str, str]) -> Endpoi
     if scheme not in _SCHEMES or "://" not in endpoint.host:
         raise UsageError(
             f"{endpoint} is no address that can be talked to from here: "
-            f"it must begin with one of {', '.join(f'{one}://' for one in _SCHEMES)}"
+            f"it must begin with one of {', '.join(f'{scheme}://' for scheme in _SCHEMES)}"
         )
     return endpoint
 
 
 def for_children(context: str | None, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which a deploy command talks to the very swarm that is watched."""
+    """Return the environment in which a deploy command talks to the swarm that is watched."""
     if context is None:
         return dict(environment)
     rest = {**environment, "DOCKER_CONTEXT": context}
@@ -126,7 +126,7 @@ def _of_context(folder: Path, name: str) -> Endpoint:
 
 
 def _is_plain(host: str) -> bool:
-    """Whether TLS has no part in it: a socket of this machine, or what ssh wraps."""
+    """Whether TLS has no part in the connection: a socket of this machine, or ssh."""
     return host.startswith(("unix://", "ssh://"))
 
 

@@ -1,8 +1,8 @@
-"""An engine behind ssh, as a socket of this machine.
+"""A bridge to an engine behind ssh, as a socket of this machine.
 
 Each connection is one ``ssh … docker system dial-stdio``, as the docker client itself makes it
 (docker/cli v28.5.2 cli/connhelper/connhelper.go), so the user's own ssh settings, keys and agent
-hold. The SDK would want paramiko for it, which knows only a part of those.
+hold. The SDK would want paramiko, which knows only a part of those settings.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _END_TIMEOUT_S = 2.0
 
 
 def ssh_command(url: str) -> tuple[str, ...]:
-    """The words that reach the engine behind an ssh:// address. Raises UsageError."""
+    """Return the command that reaches the engine behind an ssh:// address. Raises UsageError."""
     parts = urlsplit(url)
     host = parts.hostname
     if not host or parts.password or parts.query or parts.fragment:
@@ -38,15 +38,15 @@ def ssh_command(url: str) -> tuple[str, ...]:
 
 
 class SshBridge:
-    """A unix socket whose every connection is carried by an ssh of its own. Close it."""
+    """A unix socket; an ssh of its own carries each connection. Close it."""
 
     def __init__(self, url: str) -> None:
         self._command = ssh_command(url)
         if shutil.which(self._command[0]) is None:
             raise LabError(f"{url} needs the program ssh, and there is none on PATH")
         self._folder = Path(tempfile.mkdtemp(prefix="stamplab-ssh-"))
-        self._said = self._folder / "said"
-        self._said.touch()
+        self._stderr = self._folder / "stderr"
+        self._stderr.touch()
         self._children: list[subprocess.Popen[bytes]] = []
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self._folder / "s"))
@@ -56,13 +56,13 @@ class SshBridge:
 
     @property
     def address(self) -> str:
-        """Where the engine is to be found on this machine."""
+        """The address on this machine that leads to the engine."""
         return f"unix://{self._folder / 's'}"
 
     @property
     def last_words(self) -> str:
-        """The last that ssh said on its error output; empty if nothing."""
-        lines = self._said.read_text(errors="replace").strip().splitlines()
+        """The last line of ssh's error output; empty if there is none."""
+        lines = self._stderr.read_text(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else ""
 
     def close(self) -> None:
@@ -87,20 +87,20 @@ class SshBridge:
                 connection, _ = self._listener.accept()
             except OSError:
                 return  # closed
-            with connection, self._said.open("ab") as said:
-                self._carry(connection, said)
+            with connection, self._stderr.open("ab") as stderr:
+                self._carry(connection, stderr)
 
-    def _carry(self, connection: socket.socket, said: BinaryIO) -> None:
+    def _carry(self, connection: socket.socket, stderr: BinaryIO) -> None:
         self._children = [child for child in self._children if child.poll() is None]
         try:
             child = subprocess.Popen(
                 self._command,
                 stdin=connection.fileno(),
                 stdout=connection.fileno(),
-                stderr=said,
-                start_new_session=True,  # Ctrl-C is ours: the deploy's end is to be seen yet
+                stderr=stderr,
+                start_new_session=True,  # Ctrl-C ends the deploy, whose end is still to be seen
             )
         except OSError as error:
-            said.write(f"ssh cannot be run: {error.strerror}\n".encode())
+            stderr.write(f"ssh cannot be run: {error.strerror}\n".encode())
             return
         self._children.append(child)

@@ -4,32 +4,52 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from stamplab.cli import Terminated, print_error, run_to_exit_code, unwind_on_signals
 from stamplab.harness.guard import Outcome
-from stamplab.harness.guard.deploy_watch import Plan, Watch
-from stamplab.harness.guard.expectations import Wanted
-from stamplab.harness.guard.loop import follow
-from stamplab.harness.guard.report import Deploy, Report, document
-from stamplab.harness.guard.stack_verdict import Verdict
-from stamplab.lab.errors import LabError
+from stamplab.harness.guard.deploy_watch import DeployWatch, follow
+from stamplab.harness.guard.expectations import DeployExpectations, WatchPlan
+from stamplab.harness.guard.report import DeployReport, GuardReport, StackVerdict
+from stamplab.lab.errors import SIGNAL_EXIT_BASE, LabError
 from stamplab.lab.model.history import Deployed
-from stamplab.lab.support.command_line import SIGNALLED, Terminated, say
 
 if TYPE_CHECKING:
     from stamplab.lab.remote.deploy_command import DeployCommand
-    from stamplab.lab.remote.watcher import ForeignSwarm
+    from stamplab.lab.remote.watcher import SwarmWatcher
 
 _AFTER_DASHES = "stamplab.deploy"
 
 
-class _WithDeploy(click.Command):
-    """A command line of which all that follows ``--`` is another one."""
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Run the command as a program, and exit with its code."""
+    code = run(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # whoever read it has gone; the exit code says the same
+            stream.flush()
+    os._exit(code)  # faster than Python's own end (ADR 0043)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    with unwind_on_signals():
+        return run_to_exit_code(
+            lambda: guard.main(list(arguments), prog_name="stamplab guard", standalone_mode=False),
+            interrupted="interrupted: nothing is claimed",
+            terminated="terminated: nothing is claimed",
+        )
+
+
+class _CommandWithDeploy(click.Command):
+    """A command line of which everything after ``--`` is another command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Split it there."""
+        """Keep the words after ``--`` in the context, and parse the others."""
         words = list(args)
         if "--" in words:
             at = words.index("--")
@@ -38,7 +58,7 @@ class _WithDeploy(click.Command):
         return super().parse_args(ctx, words)
 
 
-@click.command(cls=_WithDeploy, options_metavar="[OPTIONS]", short_help="Guard a deploy.")
+@click.command(cls=_CommandWithDeploy, options_metavar="[OPTIONS]", short_help="Guard a deploy.")
 @click.argument("targets", nargs=-1, required=True, metavar="STACK|SERVICE… [-- DEPLOY COMMAND…]")
 @click.option(
     "--expect",
@@ -94,14 +114,14 @@ def guard(
     """Follow a deploy to its end, and say whether it is really there, and if not, why.
 
     Takes the baseline of the services and stacks that are named, runs the deploy command, and waits
-    until the swarm cannot change its mind any more. Without a command it judges the update that is
-    in course, or the last one. It only looks: all that it asks of the swarm is by GET.
+    until the swarm cannot go back any more. Without a command it judges the update that is in
+    course, or the last one. It changes nothing: all its calls to the swarm are GETs.
 
     Exit codes: 0 converged, 2 unknown, 10 rolled back, 11 paused, 12 stalled, 13 timed out, 14
     another label or image, 15 another commit, 16 superseded, 17 the deploy command failed, 18 the
     services of a stack ended differently, 19 removed, 64 usage, 130 and 143 interrupted.
     """
-    run = _Run(
+    this = _GuardRun(
         targets=targets,
         argv=ctx.meta.get(_AFTER_DASHES, ()),
         timeout_s=timeout_s,
@@ -111,17 +131,17 @@ def guard(
         quiet=quiet,
     )
     try:
-        return run.to_the_end(Wanted.of(expect, expect_image, commit))
+        return this.finish(DeployExpectations.parse(expect, expect_image, commit))
     except LabError as error:
-        run.print_no_verdict(str(error), error.exit_code)
+        this.print_no_verdict(str(error), error.exit_code)
         raise
     except KeyboardInterrupt:
-        return run.interrupted(signal.SIGINT)
+        return this.interrupted(signal.SIGINT)
     except Terminated as stop:
-        return run.interrupted(stop.number)
+        return this.interrupted(stop.number)
 
 
-class _Run:
+class _GuardRun:
     """One run of the command, and what it prints."""
 
     def __init__(
@@ -142,20 +162,29 @@ class _Run:
         self._context = context
         self._as_json = as_json
         self._quiet = quiet
-        self._told: dict[str, str] = {}
-        self._swarm: ForeignSwarm | None = None
+        self._printed: dict[str, str] = {}
+        """Of each service, what its progress said last."""
+        self._watcher: SwarmWatcher | None = None
         self._command: DeployCommand | None = None
 
-    def to_the_end(self, wanted: Wanted) -> int:
+    def finish(self, expected: DeployExpectations) -> int:
         """Take the baseline, deploy, follow, report; return the exit code."""
-        from stamplab.harness.guard.connect import attached
+        from stamplab.lab.remote.watcher import watching
 
-        with attached(self._context, os.environ, self._targets) as swarm:
-            self._swarm = swarm
-            watch = Watch(self._plan(wanted), swarm.node)
-            watch.begin(swarm.baseline())
-            self._say_what_is_watched(watch)
-            verdict = self._followed(swarm, watch)
+        plan = WatchPlan(
+            targets=self._targets,
+            deadline_s=self._timeout_s,
+            expected=expected,
+            hold_s=self._hold_s,
+            deploys=bool(self._argv),
+            prunes="--prune" in self._argv,
+        )
+        with watching(self._context, os.environ, self._targets) as watcher:
+            self._watcher = watcher
+            watch = DeployWatch(plan, watcher.node)
+            watch.begin(watcher.baseline())
+            self._print_targets(watch)
+            verdict = self._deploy_and_follow(watcher, watch)
             if self._command is not None and self._command.was_interrupted:
                 return self.interrupted(signal.SIGINT)
             try:
@@ -166,97 +195,87 @@ class _Run:
 
     def interrupted(self, number: int) -> int:
         """Say that nothing is claimed; return the exit code."""
-        code = SIGNALLED + number
+        code = SIGNAL_EXIT_BASE + number
         name = "SIGINT" if number == signal.SIGINT else f"signal {number}"
         reason = f"interrupted by {name} before the swarm had made up its mind: nothing is claimed"
         self.print_no_verdict(reason, code)
-        return say(reason, code)
+        return print_error(reason, code)
 
     def print_no_verdict(self, reason: str, code: int) -> None:
-        """Where a document was asked for, there is one, whatever happened."""
+        """Print a document where one was asked for: there is one, whatever happened."""
         if self._as_json:
-            nothing = Verdict(outcome=Outcome.UNKNOWN, reason=reason, services=())
-            click.echo(document(self._report(nothing, code)))
+            nothing = StackVerdict(outcome=Outcome.UNKNOWN, reason=reason, services=())
+            click.echo(self._report(nothing, code).to_json())
 
-    def _plan(self, wanted: Wanted) -> Plan:
-        return Plan(
-            targets=self._targets,
-            deadline_s=self._timeout_s,
-            wanted=wanted,
-            hold_s=self._hold_s,
-            deploys=bool(self._argv),
-            prunes="--prune" in self._argv,
-        )
-
-    def _followed(self, swarm: ForeignSwarm, watch: Watch) -> Verdict:
-        """Run the deploy command, and follow what it brings about."""
+    def _deploy_and_follow(self, watcher: SwarmWatcher, watch: DeployWatch) -> StackVerdict:
+        """Run the deploy command, if there is one, and follow what it brings about."""
         from stamplab.lab.remote.deploy_command import DeployCommand
         from stamplab.lab.remote.endpoint import for_children
 
         if not self._argv:
-            return follow(swarm, watch, self._tell_progress)
+            return follow(watcher, watch, self._print_progress)
         self._command = DeployCommand(
             self._argv,
             for_children(self._context, os.environ),
-            self._timeout_s - swarm.now_s(),
-            lambda ended: swarm.deployed(_deployed(self._targets, ended)),
+            self._timeout_s - watcher.now_s(),
+            lambda ended: watcher.deployed(_deployed(self._targets, ended)),
             output_to_stderr=self._as_json,
         )
         try:
-            return follow(swarm, watch, self._tell_progress)
+            return follow(watcher, watch, self._print_progress)
         finally:
             self._command.kill()
 
-    def _say_what_is_watched(self, watch: Watch) -> None:
+    def _print_targets(self, watch: DeployWatch) -> None:
         found = ", ".join(watch.services) or "none of them is there yet"
-        self._say(f"{self._swarm_name}: {found}")
+        self._say(f"{self._engine}: {found}")
         if not self._argv:
             self._say(
                 "no deploy command: the last update is judged by what the services say of it; "
                 "whose it was only --expect can tell"
             )
 
-    def _tell_progress(self, watch: Watch) -> None:
+    def _print_progress(self, watch: DeployWatch) -> None:
         """Say what each service is waited for, when that has changed."""
         waiting = watch.waiting_for
         for name, missing in waiting.items():
-            if self._told.get(name) != missing:
+            if self._printed.get(name) != missing:
                 self._say(f"{name}: {missing}")
-        self._told = waiting
+        self._printed = waiting
 
     def _say(self, text: str) -> None:
         if not self._quiet:
             click.echo(f"guard: {text}", err=True)
 
-    def _print(self, verdict: Verdict) -> None:
+    def _print(self, verdict: StackVerdict) -> None:
         if self._as_json:
-            click.echo(document(self._report(verdict, verdict.outcome.exit_code)))
+            click.echo(self._report(verdict, verdict.outcome.exit_code).to_json())
             return
         for service in verdict.services:
             click.echo(str(service))
         if len(verdict.services) != 1:
             click.echo(f"{verdict.outcome.value}: {verdict.reason}")
 
-    def _report(self, verdict: Verdict, exit_code: int) -> Report:
-        swarm = self._swarm
-        return Report(
+    def _report(self, verdict: StackVerdict, exit_code: int) -> GuardReport:
+        watcher = self._watcher
+        return GuardReport(
             outcome=verdict.outcome.value,
             exit_code=exit_code,
             reason=verdict.reason,
             targets=self._targets,
-            engine=self._swarm_name,
+            engine=self._engine,
             baseline="before the deploy" if self._argv else "what the services say of their past",
-            deploy=self._deploy(),
-            waited_s=round(swarm.now_s(), 3) if swarm else 0.0,
-            api_calls=swarm.calls if swarm else 0,
+            deploy=self._deploy_report(),
+            waited_s=round(watcher.now_s(), 3) if watcher else 0.0,
+            api_calls=watcher.calls if watcher else 0,
             services=verdict.services,
         )
 
-    def _deploy(self) -> Deploy | None:
+    def _deploy_report(self) -> DeployReport | None:
         command = self._command
         if command is None:
             return None
-        return Deploy(
+        return DeployReport(
             argv=command.argv,
             exit_code=command.exit_code,
             took_s=round(command.took_s, 3),
@@ -264,11 +283,12 @@ class _Run:
         )
 
     @property
-    def _swarm_name(self) -> str:
-        return str(self._swarm.endpoint) if self._swarm else ""
+    def _engine(self) -> str:
+        """The engine's address, and who named it."""
+        return str(self._watcher.endpoint) if self._watcher else ""
 
 
 def _deployed(targets: tuple[str, ...], ended: DeployCommand) -> Deployed:
-    """The command's end as the guard takes it in. Its output has passed through already."""
-    said = f"nothing, for {ended.problem}" if ended.problem else "what stands above"
-    return Deployed(stack=" ".join(targets), exit_code=ended.exit_code or 0, output=said)
+    # The command's output has passed through already.
+    output = f"nothing, for {ended.problem}" if ended.problem else "what stands above"
+    return Deployed(stack=" ".join(targets), exit_code=ended.exit_code or 0, output=output)

@@ -1,4 +1,4 @@
-"""Options of the command line that several commands have, alike in each."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ json_option = click.option(
 quiet_option = click.option("--quiet", is_flag=True, help="No progress on stderr.")
 
 
-def said_of_times(*, fast: bool, time_scale: float) -> Iterator[str]:
-    """What the output says of times that are not the recipe's own."""
+def time_notes(*, fast: bool, time_scale: float) -> Iterator[str]:
+    """Yield notes for the user about times that are not the recipe's own."""
     if fast:
         yield "--fast: both monitors are 1 s instead of the recipe's own, boots are short"
     if time_scale != 1:

@@ -12,8 +12,7 @@ import pytest
 
 from stamplab.lab.abra.go_git import DEFAULT_VERSION, PROGRAMS, VERSION_VARIABLE
 from stamplab.lab.live.inventory import inventory
-from stamplab.lab.recipe import upstream
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.scenarios.stamping.variants import EXPERIMENTS
 from tests import PYTHON_PATH, recipes
 
@@ -61,11 +60,13 @@ def test_a_recipe_with_converted_files_is_dirty_for_an_older_go_git(tmp_path: Pa
     history = RecipeHistory(
         name="crlf",
         commits=(
-            Commit(message="base", files=text | converted, tag="1.0.0+1"),
-            Commit(message="head", files=text | {"compose.yml": "services: {app: {image: a:2}}\n"}),
+            RecipeCommit(message="base", files=text | converted, tag="1.0.0+1"),
+            RecipeCommit(
+                message="head", files=text | {"compose.yml": "services: {app: {image: a:2}}\n"}
+            ),
         ),
     )
-    upstream.build(history, tmp_path / "crlf")
+    build_repository(history, tmp_path / "crlf")
     stamps = {}
     for version in PROGRAMS:
         options = ("--recipe", str(tmp_path / "crlf"), "--base", "1.0.0+1", "--head", "main")
@@ -142,12 +143,12 @@ def test_any_recipe_is_stamped_alike(history: RecipeHistory, tmp_path: Path) -> 
     ],
 )
 def test_bad_usage_is_said_in_a_sentence(
-    tmp_path: Path, arguments: tuple[str, ...], said: str
+    tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     done = stamplab(*arguments, runs=tmp_path)
     assert done.returncode == 64
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_each_experiment_has_a_name_and_a_title_of_its_own() -> None:
-    assert len({one.title for one in EXPERIMENTS.values()}) == len(EXPERIMENTS)
+    assert len({claim.title for claim in EXPERIMENTS.values()}) == len(EXPERIMENTS)

@@ -30,7 +30,8 @@ case $* in
     [ -z "${STUB_PIP_S-}" ] || exec sleep "$STUB_PIP_S"
     case $* in *go.txt) cp "$0" "${0%/*}/go" ;; esac
     exit "${STUB_PIP:-0}" ;;
-  *) echo "argv: $*" && echo "$PYTHONPATH ${PYTHONHOME-}" && echo "$STAMPLAB_CACHE" && pwd ;;
+  *) echo "argv: $*" && echo "$PYTHONPATH ${PYTHONHOME-}" && echo "$STAMPLAB_CACHE" && pwd &&
+    echo "${PYTHONDONTWRITEBYTECODE-} $PYTHONPYCACHEPREFIX" ;;
 esac
 """
 
@@ -137,7 +138,16 @@ def test_first_run_sets_up_and_second_run_says_nothing(machine: Machine) -> None
 
 def test_python_gets_the_checkout_the_cache_and_the_callers_folder(machine: Machine) -> None:
     output = machine.run("repro", PYTHONPATH="/elsewhere", PYTHONHOME="/elsewhere")[1]
-    assert output.splitlines()[1:] == [f"{ROOT} ", str(machine.cache), str(machine.folder)]
+    assert output.splitlines()[1:4] == [f"{ROOT} ", str(machine.cache), str(machine.folder)]
+
+
+def test_what_python_compiles_is_kept_in_the_cache_or_where_it_is_asked_for(
+    machine: Machine,
+) -> None:
+    output = machine.run("repro", PYTHONDONTWRITEBYTECODE="1")[1]
+    assert output.splitlines()[4] == f" {machine.cache}/pycache"
+    output = machine.run("repro", PYTHONPYCACHEPREFIX="/elsewhere")[1]
+    assert output.splitlines()[4] == " /elsewhere"
 
 
 SIDE_BY_SIDE = (
@@ -158,7 +168,7 @@ def test_what_is_run_in_the_end(machine: Machine, arguments: list[str], expected
 
 
 def test_tests_run_from_the_root_of_the_checkout(machine: Machine) -> None:
-    assert machine.run("test")[1].endswith(f"{ROOT}\n")
+    assert machine.run("test")[1].splitlines()[3] == str(ROOT)
 
 
 def test_setup_runs_nothing_after_it(machine: Machine) -> None:

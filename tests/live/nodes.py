@@ -26,7 +26,7 @@ from stamplab.lab.live import sandbox
 from stamplab.lab.live.daemon import GATEWAY, GATEWAY_OPTIONS, Daemon
 from stamplab.lab.live.lab import Apparatus, live_lab
 from stamplab.lab.live.lease import LabFolder
-from tests.live.foreign import Foreign, daemons_in
+from tests.live.remote_swarm import RemoteSwarm, daemons_in
 
 _MANAGER, _WORKER = "10.77.0.1", "10.77.0.2"
 _PORT = 2377
@@ -67,7 +67,7 @@ class Worker:
 
 
 @contextmanager
-def two_nodes(apparatus: Apparatus) -> Iterator[tuple[Foreign, Worker]]:
+def two_nodes(apparatus: Apparatus) -> Iterator[tuple[RemoteSwarm, Worker]]:
     """The swarm, and its worker."""
     start = sandbox.start
 
@@ -85,7 +85,7 @@ def two_nodes(apparatus: Apparatus) -> Iterator[tuple[Foreign, Worker]]:
             token = world.daemon.api.inspect_swarm()["JoinTokens"]["Worker"]
             world.close()
             docker_program = Path(apparatus.engine.tools["docker"])
-            swarm = Foreign(world.daemon.url, docker_program, apparatus.image, folder)
+            swarm = RemoteSwarm(world.daemon.url, docker_program, apparatus.image, folder)
             yield swarm, Worker(folder, _joined(folder, apparatus, token))
 
 

@@ -11,22 +11,22 @@ from typing import Any
 import pytest
 
 from stamplab.lab.live.lab import Apparatus
-from tests.live.foreign import Foreign, somebodys_swarm, wait_until_running
-from tests.live.guarding import Guarding
 from tests.live.proxy import Proxy, proxied
+from tests.live.remote_swarm import RemoteSwarm, remote_swarm, wait_until_running
+from tests.live.running_guard import RunningGuard
 from tests.live.tls import by_tls, certificates
 
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
-def swarm(apparatus: Apparatus) -> Iterator[Foreign]:
-    with somebodys_swarm(apparatus) as swarm:
+def swarm(apparatus: Apparatus) -> Iterator[RemoteSwarm]:
+    with remote_swarm(apparatus) as swarm:
         yield swarm
 
 
 @pytest.fixture
-def proxy(swarm: Foreign) -> Iterator[Proxy]:
+def proxy(swarm: RemoteSwarm) -> Iterator[Proxy]:
     """In front of the engine for the guard; the deploy goes past it."""
     with (
         tempfile.TemporaryDirectory(prefix="stamplab-") as folder,
@@ -50,11 +50,11 @@ def past_the_proxy(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def guard(
-    swarm: Foreign, proxy: Proxy, name: str, deploy: tuple[str, ...], *words: str
+    swarm: RemoteSwarm, proxy: Proxy, name: str, deploy: tuple[str, ...], *words: str
 ) -> dict[str, Any]:
     argv = (name, *words, *past_the_proxy(deploy))
-    with Guarding(swarm, *argv, host=proxy.address) as guarding:
-        return guarding.end()
+    with RunningGuard(swarm, *argv, host=proxy.address) as running:
+        return running.end()
 
 
 def only(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,17 +63,17 @@ def only(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def test_a_daemon_that_is_killed_in_the_hold_gives_no_false_success(
-    swarm: Foreign, proxy: Proxy
+    swarm: RemoteSwarm, proxy: Proxy
 ) -> None:
     """Its containers go with it. What it lists as running when it is back does not run."""
     swarm.create("killed")
     words = swarm.update("killed", "--update-monitor", "4s")
     argv = ("killed", *past_the_proxy(words))
-    with Guarding(swarm, *argv, host=proxy.address) as guarding:
+    with RunningGuard(swarm, *argv, host=proxy.address) as running:
         wait_until_running(swarm, "killed")
         swarm.restart()
         killed_s = time.monotonic()
-        found = guarding.end()
+        found = running.end()
         waited_s = time.monotonic() - killed_s
     assert found["outcome"] in ("converged", "rolled back", "unknown", "paused"), found
     if found["outcome"] == "converged":
@@ -82,7 +82,9 @@ def test_a_daemon_that_is_killed_in_the_hold_gives_no_false_success(
     swarm.docker("service", "rm", "killed")
 
 
-def test_an_upgrade_converges_and_nothing_but_looks_was_asked(swarm: Foreign, proxy: Proxy) -> None:
+def test_an_upgrade_converges_and_nothing_but_looks_was_asked(
+    swarm: RemoteSwarm, proxy: Proxy
+) -> None:
     swarm.create("good")
     found = guard(swarm, proxy, "good", swarm.update("good"), "--expect", "v=2")
     assert (found["outcome"], only(found)["how"]) == ("converged", "updated")
@@ -92,18 +94,18 @@ def test_an_upgrade_converges_and_nothing_but_looks_was_asked(swarm: Foreign, pr
 
 
 def test_by_tls_it_sees_the_same_and_without_a_certificate_nothing_is_deployed(
-    swarm: Foreign, proxy: Proxy, tmp_path: Path
+    swarm: RemoteSwarm, proxy: Proxy, tmp_path: Path
 ) -> None:
     swarm.create("behind-tls")
     words = ("behind-tls", "--", *swarm.update("behind-tls", exit_at_s=1, ready_s=9))
     with by_tls(swarm.url) as host:
         env = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
-        with Guarding(swarm, *words, host=host, env=env) as guarding:
-            found = guarding.end()
+        with RunningGuard(swarm, *words, host=host, env=env) as running:
+            found = running.end()
         assert (found["outcome"], found["deploy"]) == ("unknown", None)
         certificates(tmp_path)
-        with Guarding(swarm, *words, host=host, env=env) as guarding:
-            found = guarding.end()
+        with RunningGuard(swarm, *words, host=host, env=env) as running:
+            found = running.end()
     assert found["outcome"] == "rolled back", found
     assert only(found)["failure"]["ran_s"] >= 1
     assert proxy.requests == []
@@ -111,7 +113,7 @@ def test_by_tls_it_sees_the_same_and_without_a_certificate_nothing_is_deployed(
 
 
 def test_an_oom_kill_before_it_is_healthy_rolls_back_and_is_named(
-    swarm: Foreign, proxy: Proxy
+    swarm: RemoteSwarm, proxy: Proxy
 ) -> None:
     swarm.create("thirsty")
     words = swarm.update(
@@ -129,17 +131,19 @@ def test_an_oom_kill_before_it_is_healthy_rolls_back_and_is_named(
     swarm.docker("service", "rm", "thirsty")
 
 
-def test_a_stream_that_is_cut_twenty_times_hides_no_rollback(swarm: Foreign, proxy: Proxy) -> None:
+def test_a_stream_that_is_cut_twenty_times_hides_no_rollback(
+    swarm: RemoteSwarm, proxy: Proxy
+) -> None:
     swarm.create("cut")
-    words = swarm.update("cut", exit_at_s=7, exit_code=3, ready_s=20)
+    words = swarm.update("cut", exit_at_s=15, exit_code=3, ready_s=30)
     argv = ("cut", *past_the_proxy(words))
-    with Guarding(swarm, *argv, host=proxy.address) as guarding:
+    with RunningGuard(swarm, *argv, host=proxy.address) as running:
         deadline_s = time.monotonic() + 60
         while proxy.cuts < 20:
             assert time.monotonic() < deadline_s
             proxy.cut_streams()
             time.sleep(0.05)
-        found = guarding.end()
+        found = running.end()
     assert found["outcome"] == "rolled back"
     assert only(found)["failure"]["exit_code"] == 3
     assert proxy.methods == {"GET"}
@@ -147,7 +151,7 @@ def test_a_stream_that_is_cut_twenty_times_hides_no_rollback(swarm: Foreign, pro
 
 
 def test_a_service_that_is_removed_and_one_that_is_scaled_to_zero(
-    swarm: Foreign, proxy: Proxy
+    swarm: RemoteSwarm, proxy: Proxy
 ) -> None:
     swarm.create("gone")
     docker = swarm.update("gone")[0]
@@ -162,7 +166,7 @@ def test_a_service_that_is_removed_and_one_that_is_scaled_to_zero(
     ["replicated-job", pytest.param("global-job", marks=pytest.mark.deep), "one-shot", "global"],
 )
 def test_what_ends_by_itself_and_what_is_everywhere(
-    swarm: Foreign, proxy: Proxy, mode: str
+    swarm: RemoteSwarm, proxy: Proxy, mode: str
 ) -> None:
     docker = swarm.update(mode)[0]
     words = ("--restart-condition", "none") if mode == "one-shot" else ("--mode", mode)
@@ -180,7 +184,7 @@ def test_what_ends_by_itself_and_what_is_everywhere(
     swarm.docker("service", "rm", mode)
 
 
-def test_a_stack_of_which_one_service_rolls_back_is_mixed(swarm: Foreign, proxy: Proxy) -> None:
+def test_a_stack_of_which_one_service_rolls_back_is_mixed(swarm: RemoteSwarm, proxy: Proxy) -> None:
     for name in ("pair_a", "pair_b"):
         swarm.create(name, "--label", "com.docker.stack.namespace=pair")
     good, bad = (

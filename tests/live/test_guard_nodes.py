@@ -8,25 +8,25 @@ from typing import Any
 import pytest
 
 from stamplab.lab.live.lab import Apparatus
-from tests.live.foreign import Foreign, wait_until_running
-from tests.live.guarding import Guarding
 from tests.live.nodes import Worker, two_nodes
+from tests.live.remote_swarm import RemoteSwarm, wait_until_running
+from tests.live.running_guard import RunningGuard
 
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
-def nodes(apparatus: Apparatus) -> Iterator[tuple[Foreign, Worker]]:
+def nodes(apparatus: Apparatus) -> Iterator[tuple[RemoteSwarm, Worker]]:
     with two_nodes(apparatus) as nodes:
         yield nodes
 
 
-def guard(swarm: Foreign, name: str, *words: str) -> dict[str, Any]:
-    with Guarding(swarm, name, *words) as guarding:
-        return guarding.end()
+def guard(swarm: RemoteSwarm, name: str, *words: str) -> dict[str, Any]:
+    with RunningGuard(swarm, name, *words) as running:
+        return running.end()
 
 
-def test_an_upgrade_on_another_node_converges(nodes: tuple[Foreign, Worker]) -> None:
+def test_an_upgrade_on_another_node_converges(nodes: tuple[RemoteSwarm, Worker]) -> None:
     swarm, worker = nodes
     swarm.create("there", "--constraint", f"node.id=={worker.node}")
     found = guard(swarm, "there", "--", *swarm.update("there", ready_s=2))
@@ -35,7 +35,7 @@ def test_an_upgrade_on_another_node_converges(nodes: tuple[Foreign, Worker]) -> 
 
 
 def test_of_an_oom_kill_on_another_node_it_says_what_is_not_known(
-    nodes: tuple[Foreign, Worker],
+    nodes: tuple[RemoteSwarm, Worker],
 ) -> None:
     swarm, worker = nodes
     swarm.create("thirsty", "--constraint", f"node.id=={worker.node}")
@@ -53,7 +53,7 @@ def test_of_an_oom_kill_on_another_node_it_says_what_is_not_known(
     swarm.docker("service", "rm", "thirsty")
 
 
-def test_a_global_service_runs_on_both(nodes: tuple[Foreign, Worker]) -> None:
+def test_a_global_service_runs_on_both(nodes: tuple[RemoteSwarm, Worker]) -> None:
     swarm, _ = nodes
     swarm.create("everywhere", "--mode", "global")
     found = guard(swarm, "everywhere", "--", *swarm.update("everywhere"))
@@ -63,7 +63,7 @@ def test_a_global_service_runs_on_both(nodes: tuple[Foreign, Worker]) -> None:
 
 
 def test_a_node_that_dies_is_noticed_by_a_hold_that_is_longer_than_its_manager_takes(
-    nodes: tuple[Foreign, Worker],
+    nodes: tuple[RemoteSwarm, Worker],
 ) -> None:
     """It hears of it by three heartbeats that do not come, 5 s each.
 
@@ -72,8 +72,8 @@ def test_a_node_that_dies_is_noticed_by_a_hold_that_is_longer_than_its_manager_t
     swarm, worker = nodes
     swarm.create("lost", "--constraint", f"node.id=={worker.node}")
     words = swarm.update("lost", "--update-monitor", "10s")
-    with Guarding(swarm, "lost", "--hold", "25", "--timeout", "35", "--", *words) as guarding:
+    with RunningGuard(swarm, "lost", "--hold", "25", "--timeout", "35", "--", *words) as running:
         wait_until_running(swarm, "lost")
         worker.kill()
-        found = guarding.end()
+        found = running.end()
     assert found["outcome"] in ("stalled", "timed out"), found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,17 +17,17 @@ from types import ModuleType
 
 import msgspec
 
-import stamplab.harness.guard
-from stamplab.harness.guard import modes, rules, view
+from stamplab.harness import guard as guard_package
+from stamplab.harness.guard import rules, view
 
-MODULES: tuple[ModuleType, ...] = (modes, view, rules)
+MODULES: tuple[ModuleType, ...] = (view, rules)
 _SPEAKS_ONLY = frozenset(
     {
-        "_ending",
-        "_how_it_converged",
-        "_newest_task",
-        "_words_of",
-        "what_is_missing",
+        "_describe_rollback_end",
+        "_describe_success",
+        "_describe_newest_task",
+        "_error_of",
+        "describe_missing",
         "_is_stalled",
         "failed_task",
     }
@@ -39,17 +40,25 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
 
     module: str
     function: str
-    line: int
+    """Its qualified name: a method has its class before it."""
+    place: str
+    """Which clause of the function it is, counted by kind from the function's first line on."""
     clause: str
+    """The clause as source text, for whoever reads a failure."""
 
     @property
     def where(self) -> str:
-        """What is missing, wherever its line may have gone."""
-        return f"{self.module.rpartition('.')[2]}.{self.function}: {self.clause}"
+        """The clause's key: neither its wording nor its line is part of it."""
+        return f"{self.function_key}: {self.place}"
+
+    @property
+    def function_key(self) -> str:
+        """The key of all clauses of its function."""
+        return f"{self.module.rpartition('.')[2]}.{self.function}"
 
     def __str__(self) -> str:
         """For a test's name."""
-        return f"{self.module.rpartition('.')[2]}.{self.function}:{self.line}: {self.clause}"
+        return f"{self.where}: {self.clause}"
 
 
 def mutants() -> list[Mutant]:
@@ -62,50 +71,78 @@ def without(mutant: Mutant) -> Iterator[None]:
     """Take the clause away for a while."""
     module = next(one for one in MODULES if one.__name__ == mutant.module)
     (tree,) = (tree for found, tree in _mutated(module) if found == mutant)
-    before = dict(module.__dict__)
-    guard = vars(stamplab.harness.guard)
-    view_before, asked_before = guard["View"], stamplab.harness.guard.Guard.__init__.__defaults__
-    exec(compile(tree, str(module.__file__), "exec"), module.__dict__)  # noqa: S102 - our own source
+    importers = [guard_package, *(one for one in MODULES if one is not module)]
+    before = [(one, dict(vars(one))) for one in (module, *importers)]
+    own_before = before[0][1]
+    rules_before = guard_package.Guard.__init__.__defaults__
+    exec(compile(tree, str(module.__file__), "exec"), vars(module))  # noqa: S102 - our own source
     try:
-        guard["View"] = view.View
-        stamplab.harness.guard.Guard.__init__.__defaults__ = (rules.RULES,)
+        for importer, names in before[1:]:
+            for name, value in names.items():
+                if own_before.get(name) is value and not name.startswith("__"):
+                    setattr(importer, name, getattr(module, name))
+        guard_package.Guard.__init__.__defaults__ = (rules.RULES,)
         yield
     finally:
-        module.__dict__.clear()
-        module.__dict__.update(before)
-        guard["View"] = view_before
-        stamplab.harness.guard.Guard.__init__.__defaults__ = asked_before
+        for one, names in before:
+            vars(one).clear()
+            vars(one).update(names)
+        guard_package.Guard.__init__.__defaults__ = rules_before
 
 
 def _mutated(module: ModuleType) -> Iterator[tuple[Mutant, ast.Module]]:
-    source = Path(str(module.__file__)).read_text()
-    tree = ast.parse(source)
-    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+    tree = ast.parse(Path(str(module.__file__)).read_text())
+    for name, function in _functions(tree):
         if function.name in _SPEAKS_ONLY:
             continue
-        for node in ast.walk(function):
-            for clause, line, rest in _clauses(node):
-                name = function.name
-                mutant = Mutant(module=module.__name__, function=name, line=line, clause=clause)
-                yield mutant, _replaced(tree, node, rest)
+        for place, clause, node, rest in _clauses(function):
+            mutant = Mutant(module=module.__name__, function=name, place=place, clause=clause)
+            yield mutant, _replaced(tree, node, rest)
 
 
-def _clauses(node: ast.AST) -> Iterator[tuple[str, int, ast.AST]]:
-    """What can be taken away at a node, and what is there then."""
+def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Yield the functions of a module, and the methods of its classes, by qualified names."""
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name):
+                yield name, node
+            case ast.ClassDef(name=name, body=body):
+                for inner in body:
+                    if isinstance(inner, ast.FunctionDef):
+                        yield f"{name}.{inner.name}", inner
+
+
+def _clauses(function: ast.FunctionDef) -> Iterator[tuple[str, str, ast.AST, ast.AST]]:
+    """Yield what can be taken away in a function: its place, its text, and what replaces what."""
+    counted: Counter[str] = Counter()
+    conditions = [node for node in ast.walk(function) if isinstance(node, ast.If | ast.BoolOp)]
+    for node in sorted(conditions, key=lambda node: (node.lineno, node.col_offset)):
+        kind = _kind(node)
+        counted[kind] += 1
+        place = f"{kind} {counted[kind]}"
+        match node:
+            case ast.If(orelse=[]):
+                text = f"if {ast.unparse(node.test)}"
+                yield place, text, node, ast.copy_location(ast.Pass(), node)
+            case ast.BoolOp(values=[*_, ast.Constant(value=str())]):
+                continue  # a word for where there is none
+            case ast.BoolOp(values=values):
+                for number, value in enumerate(values):
+                    if not _is_for_types(value):
+                        rest = values[:number] + values[number + 1 :]
+                        kept = rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
+                        at = f"{place}, operand {number + 1}"
+                        yield at, ast.unparse(value), node, ast.copy_location(kept, node)
+
+
+def _kind(node: ast.If | ast.BoolOp) -> str:
     match node:
-        case ast.If(orelse=[]):
-            text = f"if {ast.unparse(node.test)}"
-            yield text, node.lineno, ast.copy_location(ast.Pass(), node)
-        case ast.BoolOp(values=[*_, ast.Constant(value=str())]):
-            return  # a word for where there is none
-        case ast.BoolOp(op=op, values=values):
-            one_of = " (one of several)" if isinstance(op, ast.Or) else ""
-            for number, value in enumerate(values):
-                if _is_for_types(value):
-                    continue
-                rest = values[:number] + values[number + 1 :]
-                kept = rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
-                yield ast.unparse(value) + one_of, value.lineno, ast.copy_location(kept, node)
+        case ast.BoolOp(op=ast.And()):
+            return "and"
+        case ast.BoolOp():
+            return "or"
+        case _:
+            return "if"
 
 
 def _is_for_types(value: ast.expr) -> bool:

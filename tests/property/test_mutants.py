@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from stamplab.runner.worlds import Virtual
-from stamplab.search.explorable import EXPLORABLE, Ground, ground_of
+from stamplab.search.explorable import EXPLORABLE, SchedulePlayer, schedule_player
 from stamplab.search.laws import LAWS
 from stamplab.search.schedule import Schedule
 from stamplab.search.strategies import schedules
@@ -38,47 +38,40 @@ _THERE = "every service is there before its upgrade"
 _LATER = "to be a little later than needed breaks no law"
 _WORDS = "it is about a task's own words, and the laws do not read them"
 UNREACHED: Mapping[str, str] = {
-    "rules.finished": "the search's service is none that finishes",
-    "view.is_reverted: was_applied": "every deploy of the search brings a new spec",
-    "view._see_service: if self.own_state != had_state": "what has not changed is not seen again",
-    "view._foreign_status: if self.update_started not in (None, status.started_at)": _SEEN_WHOLE,
-    "view._foreign_spec: if now.spec.digest != self.applied.digest": _SEEN_WHOLE,
-    "view._foreign_spec: if not self.spec_is_baseline": _SEEN_WHOLE,
-    "view._foreign_spec: if now.update_status is None and self.update_started is not None": (
-        _SEEN_WHOLE
-    ),
-    "view._see_failed": "no schedule has had a deploy of its head before",
-    "modes.serving: task.desired_state == RUNNING": _ONE_NODE,
-    "modes.serving: task.spec_digest == service.spec.task_digest": (
+    "rules.rule_finished": "the search's service is none that finishes",
+    "view.View.spec_is_reverted: and 2, operand 1": "every deploy of the search brings a new spec",
+    "view.View._note_service: if 1": "what has not changed is not seen again",
+    "view.View._other_update_by_status: if 3": _SEEN_WHOLE,
+    "view.View._other_update_by_spec: if 2": _SEEN_WHOLE,
+    "view.View._other_update_by_spec: if 3": _SEEN_WHOLE,
+    "view.View._other_update_by_spec: if 5": _SEEN_WHOLE,
+    "view.View._note_failed": "no schedule has had a deploy of its head before",
+    "view.serving_tasks: and 1, operand 2": _ONE_NODE,
+    "view.serving_tasks: and 1, operand 3": (
         "once the swarm says that it is done, no task of the old spec is meant to run"
     ),
-    "modes.wanted": _REPLICATED,
-    "modes.serving: if service.spec.is_job": _REPLICATED,
-    "modes.done": _REPLICATED,
-    "modes._is_of_present": _REPLICATED,
-    "rules.terminal_state: if service.spec.is_job": _REPLICATED,
-    "rules.hold_ends_s: if spec is None or spec.is_job": _REPLICATED,
-    "rules.hold_ends_s: spec.is_job (one of several)": _REPLICATED,
-    "view._count_running: task.desired_state in WANTED_STATES or task.spec_digest == wanted": (
-        _ONE_NODE
-    ),
-    "view._count_running: task.desired_state in WANTED_STATES (one of several)": (
+    "view.wanted_count": _REPLICATED,
+    "view.serving_tasks: if 1": _REPLICATED,
+    "view.done_tasks": _REPLICATED,
+    "view._is_of_present_spec": _REPLICATED,
+    "rules.is_settled: if 2": _REPLICATED,
+    "rules.hold_ends_s: if 1": _REPLICATED,
+    "rules.hold_ends_s: or 1, operand 2": _REPLICATED,
+    "view.View._note_running: and 1, operand 3": _ONE_NODE,
+    "view.View._note_running: or 1, operand 1": (
         "the swarm leaves no task of an old spec pending that it has started itself (moby#36699)"
     ),
-    "rules.removed: not view.looked_since_deploy (one of several)": _THERE,
-    "rules.rolled_back: view.failed_task or view.now_s >= last_words_s(view)": _NAMED,
-    "rules.rolled_back: view.now_s >= last_words_s(view) (one of several)": _NAMED,
-    "rules.rolled_back: view.failed_task (one of several)": _LATER,
-    "rules.rolled_back: view.now_s < expectation.deadline_s": (
-        "a schedule's patience outlasts its rollback"
-    ),
-    "rules.paused: view.failed_task in view.failed (one of several)": _WORDS,
-    "rules.paused: "
-    "if not is_told and view.now_s < min(last_words_s(view), expectation.deadline_s)": _WORDS,
-    "rules.paused: not is_told": _WORDS,
-    "rules.paused: view.now_s < min(last_words_s(view), expectation.deadline_s)": _WORDS,
-    "rules.converged: view.is_reverted (one of several)": _NAMED,
-    "rules.converged: wanted": _LATER,
+    "rules.rule_removed: or 1, operand 2": _THERE,
+    "rules.rule_rolled_back: and 1, operand 2": _NAMED,
+    "rules.rule_rolled_back: or 2, operand 2": _NAMED,
+    "rules.rule_rolled_back: or 2, operand 1": _LATER,
+    "rules.rule_rolled_back: and 2, operand 2": "a schedule's patience outlasts its rollback",
+    "rules.rule_paused: or 1, operand 1": _WORDS,
+    "rules.rule_paused: if 2": _WORDS,
+    "rules.rule_paused: and 1, operand 1": _WORDS,
+    "rules.rule_paused: and 1, operand 2": _WORDS,
+    "rules.rule_converged: or 1, operand 3": _NAMED,
+    "rules.rule_converged: and 2, operand 1": _LATER,
 }
 """Why the search cannot miss a clause, or a function's: the guard's own tests do."""
 GUARDS_TESTS = sorted(
@@ -87,16 +80,16 @@ GUARDS_TESTS = sorted(
 
 
 @pytest.fixture(scope="module")
-def ground(virtual: Virtual) -> Iterator[Ground]:
-    with ground_of(EXPLORABLE["discourse"], virtual) as found:
+def player(virtual: Virtual) -> Iterator[SchedulePlayer]:
+    with schedule_player(EXPLORABLE["discourse"], virtual) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def drawn(ground: Ground) -> list[Schedule]:
+def drawn(player: SchedulePlayer) -> list[Schedule]:
     """Those that have caught a mutant come first for the next one."""
     known = [msgspec.json.decode(p.read_bytes(), type=Schedule) for p in sorted(CAUGHT.iterdir())]
-    return known + drawn_by(schedules(ground.stamp_label), SCHEDULES)
+    return known + drawn_by(schedules(player.stamp_label), SCHEDULES)
 
 
 class Stuck(Exception):
@@ -124,21 +117,23 @@ def bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("mutant", mutants(), ids=str)
 def test_a_clause_that_is_taken_away_is_missed(
-    mutant: Mutant, ground: Ground, drawn: list[Schedule]
+    mutant: Mutant, player: SchedulePlayer, drawn: list[Schedule]
 ) -> None:
-    if mutant.where in UNREACHED or mutant.where.partition(":")[0] in UNREACHED:
+    if mutant.where in UNREACHED or mutant.function_key in UNREACHED:
         with without(mutant):
             assert _fails_the_guards_tests(), "neither a schedule nor a test has missed it"
         return
     with without(mutant):
-        caught = _first_caught(ground, drawn)
+        caught = _first_caught(player, drawn)
     assert caught is not None, "no schedule has missed it"
     drawn.insert(0, drawn.pop(caught))
 
 
 def test_what_is_out_of_reach_is_a_clause() -> None:
-    found = {mutant.where for mutant in mutants()}
-    assert UNREACHED.keys() <= found | {where.partition(":")[0] for where in found}
+    found = mutants()
+    keys = {mutant.where for mutant in found}
+    assert len(keys) == len(found), "two clauses have one key"
+    assert UNREACHED.keys() <= keys | {mutant.function_key for mutant in found}
 
 
 def _fails_the_guards_tests() -> bool:
@@ -149,17 +144,17 @@ def _fails_the_guards_tests() -> bool:
     return ended is pytest.ExitCode.TESTS_FAILED
 
 
-def test_the_guard_itself_is_missed_by_none(ground: Ground, drawn: list[Schedule]) -> None:
-    assert _first_caught(ground, drawn[:200]) is None
+def test_the_guard_itself_is_missed_by_none(player: SchedulePlayer, drawn: list[Schedule]) -> None:
+    assert _first_caught(player, drawn[:200]) is None
 
 
-def _first_caught(ground: Ground, drawn: Sequence[Schedule]) -> int | None:
+def _first_caught(player: SchedulePlayer, drawn: Sequence[Schedule]) -> int | None:
     """The first schedule under which a law is broken, or the guard itself breaks."""
     for number, schedule in enumerate(drawn):
         try:
-            trial = ground.play(schedule, guard=True)
+            trial = player.play(schedule, guard=True)
         except (Stuck, AttributeError, TypeError, AssertionError):
             return number
-        if any(law.asks(trial) for law in LAWS.values()):
+        if any(law.check(trial) for law in LAWS.values()):
             return number
     return None

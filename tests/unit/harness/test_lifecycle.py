@@ -7,8 +7,10 @@ from pathlib import Path
 import git
 import pytest
 
+from stamplab.harness.ci import lifecycle
 from stamplab.harness.ci.lifecycle import (
     StageFailed,
+    VerdictUnknown,
     assert_upgrade_converged,
     chaos_redeploy,
     deploy_app,
@@ -18,7 +20,7 @@ from stamplab.harness.ci.lifecycle import (
     wait_healthy,
 )
 from stamplab.harness.ci.run_context import RunContext
-from stamplab.harness.guard import Baseline, Expectation, Outcome
+from stamplab.harness.guard import Baseline, Expectation, Outcome, Ruling
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import ClientProbe, CommandRan, Finding, Note, RecorderLost
 from stamplab.lab.world import World
@@ -225,6 +227,27 @@ def test_an_upgrade_that_converges_is_found_so(repositories: Repositories, tmp_p
     finding = texts(world.history, Finding)[-1]
     assert finding.startswith(f"upgrade-converged: {context.app.service}: converged: UpdateStatus=")
     assert deployed_identity(context).version == HEAD_VERSION
+
+
+@pytest.mark.parametrize("end", Outcome)
+def test_only_converged_passes_and_only_unknown_is_no_failure(
+    repositories: Repositories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Outcome
+) -> None:
+    class RuledGuard:
+        ruling = Ruling(outcome=end, reason="the reason", service="a service")
+
+        def __init__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(lifecycle, "Guard", RuledGuard)
+    world, context = installed(repositories, tmp_path, comes_up)
+    if end is Outcome.CONVERGED:
+        assert converge(context) is end
+        return
+    expected = VerdictUnknown if end is Outcome.UNKNOWN else StageFailed
+    with pytest.raises(expected, match="the reason"):
+        converge(context)
+    assert not any("upgrade-converged" in text for text in texts(world.history, Finding))
 
 
 ENDS: list[tuple[Fate, str, float]] = [

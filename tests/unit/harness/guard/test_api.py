@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from stamplab import NotConverged, guarding
 from stamplab.harness.guard import Outcome
-from stamplab.harness.guard.api import NotConverged
-from stamplab.harness.guard.guarding import guarding
 from stamplab.lab.errors import LabError, UsageError
 from tests.unit.lab.remote.engine import Engine, container, task
 

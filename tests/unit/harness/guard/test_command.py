@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -64,6 +64,7 @@ def document(text: str) -> dict[str, Any]:
     read = json.loads(text)
     assert isinstance(read, dict)
     assert read.keys() == FIELDS
+    assert read["schema"] == 2
     return read
 
 
@@ -189,10 +190,13 @@ def test_it_is_one_of_stamplabs_commands() -> None:
 # As a program of its own.
 
 
+PROGRAM = ("-m", "stamplab")
+
+
 class Running:
-    def __init__(self, engine: Engine, *words: str) -> None:
+    def __init__(self, engine: Engine, *words: str, program: Sequence[str] = PROGRAM) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "stamplab", "guard", *words],
+            [sys.executable, "-P", *program, "guard", *words],
             env={**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_HOST": engine.address},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -231,8 +235,8 @@ class Running:
 
 
 @contextmanager
-def running(engine: Engine, *words: str) -> Iterator[Running]:
-    one = Running(engine, *words)
+def running(engine: Engine, *words: str, program: Sequence[str] = PROGRAM) -> Iterator[Running]:
+    one = Running(engine, *words, program=program)
     try:
         yield one
     finally:
@@ -263,25 +267,33 @@ def test_an_upgrade_from_the_baseline_to_the_verdict(up: Engine, tmp_path: Path)
     assert {method for method, _ in up.requests} == {"GET"}
 
 
-def test_a_rollback_names_the_task_and_the_oom_kill(up: Engine, tmp_path: Path) -> None:
+def rolled_back(
+    up: Engine, tmp_path: Path, program: Sequence[str] = PROGRAM
+) -> tuple[int, str, str]:
+    """Play an update whose task is OOM-killed in its boot; return how the guard has ended."""
     before = up.services[APP]
     go = tmp_path / "go"
     os.mkfifo(go)
-    with running(up, APP, "--json", "--", "cat", str(go)) as guarding:
+    words = (APP, "--json", "--", "cat", str(go))
+    with running(up, *words, program=program) as guarding:
         guarding.wait_until_it_says("the deploy command has not returned")
         after = up.put(APP, task="head", previous=before, state="updating")
         up.tasks.append(task("new", after, "starting"))
         go.write_text("")
         guarding.wait_until_it_says("0 of 1 tasks of the new spec run")
-        words = "update rolled back due to failure or early termination of task new"
+        message = "update rolled back due to failure or early termination of task new"
         up.tasks[-1] = task(
             "new", after, "failed", error="task: non-zero exit (137)", exit_code=137
         )
         up.containers["container-new"] = container("new", runs=False, oom=True, exit_code=137)
-        up.put(APP, state="rollback_started", message=words)
+        up.put(APP, state="rollback_started", message=message)
         up.happen("die", "new")
         up.put(APP, state="rollback_completed", message="rollback completed")
-        returned, out, err = guarding.end()
+        return guarding.end()
+
+
+def test_a_rollback_names_the_task_and_the_oom_kill(up: Engine, tmp_path: Path) -> None:
+    returned, out, err = rolled_back(up, tmp_path)
     assert returned == 10, err
     (service,) = document(out)["services"]
     assert service["failure"] == {
@@ -399,7 +411,7 @@ def test_at_a_terminal_the_deploy_may_ask(up: Engine, keys: str, exit_code: int,
 def test_its_help_needs_nothing_of_the_lab() -> None:
     script = (
         "import sys, stamplab.entry\n"
-        "from stamplab.cli.guard_main import run\n"
+        "from stamplab.cli.guard import run\n"
         "run(['--help'])\n"
         "print(sorted({'git', 'hypothesis', 'docker', 'requests', 'psutil', 'yaml', 'rich', "
         "'stamplab.cli.main', 'stamplab.lab.live'} & set(sys.modules)), file=sys.stderr)"
@@ -413,7 +425,7 @@ def test_its_help_needs_nothing_of_the_lab() -> None:
 def test_its_work_needs_nothing_of_the_lab(up: Engine) -> None:
     script = (
         "import sys, stamplab.entry\n"
-        "from stamplab.cli.guard_main import run\n"
+        "from stamplab.cli.guard import run\n"
         f"print(run(['{APP}', '--quiet', '--', 'true']))\n"
         "unwanted = {'git', 'hypothesis', 'psutil', 'yaml', 'rich'}\n"
         "unwanted |= {'stamplab.cli.main', 'stamplab.lab.live'}\n"
@@ -428,3 +440,27 @@ def test_its_work_needs_nothing_of_the_lab(up: Engine) -> None:
         check=False,
     )
     assert done.stdout.splitlines()[-2:] == ["0", "[]"], done.stdout + done.stderr
+
+
+COUNTED = """
+import os, sys
+counted, *sys.argv[1:] = sys.argv[1:]
+leave = os._exit
+def count_and_leave(code):
+    with open(counted, "w") as file:
+        file.write(" ".join(name for name in sys.modules if name.split(".")[0] == "stamplab"))
+    leave(code)
+os._exit = count_and_leave
+from stamplab.entry import main
+main()
+"""
+
+
+def test_a_whole_run_loads_at_most_28_of_our_modules(up: Engine, tmp_path: Path) -> None:
+    """Whoever wants to know what a guard does need not read more; packages count as well."""
+    counted = tmp_path / "counted"
+    returned, _, err = rolled_back(up, tmp_path, ("-c", COUNTED, str(counted)))
+    assert returned == 10, err
+    modules = counted.read_text().split()
+    assert "stamplab.lab.remote.watcher" in modules
+    assert len(modules) <= 28, sorted(modules)

@@ -17,9 +17,7 @@ import yaml
 
 from stamplab.cli.guard import guard
 from stamplab.harness.guard import Outcome
-from stamplab.harness.guard.failure import Failure
-from stamplab.harness.guard.report import Deploy, Report
-from stamplab.harness.guard.stack_verdict import ServiceVerdict
+from stamplab.harness.guard.report import DeployReport, Failure, GuardReport, ServiceVerdict
 
 TEXT = (Path(__file__).parents[4] / "docs" / "guard.md").read_text()
 
@@ -100,7 +98,7 @@ def test_every_option_is_the_programs() -> None:
     }
 
 
-@pytest.mark.parametrize("struct", [Report, Deploy, ServiceVerdict, Failure])
+@pytest.mark.parametrize("struct", [GuardReport, DeployReport, ServiceVerdict, Failure])
 def test_every_field_of_the_document_is_explained(struct: type[msgspec.Struct]) -> None:
     part = TEXT.partition("## The JSON document")[2].partition("## In Python")[0]
     for field in struct.__struct_fields__:

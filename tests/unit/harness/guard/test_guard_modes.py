@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from stamplab.harness.guard import Outcome, modes
+from stamplab.harness.guard import Outcome, view
 from stamplab.lab.model.swarm import Service, ServiceSpec, Task
 from tests.builders import BASE, HEAD, Story, deployed, listed, seen, service, spec, task
 from tests.unit.harness.watching import BEFORE, rule
@@ -34,22 +34,22 @@ DONE = {"state": "complete", "desired": "shutdown"}
 
 def test_a_global_service_wants_a_task_on_each_node_that_has_one() -> None:
     tasks = [on("a", task("1", HEAD)), on("b", task("2", HEAD, "starting"))]
-    assert modes.wanted(GLOBAL, tasks) == 2
-    assert modes.serving(GLOBAL, tasks) == {"1"}
+    assert view.wanted_count(GLOBAL, tasks) == 2
+    assert view.serving_tasks(GLOBAL, tasks) == {"1"}
 
 
 def test_a_node_whose_old_task_is_still_to_be_replaced_counts() -> None:
     tasks = [on("a", task("1", HEAD)), on("b", task("2", BASE))]
-    assert modes.wanted(GLOBAL, tasks) == 2
+    assert view.wanted_count(GLOBAL, tasks) == 2
 
 
 def test_a_node_that_is_drained_or_down_does_not_count() -> None:
     tasks = [on("a", task("1", HEAD)), on("b", task("2", HEAD, desired="shutdown"))]
-    assert modes.wanted(GLOBAL, tasks) == 1
+    assert view.wanted_count(GLOBAL, tasks) == 1
 
 
 def test_a_global_service_without_a_task_waits_for_one() -> None:
-    assert modes.wanted(GLOBAL, []) == 1
+    assert view.wanted_count(GLOBAL, []) == 1
     story = Story((0, seen(GLOBAL)), (1, deployed()), (1, seen(GLOBAL)), (1, listed()))
     assert rule(None, story).outcome in (Outcome.STALLED, Outcome.TIMED_OUT)
 
@@ -81,7 +81,7 @@ def test_a_global_service_converges_when_every_node_runs_it() -> None:
 def test_of_a_job_completed_tasks_of_this_iteration_count(
     tasks: list[Task], serving: set[str]
 ) -> None:
-    assert modes.serving(job(1), tasks) == serving
+    assert view.serving_tasks(job(1), tasks) == serving
 
 
 def test_a_job_is_done_when_all_have_completed_without_any_hold() -> None:
@@ -118,8 +118,8 @@ def test_a_global_job_wants_a_completed_task_on_each_node() -> None:
         on("a", task("1", HEAD, "complete", desired="complete"), iteration=0),
         on("b", task("2", HEAD, "starting", desired="complete"), iteration=0),
     ]
-    assert modes.wanted(job(None), tasks) == 2
-    assert modes.serving(job(None), tasks) == {"1"}
+    assert view.wanted_count(job(None), tasks) == 2
+    assert view.serving_tasks(job(None), tasks) == {"1"}
 
 
 def test_a_job_that_is_updated_is_done_by_its_new_tasks() -> None:
@@ -140,7 +140,7 @@ def test_a_node_on_which_a_global_job_failed_for_good_is_not_forgotten() -> None
         on("a", task("1", HEAD, "complete", desired="complete"), iteration=0),
         on("b", task("2", HEAD, "failed"), iteration=0),
     ]
-    assert modes.wanted(job(None), tasks) == 2
+    assert view.wanted_count(job(None), tasks) == 2
 
 
 def test_what_a_global_job_did_before_is_forgotten() -> None:
@@ -148,17 +148,17 @@ def test_what_a_global_job_did_before_is_forgotten() -> None:
         on("a", task("1", HEAD, "running", desired="complete"), iteration=1),
         on("b", task("2", HEAD, "complete", desired="remove"), iteration=0),
     ]
-    assert modes.wanted(job(None, iteration=1), tasks) == 1
+    assert view.wanted_count(job(None, iteration=1), tasks) == 1
 
 
 def test_a_node_on_which_a_global_service_failed_for_good_is_not_forgotten() -> None:
     failed = on("b", task("2", HEAD, "failed"))
     tasks = [on("a", task("1", HEAD)), failed]
-    assert modes.wanted(GLOBAL, tasks) == 2
+    assert view.wanted_count(GLOBAL, tasks) == 2
     older = on("b", task("0", BASE, "failed"))
-    assert modes.wanted(GLOBAL, [on("a", task("1", HEAD)), older]) == 1
+    assert view.wanted_count(GLOBAL, [on("a", task("1", HEAD)), older]) == 1
     ended = on("b", task("2", HEAD, "shutdown"))
-    assert modes.wanted(GLOBAL, [on("a", task("1", HEAD)), ended]) == 1
+    assert view.wanted_count(GLOBAL, [on("a", task("1", HEAD)), ended]) == 1
 
 
 # One-shot services.
@@ -166,20 +166,20 @@ def test_a_node_on_which_a_global_service_failed_for_good_is_not_forgotten() -> 
 
 def test_a_task_that_has_finished_is_done_and_serves_nobody() -> None:
     tasks = [task("1", HEAD, "complete")]
-    assert modes.done(service(once()), tasks) == {"1"}
-    assert modes.serving(service(once()), tasks) == set()
+    assert view.done_tasks(service(once()), tasks) == {"1"}
+    assert view.serving_tasks(service(once()), tasks) == set()
 
 
 def test_one_that_finished_before_another_in_its_slot_does_not_count() -> None:
     """It is of the same spec, from before the service was something else for a while."""
     tasks = [task("1", HEAD, "complete"), task("2", BASE, "complete"), task("3", HEAD, "starting")]
-    assert modes.done(service(once()), tasks) == set()
+    assert view.done_tasks(service(once()), tasks) == set()
 
 
 def test_slots_are_counted_one_by_one() -> None:
     first = msgspec.structs.replace(task("1", HEAD, "complete"), slot=1)
     second = msgspec.structs.replace(task("2", HEAD, "complete"), slot=2)
-    assert modes.done(service(once()), [first, second]) == {"1", "2"}
+    assert view.done_tasks(service(once()), [first, second]) == {"1", "2"}
 
 
 def test_a_one_shot_service_that_is_created_is_done_when_it_has_finished() -> None:
@@ -199,14 +199,14 @@ def test_a_one_shot_service_that_is_what_it_was_once_is_not_done_by_what_it_did_
 
 def test_a_one_shot_task_that_failed_does_not_count() -> None:
     failed = task("1", HEAD, "failed", error="exit 1")
-    assert modes.done(service(once()), [failed]) == set()
+    assert view.done_tasks(service(once()), [failed]) == set()
 
 
 def test_tasks_of_a_plain_service_count_as_ever() -> None:
     tasks = [task("1", HEAD), task("2", HEAD, desired="shutdown"), task("3", BASE)]
-    assert modes.serving(service(HEAD), tasks) == {"1"}
-    assert modes.wanted(service(spec("head", replicas=3)), tasks) == 3
-    assert modes.wanted(service(spec("head", replicas=0)), tasks) == 0
+    assert view.serving_tasks(service(HEAD), tasks) == {"1"}
+    assert view.wanted_count(service(spec("head", replicas=3)), tasks) == 3
+    assert view.wanted_count(service(spec("head", replicas=0)), tasks) == 0
 
 
 def test_tasks_that_failed_before_the_deploy_are_not_blamed() -> None:

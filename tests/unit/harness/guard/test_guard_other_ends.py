@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stamplab.harness.guard import Baseline, Outcome
+from stamplab.harness.guard import Baseline, Outcome, update_status_started
 from stamplab.harness.guard.outcome import Ruling
-from stamplab.harness.guard.view import update_status_started
-from stamplab.harness.verdict import Verdict
 from stamplab.lab.model.history import Observation, RecorderLost
 from stamplab.lab.model.swarm import Service, Task
 from tests.builders import (
@@ -61,6 +59,7 @@ def test_a_service_that_is_not_there_after_the_deploy_is_removed(before: Service
     ruling = rule(before, story)
     assert (ruling.outcome, ruling.decided_s) == (Outcome.REMOVED, 1)
     assert ruling.reason == f"there is no service {NAME} (any more)"
+    assert ruling.other_update == (None if before is None else "removal")
 
 
 def test_a_service_removed_during_the_hold() -> None:
@@ -273,13 +272,6 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
         "MIXED": 18,
         "REMOVED": 19,
     }
-
-
-@pytest.mark.parametrize("end", Outcome)
-def test_only_converged_passes_and_only_unknown_is_unknown(end: Outcome) -> None:
-    expected = {Outcome.CONVERGED: Verdict.PASS, Outcome.UNKNOWN: Verdict.UNKNOWN}
-    assert end.verdict is expected.get(end, Verdict.FAIL)
-    assert Ruling(outcome=end, reason="", service=NAME).verdict is end.verdict
 
 
 def test_update_status_started_tells_updates_apart() -> None:

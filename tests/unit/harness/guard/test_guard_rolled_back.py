@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stamplab.harness.guard import Outcome
-from stamplab.harness.guard.rules import LAST_WORDS_S
+from stamplab.harness.guard.rules import FAILED_TASK_WAIT_S
 from stamplab.lab.model.history import Observation, RecorderLost
 from stamplab.lab.model.swarm import Task, UpdatePolicy
 from tests.builders import (
@@ -75,7 +75,7 @@ def test_a_rollback_that_ended_before_anyone_looked_names_the_task_that_is_liste
 
 def test_for_a_task_that_nobody_lists_as_failed_the_ruling_waits_only_a_little() -> None:
     ruling = rule(BEFORE, upgrade((8, seen(COMPLETED)), (30, listed(FAILED))))
-    assert (ruling.failed_task, ruling.decided_s) == (None, 8 + LAST_WORDS_S)
+    assert (ruling.failed_task, ruling.decided_s) == (None, 8 + FAILED_TASK_WAIT_S)
 
 
 def test_of_several_failed_tasks_of_head_the_first_is_named() -> None:

@@ -103,6 +103,7 @@ def test_superseded_by(foreign: str) -> None:
     assert ruling.outcome is Outcome.SUPERSEDED
     assert ruling.decided_s == moments[-1][0]
     assert ruling.reason == f"another update came in between: {because}"
+    assert ruling.other_update == ("rollback by hand" if "by hand" in because else "another")
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
@@ -187,3 +188,15 @@ def test_the_engines_own_writes_are_not_foreign() -> None:
 def test_a_manual_rollback_beats_the_rollback_it_looks_like() -> None:
     by_hand = service(BASE, HEAD, status("rollback_completed", "t2"))
     assert outcome(BEFORE, upgrade((7, seen(by_hand)))) is Outcome.SUPERSEDED
+
+
+def test_a_ruling_names_the_other_update_only_where_its_reason_does() -> None:
+    back = (3, seen(service(BASE, None, "rollback_started")))
+    by_hand = service(BASE, HEAD, status("rollback_completed", "t2"))
+    others = ((None, "removal"), (by_hand, "rollback by hand"), (service(THIRD), "another"))
+    for then, named in others:
+        ruling = rule(BEFORE, upgrade(back, (4, seen(then))))
+        assert (ruling.outcome, ruling.other_update) == (Outcome.ROLLED_BACK, named)
+    assert rule(BEFORE, upgrade(back)).other_update is None
+    refused = Story().at(1, seen(None), deployed(1, "refused"))
+    assert rule(BEFORE, refused).other_update is None

@@ -40,6 +40,8 @@ class Engine:
         self.requests: list[tuple[str, str]] = []
         self.is_down = False
         """Whether it answers everything with 503, as one does that is going down."""
+        self.refuses = ""
+        """The path that it answers with 503, and no other."""
         self.has_events = True
         self.streams_opened = 0
         self.since: list[str | None] = []
@@ -113,6 +115,8 @@ class Engine:
                     if not wanted <= known:
                         return None
                     return [one for one in self.tasks if one["ServiceID"] in wanted]
+                case ["containers", "json"]:
+                    return self._containers(filters)
                 case ["containers", container, "json"]:
                     return self.containers.get(container)
                 case _:
@@ -126,6 +130,13 @@ class Engine:
             name, _, value = label.partition("=")
             found = [one for one in found if one["Spec"]["Labels"].get(name) == value]
         return found
+
+    def _containers(self, filters: dict[str, list[str]]) -> list[Json]:
+        return [
+            one
+            for one in self.containers.values()
+            if one["Id"] in filters["id"] and one["State"]["Running"]
+        ]
 
     def stream(self) -> queue.SimpleQueue[bytes | None]:
         with self._lock:
@@ -151,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = parts.path.split("/", 2)[2] if parts.path.startswith("/v1") else parts.path
         query = parse_qs(parts.query)
         engine.requests.append((self.command, path))
-        if engine.is_down:
+        if engine.is_down or path.strip("/") == engine.refuses:
             self._send(503, {"message": "This node is not a swarm manager. Sorry."})
         elif path.strip("/") == "events":
             engine.since.append(query.get("since", [None])[0])

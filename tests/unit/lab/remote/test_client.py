@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from stamplab.harness.guard import Outcome
-from stamplab.harness.guard.deploy_watch import Plan, Watch
-from stamplab.harness.guard.loop import follow
-from stamplab.lab.remote.client import Client, Silent
+from stamplab.harness.guard.deploy_watch import DeployWatch, follow
+from stamplab.harness.guard.expectations import WatchPlan
+from stamplab.lab.remote.client import Client, NoAnswer
 from stamplab.lab.remote.endpoint import Endpoint, Tls
-from stamplab.lab.remote.watcher import ForeignSwarm
+from stamplab.lab.remote.watcher import SwarmWatcher
 from tests.certificate import CERT, KEY
 from tests.unit.lab.remote.engine import Engine, _Handler, container, task
 
@@ -76,29 +76,29 @@ def test_by_tls(engine: Engine, tls: Tls) -> None:
 def test_an_engine_that_cannot_say_who_it_is(engine: Engine) -> None:
     with (
         by_tcp(engine, tls=True) as host,
-        pytest.raises(Silent, match="TLS was refused; see DOCKER_CERT_PATH, or the certificates"),
+        pytest.raises(NoAnswer, match="TLS was refused; see DOCKER_CERT_PATH, or the certificates"),
     ):
         node_of(host, Tls())
 
 
 def test_an_engine_that_knows_no_tls(engine: Engine) -> None:
-    with by_tcp(engine) as host, pytest.raises(Silent, match="TLS was refused"):
+    with by_tcp(engine) as host, pytest.raises(NoAnswer, match="TLS was refused"):
         node_of(host, Tls(ca=CERT))
 
 
 def test_an_engine_that_wants_tls_and_gets_none(engine: Engine) -> None:
-    with by_tcp(engine, tls=True) as host, pytest.raises(Silent, match="cannot be reached"):
+    with by_tcp(engine, tls=True) as host, pytest.raises(NoAnswer, match="cannot be reached"):
         node_of(host)
 
 
 def test_nobody_at_that_port() -> None:
-    with pytest.raises(Silent, match="Connection refused"):
+    with pytest.raises(NoAnswer, match="Connection refused"):
         node_of("tcp://127.0.0.1:1")
 
 
 def test_certificates_that_are_not_there_are_said(tmp_path: Path) -> None:
     tls = Tls(ca=tmp_path / "none", cert=tmp_path / "none", key=tmp_path / "none")
-    with pytest.raises(Silent, match="certificate and key files must be provided"):
+    with pytest.raises(NoAnswer, match="certificate and key files must be provided"):
         node_of("tcp://127.0.0.1:1", tls)
 
 
@@ -132,9 +132,9 @@ def judged(engine: Engine, endpoint: Endpoint) -> Outcome:
     """Judge the service as it is, after it has come up."""
     engine.tasks = [task("1", engine.put(APP))]
     engine.containers = {"container-1": container("1")}
-    with closing(Client(endpoint)) as client, closing(ForeignSwarm(client, [APP])) as swarm:
-        watch = Watch(
-            Plan(targets=(APP,), deadline_s=swarm.now_s() + 20, deploys=False), swarm.node
+    with closing(Client(endpoint)) as client, closing(SwarmWatcher(client, [APP])) as swarm:
+        watch = DeployWatch(
+            WatchPlan(targets=(APP,), deadline_s=swarm.now_s() + 20, deploys=False), swarm.node
         )
         watch.begin(swarm.baseline())
         return follow(swarm, watch).outcome
@@ -157,9 +157,9 @@ def test_a_step_of_the_engines_clock_changes_nothing(engine: Engine) -> None:
     engine.tasks = [task("1", engine.put(APP))]
     with (
         closing(Client(Endpoint(host=engine.address, named_by="a test"))) as client,
-        closing(ForeignSwarm(client, [APP])) as swarm,
+        closing(SwarmWatcher(client, [APP])) as swarm,
     ):
-        watch = Watch(Plan(targets=(APP,), deadline_s=20.0, deploys=False), swarm.node)
+        watch = DeployWatch(WatchPlan(targets=(APP,), deadline_s=20.0, deploys=False), swarm.node)
         watch.begin(swarm.baseline())
         engine.say(
             b'{"Type":"service","Action":"update","timeNano":1,'

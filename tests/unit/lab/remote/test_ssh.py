@@ -10,7 +10,7 @@ import pytest
 
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.remote import ssh as ssh_bridge
-from stamplab.lab.remote.client import Client, Silent
+from stamplab.lab.remote.client import Client, NoAnswer
 from stamplab.lab.remote.endpoint import Endpoint
 from stamplab.lab.remote.ssh import SshBridge, ssh_command
 
@@ -87,7 +87,7 @@ def test_one_that_would_not_end_is_ended(ssh: Path, monkeypatch: pytest.MonkeyPa
 
 def test_ssh_is_quoted_where_it_refuses(ssh: Path) -> None:
     ssh.write_text("#!/bin/sh\necho 'me@there: Permission denied (publickey).' >&2\nexit 255\n")
-    with pytest.raises(Silent, match=r"ssh says: me@there: Permission denied \(publickey\)\."):
+    with pytest.raises(NoAnswer, match=r"ssh says: me@there: Permission denied \(publickey\)\."):
         Client(Endpoint(host="ssh://me@there", named_by="a test"))
 
 
@@ -100,5 +100,5 @@ def test_a_machine_without_ssh_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_an_ssh_that_cannot_be_run_is_said(ssh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(ssh.parent))
     ssh.write_text("#!/no/such/interpreter\n")
-    with pytest.raises(Silent, match="ssh cannot be run"):
+    with pytest.raises(NoAnswer, match="ssh cannot be run"):
         Client(Endpoint(host="ssh://there", named_by="a test"))
