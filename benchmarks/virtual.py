@@ -25,7 +25,7 @@ from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.runner.worlds import Live, virtual
 from stamplab.scenarios.discourse import plays
-from stamplab.search.explorable import EXPLORABLE, Ground, ground_of
+from stamplab.search.explorable import EXPLORABLE, SchedulePlayer, schedule_player
 from stamplab.search.laws import LAWS
 from stamplab.search.schedule import Schedule
 from stamplab.search.search import outcome
@@ -60,13 +60,13 @@ class Spent(msgspec.Struct, frozen=True):
 def main(arguments: Sequence[str]) -> None:
     """Measure and print; an argument is the number of schedules."""
     count = int(arguments[0]) if arguments else _SCHEDULES
-    with ground_of(EXPLORABLE["discourse"], virtual()) as ground:
-        drawn_s, drawn = _timed(lambda: drawn_by(schedules(ground.stamp_label), count))
-        _play(ground, drawn[: count // 10])  # what is loaded once is loaded
-        spent, outcomes = _measure(ground, drawn)
+    with schedule_player(EXPLORABLE["discourse"], virtual()) as player:
+        drawn_s, drawn = _timed(lambda: drawn_by(schedules(player.stamp_label), count))
+        _play(player, drawn[: count // 10])  # what is loaded once is loaded
+        spent, outcomes = _measure(player, drawn)
         _print_rates(spent, outcomes, count, drawn_s)
-        _print_places(ground, drawn[: max(1, count // 3)])
-        _print_beside_live(ground)
+        _print_places(player, drawn[: max(1, count // 3)])
+        _print_beside_live(player)
 
 
 def _print_rates(spent: Spent, outcomes: Counter[str], count: int, drawn_s: float) -> None:
@@ -80,9 +80,9 @@ def _print_rates(spent: Spent, outcomes: Counter[str], count: int, drawn_s: floa
     print(f"virtual seconds a second: {spent.swarm_s / spent.wall_s:.0f}")
 
 
-def _print_places(ground: Ground, drawn: Sequence[Schedule]) -> None:
+def _print_places(player: SchedulePlayer, drawn: Sequence[Schedule]) -> None:
     profile = cProfile.Profile()
-    profile.runcall(_play, ground, drawn)
+    profile.runcall(_play, player, drawn)
     places: Counter[str] = Counter()
     for (file, _, name), (_, _, own_s, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
         places["waiting for swarmsim" if "select" in name else _place(file)] += own_s
@@ -96,8 +96,8 @@ def _place(file: str) -> str:
     return next((name for part, name in _PLACES.items() if part in file), "Python and libraries")
 
 
-def _print_beside_live(ground: Ground) -> None:
-    """The same play (claim C4's, with the true monitor of 5 s) in both worlds."""
+def _print_beside_live(player: SchedulePlayer) -> None:
+    """Print how long one play (claim C4's, with the true monitor of 5 s) takes in both worlds."""
     scenario = plays.honest(plays.Settings())
     schedule = Schedule(
         memory=scenario.memory,
@@ -105,7 +105,7 @@ def _print_beside_live(ground: Ground) -> None:
         policy=scenario.policy,
         pressure=scenario.pressure,
     )
-    took_s, trial = _timed(lambda: ground.play(schedule, guard=True))
+    took_s, trial = _timed(lambda: player.play(schedule, guard=True))
     try:
         stage = Stage(means=Live(prepare()), argv=("bench",), tell=lambda _: None)
     except NotPossibleHere as reason:
@@ -119,11 +119,11 @@ def _print_beside_live(ground: Ground) -> None:
     print(f"  and {live_s / took_s:.0f} times, if its lab's start and end count")
 
 
-def _measure(ground: Ground, drawn: Sequence[Schedule]) -> tuple[Spent, Counter[str]]:
-    sim = psutil.Process(ground.sim_pid)
+def _measure(player: SchedulePlayer, drawn: Sequence[Schedule]) -> tuple[Spent, Counter[str]]:
+    sim = psutil.Process(player.sim_pid)
     before = sim.cpu_times()
     ours_s = time.process_time()
-    wall_s, trials = _timed(lambda: _play(ground, drawn))
+    wall_s, trials = _timed(lambda: _play(player, drawn))
     after = sim.cpu_times()
     spent = Spent(
         wall_s=wall_s,
@@ -134,11 +134,11 @@ def _measure(ground: Ground, drawn: Sequence[Schedule]) -> tuple[Spent, Counter[
     return spent, Counter(map(outcome, trials))
 
 
-def _play(ground: Ground, drawn: Sequence[Schedule]) -> list[Trial]:
-    trials = [ground.play(schedule, guard=True) for schedule in drawn]
+def _play(player: SchedulePlayer, drawn: Sequence[Schedule]) -> list[Trial]:
+    trials = [player.play(schedule, guard=True) for schedule in drawn]
     for trial in trials:
         for law in LAWS.values():
-            law.asks(trial)
+            law.check(trial)
     return trials
 
 

@@ -1,11 +1,9 @@
-"""What can go wrong with the apparatus, said for a person.
+"""Errors of the apparatus, each one sentence for the user (what, probably why, what to do).
 
-An error of the lab is one sentence (what happened, why probably, what to do) and an exit code. It
-is never a verdict about a deployment: a lab that fails knows nothing about the upgrade, so the
-verdict is *unknown*.
+An error of the lab is never a verdict about a deployment: the verdict is then *unknown*.
 """
 
-SIGNALLED = 128
+SIGNAL_EXIT_BASE = 128
 """A program that a signal has ended has this plus the signal's number as its exit code."""
 
 
@@ -16,16 +14,13 @@ class LabError(Exception):
 
 
 class NotPossibleHere(LabError):
-    """The machine cannot run the experiment (not root, no engine, no memory controller).
-
-    Exit code 77.
-    """
+    """The machine lacks a prerequisite (root, an engine, a memory controller). Exit code 77."""
 
     exit_code = 77
 
 
 class NeedsRoot(NotPossibleHere):
-    """Only root can do this here; the same command, repeated as root, may go on."""
+    """Only root can do this; the same command may succeed as root."""
 
 
 class TakeDownFailed(LabError):
@@ -33,17 +28,17 @@ class TakeDownFailed(LabError):
 
 
 class UsageError(LabError):
-    """What was asked for makes no sense, whatever the machine. Exit code 64."""
+    """The command makes no sense on any machine. Exit code 64."""
 
     exit_code = 64
 
 
 class RecipeRefused(LabError):
-    """A recipe asks for more than an ordinary container gets, and nobody has allowed it.
+    """A recipe asks for more than an ordinary container gets, without being trusted.
 
-    Exit code 64: the same command is refused on every machine, and another command line
-    (``--trust``) is the way on. Not 1, for it is no verdict on an upgrade; not 2, for nothing is
-    broken; not 77, which a CI takes for "skipped": a hostile recipe must not pass for that.
+    Exit code 64: every machine refuses the same command, and ``--trust`` would change that. Not 1,
+    which is a verdict on an upgrade; not 2, for nothing is broken; not 77, which a CI takes for
+    "skipped": a hostile recipe must not be skipped.
     """
 
     exit_code = 64

@@ -18,6 +18,7 @@ let
   tools = callPackage ./tools.nix {
     inherit
       docker
+      gogit
       stackspec
       swarmsim
       withAbra

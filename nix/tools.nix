@@ -12,6 +12,7 @@
   pkgsStatic,
   util-linux,
   # Ours.
+  gogit,
   stackspec,
   swarmsim,
   withAbra ? null,
@@ -54,6 +55,8 @@ let
     // from "${iproute2}/bin" [ "ip" ]
     # Static: it is copied into images, which hold no library.
     // from "${pkgsStatic.busybox}/bin" [ "busybox" ]
+    # What stamps are read by.
+    // from "${gogit}/bin" [ "gogit" ]
     # The virtual world.
     // from "${stackspec}/bin" [ "stackspec" ]
     // from "${swarmsim}/bin" [ "swarmsim" ]

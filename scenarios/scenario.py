@@ -14,11 +14,11 @@ from stamplab.harness.ci.generic import HC1Read
 from stamplab.harness.ci.policy import Policy
 from stamplab.lab.faults.memory_pressure import Pressure
 from stamplab.lab.faults.operator import Act, Operation
-from stamplab.lab.faults.stamp import Planted
-from stamplab.lab.recipe.source import Acquired
-from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.faults.stamp import WrongStamp
+from stamplab.lab.recipe.repository import RecipeHistory
+from stamplab.lab.recipe.source import AcquiredRecipe
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
-from stamplab.lab.support.time_scale import stretched
+from stamplab.lab.support.time_scale import scale_durations
 from stamplab.lab.workload.shape import MemoryShape
 
 
@@ -28,7 +28,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    recipe: RecipeHistory | Acquired
+    recipe: RecipeHistory | AcquiredRecipe
     """Ours, which is built for each play, or somebody else's."""
     base: str
     """What is installed first, a tag or a commit; the recipe says which commit is the head."""
@@ -50,9 +50,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Which commit is the head, as a revision; None: our recipe's last, or the one that it says."""
     head_replicas: int | None = None
     """How many replicas head asks for, if not as many as base."""
-    planted: Planted | None = None
+    wrong_stamp: WrongStamp | None = msgspec.field(name="planted", default=None)
     """A wrong stamp that the deployer takes in the upgrade, if any."""
-    missaid: bool = False
+    reports_expected_stamp: bool = msgspec.field(name="missaid", default=False)
     """Whether it then says that it took the right one."""
     refused: bool = False
     """Whether the swarm refuses head's spec."""
@@ -62,13 +62,16 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What was done to the service before the upgrade; each leaves a status that is then stale."""
     acts: tuple[Act, ...] = ()
     """What a second operator does meanwhile; times are counted from when OLD was found healthy."""
+    control: str
+    """The scenario that tells whether this one can fail: the same, but for what it is about, and it
+    must end otherwise. Or ``none: `` and the reason why there can be none."""
     shape: Shape | None = None
     """What its history must come to in every world; None where nothing is declared."""
     time_scale: float = 1.0
     """How much longer than usual everything takes; the apparatus is as much more patient."""
 
     def stretched(self, factor: float, own: Timing) -> Self:
-        """The same experiment for a machine that is ``factor`` times as slow.
+        """Return the same experiment for a machine that is ``factor`` times as slow.
 
         All times are multiplied, those that were left to the recipe too: they are written out from
         its ``own``. By 1 nothing changes. Raises UsageError for a factor below 1.
@@ -76,4 +79,4 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         if factor == 1:
             return self
         spelled_out = msgspec.structs.replace(self, timing=self.timing.spelled_out(own))
-        return msgspec.structs.replace(stretched(spelled_out, factor), time_scale=factor)
+        return msgspec.structs.replace(scale_durations(spelled_out, factor), time_scale=factor)

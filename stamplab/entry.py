@@ -1,4 +1,4 @@
-"""The console script. The guard is for any CI, so it is run without what only the lab needs."""
+"""The console script; the guard, which any CI may run, does not import the lab's modules."""
 
 from __future__ import annotations
 

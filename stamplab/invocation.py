@@ -1,4 +1,4 @@
-"""How this very program is run once more: as root, to replay a run, in commands to paste."""
+"""The command line of the running program, for replays and for commands that the user pastes."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import sys
 from pathlib import Path
 
 VARIABLE = "STAMPLAB_COMMAND"
-"""A package names its program here, for what runs is then some file behind it."""
+"""A package names its program here: ``sys.argv`` then has a file behind it."""
 
 
-def ourselves() -> str:
-    """The program, by a path that holds in whatever folder one is then."""
+def program_path() -> str:
+    """Return the program's absolute path."""
     script = Path(__file__).parents[1] / "run"
     if script.exists():
         return str(script)
     return os.environ.get(VARIABLE) or str(Path(sys.argv[0]).absolute())
 
 
-def again() -> tuple[str, ...]:
-    """The whole command that was given."""
-    return (ourselves(), *sys.argv[1:])
+def command_line() -> tuple[str, ...]:
+    """Return the whole command that the user gave."""
+    return (program_path(), *sys.argv[1:])
 
 
-def as_root() -> str:
-    """The same as root, as one would type it."""
-    return shlex.join(("sudo", *again()))
+def sudo_command_line() -> str:
+    """Return the user's command with sudo, quoted for a shell."""
+    return shlex.join(("sudo", *command_line()))

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stamplab.claims.discourse import Claim
-from stamplab.claims.negative_controls import Bite
-from stamplab.cli.repro_discourse import Report
-from stamplab.harness.checks.tool_constancy import ProfileEvent, ToolRuling, day, describe
+from stamplab.harness.checks.tool_constancy import day, describe
 from stamplab.harness.verdict import Verdict
-from stamplab.lab.live.doctor import Check, CheckState
-from stamplab.lab.live.inventory import Item
-from stamplab.lab.live.reaper import LabRemoval
 from stamplab.lab.model.schema import encode_document
-from stamplab.lab.nixos.generations import Profile
-from stamplab.lab.recipe.trust import Demand
-from stamplab.runner.stamping.verdict import Stamped
+
+if TYPE_CHECKING:  # each command prints one kind of these, and loads no other's modules
+    from stamplab.claims.discourse import Claim
+    from stamplab.claims.negative_controls import ControlResult
+    from stamplab.cli.repro_discourse import Report
+    from stamplab.harness.checks.tool_constancy import ProfileEvent, ToolRuling
+    from stamplab.lab.live.doctor import Check
+    from stamplab.lab.live.inventory import Item
+    from stamplab.lab.live.reaper import LabRemoval
+    from stamplab.lab.nixos.generations import Profile
+    from stamplab.lab.recipe.trust import Demand
+    from stamplab.runner.stamping.verdict import Stamped
 
 VERDICT_STYLES = {
     Verdict.PASS: "bold green",
@@ -28,11 +32,12 @@ VERDICT_STYLES = {
     Verdict.UNKNOWN: "bold yellow",
 }
 _STATE_STYLES = {
-    CheckState.OK: "bold green",
-    CheckState.NOTE: "bold yellow",
-    CheckState.LACK: "bold red",
-    CheckState.UNKNOWN: "bold magenta",
+    "ok": "bold green",
+    "note": "bold yellow",
+    "lack": "bold red",
+    "unknown": "bold magenta",
 }
+"""By the value of `stamplab.lab.live.doctor.CheckState`."""
 
 
 class Screen(Console):
@@ -75,8 +80,8 @@ def show_report(report: Report, console: Console) -> None:
             ),
         )
     console.print(table)
-    if report.teeth:
-        _show_teeth(report.teeth, console)
+    if report.negative_controls:
+        _show_control_results(report.negative_controls, console)
     for trials in report.trials:
         console.print(Text(f"{trials.proportion} {trials.what}"))
         for reason in trials.lacking:
@@ -98,21 +103,25 @@ def _verdict_of(claim: Claim) -> Text:
     return Text(claim.verdict, style=VERDICT_STYLES[claim.verdict])
 
 
-def _show_teeth(teeth: Sequence[Bite], console: Console) -> None:
+def _show_control_results(negative_controls: Sequence[ControlResult], console: Console) -> None:
     """Print how each upgrade that must fail did fail."""
     table = Table(title="C9: what must still fail", show_lines=True, title_justify="left")
     table.add_column("planted, or broken", overflow="fold")
     table.add_column("order", no_wrap=True)
     table.add_column("upgrade", no_wrap=True)
     table.add_column("its sentence, and whether that is right", overflow="fold", ratio=1)
-    for bite in teeth:
-        is_right = Text("as it should" if bite.verdict is Verdict.PASS else bite.wrong)
-        is_right.stylize(VERDICT_STYLES[bite.verdict])
+    for judge_negative_control in negative_controls:
+        is_right = Text(
+            "as it should"
+            if judge_negative_control.verdict is Verdict.PASS
+            else judge_negative_control.wrong
+        )
+        is_right.stylize(VERDICT_STYLES[judge_negative_control.verdict])
         table.add_row(
-            Text(bite.broken),
-            Text(bite.order),
-            Text(bite.end),
-            Text.assemble(bite.sentence, "\n", is_right),
+            Text(judge_negative_control.broken),
+            Text(judge_negative_control.order),
+            Text(judge_negative_control.end),
+            Text.assemble(judge_negative_control.sentence, "\n", is_right),
         )
     console.print(table)
 
@@ -129,7 +138,7 @@ def show_stamped(stamped: Sequence[Stamped], console: Console) -> None:
         table.add_row(
             Text.assemble((one.name, "bold"), "\n", one.title),
             Text(one.stamp or "none"),
-            Text.assemble(f"{one.whose}; {one.bailed}\n", is_right),
+            Text.assemble(f"{one.whose}; {one.bailed}; by {one.by or 'nobody'}\n", is_right),
         )
     console.print(table)
 

@@ -72,9 +72,9 @@ def spec(
     restart: str = "any",
     is_probed: bool = False,
 ) -> ServiceSpec:
-    """A spec whose tasks are those of ``task``; stamped with the same word unless told otherwise.
+    """A spec whose tasks are those of ``task``; stamped with the same word by default.
 
-    The digests tell the truth: two specs have the same one exactly when they are the same.
+    Two specs have the same digest exactly when they are the same.
     """
     all_labels = {STAMP: task if stamp is None else stamp, **(labels or {})}
     rollout = policy() if update is None else update
@@ -232,7 +232,7 @@ def memory(
 
 
 class Story:
-    """A history told line by line: what was seen, and at which second."""
+    """A history built line by line: what was observed, and at which second."""
 
     def __init__(self, *moments: tuple[float, Observation]) -> None:
         self.records: list[Record] = []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from stamplab.lab.abra.go_git import GOGIT, GoGit
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.lab import Apparatus, prepare
 from stamplab.lab.recipe.resolver import STACKSPEC
@@ -17,8 +20,6 @@ from stamplab.lab.support.go_build import GoProgram, get_program
 from stamplab.runner import worlds
 from stamplab.runner.worlds import Virtual
 from tests import cannot_run
-from tests.gogit.asking import GoGit
-from tests.gogit.building import GOGIT
 
 BUILD_TIMEOUT_S = 280
 """Less than a test may take: what was compiled by then stays, and the next one goes on."""
@@ -37,6 +38,14 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.register_profile("unhurried", deadline=None)  # no test asserts an absolute time
     settings.load_profile("unhurried")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove what Python has compiled of files in temporary folders: `./run` keeps that apart."""
+    factory: pytest.TempPathFactory = session.config._tmp_path_factory  # type: ignore[attr-defined]
+    if sys.pycache_prefix:
+        base = factory.getbasetemp()
+        shutil.rmtree(Path(sys.pycache_prefix) / base.relative_to(base.anchor), ignore_errors=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -68,9 +77,9 @@ def virtual() -> Virtual:
 
 
 @pytest.fixture(scope="session")
-def gogit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoGit]:
-    """go-git itself."""
-    running = GoGit(built(GOGIT), home=tmp_path_factory.mktemp("gogit"))
+def gogit() -> Iterator[GoGit]:
+    """go-git itself, in the default version."""
+    running = GoGit(built(GOGIT))
     yield running
     running.end()
 

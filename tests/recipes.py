@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from stamplab.lab.recipe import git, upstream
+from stamplab.lab.recipe import git
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.lab.recipe.source import RecipeSource
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
 
 _ENV = """\
 TYPE={name}
@@ -30,8 +30,8 @@ def _history(name: str, base: dict[str, str], head: dict[str, str], version: str
     return RecipeHistory(
         name=name,
         commits=(
-            Commit(message="chore: publish the first release", files=base, tag=version),
-            Commit(message="feat: upgrade", files=head),
+            RecipeCommit(message="chore: publish the first release", files=base, tag=version),
+            RecipeCommit(message="feat: upgrade", files=head),
         ),
     )
 
@@ -312,7 +312,7 @@ class Cloned(msgspec.Struct, frozen=True):
 
 def bare_clone(history: RecipeHistory, folder: Path) -> Cloned:
     """Build a recipe and clone it, bare, as ``<name>.git`` in a folder."""
-    shas = upstream.build(history, folder / "built" / history.name)
+    shas = build_repository(history, folder / "built" / history.name)
     target = folder / f"{history.name}.git"
     git.mirror(str(folder / "built" / history.name), target)
     return Cloned(target, shas)

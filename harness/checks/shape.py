@@ -1,17 +1,22 @@
 """The shape of an upgrade's history: what must be the same in every world and on every engine.
 
-Times, ids and how often somebody looked differ from run to run; this does not. A scenario declares
-its shape, and `stamplab parity` holds each world to it.
+Times, ids and how often somebody looked differ from run to run; the shape does not. A scenario
+declares its shape, and each world is held to it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 Stamp = Literal["base", "head", "other"]
 Role = Literal["old", "new"]
+GUARD = "assert_upgrade_converged"
+"""The step of the harness that is the guard's."""
+HC1 = "hc1"
+"""The step of the harness that reads the deployed commit."""
 
 
 # A scenario declares a shape, and both worlds must give it (ADR 0031).
@@ -38,6 +43,45 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
             for name in self.__struct_fields__
             if getattr(self, name) != getattr(other, name)
         )
+
+
+def shape_of(
+    states: Iterable[str | None],
+    stamps: Iterable[Stamp],
+    *,
+    new_task: str,
+    old_kept: bool,
+    end: str,
+    killed: tuple[Role, ...] = (),
+) -> Shape:
+    """Return the shape of what was seen, one sighting after the other; a state of None is nil."""
+    return Shape(
+        states=_changes_of_state(states),
+        stamps=_changes_of_stamp(stamps),
+        new_task=new_task,
+        killed=killed,
+        old_kept=old_kept,
+        end=end,
+    )
+
+
+def _changes_of_state(states: Iterable[str | None]) -> tuple[str, ...]:
+    changes: list[str] = []
+    for state in states:
+        if state is None or changes[-1:] == [state]:
+            continue
+        if changes[-1:] == ["rollback_started"]:
+            changes.pop()
+        changes.append(state)
+    return tuple(changes)
+
+
+def _changes_of_stamp(stamps: Iterable[Stamp]) -> tuple[Stamp, ...]:
+    changes: list[Stamp] = []
+    for stamp in stamps:
+        if changes[-1:] != [stamp]:
+            changes.append(stamp)
+    return tuple(changes)
 
 
 def _in_words(value: object) -> str:

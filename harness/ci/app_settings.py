@@ -8,7 +8,7 @@ from pathlib import Path
 from stamplab.harness.ci.app import App
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.model.history import Note
-from stamplab.lab.recipe.checkout import read_sample
+from stamplab.lab.recipe.checkout import read_env_sample
 from stamplab.lab.recipe.compose import DEFAULT_FILE
 from stamplab.lab.recipe.env_file import parse_env, parse_settings, with_values
 
@@ -21,7 +21,7 @@ def write_env(folder: AbraFolder, app: App, checkout: Path, overlays: Sequence[s
     Who upgrades an app leaves its settings as they are, but for those that the release notes ask
     for. Returns a note of the settings that were added to an env that there was.
     """
-    sample = read_sample(checkout)
+    sample = read_env_sample(checkout)
     if folder.env_file(app.domain).exists():
         return _add_new_settings(folder, app.domain, sample)
     files = [parse_env(sample).get(_FILES) or DEFAULT_FILE, *overlays]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
-from stamplab.lab.recipe.durations import in_milliseconds
+from stamplab.lab.model.service_spec import SpecValues, to_compose
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """Rollout policy of the overlay; None leaves the recipe's own, or the engine's default.
+    """What the overlay says; None leaves what the recipe says, or the engine's default.
 
     Pre-fix and fixed differ in ``order`` only (claim C7). Under ``start-first`` OLD and NEW are in
     memory together, about twice as much; under ``stop-first`` NEW boots with full memory and really
@@ -28,25 +29,22 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int | None = None
     """How often a task that failed is replaced, before its slot stays empty."""
 
-    def deploy(self) -> Mapping[str, object]:
-        """Return the compose file's ``deploy`` section; empty where all is left to the recipe."""
-        delay = None if self.delay_s is None else in_milliseconds(self.delay_s)
-        update = {
-            "order": self.order,
-            "failure_action": self.failure_action,
-            "delay": delay,
-            "max_failure_ratio": self.max_failure_ratio,
-            "parallelism": self.parallelism,
-        }
-        rollback = {"order": self.rollback_order, "failure_action": self.rollback_failure_action}
-        section = {
+    @property
+    def values(self) -> SpecValues:
+        """What it says, by the names of the table of a service's fields."""
+        return {
+            "update.order": self.order,
+            "update.failure_action": self.failure_action,
+            "update.delay_s": self.delay_s,
+            "update.max_failure_ratio": self.max_failure_ratio,
+            "update.parallelism": self.parallelism,
             "replicas": self.replicas,
-            "update_config": _without_none(update) or None,
-            "rollback_config": _without_none(rollback) or None,
-            "restart_policy": _without_none({"max_attempts": self.max_attempts}) or None,
+            "rollback.order": self.rollback_order,
+            "rollback.failure_action": self.rollback_failure_action,
+            "restart.max_attempts": self.max_attempts,
         }
-        return _without_none(section)
 
-
-def _without_none(values: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None}
+    def deploy(self) -> Mapping[str, object]:
+        """Return the compose file's ``deploy`` section; empty where nothing is said."""
+        section: dict[str, Any] = to_compose(self.values).get("deploy", {})
+        return section

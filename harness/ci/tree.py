@@ -16,12 +16,12 @@ from stamplab.harness.ci.app import App, Overlay
 from stamplab.harness.ci.app_settings import recipe_files, write_env
 from stamplab.lab.abra.app import read_app
 from stamplab.lab.abra.deploy import ChaosDeploy, chaos_deploy
-from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra.driver import AbraProgram
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.model.history import OverlayWritten
 from stamplab.lab.recipe import checkout, workload_overlay
 from stamplab.lab.recipe.compose import overlay_text
-from stamplab.lab.recipe.workload_overlay import StandIn
+from stamplab.lab.recipe.workload_overlay import WorkloadOverlay
 from stamplab.lab.world import World
 
 
@@ -82,8 +82,8 @@ class GitTree(msgspec.Struct, frozen=True, kw_only=True):
     upstream: Path
     overlays: tuple[Overlay, ...]
     """The harness's own, copied into the checkout before each deploy; the last one wins."""
-    standin: StandIn
-    abra: Program | None = None
+    standin: WorkloadOverlay
+    abra: AbraProgram | None = None
     """A real abra that deploys; without one the stand-in does."""
 
     @property
@@ -102,18 +102,18 @@ class GitTree(msgspec.Struct, frozen=True, kw_only=True):
         if added is not None:
             self.world.record(added)
         for name, text in self._overlays(sha).items():
-            checkout.copy_in(self.checkout, {name: text})
+            checkout.write_uncommitted(self.checkout, {name: text})
             self.world.record(OverlayWritten(commit=sha, name=name, text=text))
         return sha
 
     def deploy(self) -> ChaosDeploy:
         """Deploy what is checked out, after what it takes for granted was made."""
-        self.world.provide(read_app(self.folder, self.app.domain).unlabelled())
+        self.world.provide(read_app(self.folder, self.app.domain).recipe_stack())
         return chaos_deploy(self.world, self.folder, self.app.domain, self.abra)
 
     def override_stamp(self, stamp: str) -> None:
         """Have the stand-in take this stamp, whatever is checked out."""
-        self.folder.plant_stamp(stamp)
+        self.folder.override_stamp(stamp)
 
     def _overlays(self, sha: str) -> Mapping[str, str]:
         """All files that are laid over the recipe, by their names."""
@@ -125,8 +125,8 @@ class GitTree(msgspec.Struct, frozen=True, kw_only=True):
             for overlay in self.overlays
         }
         overlays[workload_overlay.OVERLAY_NAME] = self.standin.overlay(compose)
-        if workload_overlay.programs(compose):
-            overlays[workload_overlay.PROGRAM_NAME] = workload_overlay.PROGRAM
+        if workload_overlay.script_configs(compose):
+            overlays[workload_overlay.CONFIG_SCRIPT_NAME] = workload_overlay.CONFIG_SCRIPT
         return overlays
 
     @property

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stamplab.harness.guard.report import StackVerdict
     from stamplab.lab.remote.watcher import SwarmWatcher
-    from stamplab.lab.support.background_work import Background
+    from stamplab.lab.support.background_work import BackgroundWork
 
 
 class NotConverged(AssertionError):
@@ -23,7 +23,7 @@ class NotConverged(AssertionError):
 class Guarding:
     """A deploy that is being followed, in a thread."""
 
-    def __init__(self, watcher: SwarmWatcher, following: Background[StackVerdict]) -> None:
+    def __init__(self, watcher: SwarmWatcher, following: BackgroundWork[StackVerdict]) -> None:
         self._watcher = watcher
         self._following = following
         self._is_deployed = False
@@ -86,7 +86,7 @@ def guarding(
     from stamplab.lab.errors import UsageError
     from stamplab.lab.model.history import Deployed
     from stamplab.lab.remote.watcher import watching
-    from stamplab.lab.support.background_work import Background
+    from stamplab.lab.support.background_work import BackgroundWork
 
     if not targets:
         raise UsageError("name the services or stacks that are deployed")
@@ -106,7 +106,7 @@ def guarding(
         watch = DeployWatch(plan, watcher.node)
         watch.begin(watcher.baseline())
         connection = until_it_follows.pop_all()
-    following = Background(lambda: follow(watcher, watch), "guard", at_end=connection.close)
+    following = BackgroundWork(lambda: follow(watcher, watch), "guard", at_end=connection.close)
     guard = Guarding(watcher, following)
     try:
         yield guard

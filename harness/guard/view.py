@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from stamplab.harness.guard.expectations import Baseline, update_status_started
 from stamplab.harness.guard.outcome import OtherUpdateSign
 from stamplab.lab.model.history import Deployed, Observation, RecorderLost, ServiceSeen, TasksSeen
-from stamplab.lab.model.swarm import RUNNING, WANTED_STATES, Service, ServiceSpec, Task
+from stamplab.lab.model.swarm import (
+    RUNNING,
+    WANTED_STATES,
+    Service,
+    ServiceSpec,
+    Task,
+    blamed_task,
+)
 
 
 class View:
@@ -42,7 +49,7 @@ class View:
         self._failed_before: frozenset[str] | None = None
         self.state_since_s = 0.0
         """When the update's own state last changed."""
-        self._blamed_task: str | None = None
+        self._named_task: str | None = None
         self.running: frozenset[str] = frozenset()
         """Tasks that do what the service's present spec asks for; see `serving_tasks`."""
         self.running_since_s = 0.0
@@ -108,16 +115,15 @@ class View:
 
     @property
     def failed_task(self) -> str | None:
-        """The task that the update failed by, if that is known.
-
-        The update's message names it, until the update is over (updater.go:607): a rollback with
-        nothing to do is over within a millisecond (seen), and nobody may have read it. Then it is
-        the first task of the rolled-back spec that was listed as failed.
-        """
-        if self._blamed_task is not None or not self.spec_is_reverted or self.applied is None:
-            return self._blamed_task
-        digest = self.applied.task_digest
-        return next((task.id for task in self.failed.values() if task.spec_digest == digest), None)
+        """The task that the update failed by, if that is known (`blamed_task`)."""
+        if self.applied is None:
+            return self._named_task
+        return blamed_task(
+            self._named_task,
+            self.failed.values(),
+            self.applied.task_digest,
+            is_rolled_back=self.spec_is_reverted,
+        )
 
     def _note_failed(self, tasks: tuple[Task, ...]) -> None:
         failed = {task.id: task for task in tasks if task.has_failed}
@@ -144,9 +150,7 @@ class View:
         self.rolled_back_before_other_update |= self.other_update is None and self.spec_is_reverted
         if self.own_state is not None and service.update_status is not None:
             self.update_started = service.update_status.started_at
-            # The message of a paused rollback blames a task of the old spec.
-            if service.update_status.state != "rollback_paused":
-                self._blamed_task = service.update_status.failed_task or self._blamed_task
+            self._named_task = service.update_status.failed_new_task or self._named_task
 
     def _find_other_update(self, now: Service) -> OtherUpdateSign | None:
         if self._service_id not in (None, now.id):

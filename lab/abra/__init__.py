@@ -1,1 +1,1 @@
-"""abra: its state folder, its stamp, and for now a stand-in for its deploy command."""
+"""abra: its state folder, its stamp, a driver for its command line, and a stand-in."""

@@ -1,4 +1,4 @@
-"""An app as abra sees it: its env file, its recipe's checkout, and the stack that they make."""
+"""An app of abra: its env file, its recipe's checkout, and the stack made of both."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import msgspec
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.stamp import label, stack_name
 from stamplab.lab.errors import LabError
-from stamplab.lab.recipe.compose import DEFAULT_FILE, overlay_text, read_texts, stated_version
+from stamplab.lab.recipe.compose import DEFAULT_FILE, compose_version, overlay_text, read_texts
 from stamplab.lab.recipe.env_file import Setting
-from stamplab.lab.recipe.recipe_files import exports_of
+from stamplab.lab.recipe.recipe_files import script_exports
 from stamplab.lab.recipe.secrets import Secret, secrets_of
 from stamplab.lab.world import Stack
 
@@ -21,12 +21,12 @@ STAMPED_SERVICE = "app"
 
 
 class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
-    """One app, read from an ABRA_DIR."""
+    """An app of an ABRA_DIR."""
 
     domain: str
     recipe: str
-    pinned: str | None
-    """The version that ``TYPE=<recipe>:<version>`` names."""
+    pinned_version: str | None
+    """The version in ``TYPE=<recipe>:<version>``."""
     checkout: Path
     settings: tuple[Setting, ...]
 
@@ -37,36 +37,36 @@ class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def values(self) -> dict[str, str]:
-        """The settings' values."""
+        """The settings' values by name."""
         return {setting.name: setting.value for setting in self.settings}
 
     @property
     def compose_files(self) -> tuple[Path, ...]:
-        """The compose files that the app has chosen; the last one wins."""
-        return tuple(self.checkout / name for name in self._chosen)
+        """The compose files that the app chooses; a later file overrides."""
+        return tuple(self.checkout / name for name in self._compose_file_names)
 
     @property
-    def _chosen(self) -> tuple[str, ...]:
+    def _compose_file_names(self) -> tuple[str, ...]:
         chosen = (self.values.get("COMPOSE_FILE") or DEFAULT_FILE).split(":")
         return tuple(name for name in chosen if name)
 
     def environment(self) -> dict[str, str]:
-        """What the compose files are read with. Raises LabError for an abra.sh that is no text."""
-        return {**self.values, **exports_of(self.checkout), "STACK_NAME": self.stack}
+        """Return the variables for the compose files. Raises LabError, RecipeRefused."""
+        return {**self.values, **script_exports(self.checkout), "STACK_NAME": self.stack}
 
     def secrets(self) -> tuple[Secret, ...]:
-        """What must be on the swarm before the app is deployed. Raises LabError."""
-        texts = read_texts(self.checkout, self._chosen)
+        """List the secrets that the app needs on the swarm. Raises LabError, RecipeRefused."""
+        texts = read_texts(self.checkout, self._compose_file_names)
         return secrets_of(texts, self.settings, self.stack)
 
     def labels(self, version: str, *, chaos: bool) -> dict[str, str]:
-        """What abra adds to the service `STAMPED_SERVICE` (abra@06a57de cli/app/deploy.go:168)."""
+        """Return the labels that abra adds (abra@06a57de cli/app/deploy.go:168)."""
         labels = {"recipe": self.recipe, "chaos": str(chaos).lower()}
         labels |= {"chaos-version": version} if chaos else {"version": version}
         return {label(self.stack, name): value for name, value in labels.items()}
 
-    def unlabelled(self) -> Stack:
-        """The stack as the recipe and the settings have it, without labels of abra's."""
+    def recipe_stack(self) -> Stack:
+        """Return the stack without abra's labels."""
         return Stack(
             name=self.stack,
             directory=self.checkout,
@@ -74,29 +74,29 @@ class AbraApp(msgspec.Struct, frozen=True, kw_only=True):
             environment=self.environment(),
         )
 
-    def stack_with(self, labels: Mapping[str, str], file: Path) -> Stack:
-        """The stack to be deployed, with abra's labels, written to ``file``, as its last file.
+    def labelled_stack(self, labels: Mapping[str, str], file: Path) -> Stack:
+        """Write abra's labels to ``file``; return the stack with it as the last compose file.
 
-        Raises LabError.
+        Raises LabError, RecipeRefused.
         """
-        ((name, text),) = read_texts(self.checkout, self._chosen[:1]).items()
-        _write_labels(file, labels, stated_version(name, text))
-        plain = self.unlabelled()
-        files = (*plain.compose_files, file)
-        return msgspec.structs.replace(plain, compose_files=files, own_files=(file,))
+        ((name, text),) = read_texts(self.checkout, self._compose_file_names[:1]).items()
+        _write_labels(file, labels, compose_version(name, text))
+        stack = self.recipe_stack()
+        files = (*stack.compose_files, file)
+        return msgspec.structs.replace(stack, compose_files=files, lab_files=(file,))
 
 
 def read_app(folder: AbraFolder, domain: str) -> AbraApp:
-    """Read an app. Raises LabError where there is none, or it names no recipe."""
+    """Read an app. Raises LabError where the app is missing or names no recipe."""
     settings = folder.read_settings(domain)
-    named = {setting.name: setting.value for setting in settings}
-    recipe, _, pinned = (named.get("TYPE") or named.get("RECIPE") or "").partition(":")
+    values = {setting.name: setting.value for setting in settings}
+    recipe, _, version = (values.get("TYPE") or values.get("RECIPE") or "").partition(":")
     if not recipe:
         raise LabError(f"the app {domain} in {folder.path} names no recipe (TYPE)")
     return AbraApp(
         domain=domain,
         recipe=recipe,
-        pinned=pinned or None,
+        pinned_version=version or None,
         checkout=folder.recipe(recipe),
         settings=settings,
     )

@@ -1,7 +1,7 @@
 """``abra app deploy -C`` on a world: by the stand-in's own functions, or by a real abra.
 
-The stand-in takes the same inputs and gives the same stamp and labels; what is known of its
-fidelity is in docs/abra.md. Everything that was deployed says whose work it is.
+The stand-in takes the same inputs and gives the same stamp and labels; docs/abra.md says how
+faithful it is. The history names the program behind every deploy.
 """
 
 from __future__ import annotations
@@ -12,24 +12,22 @@ from stamplab.lab.abra.app import AbraApp, read_app
 from stamplab.lab.abra.driver import (
     CHAOS_FLAGS,
     CHAOS_VERSION,
-    STAND_IN,
-    Program,
-    command,
-    environment,
+    AbraProgram,
+    abra_environment,
+    confined_command,
     stamp_in,
+    stand_in_name,
 )
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.stamp import chaos_version
-from stamplab.lab.abra.version_checkout import Context, ensure
+from stamplab.lab.abra.version_checkout import CheckoutFlags, ensure
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import CommandRan, Deployed, Note
 from stamplab.lab.world import Deployer, World
 
-WHOSE = STAND_IN
-
 
 class ChaosDeploy(msgspec.Struct, frozen=True, kw_only=True):
-    """What a chaos deploy did: the stamp that it took, and the swarm's answer."""
+    """The result of a chaos deploy: the stamp and the swarm's answer."""
 
     stamp: str
     stack: str
@@ -37,49 +35,53 @@ class ChaosDeploy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def chaos_deploy(
-    world: World, folder: AbraFolder, domain: str, program: Program | None = None
+    world: World, folder: AbraFolder, domain: str, program: AbraProgram | None = None
 ) -> ChaosDeploy:
     """Deploy the checkout as it is and stamp it, like ``abra app deploy -C -o -n -c --debug``.
 
     Chaos mode never checks anything out (abra@06a57de pkg/recipe/git.go:41-43). ``program`` is a
-    real abra; without one the stand-in's own functions do it. Raises LabError when there is no
-    such app or no usable checkout.
+    real abra; without one the stand-in's functions deploy. Raises LabError without such an app or
+    a usable checkout.
     """
     app = read_app(folder, domain)
-    ensure(app.checkout, app.pinned, Context(chaos=True, offline=True), lambda _: None)
+    ensure(
+        app.checkout, app.pinned_version, CheckoutFlags(chaos=True, offline=True), lambda _: None
+    )
     if program is not None:
         return _by_program(world, folder, app, program)
     began_s = world.now_s()
-    planted = folder.planted_stamp()
+    override = folder.stamp_override()
     # The stamp is what go-git reads (ADR 0057).
-    stamp = planted or chaos_version(app.checkout)
-    whose = f"{WHOSE}, the stamp is planted" if planted else WHOSE
+    stamp = override or chaos_version(app.checkout)
+    deployer = f"{stand_in_name()}, the stamp is planted" if override else stand_in_name()
     debug = f"DEBU {CHAOS_VERSION}{stamp}"
-    world.record(Note(text=f"{debug} ({whose})"))
+    world.record(Note(text=f"{debug} ({deployer})"))
     labels = app.labels(stamp, chaos=True)
-    deployed = world.apply(app.stack_with(labels, folder.labels_file(app.stack)))
+    deployed = world.apply(app.labelled_stack(labels, folder.labels_file(app.stack)))
     world.record(
         CommandRan(
             argv=("abra", "app", "deploy", *CHAOS_FLAGS, domain),
             exit_code=deployed.exit_code,
             took_s=round(world.now_s() - began_s, 6),
             output=f"{debug}\n{deployed.output}",
-            by=whose,
+            by=deployer,
         )
     )
     return ChaosDeploy(stamp=stamp, stack=app.stack, deployed=deployed)
 
 
-def _by_program(world: World, folder: AbraFolder, app: AbraApp, program: Program) -> ChaosDeploy:
-    """Let a real abra deploy; the world judges beforehand what it is about to deploy."""
+def _by_program(
+    world: World, folder: AbraFolder, app: AbraApp, program: AbraProgram
+) -> ChaosDeploy:
+    """Let a real abra deploy; the world judges the stack before."""
 
     def argv(engine: str) -> tuple[str, ...]:
-        return (*command(program, engine), "app", "deploy", *CHAOS_FLAGS, app.domain)
+        return (*confined_command(program, engine), "app", "deploy", *CHAOS_FLAGS, app.domain)
 
     deployer = Deployer(
-        argv=argv, environment=lambda engine: environment(folder, engine), by=program.whose
+        argv=argv, environment=lambda engine: abra_environment(folder, engine), by=program.whose
     )
-    deployed = world.apply(app.unlabelled(), deployer)
+    deployed = world.apply(app.recipe_stack(), deployer)
     stamp = stamp_in(deployed.output)
     if stamp is None:
         raise LabError(

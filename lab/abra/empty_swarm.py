@@ -1,8 +1,8 @@
-"""An engine at which nothing is deployed, and nothing can be.
+"""An engine of an empty swarm, where nothing can be deployed.
 
-abra asks the engine what is deployed and which secrets there are before it deploys. Where only its
-stamp is in question no daemon is needed: this answers as a swarm that is empty, refuses whatever
-would change it, and remembers every request, so that "nothing was deployed" is a finding.
+Before a deploy abra asks the engine for deployed services and secrets. An experiment about abra's
+stamp needs no daemon: this server answers as an empty swarm, refuses every change, and remembers
+every request, which proves that nothing was deployed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PATH = re.compile(r"/(?:v[\d.]+/)?([^?]*)")
 
 
 class EmptySwarm:
-    """What was asked of it."""
+    """The address and the requests of an empty swarm."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -39,7 +39,7 @@ class EmptySwarm:
     @property
     def changes(self) -> list[str]:
         """The requests that would have changed something; all were refused."""
-        return [one for one in self.requests if not one.startswith(("GET ", "HEAD "))]
+        return [line for line in self.requests if not line.startswith(("GET ", "HEAD "))]
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
@@ -55,21 +55,21 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        found = _PATH.match(self.path)
-        name = found[1] if found else self.path
+        match = _PATH.match(self.path)
+        name = match[1] if match else self.path
         self.server.swarm.requests.append(f"{self.command} /{name}")
         if name == "_ping":
-            self._say(200, b"OK", "text/plain")
+            self._respond(200, b"OK", "text/plain")
         elif self.command in ("GET", "HEAD") and name in _ANSWERS:
-            self._say(200, json.dumps(_ANSWERS[name]).encode())
+            self._respond(200, json.dumps(_ANSWERS[name]).encode())
         elif self.command in ("GET", "HEAD"):
-            self._say(404, b'{"message": "nothing is deployed here"}')
+            self._respond(404, b'{"message": "nothing is deployed here"}')
         else:
-            self._say(403, b'{"message": "nothing can be deployed here"}')
+            self._respond(403, b'{"message": "nothing can be deployed here"}')
 
     do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - http.server's names
 
-    def _say(self, status: int, body: bytes, kind: str = "application/json") -> None:
+    def _respond(self, status: int, body: bytes, kind: str = "application/json") -> None:
         self.send_response(status)
         self.send_header("Api-Version", _API)
         self.send_header("Content-Type", kind)
@@ -80,12 +80,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Say nothing on stderr: the requests are remembered."""
+        """Keep requests off stderr: they are in `EmptySwarm.requests`."""
 
 
 @contextmanager
 def empty_swarm(path: Path) -> Iterator[EmptySwarm]:
-    """Serve an empty swarm on a unix socket at this path. Raises LabError where it cannot."""
+    """Serve an empty swarm on a unix socket at ``path``. Raises LabError."""
     swarm = EmptySwarm(f"unix://{path}")
     try:
         server = _Server(path, swarm)

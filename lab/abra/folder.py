@@ -1,7 +1,4 @@
-"""A scratch ABRA_DIR.
-
-``servers/<server>/<domain>.env`` and ``recipes/<recipe>``, private to one run.
-"""
+"""A scratch ABRA_DIR of one run: ``servers/<server>/<domain>.env`` and ``recipes/<recipe>``."""
 
 from __future__ import annotations
 
@@ -9,19 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stamplab.lab.errors import LabError, UsageError
-from stamplab.lab.recipe.env_file import Setting, parse_settings, with_values, written
+from stamplab.lab.recipe.env_file import Setting, parse_settings, with_values
 
 SERVER = "default"
 
 
 class AbraFolder:
-    """One ABRA_DIR."""
+    """The files of an ABRA_DIR."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def create(self) -> None:
-        """Make the empty layout. Raises LabError where that is not possible."""
+        """Create the empty folders. Raises LabError."""
         parts = (self.path / "servers" / SERVER, self.path / "recipes", self.home)
         try:
             for part in parts:
@@ -31,18 +28,19 @@ class AbraFolder:
 
     @property
     def home(self) -> Path:
-        """The home of whoever runs abra here: no settings, no credentials."""
+        """Abra's HOME, without settings or credentials."""
         return self.path / "home"
 
     def recipe(self, name: str) -> Path:
-        """Where a recipe is checked out. Raises UsageError for a name that is a path."""
-        return self.path / "recipes" / _checked(name)
+        """Return the folder of a recipe's checkout. Raises UsageError for a name with a path."""
+        return self.path / "recipes" / _require_file_name(name)
 
     def labels_file(self, stack: str) -> Path:
-        """Where the stand-in writes the labels that the real abra adds in memory. Raises LabError.
+        """Return where the stand-in writes the labels that a real abra adds in memory.
 
-        Outside the checkout, which it would make dirty.
+        Raises LabError.
         """
+        # A file inside the checkout would make the checkout dirty.
         folder = self.path / "stamps"
         try:
             folder.mkdir(exist_ok=True)
@@ -50,30 +48,23 @@ class AbraFolder:
             raise LabError(f"{folder} cannot be made: {error.strerror}") from error
         return folder / f"{stack}.yml"
 
-    def plant_stamp(self, stamp: str) -> None:
-        """Make the stand-in lie from now on: it takes this stamp, whatever is checked out.
+    def override_stamp(self, stamp: str) -> None:
+        """Make the stand-in stamp every deploy with ``stamp``, whatever is checked out.
 
-        It shows that the harness notices. The real abra has nothing of the kind.
+        For negative controls; a real abra has no such override.
         """
-        self._planted_stamp.write_text(stamp)
+        self._stamp_override_file.write_text(stamp)
 
-    def planted_stamp(self) -> str | None:
-        """The stamp that was planted, if any."""
-        return self._planted_stamp.read_text() if self._planted_stamp.exists() else None
+    def stamp_override(self) -> str | None:
+        """Return the stamp of `override_stamp`, if any."""
+        return self._stamp_override_file.read_text() if self._stamp_override_file.exists() else None
 
     @property
-    def _planted_stamp(self) -> Path:
+    def _stamp_override_file(self) -> Path:
         return self.path / "planted-stamp"
 
-    def write_env(self, domain: str, variables: Mapping[str, str]) -> None:
-        """Write an app's env file, whole or not at all."""
-        for name, value in variables.items():
-            if len(f"{name}={value}|".splitlines()) > 1:
-                raise UsageError(f"the variable {name} of {domain} holds a line break")
-        self.write_env_text(domain, "".join(f"{written(*one)}\n" for one in variables.items()))
-
     def write_env_text(self, domain: str, text: str) -> None:
-        """Write an app's env file as it is given, whole or not at all."""
+        """Write an app's env file atomically. Raises LabError, UsageError."""
         file = self.env_file(domain)
         new = file.with_name(f".{file.name}.new")
         try:
@@ -83,11 +74,11 @@ class AbraFolder:
             raise LabError(f"{file} cannot be written: {error.strerror}") from error
 
     def read_settings(self, domain: str) -> tuple[Setting, ...]:
-        """Read an app's env file, with what its comments say to abra."""
+        """Read an app's env file with the modifiers in its comments. Raises LabError."""
         return parse_settings(self._env_text(domain))
 
     def read_env(self, domain: str) -> dict[str, str]:
-        """Read the values of an app's env file."""
+        """Read the values of an app's env file by name. Raises LabError."""
         return {setting.name: setting.value for setting in self.read_settings(domain)}
 
     def pin_version(self, domain: str, recipe: str, version: str) -> None:
@@ -95,7 +86,7 @@ class AbraFolder:
         self.change_env(domain, {"TYPE": f"{recipe}:{version}"})
 
     def change_env(self, domain: str, variables: Mapping[str, str]) -> None:
-        """Change settings where they stand in an app's env file, or add them at its end."""
+        """Change settings of an app's env file in place, or add them. Raises LabError."""
         self.write_env_text(domain, with_values(self._env_text(domain), variables))
 
     def _env_text(self, domain: str) -> str:
@@ -107,12 +98,12 @@ class AbraFolder:
             raise LabError(f"the env file of {domain} cannot be read: {error}") from error
 
     def env_file(self, domain: str) -> Path:
-        """Where an app's settings are. Raises UsageError for a name that is a path."""
-        return self.path / "servers" / SERVER / f"{_checked(domain)}.env"
+        """Return an app's env file. Raises UsageError for a domain with a path."""
+        return self.path / "servers" / SERVER / f"{_require_file_name(domain)}.env"
 
 
-def _checked(name: str) -> str:
-    """A name that stays in its folder, on one line. Raises UsageError for any other."""
+def _require_file_name(name: str) -> str:
+    """Return a name that is no path and has no line break. Raises UsageError for any other."""
     is_path = name in ("", ".") or ".." in name or "/" in name
     if is_path or not name.isprintable():
         raise UsageError(f"{name!r} cannot be a file's name, so no recipe or app is called that")

@@ -1,4 +1,4 @@
-"""What abra marks a deployed service with: the labels' names, and how a stamp is written."""
+"""The names of abra's service labels, and the format of a stamp."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ DIRTY_MARK = "+U"
 
 
 def stack_name(domain: str) -> str:
-    """The stack of an app.
-
-    Its domain with underscores, cut at 45 characters (unverified for abra).
-    """
+    """Return an app's stack: the domain with underscores, cut at 45 characters (unverified)."""
     return domain.replace(".", "_")[:45]
 
 
 def label(stack: str, name: str) -> str:
-    """The full name of one of abra's service labels."""
+    """Return the full name of a service label of abra."""
     return f"coop-cloud.{stack}.{name}"

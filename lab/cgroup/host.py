@@ -124,7 +124,9 @@ def choose_driver(manager: Path = _SYSTEMD_IS_MANAGER) -> Driver:
         case "systemd":
             return "systemd"
         case None:
-            is_managed = manager.is_dir() and programs.find_systemds("systemd-run") is not None
+            is_managed = (
+                manager.is_dir() and programs.find_systemd_client("systemd-run") is not None
+            )
             return "systemd" if is_managed else "cgroupfs"
         case other:
             raise UsageError(f"{DRIVER_VARIABLE} must be cgroupfs or systemd, not {other!r}")

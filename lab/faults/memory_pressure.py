@@ -39,7 +39,7 @@ class Squeeze(msgspec.Struct, frozen=True, kw_only=True, tag="squeeze"):
     short_by: float = 0.5
 
     def limit_bytes(self, usage_bytes: int, shape: MemoryShape) -> int:
-        """The limit for what is used now."""
+        """Return the limit for what is used now."""
         # Overhead cancels out (ADR 0004).
         return usage_bytes + shape.peak_bytes - round(shape.steady_bytes * self.short_by)
 
@@ -62,10 +62,10 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag="pulse"):
         del usage_bytes, shape
 
     def acts(self, usage_bytes: int, shape: MemoryShape) -> tuple[Act, ...]:
-        """The limit, and its end."""
+        """Return the limit, and its end."""
         limit_bytes = Squeeze(short_by=self.short_by).limit_bytes(usage_bytes, shape)
-        said = describe(limit_bytes, usage_bytes, shape)
-        begins = SetLimit(limit_bytes=limit_bytes, reason=f"a pulse of {self.for_s:g} s: {said}")
+        meaning = describe(limit_bytes, usage_bytes, shape)
+        begins = SetLimit(limit_bytes=limit_bytes, reason=f"a pulse of {self.for_s:g} s: {meaning}")
         ends = SetLimit(limit_bytes=None, reason="the pulse is over: no limit")
         return (
             Act(after_s=self.after_s, what=begins),
@@ -93,8 +93,8 @@ class Ramp(msgspec.Struct, frozen=True, kw_only=True, tag="ramp"):
         for step in range(1, self.steps + 1):
             sunk_bytes = (highest_bytes - lowest_bytes) * step // self.steps
             limit_bytes = highest_bytes - sunk_bytes
-            said = describe(limit_bytes, usage_bytes, shape)
-            reason = f"step {step} of {self.steps}: {said}"
+            meaning = describe(limit_bytes, usage_bytes, shape)
+            reason = f"step {step} of {self.steps}: {meaning}"
             at_s = self.after_s + self.over_s * step / self.steps
             acts.append(Act(after_s=at_s, what=SetLimit(limit_bytes=limit_bytes, reason=reason)))
         return tuple(acts)

@@ -75,7 +75,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def edited(spec: bytes, operation: Operation) -> bytes:
-    """The service spec (JSON of the Docker API) that an operation makes of the present one."""
+    """Return the service spec (Docker API JSON) that an operation makes of the present one."""
     if isinstance(operation, Redeploy | RollBack | Remove | Recreate):
         return spec
     changed: dict[str, Any] = msgspec.json.decode(spec)

@@ -1,4 +1,4 @@
-"""Wrong stamps: what a deployer could have stamped that did not deploy what it was asked to."""
+"""Wrong stamps: as of a deployer that deployed another commit than it was asked to."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.recipe import checkout
 
 
-class Planted(StrEnum):
+class WrongStamp(StrEnum):
     """A kind of wrong stamp."""
 
     ANOTHER_COMMIT = "another commit's"
-    """Of the head's parent, on the same branch."""
+    """The stamp of the head's parent."""
     A_TAG = "a tag's"
-    """Of an older release, which is neither base nor head."""
+    """The stamp of an older release, neither base nor head."""
     STALE = "a stale one"
-    """The base's own, as if nothing had been checked out since."""
+    """The stamp of the base, as if nothing had been checked out since."""
     UNMARKED = "the head's without +U, on a dirty tree"
     TRUNCATED = "the head's, a digit short"
 
 
-def stamp_of(kind: Planted, repository: Path, *, head: str, base: str) -> str:
-    """Give the stamp of that kind; ``base`` is a tag of the repository. Raises LabError."""
+def stamp_of(kind: WrongStamp, repository: Path, *, head: str, base: str) -> str:
+    """Return a wrong stamp; ``head`` is a SHA, ``base`` a tag. Raises LabError."""
     match kind:
-        case Planted.ANOTHER_COMMIT:
+        case WrongStamp.ANOTHER_COMMIT:
             return _stamp(checkout.resolve(repository, f"{head}~1"))
-        case Planted.A_TAG:
+        case WrongStamp.A_TAG:
             return _stamp(
                 checkout.resolve(repository, f"{_older_tag(repository, base)}^{{commit}}")
             )
-        case Planted.STALE:
+        case WrongStamp.STALE:
             return _stamp(checkout.resolve(repository, f"{base}^{{commit}}"))
-        case Planted.UNMARKED:
+        case WrongStamp.UNMARKED:
             return head[:SMALL_SHA_DIGITS]
-        case Planted.TRUNCATED:
+        case WrongStamp.TRUNCATED:
             return head[: SMALL_SHA_DIGITS - 1] + DIRTY_MARK
 
 

@@ -68,7 +68,7 @@ def find_engine(given: Path | None = None) -> DockerEngine:
     if given is not None and not given.is_dir():
         raise NotPossibleHere(f"there is no engine folder {given}")
     unpacked = cache_folder() / "engine"
-    usable = unpacked.is_dir() and not programs.are_given()
+    usable = unpacked.is_dir() and not programs.has_tools_folders()
     candidates: list[Path | None] = [given] if given else [None, unpacked if usable else None]
     missing: list[str] = []
     for root in dict.fromkeys(candidates):
@@ -79,7 +79,7 @@ def find_engine(given: Path | None = None) -> DockerEngine:
             return _engine(root, tools)
     raise NotPossibleHere(
         f"no docker engine that the lab could run: {', '.join(missing)} not found "
-        f"{f'in {given} or ' if given else ''}{programs.places()}; a checkout's ./run setup "
+        f"{f'in {given} or ' if given else ''}{programs.places_text()}; a checkout's ./run setup "
         "fetches it on Debian and Ubuntu, elsewhere install them or give --engine FOLDER"
     )
 
@@ -98,7 +98,7 @@ def _engine(root: Path | None, tools: dict[str, Path]) -> DockerEngine:
 def _source(root: Path | None, tools: dict[str, Path]) -> str:
     if root:
         return str(root)
-    return str(programs.origin(tools["dockerd"])) if programs.are_given() else "PATH"
+    return str(programs.link_target(tools["dockerd"])) if programs.has_tools_folders() else "PATH"
 
 
 def link_tools(engine: DockerEngine, folder: Path) -> Path:
@@ -115,7 +115,7 @@ def tools_in(root: Path | None) -> tuple[dict[str, Path], list[str]]:
     own = [root / folder for folder in _BIN_FOLDERS] if root else []
     places = [*own, *map(Path, programs.search_path().split(os.pathsep))]
     unpacked: list[Path] = []
-    if not programs.are_given():
+    if not programs.has_tools_folders():
         places += _SYSTEM_FOLDERS
         unpacked += [cache_folder() / "engine" / folder for folder in _BIN_FOLDERS]
     tools: dict[str, Path] = {}
@@ -124,7 +124,7 @@ def tools_in(root: Path | None) -> tuple[dict[str, Path], list[str]]:
         # A host's busybox is often dynamic, and an image has no loader: the set-up's is static.
         tool = _find(spellings, [*unpacked, *places] if name == "busybox" else places)
         if name == "systemd-run":
-            tool = tool or programs.find_systemds(name)
+            tool = tool or programs.find_systemd_client(name)
         if tool:
             tools[name] = tool
         elif name in REQUIRED:

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import msgspec
 
+from stamplab.lab.abra.go_git import GOGIT
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.engine import OPTIONAL, REQUIRED, find_engine, tools_in
 from stamplab.lab.recipe.resolver import STACKSPEC
 from stamplab.lab.support import programs
 from stamplab.lab.support.cache import cache_folder
-from stamplab.lab.support.go_build import GoProgram, existing
+from stamplab.lab.support.go_build import GoProgram, available_program
 from stamplab.lab.virtual.swarmsim import SWARMSIM
-from stamplab.lab.workload.build import find_build, ready_made
+from stamplab.lab.workload.build import find_build, provided_program
 
 _VERSION_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "busybox": (),
@@ -29,8 +30,8 @@ _VERSION_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 """Arguments that make a program print its version, where they are not ``--version``."""
 _OTHER_PROGRAMS = ("git", "abra", "cp", "ln", "printf", "true")
 """Programs that are run besides the engine's tools."""
-GO_PROGRAMS = (STACKSPEC, SWARMSIM)
-"""Programs of the virtual world."""
+GO_PROGRAMS = (GOGIT, STACKSPEC, SWARMSIM)
+"""What reads recipes as abra does, and the programs of the virtual world."""
 _TIMEOUT_S = 30.0
 _VERSION = re.compile(r"\d+\.\d[\w.+~-]*|\b[0-9a-f]{12}\b")
 """A number with a dot in it, or the workload's digest of its sources."""
@@ -69,7 +70,7 @@ def _python() -> Item:
 
 def _workload() -> Path | None:
     try:
-        program = ready_made() or find_build(cache_folder()).program
+        program = provided_program() or find_build(cache_folder()).program
     except LabError:  # doctor says why there is none
         return None
     return program if program.exists() else None
@@ -77,7 +78,7 @@ def _workload() -> Path | None:
 
 def _in_go(wanted: GoProgram) -> Path | None:
     try:
-        return existing(wanted, cache_folder())
+        return available_program(wanted, cache_folder())
     except LabError:  # doctor says why there is none
         return None
 
@@ -87,7 +88,7 @@ def _item(name: str, path: Path | None, environment: Mapping[str, str] | None = 
         return Item(name=name, path=None, version=None)
     arguments = _VERSION_ARGUMENTS.get(name, ("--version",))
     version = _version(name, path, arguments, environment or {})
-    return Item(name=name, path=programs.origin(path), version=version)
+    return Item(name=name, path=programs.link_target(path), version=version)
 
 
 def _version(

@@ -30,7 +30,7 @@ from stamplab.lab.recipe import git
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.support.cache import cache_folder
 from stamplab.lab.support.clock import WorldClock
-from stamplab.lab.support.time_scale import stretched
+from stamplab.lab.support.time_scale import scale_durations
 from stamplab.lab.workload.build import build_program
 from stamplab.lab.workload.image import COMMANDS, image_tag, rootfs_tar
 
@@ -137,7 +137,7 @@ def live_lab(
         history = HistoryWriter(kept / "history.jsonl", clock.now_s, on_record)
         teardown.callback(history.close)
         clients = ClientPlan(service=service, port=port, image=apparatus.image)
-        clients = stretched(clients, time_scale)
+        clients = scale_durations(clients, time_scale)
         world = LiveWorld(daemon, group, history, clock, clients, folder.scratch, trust)
         teardown.callback(world.close)
         yield world
@@ -150,7 +150,7 @@ def end_lab(lab_id: str) -> None:
         lease = folder.read_lease()
     except LabError as error:
         raise UsageError(f"there is no lab {lab_id!r} in {labs_root()}") from error
-    if lease.owner.is_foreign:
+    if lease.owner.in_other_pid_namespace:
         raise UsageError(
             f"lab {lab_id} belongs to another pid namespace ({lease.owner.namespace}): end it there"
         )

@@ -21,7 +21,7 @@ import msgspec
 
 from stamplab.lab.cgroup.group import MemoryGroup
 from stamplab.lab.errors import LabError, UsageError
-from stamplab.lab.support.processes import ProcessId, marked
+from stamplab.lab.support.processes import ProcessId, processes_with_variable
 
 MARK = "STAMPLAB_LAB"
 """Variable in the environment of all processes of a lab; its value is the lab's id."""
@@ -55,7 +55,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
         The owner is gone, and the lab was not left up on purpose, or its first process is gone as
         well. An owner in another pid namespace is never taken for gone.
         """
-        if self.owner.is_foreign or self.owner.is_alive():
+        if self.owner.in_other_pid_namespace or self.owner.is_alive():
             return False
         return not self.kept or self.init is None or not self.init.is_alive()
 
@@ -253,4 +253,4 @@ def end_processes(lease: Lease) -> None:
 def _processes_of(lease: Lease) -> list[ProcessId]:
     """Return the lab's processes; the first one's end ends most of the others."""
     init = [lease.init] if lease.init is not None and lease.init.is_alive() else []
-    return [*init, *marked(MARK, lease.lab_id)]
+    return [*init, *processes_with_variable(MARK, lease.lab_id)]

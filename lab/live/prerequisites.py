@@ -12,13 +12,13 @@ import requests
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.api import fetch
-from stamplab.lab.recipe.prerequisites import Granted
+from stamplab.lab.recipe.prerequisites import Prerequisites
 
 _SECRET_BYTES = 16
 _ERRORS = (requests.RequestException, docker.errors.DockerException)
 
 
-def provide(api: docker.APIClient, granted: Granted, image: str) -> tuple[str, ...]:
+def provide(api: docker.APIClient, granted: Prerequisites, image: str) -> tuple[str, ...]:
     """Make the prerequisites that are missing; return a clause for each, without secrets' values.
 
     ``image`` is the workload's. Raises LabError.
@@ -29,7 +29,7 @@ def provide(api: docker.APIClient, granted: Granted, image: str) -> tuple[str, .
         raise LabError(f"the stack's prerequisites could not be made: {error}") from error
 
 
-def _provide_each(api: docker.APIClient, granted: Granted, image: str) -> Iterator[str]:
+def _provide_each(api: docker.APIClient, granted: Prerequisites, image: str) -> Iterator[str]:
     tags = {tag for listed in api.images() for tag in listed["RepoTags"] or ()}
     for name in dict.fromkeys(granted.images):
         if name not in tags:

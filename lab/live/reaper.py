@@ -103,7 +103,7 @@ def _judge(folder: Path) -> LabStatus:
 def _judge_claim(folder: Path) -> LabStatus:
     lab_id, _, token = folder.name.removeprefix(CLAIM_PREFIX).partition(".")
     owner = ProcessId.from_token(token)
-    if owner is None or owner.is_foreign:
+    if owner is None or owner.in_other_pid_namespace:
         return LabStatus(
             name=str(folder), standing=Standing.UNCLEAR, what="half made, by an unknown process"
         )
@@ -120,7 +120,7 @@ def _judge_lease(lease: Lease) -> LabStatus:
     if lease.is_dead:
         what = f"its owner, process {owner.pid}, is gone"
         return LabStatus(name=name, standing=Standing.DEAD, what=what)
-    if owner.is_foreign:
+    if owner.in_other_pid_namespace:
         what = f"it belongs to another pid namespace ({owner.namespace}): run doctor there"
         return LabStatus(name=name, standing=Standing.UNCLEAR, what=what)
     if owner.is_alive():

@@ -25,8 +25,8 @@ from stamplab.lab.live.recorders.swarm import ServiceRecorder
 from stamplab.lab.model.history import Deployed, LimitSet, Note, Observation, Record
 from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.model.swarm import Service
-from stamplab.lab.recipe.prerequisites import granted_to
-from stamplab.lab.recipe.trust import Gate, Grant
+from stamplab.lab.recipe.prerequisites import prerequisites_of
+from stamplab.lab.recipe.trust import Grant, TrustGate
 from stamplab.lab.support import programs
 from stamplab.lab.support.clock import WorldClock
 from stamplab.lab.world import Deployer, Stack
@@ -56,7 +56,7 @@ class LiveWorld:
         self._clock = clock
         self._clients = clients
         self._clients_started = False
-        self._gate = Gate(trust, self.record)
+        self._gate = TrustGate(trust, self.record)
         self._swarm = ServiceRecorder(daemon.client(), history)
         events = EventRecorder(
             daemon.client(), daemon.client(), history, clock, on_event=self._swarm.wake
@@ -92,7 +92,7 @@ class LiveWorld:
         """Make the stack's prerequisites; see `stamplab.lab.world.World.provide`."""
         self._require_trusted(stack)
         environment = self.daemon.client_environment(stack.environment)
-        wanted = granted_to(msgspec.structs.replace(stack, environment=environment))
+        wanted = prerequisites_of(msgspec.structs.replace(stack, environment=environment))
         with self._naming_the_daemons_end():
             for made in provide(self.daemon.api, wanted, self._clients.image):
                 self.record(Note(text=f"provided: {made}"))
@@ -187,14 +187,14 @@ class LiveWorld:
         operator.start()
         self._operators.append(operator)
 
-    def call_off(self) -> None:
+    def cancel_scheduled(self) -> None:
         """End the threads that perform acts."""
         while self._operators:
             self._operators.pop().stop()
 
     def close(self) -> None:
         """Stop all recorders."""
-        self.call_off()
+        self.cancel_scheduled()
         for recorder in reversed(self._recorders):
             recorder.stop()
 

@@ -1,193 +1,279 @@
-"""A service as an operator wants it: one value, said to a docker client and to a virtual swarm."""
+"""The one table of a service's fields: docker's flag, the API's JSON path, the compose file's path.
+
+A `ServiceRequest`, the overlays that the harness and the stand-in lay over a recipe, and the specs
+that a search tailors all give their fields as `SpecValues`. Here these are written out in each of
+the three languages; `stamplab.lab.model.docker_json` reads the JSON back.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from stamplab.lab.model.docker_json import NANOSECONDS_PER_SECOND
-from stamplab.lab.model.swarm import STACK_LABEL
-from stamplab.lab.recipe.durations import in_milliseconds
+from stamplab.lab.recipe.durations import format_milliseconds
 
-STAMP = "stamp"
-"""The service label by which one deploy is told from another."""
-SERVE = ("/bin/stampload", "serve")
-PROBE = "/bin/stampload probe"
-ABSENT = "stamplab/absent:1"
-"""An image that no machine of ours has."""
-_UNCHANGEABLE = (
-    "name",
-    "health",
-    "order",
-    "failure_action",
-    "monitor_s",
-    "delay_s",
-    "parallelism",
-    "rollback_monitor_s",
-    "restart",
-    "stop_grace_s",
-    "reserve_share",
-)
+SpecValues = Mapping[str, object]
+"""Values by the names of `FIELDS`. A name that is left out is left to the recipe or the engine."""
+_NANOSECONDS_PER_MILLISECOND = 1_000_000
+_SECTIONS_WRITTEN_OUT = {"Parallelism": 1, "MaxFailureRatio": 0}
+"""What docker/cli writes into an update section in which a compose file is silent."""
 
 
-class Probing(msgspec.Struct, frozen=True, kw_only=True):
-    """How a task's health is asked; a task with a health check is RUNNING only once healthy."""
+class Codec(msgspec.Struct, frozen=True):
+    """How one kind of value is written in each language."""
 
-    interval_s: float = 0.5
-    retries: int = 3
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A service whose application is the lab's own workload (`lab/workload`)."""
-
-    name: str = "web"
-    """Within its stack."""
-    stamp: str = "1"
-    version: str = "1"
-    """What the application answers with: another one makes other tasks, another stamp does not."""
-    app: dict[str, str] = {}
-    """How the application behaves, by the workload's variables without ``STAMPLOAD_``."""
-    absent: bool = False
-    """Whether its image cannot be had."""
-    health: Probing | None = Probing()
-    replicas: int | None = 1
-    """None: one a node (global mode)."""
-    order: str = "start-first"
-    failure_action: str = "rollback"
-    monitor_s: float = 5.0
-    delay_s: float = 0.0
-    parallelism: int = 1
-    rollback_monitor_s: float = 1.0
-    restart: str = "any"
-    stop_grace_s: float | None = None
-    reserve_share: float = 0.0
-    """Memory that it reserves, as a share of the node's."""
-    constraint: str = ""
-    """Where it may run; empty: anywhere."""
-
-    def named(self, stack: str) -> str:
-        """The service's whole name."""
-        return f"{stack}_{self.name}"
-
-    @property
-    def environment(self) -> tuple[str, ...]:
-        """All variables of its tasks."""
-        own = {"VERSION": self.version, **self.app}
-        return tuple(f"STAMPLOAD_{name}={value}" for name, value in sorted(own.items()))
-
-
-def changed(wanted: Wanted, **changes: Any) -> Wanted:
-    """The same service, wanted otherwise; with the stamp and the version of its change."""
-    return msgspec.structs.replace(wanted, **changes)
-
-
-def create_flags(wanted: Wanted, stack: str, image: str, memory_bytes: int) -> tuple[str, ...]:
-    """``docker service create`` and its arguments, for a service that is waited for."""
-    mode = ["--mode", "global"] if wanted.replicas is None else ["--replicas", str(wanted.replicas)]
-    flags = ["--name", wanted.named(stack), "--label", f"{STACK_LABEL}={stack}"]
-    flags += ["--label", f"{STAMP}={wanted.stamp}", *mode, "--restart-condition", wanted.restart]
-    for variable in wanted.environment:
-        flags += ["--env", variable]
-    flags += ["--update-order", wanted.order, "--update-failure-action", wanted.failure_action]
-    flags += ["--update-monitor", in_milliseconds(wanted.monitor_s)]
-    flags += ["--update-delay", in_milliseconds(wanted.delay_s)]
-    flags += ["--update-parallelism", str(wanted.parallelism)]
-    flags += ["--rollback-monitor", in_milliseconds(wanted.rollback_monitor_s)]
-    if wanted.health is not None:
-        flags += ["--health-cmd", PROBE, "--health-retries", str(wanted.health.retries)]
-        flags += ["--health-interval", in_milliseconds(wanted.health.interval_s)]
-    if wanted.stop_grace_s is not None:
-        flags += ["--stop-grace-period", in_milliseconds(wanted.stop_grace_s)]
-    if wanted.reserve_share:
-        flags += ["--reserve-memory", str(_reserved_bytes(wanted, memory_bytes))]
-    if wanted.constraint:
-        flags += ["--constraint", wanted.constraint]
-    return ("service", "create", *_WAITING, *flags, _image(wanted, image), *SERVE)
-
-
-def update_flags(before: Wanted, after: Wanted, stack: str, image: str) -> tuple[str, ...]:
-    """``docker service update`` and its arguments, for the change from one to the other.
-
-    Raises ValueError for a change that no scenario needs.
-    """
-    for name in _UNCHANGEABLE:
-        if getattr(before, name) != getattr(after, name):
-            raise ValueError(f"a deploy does not change {name}")
-    old, new = set(before.environment), set(after.environment)
-    gone = {one.partition("=")[0] for one in old} - {one.partition("=")[0] for one in new}
-    flags: list[str] = []
-    for name in sorted(gone):
-        flags += ["--env-rm", name]
-    for variable in sorted(new - old):
-        flags += ["--env-add", variable]
-    if before.stamp != after.stamp:
-        flags += ["--label-add", f"{STAMP}={after.stamp}"]
-    if before.absent != after.absent:
-        flags += ["--image", _image(after, image)]
-    if before.replicas != after.replicas:
-        flags += ["--replicas", str(after.replicas)]
-    if before.constraint != after.constraint:
-        flags += ["--constraint-rm", before.constraint] if before.constraint else []
-        flags += ["--constraint-add", after.constraint] if after.constraint else []
-    return ("service", "update", *_WAITING, *flags, after.named(stack))
-
-
-def spec_of(wanted: Wanted, stack: str, image: str, memory_bytes: int) -> bytes:
-    """The service spec (JSON of the Docker API) that those commands send."""
-    container: dict[str, Any] = {
-        "Image": _image(wanted, image),
-        "Args": list(SERVE),
-        "Env": list(wanted.environment),
-    }
-    if wanted.health is not None:
-        container["Healthcheck"] = {
-            "Test": ["CMD-SHELL", PROBE],
-            "Interval": _nanoseconds(wanted.health.interval_s),
-            "Retries": wanted.health.retries,
-        }
-    if wanted.stop_grace_s is not None:
-        container["StopGracePeriod"] = _nanoseconds(wanted.stop_grace_s)
-    template: dict[str, Any] = {
-        "ContainerSpec": container,
-        "RestartPolicy": {"Condition": wanted.restart, "Delay": _nanoseconds(5.0)},
-        "Placement": {"Constraints": [wanted.constraint]} if wanted.constraint else {},
-        "Resources": {},
-    }
-    if wanted.reserve_share:
-        reserved = {"MemoryBytes": _reserved_bytes(wanted, memory_bytes)}
-        template["Resources"] = {"Reservations": reserved}
-    is_global = wanted.replicas is None
-    rollback = {"Parallelism": 1, "FailureAction": "pause", "Order": "stop-first"}
-    spec = {
-        "Name": wanted.named(stack),
-        "Labels": {STACK_LABEL: stack, STAMP: wanted.stamp},
-        "TaskTemplate": template,
-        "Mode": {"Global": {}} if is_global else {"Replicated": {"Replicas": wanted.replicas}},
-        "UpdateConfig": {
-            "Parallelism": wanted.parallelism,
-            "Delay": _nanoseconds(wanted.delay_s),
-            "FailureAction": wanted.failure_action,
-            "Monitor": _nanoseconds(wanted.monitor_s),
-            "Order": wanted.order,
-        },
-        "RollbackConfig": {**rollback, "Monitor": _nanoseconds(wanted.rollback_monitor_s)},
-        "EndpointSpec": {"Mode": "vip"},
-    }
-    return msgspec.json.encode(spec)
-
-
-_WAITING = ("--detach=false", "--no-resolve-image")
-
-
-def _image(wanted: Wanted, image: str) -> str:
-    return ABSENT if wanted.absent else image
-
-
-def _reserved_bytes(wanted: Wanted, memory_bytes: int) -> int:
-    mib = 1024 * 1024
-    return int(wanted.reserve_share * memory_bytes) // mib * mib
+    flag: Callable[[Any], str] = str
+    json: Callable[[Any], object] = lambda value: value
+    compose: Callable[[Any], object] = lambda value: value
 
 
 def _nanoseconds(seconds: float) -> int:
-    return round(seconds * NANOSECONDS_PER_SECOND)
+    """Whole milliseconds, as docker's flags and compose files are given them."""
+    return round(seconds * 1000) * _NANOSECONDS_PER_MILLISECOND
+
+
+def _shell(command: str) -> object:
+    return ["CMD-SHELL", command]
+
+
+_PLAIN = Codec()
+_DURATION = Codec(format_milliseconds, _nanoseconds, format_milliseconds)
+_BYTES = Codec(compose=str)
+_SHELL = Codec(json=_shell, compose=_shell)
+_MODE = Codec(json=lambda mode: {mode.capitalize(): {}})
+_WORDS = Codec(json=list, compose=list)
+
+
+class SpecField(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of a service."""
+
+    name: str
+    flag: str
+    """Of ``docker service create`` and ``update``; one that repeats is ``…-add`` in an update."""
+    json: str
+    """Dotted path in the Docker API's ServiceSpec."""
+    compose: str
+    """Dotted path in a compose file's service; empty for the service's own key."""
+    codec: Codec = _PLAIN
+    is_argument: bool = False
+    """Whether ``create`` takes the value as an argument; ``update`` has a flag for it."""
+    is_repeated: bool = False
+    is_fixed: bool = False
+    """Whether no update can change the value."""
+
+
+def _policy(name: str, flag: str, json: str, compose: str) -> tuple[SpecField, ...]:
+    """Return the fields of a `stamplab.lab.model.swarm.UpdatePolicy`."""
+
+    def policy_field(field: str, option: str, key: str, codec: Codec = _PLAIN) -> SpecField:
+        return SpecField(
+            name=f"{name}.{field}",
+            flag=f"--{flag}-{option}",
+            json=f"{json}.{key}",
+            compose=f"deploy.{compose}.{option.replace('-', '_')}",
+            codec=codec,
+        )
+
+    return (
+        policy_field("order", "order", "Order"),
+        policy_field("failure_action", "failure-action", "FailureAction"),
+        policy_field("monitor_s", "monitor", "Monitor", _DURATION),
+        policy_field("delay_s", "delay", "Delay", _DURATION),
+        policy_field("parallelism", "parallelism", "Parallelism"),
+        policy_field("max_failure_ratio", "max-failure-ratio", "MaxFailureRatio"),
+    )
+
+
+_CONTAINER = "TaskTemplate.ContainerSpec"
+_CHECK = f"{_CONTAINER}.Healthcheck"
+_RESTART = "TaskTemplate.RestartPolicy"
+
+
+def _field(name: str, flag: str, json: str, compose: str, **more: Any) -> SpecField:
+    return SpecField(name=name, flag=flag, json=json, compose=compose, **more)
+
+
+FIELDS: Mapping[str, SpecField] = {
+    field.name: field
+    for field in (
+        _field("name", "--name", "Name", "", is_fixed=True),
+        _field("labels", "--label", "Labels", "deploy.labels", is_repeated=True),
+        _field("mode", "--mode", "Mode", "deploy.mode", codec=_MODE, is_fixed=True),
+        _field("replicas", "--replicas", "Mode.Replicated.Replicas", "deploy.replicas"),
+        *_policy("update", "update", "UpdateConfig", "update_config"),
+        *_policy("rollback", "rollback", "RollbackConfig", "rollback_config"),
+        _field(
+            "restart.condition",
+            "--restart-condition",
+            f"{_RESTART}.Condition",
+            "deploy.restart_policy.condition",
+        ),
+        _field(
+            "restart.delay_s",
+            "--restart-delay",
+            f"{_RESTART}.Delay",
+            "deploy.restart_policy.delay",
+            codec=_DURATION,
+        ),
+        _field(
+            "restart.max_attempts",
+            "--restart-max-attempts",
+            f"{_RESTART}.MaxAttempts",
+            "deploy.restart_policy.max_attempts",
+        ),
+        _field(
+            "environment",
+            "--env",
+            f"{_CONTAINER}.Env",
+            "environment",
+            codec=_WORDS,
+            is_repeated=True,
+        ),
+        _field("health.test", "--health-cmd", f"{_CHECK}.Test", "healthcheck.test", codec=_SHELL),
+        _field(
+            "health.interval_s",
+            "--health-interval",
+            f"{_CHECK}.Interval",
+            "healthcheck.interval",
+            codec=_DURATION,
+        ),
+        _field(
+            "health.timeout_s",
+            "--health-timeout",
+            f"{_CHECK}.Timeout",
+            "healthcheck.timeout",
+            codec=_DURATION,
+        ),
+        _field(
+            "health.start_period_s",
+            "--health-start-period",
+            f"{_CHECK}.StartPeriod",
+            "healthcheck.start_period",
+            codec=_DURATION,
+        ),
+        _field("health.retries", "--health-retries", f"{_CHECK}.Retries", "healthcheck.retries"),
+        _field(
+            "stop_grace_s",
+            "--stop-grace-period",
+            f"{_CONTAINER}.StopGracePeriod",
+            "stop_grace_period",
+            codec=_DURATION,
+        ),
+        _field(
+            "reserved_bytes",
+            "--reserve-memory",
+            "TaskTemplate.Resources.Reservations.MemoryBytes",
+            "deploy.resources.reservations.memory",
+            codec=_BYTES,
+        ),
+        _field(
+            "constraints",
+            "--constraint",
+            "TaskTemplate.Placement.Constraints",
+            "deploy.placement.constraints",
+            codec=_WORDS,
+            is_repeated=True,
+        ),
+        _field("image", "--image", f"{_CONTAINER}.Image", "image", is_argument=True),
+        _field(
+            "arguments", "--args", f"{_CONTAINER}.Args", "command", codec=_WORDS, is_argument=True
+        ),
+    )
+}
+"""In the order in which flags are given."""
+
+
+def create_flags(values: SpecValues) -> tuple[str, ...]:
+    """Return the flags of ``docker service create``, without the image and its arguments."""
+    flags: list[str] = []
+    for field, value in _stated(values):
+        if field.is_repeated:
+            flags += [word for text in _texts(value) for word in (field.flag, text)]
+        elif not field.is_argument:
+            flags += [field.flag, field.codec.flag(value)]
+    return tuple(flags)
+
+
+def update_flags(before: SpecValues, after: SpecValues) -> tuple[str, ...]:
+    """Return the flags of ``docker service update`` for what differs.
+
+    Raises ValueError for a change that no update can make, or that takes a value back.
+    """
+    flags: list[str] = []
+    for field in FIELDS.values():
+        old, new = before.get(field.name), after.get(field.name)
+        if old == new:
+            continue
+        if field.is_repeated:
+            flags += _changes(field.flag, _texts(old), _texts(new))
+        elif field.is_fixed or new is None:
+            raise ValueError(f"a deploy does not change {field.name} from {old} to {new}")
+        else:
+            flags += [field.flag, field.codec.flag(new)]
+    return tuple(flags)
+
+
+def to_json(values: SpecValues, spec: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Write values into a spec of the Docker API, a new one where none is given; return it."""
+    written = {} if spec is None else spec
+    for field, value in _stated(values):
+        section = field.json.partition(".")[0]
+        if section.endswith("Config") and not written.get(section):
+            written[section] = dict(_SECTIONS_WRITTEN_OUT)
+        _put(written, field.json, field.codec.json(value))
+    return written
+
+
+def to_compose(values: SpecValues) -> dict[str, Any]:
+    """Return the values as a compose file's service."""
+    written: dict[str, Any] = {}
+    for field, value in _stated(values):
+        if field.compose:
+            _put(written, field.compose, field.codec.compose(value))
+    return written
+
+
+def _stated(values: SpecValues) -> Iterator[tuple[SpecField, object]]:
+    """Give the fields that have a value. Raises KeyError for an unknown name."""
+    unknown = values.keys() - FIELDS.keys()
+    if unknown:
+        raise KeyError(f"no field of a service is called {', '.join(sorted(unknown))}")
+    for field in FIELDS.values():
+        if values.get(field.name) is not None:
+            yield field, values[field.name]
+
+
+def _put(tree: dict[str, Any], path: str, value: object) -> None:
+    *sections, last = path.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+    tree[last] = value
+
+
+def _texts(value: object) -> list[str]:
+    match value:
+        case dict():
+            return [f"{name}={text}" for name, text in value.items()]
+        case tuple() | list():
+            return [str(text) for text in value]
+        case _:
+            return []
+
+
+def _changes(flag: str, old: list[str], new: list[str]) -> list[str]:
+    """Take away what has no successor of its name; add or replace the rest."""
+    kept = {_key(text) for text in new}
+    gone = sorted(_key(text) for text in old if _key(text) not in kept)
+    added = sorted(text for text in new if text not in old)
+    return [
+        *(word for name in gone for word in (f"{flag}-rm", name)),
+        *(word for text in added for word in (f"{flag}-add", text)),
+    ]
+
+
+def _key(text: str) -> str:
+    """Return the name in ``name=value``; a constraint (``a==b``) is known by its whole text."""
+    name, _, value = text.partition("=")
+    return text if value.startswith("=") or name.endswith("!") else name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -103,6 +104,11 @@ class UpdateStatus(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the swarm itself is done with this update, one way or the other."""
         return self.state in SETTLED_STATES
 
+    @property
+    def failed_new_task(self) -> str | None:
+        """The new spec's task that the engine blames: a paused rollback blames one of the old's."""
+        return None if self.state == "rollback_paused" else self.failed_task
+
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
     """One service as inspected once."""
@@ -160,3 +166,17 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     def is_terminal(self) -> bool:
         """Whether the task will never change its state again."""
         return self.state in TERMINAL_TASK_STATES
+
+
+def blamed_task(
+    named: str | None, failed: Iterable[Task], task_digest: str, *, is_rolled_back: bool
+) -> str | None:
+    """Return the task that an update to a spec failed by, if that is known.
+
+    The engine names it (``named``) until the update is over (updater.go:607): a rollback with
+    nothing to do is over within a millisecond (seen), and nobody may have read the name. Then it is
+    the first of that spec's tasks that was listed as failed.
+    """
+    if named is not None or not is_rolled_back:
+        return named
+    return next((task.id for task in failed if task.spec_digest == task_digest), None)

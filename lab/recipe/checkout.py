@@ -8,55 +8,49 @@ from pathlib import Path
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import PolicyRead
 from stamplab.lab.recipe import git
-from stamplab.lab.recipe.compose import DEFAULT_FILE, Compose, parse, policy, read_texts
+from stamplab.lab.recipe.compose import DEFAULT_FILE, Compose, parse_compose, policy_of, read_texts
 from stamplab.lab.recipe.containment import require_inside
 
-SAMPLE = ".env.sample"
+ENV_SAMPLE = ".env.sample"
 
 
 def fetch(mirror: Path, upstream: Path, target: Path, ref: str) -> None:
-    """Clone the mirror at ``ref`` and fetch the upstream's tags, as the field does.
-
-    Raises LabError.
-    """
+    """Clone the mirror, fetch the upstream's tags and check ``ref`` out. Raises LabError."""
     repo = git.clone(mirror, target)
-    with git.told(f"{ref} of {mirror} cannot be checked out"):
+    with git.errors_as(f"{ref} of {mirror} cannot be checked out"):
         repo.git.fetch(str(upstream), "refs/tags/*:refs/tags/*")
     check_out(target, ref)
 
 
 def check_out(checkout: Path, ref: str) -> str:
-    """Check a ref out, with nothing left over in the work tree; return its SHA. Raises LabError."""
+    """Check a ref out into a clean work tree; return its SHA. Raises LabError."""
     repo = git.open_at(checkout)
-    with git.told(f"{ref} cannot be checked out in {checkout}"):
+    with git.errors_as(f"{ref} cannot be checked out in {checkout}"):
         repo.git.checkout("--quiet", "--force", "--detach", ref, "--")
         repo.git.clean("--quiet", "--force", "-d", "-x")
         return repo.head.commit.hexsha
 
 
 def resolve(checkout: Path, revision: str) -> str:
-    """The SHA that a revision names. Raises LabError."""
+    """Return the SHA that a revision names. Raises LabError."""
     repo = git.open_at(checkout)
-    with git.told(f"{checkout} has no {revision}"):
+    with git.errors_as(f"{checkout} has no {revision}"):
         return str(repo.git.rev_parse("--verify", "--quiet", "--end-of-options", revision))
 
 
 def tags(checkout: Path) -> tuple[str, ...]:
-    """All tags, in the order of their names. Raises LabError."""
+    """List all tags by name. Raises LabError."""
     repo = git.open_at(checkout)
-    with git.told(f"the tags of {checkout} cannot be read"):
+    with git.errors_as(f"the tags of {checkout} cannot be read"):
         return tuple(str(repo.git.tag("--list")).splitlines())
 
 
-def copy_in(checkout: Path, files: Mapping[str, str]) -> None:
-    """Put files into the work tree, uncommitted: so the tree is dirty.
-
-    A link that the recipe has in a file's place is replaced: written through, it would let a recipe
-    have any file of the host overwritten. Raises LabError.
-    """
+def write_uncommitted(checkout: Path, files: Mapping[str, str]) -> None:
+    """Write files into the work tree without committing them. Raises LabError, RecipeRefused."""
     for name, text in files.items():
         require_inside(checkout, (checkout / name).parent)
         try:
+            # Written through a link of the recipe's, the text would overwrite any file of the host.
             (checkout / name).unlink(missing_ok=True)
             with (checkout / name).open("x") as file:
                 file.write(text)
@@ -70,18 +64,17 @@ def read_policy(
     files: tuple[str, ...] = (DEFAULT_FILE,),
     variables: Mapping[str, str] | None = None,
 ) -> PolicyRead:
-    """Read the rollout policy that the *committed* compose files state for a service.
-
-    Anchors and merge keys are resolved, as docker's own loader would. Raises LabError.
-    """
+    """Read the rollout policy of a service from the *committed* compose files. Raises LabError."""
     repo = git.open_at(checkout)
     texts = {}
     for file in files:
-        with git.told(f"{file} cannot be read at HEAD of {checkout}"):
+        with git.errors_as(f"{file} cannot be read at HEAD of {checkout}"):
             texts[file] = str(repo.git.show(f"HEAD:{file}"))
-    with git.told(f"the HEAD of {checkout} cannot be read"):
+    with git.errors_as(f"the HEAD of {checkout} cannot be read"):
         commit = repo.head.commit.hexsha
-    return policy(parse(texts, variables or {}), service, commit=commit, path=":".join(files))
+    return policy_of(
+        parse_compose(texts, variables or {}), service, commit=commit, path=":".join(files)
+    )
 
 
 def read_compose(
@@ -89,13 +82,13 @@ def read_compose(
     files: tuple[str, ...] = (DEFAULT_FILE,),
     variables: Mapping[str, str] | None = None,
 ) -> Compose:
-    """Read the work tree's compose files. Raises LabError."""
-    return parse(read_texts(checkout, files), variables or {})
+    """Read the work tree's compose files. Raises LabError, RecipeRefused."""
+    return parse_compose(read_texts(checkout, files), variables or {})
 
 
-def read_sample(checkout: Path) -> str:
-    """The work tree's sample of an app's env file; empty where there is none. Raises LabError."""
-    sample = checkout / SAMPLE
+def read_env_sample(checkout: Path) -> str:
+    """Read the sample of an app's env file; "" where the recipe has none. Raises LabError."""
+    sample = checkout / ENV_SAMPLE
     if not sample.exists() and not sample.is_symlink():
         return ""
-    return read_texts(checkout, (SAMPLE,))[SAMPLE]
+    return read_texts(checkout, (ENV_SAMPLE,))[ENV_SAMPLE]

@@ -1,6 +1,6 @@
-"""What a recipe's compose files say, taken together, as far as the lab must know it.
+"""The fields of a recipe's compose files that the lab needs, merged over all files.
 
-A reading, not a loader: `docker stack deploy` itself loads and merges the files that are deployed.
+Nothing is deployed from here: `docker stack deploy` loads and merges the files itself.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from stamplab.lab.recipe.trust.template import InvalidTemplate, substitute
 
 DEFAULT_FILE = "compose.yml"
 
-Tree = dict[str, object]
-"""A mapping of YAML. What is in it is looked at field by field: nothing of it can be relied on."""
+YamlMapping = dict[str, object]
+"""A mapping of untrusted YAML: the type of every value is checked where it is read."""
 
 
 class Healthcheck(msgspec.Struct, frozen=True, kw_only=True):
-    """A service's health check, in the texts of the file."""
+    """A service's health check; its values are the file's texts."""
 
     test: tuple[str, ...] = ()
     interval: str | None = None
@@ -33,7 +33,7 @@ class Healthcheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ComposeService(msgspec.Struct, frozen=True, kw_only=True):
-    """One service."""
+    """One service; its values are the file's texts, interpolated."""
 
     image: str = ""
     programs: tuple[str, ...] = ()
@@ -47,27 +47,25 @@ class ComposeService(msgspec.Struct, frozen=True, kw_only=True):
     reservations: frozenset[str] = frozenset()
     constraints: tuple[str, ...] = ()
     config_targets: Mapping[str, str] = {}
-    """Where configs are mounted, by their keys."""
+    """Mount paths by the configs' keys."""
     bind_sources: tuple[str, ...] = ()
+    """Absolute paths only: where a relative path begins is the client's decision."""
     has_ingress_ports: bool = False
 
 
 class Compose(msgspec.Struct, frozen=True, kw_only=True):
-    """A stack's compose files, the last one winning."""
+    """A stack's compose files; a later file overrides an earlier one."""
 
     version: str | None = None
-    """Which all files of a stack must state alike; None where the first one states none."""
+    """The version of the first file; docker wants the same version in all files of a stack."""
     services: Mapping[str, ComposeService] = {}
-    own_configs: Mapping[str, str] = {}
-    """The names of the configs that are not external, by their keys, not interpolated."""
+    internal_configs: Mapping[str, str] = {}
+    """Names by keys of the configs that are not external; the names are not interpolated."""
     external_networks: tuple[str, ...] = ()
 
 
 def read_texts(folder: Path, files: tuple[str, ...]) -> dict[str, str]:
-    """Read compose files of a work tree, none of them through a link out of it.
-
-    Raises LabError, RecipeRefused.
-    """
+    """Read files of a work tree. Raises LabError; RecipeRefused for a link out of the folder."""
     texts = {}
     for file in files:
         require_inside(folder, folder / file)
@@ -80,69 +78,69 @@ def read_texts(folder: Path, files: tuple[str, ...]) -> dict[str, str]:
     return texts
 
 
-def parse(texts: Mapping[str, str], variables: Mapping[str, str]) -> Compose:
-    """Read the texts of compose files by their names, the last one winning. Raises LabError."""
-    trees = {name: _tree(name, text) for name, text in texts.items()}
-    merged: Tree = {}
+def parse_compose(texts: Mapping[str, str], variables: Mapping[str, str]) -> Compose:
+    """Parse compose files, given as texts by name; a later file overrides. Raises LabError."""
+    trees = {name: _load_mapping(name, text) for name, text in texts.items()}
+    merged: YamlMapping = {}
     for name, tree in trees.items():
-        merged = _merged_trees(merged, _with_lists(tree, name))
+        merged = _merge_mappings(merged, _normalize_lists(tree, name))
     first = next(iter(trees.values()), {})
     try:
-        return _compose(_Reader(merged, variables), _Reader(first, {}).text("version"))
+        return _compose(_Section(merged, variables), _Section(first, {}).text("version"))
     except InvalidTemplate as error:
         raise LabError(f"{' and '.join(texts)} cannot be read: {error}") from error
 
 
-def stated_version(name: str, text: str) -> str | None:
-    """The version that a compose file states. Raises LabError."""
-    return _Reader(_tree(name, text), {}).text("version")
+def compose_version(name: str, text: str) -> str | None:
+    """Return the version that a compose file states. Raises LabError."""
+    return _Section(_load_mapping(name, text), {}).text("version")
 
 
 def overlay_text(version: str | None, content: Mapping[str, object]) -> str:
-    """Write an overlay: the docker client wants the same version in all files of a stack."""
+    """Return an overlay's YAML; ``version`` must be that of the stack's other files."""
     stated = {} if version is None else {"version": version}
     return yaml.safe_dump({**stated, **content}, sort_keys=False)
 
 
-def policy(compose: Compose, service: str, *, commit: str, path: str) -> PolicyRead:
-    """The rollout policy that is stated for a service. Raises LabError where there is none."""
-    found = compose.services.get(service)
-    if found is None:
+def policy_of(compose: Compose, service: str, *, commit: str, path: str) -> PolicyRead:
+    """Return a service's rollout policy. Raises LabError where the service is missing."""
+    definition = compose.services.get(service)
+    if definition is None:
         raise LabError(f"{path} at {commit[:12]} has no service {service}")
     return PolicyRead(
         commit=commit,
         path=path,
         service=service,
-        failure_action=found.update_config.get("failure_action"),
-        order=found.update_config.get("order"),
-        monitor=found.update_config.get("monitor"),
-        start_period=found.healthcheck.start_period,
+        failure_action=definition.update_config.get("failure_action"),
+        order=definition.update_config.get("order"),
+        monitor=definition.update_config.get("monitor"),
+        start_period=definition.healthcheck.start_period,
     )
 
 
-def _tree(name: str, text: str) -> Tree:
+def _load_mapping(name: str, text: str) -> YamlMapping:
     try:
         tree = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        said = " ".join(str(error).split())
-        raise LabError(f"{name} is no compose file that can be read: {said}") from error
+        reason = " ".join(str(error).split())
+        raise LabError(f"{name} is no compose file that can be read: {reason}") from error
     if not isinstance(tree, dict):
         raise LabError(f"{name} is no compose file that can be read: it is no mapping")
     return tree
 
 
-def _with_lists(tree: Tree, name: str) -> Tree:
-    """Write as lists what may be a text, so that nothing is lost where files are merged."""
+def _normalize_lists(tree: YamlMapping, name: str) -> YamlMapping:
+    """Turn texts that may also be lists into lists: merging appends lists and replaces texts."""
     services = tree.get("services") or {}
     if not isinstance(services, dict) or not all(
-        isinstance(one, dict | None) for one in services.values()
+        isinstance(service, dict | None) for service in services.values()
     ):
         raise LabError(f"{name} is no compose file that can be read: its services are no mappings")
-    listed = {key: _service_with_lists(one or {}) for key, one in services.items()}
-    return {**tree, "services": listed}
+    normal = {key: _normalize_service(service or {}) for key, service in services.items()}
+    return {**tree, "services": normal}
 
 
-def _service_with_lists(service: Tree) -> Tree:
+def _normalize_service(service: YamlMapping) -> YamlMapping:
     check = service.get("healthcheck")
     if isinstance(check, dict) and isinstance(check.get("test"), str):
         service = {**service, "healthcheck": {**check, "test": ["CMD-SHELL", check["test"]]}}
@@ -161,120 +159,122 @@ def _first_word(entrypoint: object) -> object:
         return None
 
 
-def _merged_trees(below: Tree, above: Tree) -> Tree:
+def _merge_mappings(below: YamlMapping, above: YamlMapping) -> YamlMapping:
     """Merge as the docker client does: mappings by key, lists by appending, texts by replacing."""
     both = below.keys() & above.keys()
-    return {**below, **above, **{key: _merged(below[key], above[key]) for key in both}}
+    return {**below, **above, **{key: _merge(below[key], above[key]) for key in both}}
 
 
-def _merged(below: object, above: object) -> object:
+def _merge(below: object, above: object) -> object:
     if isinstance(below, dict) and isinstance(above, dict):
-        return _merged_trees(below, above)
+        return _merge_mappings(below, above)
     if isinstance(below, list) and isinstance(above, list):
         return [*below, *above]
     return below if above is None else above
 
 
-class _Reader:
-    """A mapping of unknown content, read with the variables that the client would have."""
+class _Section:
+    """A mapping of a compose file, whose values are interpolated with the client's variables."""
 
     def __init__(self, tree: object, variables: Mapping[str, str]) -> None:
-        self._tree: Tree = tree if isinstance(tree, dict) else {}
+        self._tree: YamlMapping = tree if isinstance(tree, dict) else {}
         self._variables = variables
 
     def text(self, key: str) -> str | None:
-        """A scalar, interpolated; None where there is none."""
+        """Return an interpolated scalar; None where the key holds none."""
         value = self._tree.get(key)
-        return None if value is None or isinstance(value, dict | list) else self._said(value)
+        return None if value is None or isinstance(value, dict | list) else self._interpolate(value)
 
-    def part(self, key: str) -> _Reader:
-        """A mapping below."""
-        return _Reader(self._tree.get(key), self._variables)
+    def section(self, key: str) -> _Section:
+        """Return the mapping at a key; an empty one where the key holds none."""
+        return _Section(self._tree.get(key), self._variables)
 
-    def parts(self) -> Iterator[tuple[str, _Reader]]:
-        """All that is below, by keys."""
+    def sections(self) -> Iterator[tuple[str, _Section]]:
+        """Yield keys with their mappings."""
         for key in self._tree:
-            yield str(key), self.part(key)
+            yield str(key), self.section(key)
 
-    def items(self, key: str) -> Iterator[_Reader | str]:
-        """A list: its mappings as they are, its texts interpolated."""
+    def items(self, key: str) -> Iterator[_Section | str]:
+        """Yield a list's mappings and interpolated texts."""
         value = self._tree.get(key)
         for item in value if isinstance(value, list) else ():
             if isinstance(item, dict):
-                yield _Reader(item, self._variables)
+                yield _Section(item, self._variables)
             elif item is not None and not isinstance(item, list):
-                yield self._said(item)
+                yield self._interpolate(item)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """The texts of a list."""
+        """Return a list's interpolated texts."""
         return tuple(item for item in self.items(key) if isinstance(item, str))
 
     def scalars(self) -> dict[str, str]:
-        """All texts below, by keys."""
-        found = ((str(key), self.text(key)) for key in self._tree)
-        return {key: text for key, text in found if text is not None}
+        """Return all scalars by key."""
+        texts = ((str(key), self.text(key)) for key in self._tree)
+        return {key: text for key, text in texts if text is not None}
 
     def is_true(self, key: str) -> bool:
-        """Whether something stands there that is no plain no; a mapping is something."""
+        """Tell whether the value is a mapping or any text but a plain no."""
         value = self._tree.get(key)
         if isinstance(value, dict):
             return True
         return (self.text(key) or "").lower() not in ("", "false", "no", "off", "n")
 
     def raw(self, key: str) -> str | None:
-        """A text as it stands there."""
+        """Return a text without interpolation."""
         value = self._tree.get(key)
         return value if isinstance(value, str) else None
 
-    def _said(self, value: object) -> str:
+    def _interpolate(self, value: object) -> str:
         return substitute(str(value), self._variables)
 
 
-def _compose(whole: _Reader, version: str | None) -> Compose:
+def _compose(whole: _Section, version: str | None) -> Compose:
     return Compose(
         version=version,
-        services={name: _service(part) for name, part in whole.part("services").parts()},
-        own_configs={
+        services={
+            name: _service(section) for name, section in whole.section("services").sections()
+        },
+        internal_configs={
             key: config.raw("name") or ""
-            for key, config in whole.part("configs").parts()
+            for key, config in whole.section("configs").sections()
             if not config.is_true("external")
         },
         external_networks=tuple(
-            network.text("name") or network.part("external").text("name") or key
-            for key, network in whole.part("networks").parts()
+            network.text("name") or network.section("external").text("name") or key
+            for key, network in whole.section("networks").sections()
             if network.is_true("external")
         ),
     )
 
 
-def _service(part: _Reader) -> ComposeService:
-    check, deploy = part.part("healthcheck"), part.part("deploy")
-    resources = deploy.part("resources")
+def _service(section: _Section) -> ComposeService:
+    check, deploy = section.section("healthcheck"), section.section("deploy")
+    resources = deploy.section("resources")
     return ComposeService(
-        image=part.text("image") or "",
-        programs=tuple(word for word in part.texts("entrypoint") if word),
-        working_dir=part.text("working_dir") or "/",
-        has_user=part.text("user") is not None,
+        image=section.text("image") or "",
+        programs=tuple(word for word in section.texts("entrypoint") if word),
+        working_dir=section.text("working_dir") or "/",
+        has_user=section.text("user") is not None,
         healthcheck=Healthcheck(
             test=check.texts("test"),
             interval=check.text("interval"),
             retries=check.text("retries"),
             start_period=check.text("start_period"),
         ),
-        stop_grace_period=part.text("stop_grace_period"),
-        update_config=deploy.part("update_config").scalars(),
-        limits=frozenset(resources.part("limits").scalars()),
-        reservations=frozenset(resources.part("reservations").scalars()),
-        constraints=deploy.part("placement").texts("constraints"),
-        config_targets=dict(_config_targets(part)),
-        bind_sources=tuple(_bind_sources(part)),
+        stop_grace_period=section.text("stop_grace_period"),
+        update_config=deploy.section("update_config").scalars(),
+        limits=frozenset(resources.section("limits").scalars()),
+        reservations=frozenset(resources.section("reservations").scalars()),
+        constraints=deploy.section("placement").texts("constraints"),
+        config_targets=dict(_config_targets(section)),
+        bind_sources=tuple(_bind_sources(section)),
         has_ingress_ports=any(
-            isinstance(port, str) or port.text("mode") != "host" for port in part.items("ports")
+            isinstance(port, str) or port.text("mode") != "host" for port in section.items("ports")
         ),
     )
 
 
-def _config_targets(service: _Reader) -> Iterator[tuple[str, str]]:
+def _config_targets(service: _Section) -> Iterator[tuple[str, str]]:
     for config in service.items("configs"):
         if isinstance(config, str):
             yield config, f"/{config}"
@@ -283,8 +283,7 @@ def _config_targets(service: _Reader) -> Iterator[tuple[str, str]]:
             yield source, config.text("target") or f"/{source}"
 
 
-def _bind_sources(service: _Reader) -> Iterator[str]:
-    """Absolute paths alone: where relative ones begin is the client's to say."""
+def _bind_sources(service: _Section) -> Iterator[str]:
     for mount in service.items("volumes"):
         if isinstance(mount, str):
             source = mount.partition(":")[0]

@@ -1,4 +1,4 @@
-"""Files of an untrusted folder: no link in it may lead us to a file of the host."""
+"""Links of an untrusted folder: none may lead to a file of the host."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from stamplab.lab.errors import RecipeRefused
 _GIT = ".git"
 
 
-def way_out(root: Path, path: Path) -> str | None:
-    """Say where a path really leads, links followed, if that is not a file of the folder ``root``.
+def escape_target(root: Path, path: Path) -> str | None:
+    """Return, as a clause, where a path leads outside the folder ``root``; None if it stays inside.
 
-    None where it is. What git keeps in the folder is not the recipe's: it may hold a mirror's
-    credentials.
+    Links are followed. Git's own folder counts as outside: it may hold a mirror's credentials.
     """
     try:
         home, real = root.resolve(), path.resolve()
@@ -39,6 +38,6 @@ def _is_loop(path: Path) -> bool:
 
 def require_inside(root: Path, path: Path) -> None:
     """Raise RecipeRefused where a path leads out of ``root``."""
-    out = way_out(root, path)
-    if out is not None:
-        raise RecipeRefused(f"the recipe is refused: {path} {out}")
+    target = escape_target(root, path)
+    if target is not None:
+        raise RecipeRefused(f"the recipe is refused: {path} {target}")

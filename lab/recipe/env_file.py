@@ -1,8 +1,8 @@
 """An app's settings: its env file, and the versions that its recipe's ``abra.sh`` exports.
 
 Env files are read as abra reads them, by the rules of godotenv (github.com/joho/godotenv v1.5.1
-parser.go): ``export``, inline comments, quotes, ``$NAME`` of lines above. What abra adds to them is
-in the comments: ``SECRET_X_VERSION=v1  # length=64 generate=false``.
+parser.go): ``export``, inline comments, quotes, ``$NAME`` of lines above. Comments hold abra's
+modifiers: ``SECRET_X_VERSION=v1  # length=64 generate=false``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
+
+from stamplab.lab.errors import UsageError
 
 _LINE = re.compile(
     r"""
@@ -30,30 +32,30 @@ _MODIFIER = re.compile(r"(\w+)=(\S+)")
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of an env file."""
+    """A line of an env file."""
 
     name: str
     value: str
     modifiers: dict[str, str] = {}
-    """What its comment says to abra: ``length=64``, ``generate=false``."""
+    """abra's modifiers from the comment: ``length=64``, ``generate=false``."""
 
 
 def parse_settings(text: str) -> tuple[Setting, ...]:
-    """Read an env file's settings, in order; lines that set nothing are passed over."""
+    """Read an env file's settings in order; skip lines that set nothing."""
     values: dict[str, str] = {}
-    found = []
+    settings = []
     for line in text.splitlines():
         match = None if line.lstrip().startswith("#") else _LINE.fullmatch(line)
         if match is None:
             continue
         values[match["name"]] = _value(match, values)
-        modifiers = dict(_MODIFIER.findall(match["comment"] or ""))
-        found.append(Setting(name=match["name"], value=values[match["name"]], modifiers=modifiers))
-    return tuple(found)
+        name, modifiers = match["name"], dict(_MODIFIER.findall(match["comment"] or ""))
+        settings.append(Setting(name=name, value=values[name], modifiers=modifiers))
+    return tuple(settings)
 
 
 def parse_env(text: str) -> dict[str, str]:
-    """The values of an env file by their names; of a name that is set twice, the last."""
+    """Return an env file's values by name; the last one of a name that is set twice."""
     return {setting.name: setting.value for setting in parse_settings(text)}
 
 
@@ -61,15 +63,15 @@ def _value(line: re.Match[str], above: Mapping[str, str]) -> str:
     if line["literal"] is not None:
         return line["literal"].replace("\\'", "'")
     if line["text"] is not None:
-        return _expanded(_ESCAPE.sub(_unescaped, line["text"]), above)
-    return _expanded(line["bare"] if line["bare"] is not None else line["unclosed"], above)
+        return _expand(_ESCAPE.sub(_unescape, line["text"]), above)
+    return _expand(line["bare"] if line["bare"] is not None else line["unclosed"], above)
 
 
-def _unescaped(escape: re.Match[str]) -> str:
+def _unescape(escape: re.Match[str]) -> str:
     return {"n": "\n", "r": "\r"}.get(escape[1], escape[1])
 
 
-def _expanded(value: str, above: Mapping[str, str]) -> str:
+def _expand(value: str, above: Mapping[str, str]) -> str:
     def replaced(variable: re.Match[str]) -> str:
         if variable["escape"] or variable["call"]:
             return variable[0].removeprefix("\\")
@@ -78,8 +80,10 @@ def _expanded(value: str, above: Mapping[str, str]) -> str:
     return _VARIABLE.sub(replaced, value)
 
 
-def written(name: str, value: str) -> str:
-    """Give the line of an env file that sets this value."""
+def env_line(name: str, value: str) -> str:
+    """Return the line of an env file that sets a value. Raises UsageError for a line break."""
+    if len(f"{name}={value}|".splitlines()) > 1:
+        raise UsageError(f"the variable {name} holds a line break")
     if _SAFE.fullmatch(value):
         return f"{name}={value}"
     if "'" not in value and "\\" not in value:
@@ -89,18 +93,21 @@ def written(name: str, value: str) -> str:
 
 
 def with_value(text: str, name: str, value: str) -> str:
-    """Give an env file's text with one setting changed where it stands, or added at its end."""
+    """Return an env file's text with a setting changed in place, or added at the end.
+
+    Raises UsageError for a line break in the value.
+    """
     lines = text.splitlines()
-    places = [number for number, line in enumerate(lines) if _sets(line, name)]
-    if not places:
-        return "".join(f"{line}\n" for line in [*lines, written(name, value)])
-    for number in places:
-        lines[number] = written(name, value) + _comment_of(lines[number])
+    numbers = [number for number, line in enumerate(lines) if _sets(line, name)]
+    for number in numbers:
+        lines[number] = env_line(name, value) + _comment_of(lines[number])
+    if not numbers:
+        lines.append(env_line(name, value))
     return "".join(f"{line}\n" for line in lines)
 
 
 def with_values(text: str, values: Mapping[str, str]) -> str:
-    """The same for several settings."""
+    """Return an env file's text with several settings changed, as `with_value` does."""
     for name, value in values.items():
         text = with_value(text, name, value)
     return text
@@ -115,11 +122,11 @@ def _comment_of(line: str) -> str:
     return "" if match is None or match["comment"] is None else f" #{match['comment']}"
 
 
-def exported(script: str) -> dict[str, str]:
-    """The variables that an ``abra.sh`` exports: the versions of the recipe's configs.
+def exported_variables(script: str) -> dict[str, str]:
+    """Return the variables that an ``abra.sh`` exports, mostly versions of the recipe's configs.
 
-    abra reads the script, it does not run it: lines ``export NAME=value`` (unverified). Neither do
-    we: a value that a shell would have to work out (``$(…)``) is no value.
+    The script is read and not run, as abra does (unverified): lines ``export NAME=value`` count,
+    and a value with a command substitution ``$(…)`` does not.
     """
     return {name: value for name, value in _exports(script) if "$(" not in value}
 

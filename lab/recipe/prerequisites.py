@@ -1,4 +1,4 @@
-"""What a stack takes for granted on its swarm: somebody else has made it before."""
+"""The objects that must be on a swarm before a stack is deployed."""
 
 from __future__ import annotations
 
@@ -6,47 +6,48 @@ import re
 
 import msgspec
 
-from stamplab.lab.recipe.compose import Compose, parse, read_texts
+from stamplab.lab.recipe.compose import Compose, parse_compose, read_texts
 from stamplab.lab.recipe.env_file import Setting
 from stamplab.lab.recipe.secrets import secrets_of
-from stamplab.lab.recipe.workload_overlay import IMAGES
+from stamplab.lab.recipe.workload_overlay import IMAGE_PREFIX
 from stamplab.lab.world import Stack
 
-_OF_THE_ENGINE = frozenset({"host", "bridge", "none", "ingress"})
+_ENGINE_NETWORKS = frozenset({"host", "bridge", "none", "ingress"})
 _NODE_LABEL = re.compile(r"\s*node\.labels\.([^\s=!]+)\s*==\s*(\S+)\s*")
 
 
 # The world provides these after the recipe was judged (ADR 0020).
-class Granted(msgspec.Struct, frozen=True, kw_only=True):
-    """Names of what has to be there."""
+class Prerequisites(msgspec.Struct, frozen=True, kw_only=True):
+    """The names of a stack's prerequisites."""
 
     networks: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
-    """Of the stand-in, by the names that it goes by."""
+    """The workload's image, under each name that stands for an image of the recipe."""
     node_labels: tuple[tuple[str, str], ...] = ()
-    """Which placement constraints ask for."""
+    """Names and values that placement constraints ask for."""
     host_paths: tuple[str, ...] = ()
-    """Whatever is mounted from there has to be there; the engine makes nothing for a service."""
+    """Sources of bind mounts; the engine does not create them for a service."""
 
 
-def granted_to(stack: Stack) -> Granted:
-    """Read what a stack takes for granted. Raises LabError, RecipeRefused."""
+def prerequisites_of(stack: Stack) -> Prerequisites:
+    """Read a stack's prerequisites. Raises LabError, RecipeRefused."""
     files = tuple(str(file.relative_to(stack.directory)) for file in stack.compose_files)
     texts = read_texts(stack.directory, files)
     settings = [Setting(name=name, value=value) for name, value in stack.environment.items()]
-    secrets = tuple(one.remote_name for one in secrets_of(texts, settings, stack.name))
-    return _granted(parse(texts, stack.environment), secrets)
+    secrets = tuple(secret.remote_name for secret in secrets_of(texts, settings, stack.name))
+    return _prerequisites(parse_compose(texts, stack.environment), secrets)
 
 
-def _granted(compose: Compose, secrets: tuple[str, ...]) -> Granted:
+def _prerequisites(compose: Compose, secrets: tuple[str, ...]) -> Prerequisites:
     services = compose.services.values()
-    constraints = [text for one in services for text in one.constraints]
-    found = filter(None, map(_NODE_LABEL.fullmatch, constraints))
-    return Granted(
-        networks=tuple(n for n in compose.external_networks if n not in _OF_THE_ENGINE),
+    constraints = [text for service in services for text in service.constraints]
+    matches = filter(None, map(_NODE_LABEL.fullmatch, constraints))
+    images = (service.image for service in services)
+    return Prerequisites(
+        networks=tuple(n for n in compose.external_networks if n not in _ENGINE_NETWORKS),
         secrets=secrets,
-        images=tuple(one.image for one in services if one.image.startswith(IMAGES)),
-        node_labels=tuple((match[1], match[2]) for match in found),
-        host_paths=tuple(path for one in services for path in one.bind_sources),
+        images=tuple(image for image in images if image.startswith(IMAGE_PREFIX)),
+        node_labels=tuple((match[1], match[2]) for match in matches),
+        host_paths=tuple(path for service in services for path in service.bind_sources),
     )

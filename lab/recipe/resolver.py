@@ -1,8 +1,8 @@
-"""What a stack's compose files come to, by docker/cli's own code, without a client or daemon.
+"""Resolves compose files to service specs by docker/cli's own code, without a client or daemon.
 
-The code is a program in Go (`stackspec/`, whose README describes the protocol), built when it is
-first needed and kept running. It reads what the files name: judge somebody else's recipe before
-(`stamplab.lab.recipe.trust`).
+That code is a Go program (`stackspec/`, whose README describes the protocol), built at the first
+use and kept running. It opens the files that compose files name: judge somebody else's recipe
+before (`stamplab.lab.recipe.trust`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hashlib
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import msgspec
@@ -19,7 +18,7 @@ import msgspec
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.support import go_build
 from stamplab.lab.support.cache import cache_folder
-from stamplab.lab.support.jsonl_process import AnsweringProgram
+from stamplab.lab.support.jsonl_process import JsonlProcess
 from stamplab.lab.world import Stack
 
 STACKSPEC = go_build.GoProgram(
@@ -27,29 +26,29 @@ STACKSPEC = go_build.GoProgram(
     sources=Path(__file__).parent / "stackspec",
     purpose="resolving compose files without docker",
 )
-_KEPT_MAX = 512
+_CACHE_MAX = 512
 
 
 class ComposeRefused(RecipeRefused):
-    """The docker client does not deploy these compose files; ``words`` is all that it says."""
+    """The docker client refuses these compose files; ``client_output`` is its whole message."""
 
-    def __init__(self, stack: str, words: str) -> None:
-        super().__init__(f"docker stack deploy refuses the stack {stack}: {words}")
-        self.words = words
+    def __init__(self, stack: str, client_output: str) -> None:
+        super().__init__(f"docker stack deploy refuses the stack {stack}: {client_output}")
+        self.client_output = client_output
 
 
 class SwarmObject(msgspec.Struct, frozen=True, kw_only=True):
     """A network, a secret or a config of a stack."""
 
     id: str
-    """Made of its kind and name: the same in each process."""
+    """Derived from kind and name: the same in each process."""
     name: str
     external: bool
-    """Whether the stack takes it for granted."""
+    """Whether it must exist before the stack is deployed."""
 
 
-class Resolved(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``docker stack deploy --resolve-image never`` would send for a stack."""
+class ResolvedStack(msgspec.Struct, frozen=True, kw_only=True):
+    """The request of ``docker stack deploy --resolve-image never`` for a stack."""
 
     services: tuple[msgspec.Raw, ...]
     """Service specs in the Docker API's JSON, in the order of their names."""
@@ -57,108 +56,106 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[SwarmObject, ...]
     configs: tuple[SwarmObject, ...]
     warnings: tuple[str, ...]
-    """What the client prints besides."""
+    """Lines that the client prints."""
     reads: tuple[str, ...]
-    """Absolute paths of the files that it was made of, besides the compose files."""
+    """Absolute paths of the files that were read besides the compose files."""
 
 
-class _Otherwise(msgspec.Struct, frozen=True):
-    """The other two kinds of answers."""
+class _Failure(msgspec.Struct, frozen=True):
+    """Stackspec's answer where there are no specs."""
 
     refused: str | None = None
     error: str | None = None
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _CacheEntry(msgspec.Struct, frozen=True):
     reads_digest: bytes
-    resolved: Resolved
+    resolved: ResolvedStack
 
 
 # docker/cli's own code, where there is no client (ADR 0028).
 class Resolver:
-    """Resolves stacks, each only once: what the same files came to is remembered.
+    """Resolves stacks, and remembers the result for the same files and environment.
 
-    Threads may share one. `close` it, or use it in a ``with``: its program ends with it.
+    Threads may share a resolver. `close` it or use it in a ``with`` to end its program.
     """
 
     def __init__(self, program: Path | None = None) -> None:
-        """``program`` is a ready-made stackspec; without one it is found or built."""
+        """Use the stackspec at ``program``; without a path it is found or built."""
         self._program = program
-        self._running: AnsweringProgram | None = None
-        self._kept: dict[bytes, _Kept] = {}
+        self._process: JsonlProcess | None = None
+        self._cache: dict[bytes, _CacheEntry] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def resolve(self, stack: Stack) -> Resolved:
-        """Say what a stack comes to, read with its environment and no other.
+    def resolve(self, stack: Stack) -> ResolvedStack:
+        """Resolve a stack with its own environment and no other.
 
         Raises ComposeRefused where the docker client would not deploy it, NotPossibleHere where
-        the program can be neither found nor built, LabError where it fails.
+        stackspec can be neither found nor built, LabError where stackspec fails.
         """
         with self._lock:
             key = _key(stack)
-            kept = self._kept.get(key) if key else None
-            if kept and _digest(kept.resolved.reads) == kept.reads_digest:
-                return kept.resolved
+            entry = self._cache.get(key) if key else None
+            if entry and _digest(entry.resolved.reads) == entry.reads_digest:
+                return entry.resolved
             resolved = self._ask(stack)
             reads_digest = _digest(resolved.reads)
             if key and reads_digest:
-                self._kept.pop(key, None)
-                self._kept[key] = _Kept(reads_digest, resolved)
-            if len(self._kept) > _KEPT_MAX:
-                del self._kept[next(iter(self._kept))]
+                self._cache.pop(key, None)
+                self._cache[key] = _CacheEntry(reads_digest, resolved)
+            if len(self._cache) > _CACHE_MAX:
+                del self._cache[next(iter(self._cache))]
             return resolved
 
     def close(self) -> None:
         """End the program; a stack that is resolved later starts it again."""
         with self._lock:
-            if self._running:
-                self._running.end()
+            if self._process:
+                self._process.end()
 
-    def _ask(self, stack: Stack) -> Resolved:
-        if self._running is None:
+    def _ask(self, stack: Stack) -> ResolvedStack:
+        if self._process is None:
             program = self._program or go_build.get_program(STACKSPEC, cache_folder())
-            self._running = AnsweringProgram(program)
+            self._process = JsonlProcess(program)
         question = {
             "stack": stack.name,
             "directory": str(stack.directory.absolute()),
             "files": [str(file) for file in stack.compose_files],
             "environment": stack.environment,
         }
-        answer = self._running.ask(msgspec.json.encode(question))
+        answer = self._process.ask(msgspec.json.encode(question))
         try:
-            otherwise = msgspec.json.decode(answer, type=_Otherwise)
-            if otherwise.error is not None:
-                raise LabError(f"the stack {stack.name} was not resolved: {otherwise.error}")
-            if otherwise.refused is not None:
-                raise ComposeRefused(stack.name, otherwise.refused)
-            return msgspec.json.decode(answer, type=Resolved)
+            failure = msgspec.json.decode(answer, type=_Failure)
+            if failure.error is not None:
+                raise LabError(f"the stack {stack.name} was not resolved: {failure.error}")
+            if failure.refused is not None:
+                raise ComposeRefused(stack.name, failure.refused)
+            return msgspec.json.decode(answer, type=ResolvedStack)
         except msgspec.MsgspecError as error:
-            raise LabError(f"stackspec answered in a way not understood: {error}") from error
+            raise LabError(f"stackspec's answer cannot be decoded: {error}") from error
 
 
 def _key(stack: Stack) -> bytes | None:
-    """All that the question is made of; None where the client itself has to say what is wrong."""
+    """Hash all that the result depends on; None where a compose file cannot be read.
+
+    The client itself then has to say what is wrong.
+    """
     files = _digest(stack.directory / file for file in stack.compose_files)
     if files is None:
         return None
-    places = [stack.name, str(stack.directory), *map(str, stack.compose_files)]
-    asked = msgspec.json.encode((places, sorted(stack.environment.items())))
-    return hashlib.sha256(asked + files).digest()
+    paths = [stack.name, str(stack.directory), *map(str, stack.compose_files)]
+    question = msgspec.json.encode((paths, sorted(stack.environment.items())))
+    return hashlib.sha256(question + files).digest()
 
 
 def _digest(files: Iterable[Path | str]) -> bytes | None:
-    """Of the files' bytes; None where one of them cannot be read."""
+    """Hash files' bytes; None where a file cannot be read."""
     digest = hashlib.sha256()
     for file in files:
         try:

@@ -1,4 +1,4 @@
-"""The secrets that a recipe's services ask for, by the names that abra gives them."""
+"""The secrets that a recipe's services use, under the names that abra gives them."""
 
 from __future__ import annotations
 
@@ -12,57 +12,57 @@ from stamplab.lab.recipe.env_file import Setting
 from stamplab.lab.recipe.trust.template import InvalidTemplate, substitute
 
 _LENGTH = 32
-"""Of a generated secret whose line says nothing (unverified; abra makes passphrases then)."""
+"""Characters of a generated secret without ``length=`` (unverified; abra makes passphrases)."""
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
-    """One secret of an app."""
+    """A secret of an app."""
 
     name: str
-    """As the compose files call it; abra's messages too."""
+    """The key in the compose files, and the name in abra's messages."""
     remote_name: str
-    """As the swarm calls it: ``<stack>_<name>_<version>``."""
+    """The name on the swarm: ``<stack>_<name>_<version>``."""
     version: str
     length: int = _LENGTH
     is_generated: bool = True
-    """False where the env file's line says ``# generate=false``: a person inserts it."""
+    """False for ``# generate=false`` in the env file: a person inserts the secret."""
 
 
-class _Declared(msgspec.Struct):
+class _SecretDeclaration(msgspec.Struct):
     external: object = False
     name: str | None = None
 
 
-class _Use(msgspec.Struct):
+class _SecretUse(msgspec.Struct):
     source: str | None = None
 
 
-class _Service(msgspec.Struct):
-    secrets: list[str | _Use] | None = None
+class _ServiceSecrets(msgspec.Struct):
+    secrets: list[str | _SecretUse] | None = None
 
 
-class _Compose(msgspec.Struct):
-    services: dict[str, _Service | None] | None = None
-    secrets: dict[str, _Declared | None] | None = None
+class _SecretsFile(msgspec.Struct):
+    services: dict[str, _ServiceSecrets | None] | None = None
+    secrets: dict[str, _SecretDeclaration | None] | None = None
 
 
 def secrets_of(
     files: Mapping[str, str], settings: Sequence[Setting], stack: str
 ) -> tuple[Secret, ...]:
-    """List what must be on the swarm before the stack is deployed, in the order of the names.
+    """List the external secrets that services use, sorted by name.
 
-    ``files`` are the texts of the compose files by their names, the last one wins. Only external
-    secrets that a service uses count. Raises LabError for a file that cannot be read.
+    ``files`` are the compose files' texts by name; a later file overrides. Raises LabError.
     """
-    declared: dict[str, _Declared] = {}
+    declared: dict[str, _SecretDeclaration] = {}
     used: set[str] = set()
     for name, text in files.items():
         compose = _parse(text, name)
-        declared |= {key: one or _Declared() for key, one in (compose.secrets or {}).items()}
+        for key, declaration in (compose.secrets or {}).items():
+            declared[key] = declaration or _SecretDeclaration()
         for service in (compose.services or {}).values():
             used |= set(_sources(service.secrets or [] if service else []))
-    values = {**{one.name: one.value for one in settings}, "STACK_NAME": stack}
-    by_name = {one.name: one for one in settings}
+    values = {**{setting.name: setting.value for setting in settings}, "STACK_NAME": stack}
+    by_name = {setting.name: setting for setting in settings}
     return tuple(
         _secret(name, declared[name], values, by_name, stack)
         for name in sorted(used & declared.keys())
@@ -70,13 +70,13 @@ def secrets_of(
     )
 
 
-def _sources(uses: Iterable[str | _Use]) -> Iterable[str]:
+def _sources(uses: Iterable[str | _SecretUse]) -> Iterable[str]:
     return (use if isinstance(use, str) else use.source or "" for use in uses)
 
 
 def _secret(
     name: str,
-    declared: _Declared,
+    declared: _SecretDeclaration,
     values: Mapping[str, str],
     settings: Mapping[str, Setting],
     stack: str,
@@ -98,9 +98,9 @@ def _secret(
     )
 
 
-def _parse(text: str, name: str) -> _Compose:
+def _parse(text: str, name: str) -> _SecretsFile:
     try:
-        return msgspec.convert(yaml.safe_load(text) or {}, _Compose)
+        return msgspec.convert(yaml.safe_load(text) or {}, _SecretsFile)
     except (yaml.YAMLError, msgspec.ValidationError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise LabError(f"{name} is no compose file that can be read: {said}") from error
+        reason = " ".join(str(error).split())
+        raise LabError(f"{name} is no compose file that can be read: {reason}") from error

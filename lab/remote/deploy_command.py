@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from stamplab.lab.errors import SIGNALLED
+from stamplab.lab.errors import SIGNAL_EXIT_BASE
 
 _END_TIMEOUT_S = 5.0
 _STDERR = 2
@@ -63,7 +63,7 @@ class DeployCommand:
     @property
     def was_interrupted(self) -> bool:
         """Whether Ctrl-C ended the command: with the terminal it gets Ctrl-C in our place."""
-        return self._had_terminal and self.exit_code == SIGNALLED + signal.SIGINT
+        return self._had_terminal and self.exit_code == SIGNAL_EXIT_BASE + signal.SIGINT
 
     def kill(self) -> None:
         """End the command's whole process group: by SIGTERM, then by SIGKILL."""
@@ -85,7 +85,7 @@ class DeployCommand:
             self.kill()
             code = self._process.wait()
         self._take_back_terminal()
-        self._end(code if code >= 0 else SIGNALLED - code)
+        self._end(code if code >= 0 else SIGNAL_EXIT_BASE - code)
 
     def _end(self, code: int) -> None:
         self.exit_code = code

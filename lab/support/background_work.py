@@ -1,4 +1,4 @@
-"""Work that is done in a thread, and its result."""
+"""Work in a thread of its own, and its result."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 
-class Background(Generic[Result]):
-    """Does its work in a thread from the start on; the program's end does not wait for it."""
+class BackgroundWork(Generic[Result]):
+    """Runs a function in a daemon thread, which the program's end does not wait for."""
 
     def __init__(
         self, work: Callable[[], Result], name: str, *, at_end: Callable[[], None] = lambda: None
@@ -23,7 +23,7 @@ class Background(Generic[Result]):
         self._thread.start()
 
     def result(self) -> Result:
-        """Wait for it. Raises what the work raised."""
+        """Wait for the work; return its result, or raise its error."""
         self._thread.join()
         if self._error is not None:
             raise self._error

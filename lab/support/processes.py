@@ -1,4 +1,4 @@
-"""Processes by identity: a pid alone is reused, a pid with its start time and boot is not."""
+"""Processes by identity: pids are reused, a pid with its start time and boot is unique."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psutil
 
 
 class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
-    """One process of one boot, never to be mistaken for a later one with the same pid."""
+    """The identity of a process, different from that of a later process with the same pid."""
 
     pid: int
     started_ticks: int
@@ -33,12 +33,12 @@ class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def token(self) -> str:
-        """The identity as a part of a file's name; `from_token` reads it back."""
+        """The identity as a part of a file's name; `from_token` parses it."""
         return f"{self.pid}.{self.started_ticks}.{self.boot_id}.{self.namespace}"
 
     @staticmethod
     def from_token(token: str) -> ProcessId | None:
-        """Read an identity from a file's name; None where it is none."""
+        """Parse an identity from a file's name; None where the text is no identity."""
         pid, _, rest = token.partition(".")
         ticks, _, rest = rest.partition(".")
         boot, _, namespace = rest.partition(".")
@@ -47,12 +47,12 @@ class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
         return ProcessId(pid=int(pid), started_ticks=int(ticks), boot_id=boot, namespace=namespace)
 
     @property
-    def is_foreign(self) -> bool:
-        """Whether it runs, if it does, where we cannot see it: in another pid namespace, now."""
+    def in_other_pid_namespace(self) -> bool:
+        """Whether the process belongs to another pid namespace of this boot, unseen from here."""
         return self.boot_id == boot_id() and self.namespace != pid_namespace()
 
     def is_alive(self) -> bool:
-        """Whether this very process still runs (a zombie does not)."""
+        """Tell whether this very process still runs; a zombie does not."""
         if self.boot_id != boot_id() or _started_ticks(self.pid) != self.started_ticks:
             return False
         try:
@@ -61,7 +61,7 @@ class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
             return False
 
     def kill(self, timeout_s: float) -> bool:
-        """Kill this very process and wait for its end; True when it is gone."""
+        """Kill this very process; tell whether it ended within ``timeout_s``."""
         if not self.is_alive():
             return True
         try:
@@ -75,26 +75,26 @@ class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
         return True
 
 
-def marked(variable: str, value: str) -> list[ProcessId]:
+def processes_with_variable(variable: str, value: str) -> list[ProcessId]:
     """Find all processes that were started with a variable in their environment.
 
-    It is inherited, so it finds what its parent has lost. Processes of other users stay unseen.
+    Children inherit the variable, so orphans are found too; other users' processes are not.
     """
-    mark = f"{variable}={value}".encode()
-    found = []
+    entry = f"{variable}={value}".encode()
+    identities = []
     for pid in psutil.pids():
         try:
             environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         except OSError:
-            continue  # it has just ended, or is another user's
-        identity = ProcessId.of(pid) if mark in environment else None
+            continue  # the process has just ended, or is another user's
+        identity = ProcessId.of(pid) if entry in environment else None
         if identity is not None:
-            found.append(identity)
-    return found
+            identities.append(identity)
+    return identities
 
 
 def pid_namespace(pid: int | str = "self") -> str | None:
-    """The pid namespace of a process; None where there is no such process any more."""
+    """Return the pid namespace of a process; None where the process has ended."""
     try:
         return str(Path(f"/proc/{pid}/ns/pid").readlink())
     except OSError:
@@ -102,7 +102,7 @@ def pid_namespace(pid: int | str = "self") -> str | None:
 
 
 def boot_id() -> str:
-    """The kernel's identifier of this boot."""
+    """Return the kernel's identifier of this boot."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
@@ -111,5 +111,5 @@ def _started_ticks(pid: int) -> int | None:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return None
-    # The command's name, in brackets, may itself hold brackets and spaces.
+    # The command's name, in brackets, may contain brackets and spaces.
     return int(stat.rpartition(")")[2].split()[19])

@@ -1,8 +1,7 @@
-"""Where the programs are that the lab runs: on PATH, or where ``$STAMPLAB_TOOLS`` says.
+"""Finds and runs the lab's external programs: on PATH, or in the folders of ``$STAMPLAB_TOOLS``.
 
-A packaged lab brings its programs with it and names their folders there; what its caller has on
-PATH is then never run by accident. One program is the machine's own all the same: systemd's client
-has to fit the manager that runs.
+A packaged lab names the folders of its programs there, so that no program of the caller's PATH is
+run by accident. Only systemd's client is the machine's own: it must fit the running manager.
 """
 
 from __future__ import annotations
@@ -17,50 +16,50 @@ from pathlib import Path
 import stamplab
 
 VARIABLE = "STAMPLAB_TOOLS"
-_OF_THE_SYSTEM = "/run/current-system/sw/bin:/usr/bin:/bin"
+_SYSTEM_PATH = "/run/current-system/sw/bin:/usr/bin:/bin"
 
 
-def are_given() -> bool:
-    """Whether all programs come from folders that were named, and none from PATH."""
+def has_tools_folders() -> bool:
+    """Tell whether ``$STAMPLAB_TOOLS`` names the programs' folders, and PATH is not used."""
     return bool(os.environ.get(VARIABLE))
 
 
 # A package brings its programs along; PATH is not asked then (ADR 0025).
 def search_path() -> str:
-    """The folders to look in; also the PATH of programs that run others by name."""
+    """Return the folders of programs, in the format of PATH."""
     return os.environ.get(VARIABLE) or os.environ.get("PATH") or os.defpath
 
 
-def places() -> str:
-    """The same for a person."""
-    return f"in ${VARIABLE} ({search_path()})" if are_given() else "on PATH"
+def places_text() -> str:
+    """Describe where programs are searched, for an error message."""
+    return f"in ${VARIABLE} ({search_path()})" if has_tools_folders() else "on PATH"
 
 
-def origin(program: Path) -> Path:
-    """What a program that was found is: a package's folder may be one of links to what it holds.
+def link_target(program: Path) -> Path:
+    """Return the target of a program that is a link in a package's folder, else the program.
 
-    Followed no further, for several programs may be one file.
+    Only one link is followed: several programs may be one file under different names.
     """
-    return program.readlink() if are_given() and program.is_symlink() else program
+    return program.readlink() if has_tools_folders() and program.is_symlink() else program
 
 
-def find_systemds(name: str) -> Path | None:
-    """A client of the systemd that runs this machine; None where there is none."""
-    return find(name, _OF_THE_SYSTEM if are_given() else None)
+def find_systemd_client(name: str) -> Path | None:
+    """Find a client program of this machine's systemd; None where there is none."""
+    return find(name, _SYSTEM_PATH if has_tools_folders() else None)
 
 
 def find(name: str, path: str | None = None) -> Path | None:
-    """The program of this name, by its absolute path; None where there is none."""
-    found = shutil.which(name, path=path or search_path())
-    # Not resolved: several programs are one file, and go by the name they are called by.
-    return Path(found).absolute() if found else None
+    """Return the absolute path of a program; None where there is none."""
+    program = shutil.which(name, path=path or search_path())
+    # Links are not resolved: some programs are one file that acts by the name it is called by.
+    return Path(program).absolute() if program else None
 
 
 # Under nixpkgs' checks only PYTHONPATH finds packages (ADR 0026).
 def python_path() -> str:
-    """The PYTHONPATH of a program of ours: wherever we find our packages, who may be installed."""
-    ours = str(Path(stamplab.__path__[0]).parent)
-    return os.pathsep.join(dict.fromkeys((ours, *filter(None, sys.path))))
+    """Return a PYTHONPATH by which another Python finds this package and its dependencies."""
+    folder = str(Path(stamplab.__path__[0]).parent)
+    return os.pathsep.join(dict.fromkeys((folder, *filter(None, sys.path))))
 
 
 def run(
@@ -69,7 +68,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command without a shell; one that cannot start or end counts as failed (127)."""
+    """Run a command without a shell; exit code 127 if it cannot start or does not end in time."""
     try:
         return subprocess.run(
             command,

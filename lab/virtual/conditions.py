@@ -1,7 +1,7 @@
-"""What a virtual run depends on besides its scenario: chance, the node, and who looks when.
+"""What a virtual run depends on besides its scenario: chance, the node, and the observer.
 
-All of it is a value, so the same conditions give the identical history. `Conditions()` is a quick
-node that is watched without a gap; a search varies them.
+All of these are values, so the same conditions give the identical history. `Conditions()` is a
+fast node that is observed without a gap; a search varies them.
 """
 
 from __future__ import annotations
@@ -9,55 +9,62 @@ from __future__ import annotations
 import msgspec
 
 
-class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the one node takes for what a real one takes time for, and what it has."""
+class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the node takes for what takes a real node time, and a container's own memory.
+
+    Defaults: a fast node. `swarmsim/README.md` has what live engines take.
+    """
 
     prepare_s: float = 0.1
-    """To see that the image is there, and make the container."""
+    """From the task's arrival: find the image and create the container."""
     start_s: float = 0.1
-    """From there to a running process."""
+    """From the container's creation to a running process."""
     assign_s: float = 0.1
-    """How long the dispatcher gathers what the agent must hear, anew with each change."""
+    """How long the dispatcher gathers changes for the agent; each change starts the time again."""
     report_s: float = 0.1
-    """The dispatcher's beat for what agents report; 0: at once."""
+    """The period at which the dispatcher writes what agents report; 0: at once."""
     reap_s: float = 0.01
-    """From a process's end to the engine's notice."""
+    """From a process's end to the engine's event."""
     probe_s: float = 0.05
-    """One health probe."""
+    """How long one health probe takes."""
     overhead_bytes: int = 1024 * 1024
-    """Of a container beside its application's plan."""
+    """A container's memory besides what its application's plan takes."""
 
 
-class Commits(msgspec.Struct, frozen=True, tag="commits"):
-    """Every commit of the swarm's store is seen, in its order: finer than anybody sees live."""
+class EveryCommit(msgspec.Struct, frozen=True, tag="commits"):
+    """Every commit of the swarm's store is recorded, in order: finer than any live recorder."""
 
 
-class Moments(msgspec.Struct, frozen=True, tag="moments"):
-    """What came and went within one moment is not seen, as live an inspect comes too late."""
+class EveryMoment(msgspec.Struct, frozen=True, tag="moments"):
+    """The state at the end of each moment is recorded.
+
+    A state that came and went within one moment is not, as a live inspect comes too late for it.
+    """
 
 
-class Looks(msgspec.Struct, frozen=True, kw_only=True, tag="looks"):
-    """Services are seen at every moment, tasks only every ``every_s``, as the live recorder does.
+class PeriodicTaskLists(msgspec.Struct, frozen=True, kw_only=True, tag="looks"):
+    """Services are recorded at every moment, tasks every ``every_s`` only, as live.
 
-    A task's state has no event of its own.
+    The engine sends no event for a task's state.
     """
 
     every_s: float
     phase_s: float = 0.0
-    """When the first look is."""
+    """When tasks are listed first."""
 
 
-Sight = Commits | Moments | Looks
+Visibility = EveryCommit | EveryMoment | PeriodicTaskLists
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it."""
+    """Everything random or variable about a virtual run, except its scenario."""
 
     seed: int = 0
-    """Of ids, of the dispatcher's beat, and of how SwarmKit's races end."""
-    node: Node = Node()
-    sight: Sight = Commits()
+    """Decides ids, the phase of the dispatcher's period, and how SwarmKit's races end."""
+    node: NodeOptions = NodeOptions()
+    visibility: Visibility = msgspec.field(default=EveryCommit(), name="sight")
+    """How much of the swarm the recorder sees."""
     deploy_before_s: float = 0.0
-    """How long the deploy command works before the swarm hears of it."""
+    """From the deploy command's start to its first request to the swarm."""
     deploy_after_s: float = 0.0
-    """And how long it then takes to return."""
+    """From its last request to its return."""

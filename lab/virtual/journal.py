@@ -1,4 +1,4 @@
-"""Where a virtual world's records go: to a file as live, or, for a search, into memory alone."""
+"""Where a virtual world's records go: to a file as live, or, for a search, into memory only."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Protocol
 from stamplab.lab.model.history import Observation, Record, placed
 
 
-class Clock:
-    """The virtual time; the world moves it."""
+class VirtualClock:
+    """The virtual time, which the world advances."""
 
     def __init__(self) -> None:
         self._now_s = 0.0
 
     def now_s(self) -> float:
-        """Seconds since the world began."""
+        """Return the seconds since the world began."""
         return self._now_s
 
     def move_to(self, now_s: float) -> None:
-        """Never backwards."""
+        """Advance to a time; an earlier one changes nothing."""
         self._now_s = max(self._now_s, now_s)
 
 
 class Journal(Protocol):
-    """Takes observations in, and gives each record out once, as a `HistoryWriter` does."""
+    """Takes observations and returns each record once, as a `HistoryWriter` does."""
 
     def append(self, source: str, what: Observation, happened_s: float | None = None) -> None:
         """Record one observation, seen now."""
@@ -34,10 +34,10 @@ class Journal(Protocol):
         ...
 
 
-class Remembered:
-    """A history in memory: nothing is written."""
+class MemoryJournal:
+    """A history in memory: nothing is written to disk."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
         self.records: list[Record] = []
         self._taken = 0
@@ -48,7 +48,7 @@ class Remembered:
         self.records.append(placed(len(self.records), source, what, seen_s, happened_s))
 
     def take(self, timeout_s: float) -> Record | None:
-        """Return the oldest record not yet taken, or None at once: nothing else can come."""
+        """Return the oldest record not yet taken, or None at once: no thread adds any."""
         del timeout_s
         if self._taken == len(self.records):
             return None

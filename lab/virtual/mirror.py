@@ -1,4 +1,4 @@
-"""The swarm as its commits have left it, and what of it has changed since somebody looked."""
+"""The swarm's state after the commits so far, and what has changed since it was last recorded."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import msgspec
 
 from stamplab.lab.model import docker_json
 from stamplab.lab.model.swarm import STACK_LABEL, Service, Task
-from stamplab.lab.virtual.sim_events import Commit
+from stamplab.lab.virtual.sim_events import StoreCommit
 
 
 class Mirror:
-    """Services and tasks of a virtual swarm. Raises LabError for JSON that is no engine's."""
+    """Services and tasks of a virtual swarm. Raises LabError for JSON that no engine sends."""
 
     def __init__(self) -> None:
         self._services: dict[str, tuple[Service, msgspec.Raw]] = {}
         self._tasks: dict[str, dict[str, Task]] = {}
         self._owner: dict[str, str] = {}
         self.changed_services: dict[str, None] = {}
-        """Names of services that have changed or gone, in order; whoever looks clears them."""
+        """Names of services that changed or were removed, in order; the recorder clears them."""
         self.changed_tasks: dict[str, None] = {}
         """Names of services whose tasks have changed."""
 
-    def feed(self, commit: Commit) -> None:
-        """Take in one transaction."""
+    def feed(self, commit: StoreCommit) -> None:
+        """Apply one transaction."""
         for raw in commit.services:
             service = docker_json.parse_service(bytes(raw))
             self._services[service.id] = (service, raw)
@@ -36,26 +36,26 @@ class Mirror:
             task = docker_json.parse_task(bytes(raw))
             self._tasks.setdefault(task.service_id, {})[task.id] = task
             self._owner[task.id] = task.service_id
-            self._changed_tasks_of(task.service_id)
+            self._mark_tasks_changed(task.service_id)
         for gone in commit.removed_tasks:
             owner = self._owner.pop(gone, "")
             if self._tasks.get(owner, {}).pop(gone, None) is not None:
-                self._changed_tasks_of(owner)
+                self._mark_tasks_changed(owner)
 
     def named(self, name: str) -> tuple[Service, msgspec.Raw] | None:
-        """A service and its JSON; None where there is none of that name."""
-        return next((found for found in self._services.values() if found[0].name == name), None)
+        """Return a service and its JSON; None where no service has that name."""
+        return next((pair for pair in self._services.values() if pair[0].name == name), None)
 
     def tasks_of(self, name: str) -> tuple[Task, ...] | None:
-        """A service's tasks, oldest first; None where there is no such service."""
-        found = self.named(name)
-        if found is None:
+        """Return a service's tasks, oldest first; None where there is no such service."""
+        pair = self.named(name)
+        if pair is None:
             return None
-        tasks = self._tasks.get(found[0].id, {}).values()
+        tasks = self._tasks.get(pair[0].id, {}).values()
         return tuple(sorted(tasks, key=lambda task: (task.created_unix_s, task.id)))
 
     def names_in(self, stack: str) -> list[str]:
-        """The names of a stack's services, sorted."""
+        """Return the names of a stack's services, sorted."""
         return sorted(
             service.name
             for service, _ in self._services.values()
@@ -63,9 +63,9 @@ class Mirror:
         )
 
     def task(self, task_id: str) -> Task | None:
-        """One task."""
+        """Return a task by its id; None where there is none."""
         return self._tasks.get(self._owner.get(task_id, ""), {}).get(task_id)
 
-    def _changed_tasks_of(self, service_id: str) -> None:
+    def _mark_tasks_changed(self, service_id: str) -> None:
         if service_id in self._services:
             self.changed_tasks[self._services[service_id][0].name] = None

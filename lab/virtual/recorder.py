@@ -1,9 +1,9 @@
-"""Puts what happens in the virtual swarm into the history, as far as its observer sees it."""
+"""Records the events of the virtual swarm, as far as its observer sees them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -16,79 +16,75 @@ from stamplab.lab.model.history import (
     TasksSeen,
 )
 from stamplab.lab.model.swarm import SERVICE_NAME_LABEL, TASK_LABEL, Service
-from stamplab.lab.virtual.clients import Clients
-from stamplab.lab.virtual.conditions import Commits, Looks, Sight
-from stamplab.lab.virtual.journal import Clock, Journal
+from stamplab.lab.virtual.clients import VirtualClients
+from stamplab.lab.virtual.conditions import EveryCommit, PeriodicTaskLists, Visibility
+from stamplab.lab.virtual.journal import Journal, VirtualClock
 from stamplab.lab.virtual.mirror import Mirror
-from stamplab.lab.virtual.sim_events import Commit, ContainerDid, Happened, OutOfMemory
+from stamplab.lab.virtual.sim_events import ContainerEvent, OutOfMemory, SimEvent, StoreCommit
 
 _SOURCE = "swarmsim"
 _PROCESS = "stampload"
 
 
-class SwarmRecorder:
-    """Folds what swarmsim tells into a mirror of the swarm, and records what changed in it."""
+class VirtualRecorder:
+    """Folds swarmsim's events into a mirror of the swarm, and records what changed in it."""
 
     def __init__(
         self,
         journal: Journal,
-        clock: Clock,
-        sight: Sight,
-        told: Callable[[float, Mirror], None] | None = None,
+        clock: VirtualClock,
+        visibility: Visibility,
     ) -> None:
-        """``told`` hears of every commit, whatever is seen of it."""
-        self._told = told
+        self.on_commit: Callable[[float, Mirror], None] = _ignore
+        """Called after every commit, recorded or not."""
         self._journal = journal
         self._clock = clock
-        self._sight = sight
-        self._look_due_s: float | None = None
+        self._visibility = visibility
+        self._listing_due_s: float | None = None
         self.mirror = Mirror()
-        self._clients = Clients(self.mirror)
-        self.asked_service: str | None = None
-        """Whom clients ask, once it is deployed."""
+        self._clients = VirtualClients(self.mirror)
+        self.probed_service: str | None = None
+        """The service that clients probe, once it is deployed."""
         self.limit_bytes: int | None = None
         self._oom_kills = 0
 
     @property
-    def look_due_s(self) -> float | None:
-        """When tasks are to be looked at; None while nothing of them is unseen."""
-        return self._look_due_s
+    def listing_due_s(self) -> float | None:
+        """When tasks are to be listed; None while no change of theirs is unrecorded."""
+        return self._listing_due_s
 
-    def feed(self, happened: Iterable[Happened]) -> None:
-        """Take in what happened at one moment, in its order."""
-        something = False
-        for one in happened:
-            something = True
-            match one:
-                case Commit():
-                    self.mirror.feed(one)
-                    self._clients.feed(one)
-                    if self._told:
-                        self._told(self._clock.now_s(), self.mirror)
-                    if isinstance(self._sight, Commits):
-                        self._show_changes(with_tasks=True)
-                case ContainerDid():
-                    self._clients.feed(one)
-                    self._note_container(one)
+    def feed(self, events: Sequence[SimEvent]) -> None:
+        """Take in the events of one moment, in order."""
+        for event in events:
+            match event:
+                case StoreCommit():
+                    self.mirror.feed(event)
+                    self._clients.feed(event)
+                    self.on_commit(self._clock.now_s(), self.mirror)
+                    if isinstance(self._visibility, EveryCommit):
+                        self._record_changes(with_tasks=True)
+                case ContainerEvent():
+                    self._clients.feed(event)
+                    self._record_container(event)
                 case OutOfMemory():
-                    self._note_oom(one)
-        self._show_changes(with_tasks=not isinstance(self._sight, Looks))
-        self._look_if_due()
-        if something:
-            self.ask_clients()
+                    self._record_oom_kill(event)
+        self._record_changes(with_tasks=not isinstance(self._visibility, PeriodicTaskLists))
+        self._list_if_due()
+        if events:
+            self.probe()
 
     def inspect(self, name: str) -> Service | None:
         """Record one service, changed or not."""
         self.mirror.changed_services.pop(name, None)
-        return self._show_service(name)
+        return self._record_service(name)
 
     def look(self, stack: str) -> None:
         """Record every service and task of a stack, changed or not."""
-        self._show_changes(with_tasks=True)
+        self._record_changes(with_tasks=True)
         for name in self.mirror.names_in(stack):
-            self._show_service(name)
-            self._show_tasks(name)
-        self.ask_clients()
+            self._record_service(name)
+            self._record_tasks(name)
+        self.probe()
 
     def sample(
         self, usage_bytes: int, containers: Mapping[str, int], at_s: float | None = None
@@ -102,72 +98,74 @@ class SwarmRecorder:
         )
         self._journal.append(_SOURCE, sample, at_s)
 
-    def ask_clients(self) -> None:
-        """One request of a client, if there is anything to be asked yet."""
-        if self.asked_service is not None:
-            self._journal.append("clients", self._clients.ask(self.asked_service))
+    def probe(self) -> None:
+        """Record one client's request, once there is a service to probe."""
+        if self.probed_service is not None:
+            self._journal.append("clients", self._clients.probe(self.probed_service))
 
-    def _look_if_due(self) -> None:
-        """What is unseen is seen by the next look; looks that would show nothing are left out."""
-        if not isinstance(self._sight, Looks):
+    def _list_if_due(self) -> None:
+        """Record tasks at the next due listing; listings that would show no change are left out."""
+        if not isinstance(self._visibility, PeriodicTaskLists):
             return
         now_s = self._clock.now_s()
-        if self._look_due_s is None and self.mirror.changed_tasks:
-            looks = math.ceil((now_s - self._sight.phase_s) / self._sight.every_s)
-            self._look_due_s = self._sight.phase_s + max(0, looks) * self._sight.every_s
-        if self._look_due_s is not None and now_s >= self._look_due_s:
-            self._show_changes(with_tasks=True)
+        if self._listing_due_s is None and self.mirror.changed_tasks:
+            periods = math.ceil((now_s - self._visibility.phase_s) / self._visibility.every_s)
+            self._listing_due_s = (
+                self._visibility.phase_s + max(0, periods) * self._visibility.every_s
+            )
+        if self._listing_due_s is not None and now_s >= self._listing_due_s:
+            self._record_changes(with_tasks=True)
 
-    def _show_changes(self, *, with_tasks: bool) -> None:
+    def _record_changes(self, *, with_tasks: bool) -> None:
         services, tasks = self.mirror.changed_services, self.mirror.changed_tasks
         for name in list(services):
-            self._show_service(name)
+            self._record_service(name)
         services.clear()
         if with_tasks:
             for name in list(tasks):
-                self._show_tasks(name)
+                self._record_tasks(name)
             tasks.clear()
-            self._look_due_s = None
+            self._listing_due_s = None
 
-    def _show_service(self, name: str) -> Service | None:
-        found = self.mirror.named(name)
-        if found is None:
+    def _record_service(self, name: str) -> Service | None:
+        pair = self.mirror.named(name)
+        if pair is None:
             self._journal.append(_SOURCE, ServiceSeen(name=name, service=None))
             return None
-        service, raw = found
+        service, raw = pair
         self._journal.append(_SOURCE, ServiceSeen(name=name, service=service, raw=raw))
         return service
 
-    def _show_tasks(self, name: str) -> None:
+    def _record_tasks(self, name: str) -> None:
         self.mirror.changed_tasks.pop(name, None)
         tasks = self.mirror.tasks_of(name)
         if tasks is not None:
             self._journal.append(_SOURCE, TasksSeen(service=name, tasks=tasks))
 
-    def _note_container(self, did: ContainerDid) -> None:
-        event = EngineEvent(
+    def _record_container(self, event: ContainerEvent) -> None:
+        engine_event = EngineEvent(
             kind="container",
-            action=did.action,
-            actor_id=did.container,
+            action=event.action,
+            actor_id=event.container,
             attributes={
-                "image": did.image,
-                SERVICE_NAME_LABEL: did.service,
-                TASK_LABEL: did.task,
+                "image": event.image,
+                SERVICE_NAME_LABEL: event.service,
+                TASK_LABEL: event.task,
             },
         )
-        self._journal.append(_SOURCE, event, did.at_s)
-        if did.action == "die":
+        self._journal.append(_SOURCE, engine_event, event.at_s)
+        if event.action == "die":
             ended = ContainerEnded(
-                container_id=did.container,
-                task_id=did.task,
-                exit_code=did.exit_code,
-                oom_killed=did.oom,
-                started_s=did.started_s,
-                finished_s=did.at_s,
+                container_id=event.container,
+                task_id=event.task,
+                exit_code=event.exit_code,
+                oom_killed=event.oom,
+                started_s=event.started_s,
+                finished_s=event.at_s,
             )
-            self._journal.append(_SOURCE, ended, did.at_s)
+            self._journal.append(_SOURCE, ended, event.at_s)
 
-    def _note_oom(self, oom: OutOfMemory) -> None:
+    def _record_oom_kill(self, oom: OutOfMemory) -> None:
         self.sample(oom.usage_bytes, oom.containers, oom.at_s)
         self._oom_kills += 1
         kill = OomKill(
@@ -185,10 +183,15 @@ class SwarmRecorder:
         self.sample(oom.usage_bytes - oom.rss_bytes, {}, oom.at_s)
 
 
+def _ignore(at_s: float, mirror: Mirror) -> None:
+    """Hear of a commit, and do nothing."""
+    del at_s, mirror
+
+
 def spec_in(service: msgspec.Raw) -> bytes:
-    """The present spec in a service's JSON."""
-    return bytes(msgspec.json.decode(service, type=_Service).spec)
+    """Return the present spec in a service's JSON."""
+    return bytes(msgspec.json.decode(service, type=_SpecOnly).spec)
 
 
-class _Service(msgspec.Struct):
+class _SpecOnly(msgspec.Struct):
     spec: msgspec.Raw = msgspec.field(name="Spec")

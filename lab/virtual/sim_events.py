@@ -1,4 +1,4 @@
-"""What swarmsim tells of: every commit of the swarm's store, and what became of containers.
+"""The events that swarmsim reports: commits of the swarm's store, containers, OOM kills.
 
 Times are seconds since the world began. The services and tasks are the Docker API's own JSON.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Commit(msgspec.Struct, frozen=True, tag_field="kind", tag="commit"):
+class StoreCommit(msgspec.Struct, frozen=True, tag_field="kind", tag="commit"):
     """One transaction of the swarm's store, with all services and tasks that it changed."""
 
     at_s: float
@@ -19,8 +19,8 @@ class Commit(msgspec.Struct, frozen=True, tag_field="kind", tag="commit"):
     removed_tasks: tuple[str, ...] = ()
 
 
-class ContainerDid(msgspec.Struct, frozen=True, tag_field="kind", tag="container"):
-    """Something became of one container.
+class ContainerEvent(msgspec.Struct, frozen=True, tag_field="kind", tag="container"):
+    """An event of one container.
 
     ``action`` is the engine's word for it, or ``ready``: its application opened its port.
     """
@@ -37,7 +37,7 @@ class ContainerDid(msgspec.Struct, frozen=True, tag_field="kind", tag="container
 
 
 class OutOfMemory(msgspec.Struct, frozen=True, tag_field="kind", tag="oom"):
-    """The kernel's rule chose a victim. ``containers``: what each held just before."""
+    """An OOM kill by the kernel's rule. ``containers``: each one's bytes just before."""
 
     at_s: float
     container: str
@@ -48,18 +48,18 @@ class OutOfMemory(msgspec.Struct, frozen=True, tag_field="kind", tag="oom"):
     containers: dict[str, int]
 
 
-Happened = Commit | ContainerDid | OutOfMemory
+SimEvent = StoreCommit | ContainerEvent | OutOfMemory
 
 
-class Advanced(msgspec.Struct, frozen=True):
-    """How far time went, and what happened at that moment."""
+class TimeStep(msgspec.Struct, frozen=True):
+    """The moment that time went on to, and the events of that moment."""
 
     now_s: float
-    happened: tuple[Happened, ...] = ()
+    events: tuple[SimEvent, ...] = msgspec.field(default=(), name="happened")
 
 
-class Usage(msgspec.Struct, frozen=True):
-    """Memory in use now."""
+class MemoryUsage(msgspec.Struct, frozen=True):
+    """Memory in use now, in total and by container id."""
 
     usage_bytes: int
     containers: dict[str, int] = {}

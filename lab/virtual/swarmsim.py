@@ -1,4 +1,4 @@
-"""The program swarmsim, asked line by line; lab/virtual/swarmsim/README.md has its protocol."""
+"""The client of the program swarmsim; lab/virtual/swarmsim/README.md has the protocol."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import msgspec
 from stamplab.lab.errors import LabError
 from stamplab.lab.recipe.resolver import SwarmObject
 from stamplab.lab.support import go_build
-from stamplab.lab.virtual.conditions import Node
-from stamplab.lab.virtual.sim_events import Advanced, Usage
+from stamplab.lab.virtual.conditions import NodeOptions
+from stamplab.lab.virtual.sim_events import MemoryUsage, TimeStep
 
 SWARMSIM = go_build.GoProgram(
     name="swarmsim",
@@ -24,52 +24,52 @@ SWARMSIM = go_build.GoProgram(
     purpose="the virtual world",
     runtime="./seeded",
 )
-Said = TypeVar("Said")
+Result = TypeVar("Result")
 _ANSWER_S = 60.0
 _END_S = 10.0
 _CHUNK_BYTES = 1 << 16
-_LAST_WORDS_BYTES = 2000
+_STDERR_BYTES = 2000
 
 
 class SwarmRefused(Exception):
-    """The swarm refuses what was asked of it, in its own words."""
+    """The swarm refuses a request; the message is the swarm's own."""
 
 
-class _Answer(msgspec.Struct, Generic[Said]):
-    ok: Said | msgspec.UnsetType = msgspec.UNSET
+class _SimAnswer(msgspec.Struct, Generic[Result]):
+    ok: Result | msgspec.UnsetType = msgspec.UNSET
     refused: str | None = None
     error: str | None = None
 
 
-class _Made(msgspec.Struct):
+class _Created(msgspec.Struct):
     id: str
 
 
-_ADVANCED = msgspec.json.Decoder(_Answer[Advanced])
-_MADE = msgspec.json.Decoder(_Answer[_Made])
-_USAGE = msgspec.json.Decoder(_Answer[Usage])
-_DONE = msgspec.json.Decoder(_Answer[msgspec.Raw])
+_ADVANCED = msgspec.json.Decoder(_SimAnswer[TimeStep])
+_CREATED = msgspec.json.Decoder(_SimAnswer[_Created])
+_USAGE = msgspec.json.Decoder(_SimAnswer[MemoryUsage])
+_DONE = msgspec.json.Decoder(_SimAnswer[msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
 
 
 class SwarmSim:
-    """One process of it: one swarm after the other, never two at once.
+    """One swarmsim process: one swarm after the other, never two at once.
 
-    Raises LabError whenever the program fails or does not answer.
+    Every method raises LabError when the program fails or does not answer.
     """
 
     def __init__(self, program: Path) -> None:
-        self._said = TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        self._stderr = TemporaryFile()  # noqa: SIM115 - open as long as the process
         try:
             self._process = subprocess.Popen(
                 [program],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._said,
+                stderr=self._stderr,
                 start_new_session=True,
             )
         except OSError as error:
-            self._said.close()
+            self._stderr.close()
             raise LabError(f"{program} cannot be run: {error.strerror}") from error
         self._ask_fd, self._answer_fd = (
             pipe.fileno() for pipe in (self._process.stdin, self._process.stdout) if pipe
@@ -79,11 +79,11 @@ class SwarmSim:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The process id."""
         return self._process.pid
 
-    def begin(self, seed: int, node: Node) -> None:
-        """A new swarm, at time 0; the one before is forgotten."""
+    def begin(self, seed: int, node: NodeOptions) -> None:
+        """Begin a new swarm at time 0; the previous swarm ends."""
         if self._is_open:
             self._ask(_DONE, {"do": "end"})
             self._is_open = False
@@ -99,22 +99,21 @@ class SwarmSim:
         networks: Sequence[SwarmObject] = (),
         labels: Mapping[str, str] | None = None,
     ) -> None:
-        """Have images on the node, labels of it, and objects in the swarm."""
-        given: dict[str, object] = {"do": "provide", "images": sorted(images)}
-        given["labels"] = dict(labels or {})
+        """Add images and labels to the node, and objects to the swarm."""
+        request: dict[str, object] = {"do": "provide", "images": sorted(images)}
+        request["labels"] = dict(labels or {})
         for kind, objects in (("secrets", secrets), ("configs", configs), ("networks", networks)):
-            given[kind] = [{"id": one.id, "name": one.name} for one in objects]
-        self._ask(_DONE, given)
+            request[kind] = [{"id": item.id, "name": item.name} for item in objects]
+        self._ask(_DONE, request)
 
     def create(self, spec: bytes) -> str:
         """Create a service; return its id. Raises SwarmRefused."""
-        made = self._ask(_MADE, {"do": "create", "spec": msgspec.Raw(spec)})
-        return made.id
+        return self._ask(_CREATED, {"do": "create", "spec": msgspec.Raw(spec)}).id
 
     def update(self, service: str, spec: bytes, *, roll_back: bool = False) -> None:
         """Update a service, by its id, from its present version. Raises SwarmRefused."""
-        asked = {"do": "update", "service": service, "spec": msgspec.Raw(spec)}
-        self._ask(_DONE, {**asked, "rollback": "previous"} if roll_back else asked)
+        request = {"do": "update", "service": service, "spec": msgspec.Raw(spec)}
+        self._ask(_DONE, {**request, "rollback": "previous"} if roll_back else request)
 
     def remove(self, service: str) -> None:
         """Remove a service. Raises SwarmRefused."""
@@ -124,12 +123,12 @@ class SwarmSim:
         """Limit the memory that all containers share."""
         self._ask(_DONE, {"do": "limit", "bytes": limit_bytes})
 
-    def usage(self) -> Usage:
-        """Memory in use now."""
+    def usage(self) -> MemoryUsage:
+        """Return the memory in use now."""
         return self._ask(_USAGE, {"do": "usage"})
 
-    def advance(self, until_s: float) -> Advanced:
-        """Let time go on to the next moment at which something happens, at most to ``until_s``."""
+    def advance(self, until_s: float) -> TimeStep:
+        """Advance time to the next moment that has events, at most to ``until_s``."""
         return self._ask(_ADVANCED, {"do": "advance", "until_s": until_s})
 
     def close(self) -> None:
@@ -138,13 +137,13 @@ class SwarmSim:
             if pipe is not None:
                 pipe.close()
         self._end(_END_S)
-        self._said.close()
+        self._stderr.close()
 
-    def _ask(self, decoder: msgspec.json.Decoder[_Answer[Said]], asked: object) -> Said:
+    def _ask(self, decoder: msgspec.json.Decoder[_SimAnswer[Result]], request: object) -> Result:
         try:
-            _write_all(self._ask_fd, _encode(asked) + b"\n")
+            _write_all(self._ask_fd, _encode(request) + b"\n")
         except BrokenPipeError as error:
-            raise self._died() from error
+            raise self._death() from error
         try:
             answer = decoder.decode(self._read_line())
         except msgspec.MsgspecError as error:
@@ -160,28 +159,28 @@ class SwarmSim:
         while b"\n" not in self._pending:
             ready, _, _ = select.select([self._answer_fd], [], [], _ANSWER_S)
             if not ready:
-                self._end(0)  # what it may still say is no answer to the next question
+                self._end(0)  # a late answer must not be read as the next one
                 raise LabError(f"swarmsim has not answered for {_ANSWER_S:g} s")
             chunk = os.read(self._answer_fd, _CHUNK_BYTES)
             if not chunk:
-                raise self._died()
+                raise self._death()
             self._pending += chunk
         line, _, self._pending = self._pending.partition(b"\n")
         return line
 
     def _end(self, within_s: float) -> int:
-        """See it end, or end it; return its exit code."""
+        """Wait for the process to end, kill it if it does not; return its exit code."""
         try:
             return self._process.wait(within_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
 
-    def _died(self) -> LabError:
+    def _death(self) -> LabError:
         code = self._end(_END_S)
-        self._said.seek(0)
-        words = self._said.read(_LAST_WORDS_BYTES).decode(errors="replace").strip()
-        return LabError(f"swarmsim ended by itself (exit code {code}): {words or 'no word'}")
+        self._stderr.seek(0)
+        message = self._stderr.read(_STDERR_BYTES).decode(errors="replace").strip()
+        return LabError(f"swarmsim ended by itself (exit code {code}): {message or 'no message'}")
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

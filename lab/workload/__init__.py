@@ -1,1 +1,1 @@
-"""The stand-in for the heavy application: a small C program, how it is built, and its image."""
+"""The workload that stands for a heavy application: a small C program, its build, its image."""

@@ -1,7 +1,7 @@
-"""Builds the workload program, with whatever of this machine can link a static program.
+"""Builds the workload program with a compiler of this machine that links static programs.
 
-A C compiler with a static C library does, and so does Zig's, which comes as a Python package. What
-was built is kept in a cache under a name made of the sources, the compiler and the flags.
+Such a compiler is a C compiler with a static C library, or Zig's, which comes as a Python package.
+Built programs are cached under a name made of the sources, the compiler and the flags.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ import msgspec
 
 from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 from stamplab.lab.support import programs
-from stamplab.lab.support.cache import only_builder
+from stamplab.lab.support.cache import build_once, exclusive_build
 
 SOURCE_DIR = Path(__file__).parent
 SOURCES = ("stampload.c", "serve.c", "client.c")
@@ -37,49 +37,44 @@ _ANSWER_TIMEOUT_S = 60
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to make the program, and where it is kept."""
+    """A way to build the program, and the program's path in the cache."""
 
     compiler: list[str]
-    """The beginning of its command."""
+    """The beginning of the compiler's command."""
     environment: dict[str, str]
     program: Path
-    """There once it was built."""
+    """Exists after the build."""
 
     @property
     def compiler_name(self) -> str:
-        """The compiler, for a person."""
+        """The compiler as the user would type it."""
         return shlex.join(self.compiler)
 
 
 def build_program(cache_dir: Path) -> Path:
     """Return the path of the static program `stampload`, built now or found in the cache.
 
-    The environment variable `STAMPLOAD` names a ready-made program, which is taken as it is. Else
-    the first of these that can link a static program compiles the sources: `$CC`, `cc`, `gcc`,
-    `musl-gcc`, `clang`, the Python package `ziglang`. Programs are kept in `cache_dir/workload`.
+    The environment variable `STAMPLOAD` may name a built program. Otherwise the first of these
+    that can link a static program compiles the sources: `$CC`, `cc`, `gcc`, `musl-gcc`, `clang`,
+    the Python package `ziglang`. Programs are kept in `cache_dir/workload`.
 
-    Raises `NotPossibleHere` when nothing here can build it, `UsageError` when the ready-made
-    program does not answer, `LabError` when a compiler fails on the sources.
+    Raises `NotPossibleHere` without such a compiler, `UsageError` when the program of `STAMPLOAD`
+    does not answer, `LabError` when a compiler fails on the sources.
     """
-    given = ready_made()
-    if given:
-        return given
+    provided = provided_program()
+    if provided:
+        return provided
     build = find_build(cache_dir)
-    if build.program.exists():
-        return build.program
-    with only_builder(build.program.parent.parent) as scratch:
-        if build.program.exists():  # another process was at it before us
-            return build.program
-        return _compile(build, scratch)
+    return build_once(build.program, lambda folder: _compile(build, folder))
 
 
-def ready_made() -> Path | None:
-    """Return the program that `STAMPLOAD` names, if it does. Raises `UsageError` as above."""
-    given = os.environ.get("STAMPLOAD")
-    if not given:
+def provided_program() -> Path | None:
+    """Return the program that `STAMPLOAD` names, if any. Raises `UsageError` as above."""
+    path = os.environ.get("STAMPLOAD")
+    if not path:
         return None
-    program = Path(given).absolute()
-    if not _answers(program):
+    program = Path(path).absolute()
+    if not _is_stampload(program):
         raise UsageError(
             f"STAMPLOAD names {program}, which does not answer to --version as stampload does"
         )
@@ -87,9 +82,9 @@ def ready_made() -> Path | None:
 
 
 def find_build(cache_dir: Path) -> Build:
-    """Return the build that this machine would make or has made. Raises `NotPossibleHere`."""
+    """Choose a compiler, and the program's path in the cache. Raises `NotPossibleHere`."""
     shelf = cache_dir.absolute() / "workload"
-    tried = []
+    unfit = []
     for compiler in _compilers():
         environment = _environment(cache_dir.absolute())
         identity = programs.run([*compiler, "--version"], _ANSWER_TIMEOUT_S, environment)
@@ -97,17 +92,17 @@ def find_build(cache_dir: Path) -> Build:
             program = shelf / _name_of_build(compiler, identity.stdout) / "stampload"
             if program.exists() or _links_static_programs(compiler, environment, shelf):
                 return Build(compiler=compiler, environment=environment, program=program)
-        tried.append(shlex.join(compiler))
+        unfit.append(shlex.join(compiler))
     raise NotPossibleHere(
         "cannot build the workload program, for nothing here links a static program "
-        f"(tried: {', '.join(tried) or 'no C compiler was found'}): install a C compiler with a "
+        f"(tried: {', '.join(unfit) or 'no C compiler was found'}): install a C compiler with a "
         "static C library (Debian: gcc and libc6-dev) or the Python package ziglang, which "
         "./run setup does"
     )
 
 
 def source_revision() -> str:
-    """Return 12 hex digits that change with the sources; `stampload --version` answers them."""
+    """Return 12 hex digits of the sources' hash; `stampload --version` prints them too."""
     digest = hashlib.sha256()
     for name in (*HEADERS, *SOURCES):
         digest.update(name.encode() + b"\0" + (SOURCE_DIR / name).read_bytes() + b"\0")
@@ -125,7 +120,7 @@ def _compilers() -> Iterator[list[str]]:
 
 
 def _environment(cache_dir: Path) -> dict[str, str]:
-    """Keep Zig's own cache in ours, and compilers' messages in the language that we quote."""
+    """Return a compiler's environment: Zig's cache inside ``cache_dir``, messages in English."""
     zig = str(cache_dir / "zig")
     return {**os.environ, "ZIG_GLOBAL_CACHE_DIR": zig, "ZIG_LOCAL_CACHE_DIR": zig, "LC_ALL": "C"}
 
@@ -138,8 +133,8 @@ def _name_of_build(compiler: Sequence[str], identity: str) -> str:
 def _links_static_programs(
     compiler: Sequence[str], environment: Mapping[str, str], shelf: Path
 ) -> bool:
-    """Try it: a compiler may be there and its static C library not."""
-    with only_builder(shelf) as scratch:
+    """Link and run a static program: a compiler may lack its static C library."""
+    with exclusive_build(shelf) as scratch:
         source, program = scratch / "try.c", scratch / "try"
         source.write_text('#include <stdio.h>\nint main(void) { return puts("linked") < 0; }\n')
         command = [*compiler, *FLAGS, str(source), "-o", str(program)]
@@ -148,24 +143,19 @@ def _links_static_programs(
         return programs.run([str(program)], _ANSWER_TIMEOUT_S).stdout == "linked\n"
 
 
-def _compile(build: Build, scratch: Path) -> Path:
-    """Compile next to the final place and move there at once: nobody ever sees half a program."""
-    output = scratch / "build"
-    output.mkdir(mode=0o755)
+def _compile(build: Build, folder: Path) -> None:
     sources = [str(SOURCE_DIR / name) for name in SOURCES]
     revision = f'-DSTAMPLOAD_REVISION="{source_revision()}"'
-    program = output / build.program.name
+    program = folder / build.program.name
     command = [*build.compiler, *FLAGS, revision, *sources, "-o", str(program)]
-    built = programs.run(command, _COMPILE_TIMEOUT_S, build.environment)
-    if built.returncode != 0:
-        last_lines = "\n".join(built.stderr.strip().splitlines()[-15:])
+    done = programs.run(command, _COMPILE_TIMEOUT_S, build.environment)
+    if done.returncode != 0:
+        last_lines = "\n".join(done.stderr.strip().splitlines()[-15:])
         raise LabError(f"{build.compiler_name} cannot compile the workload:\n{last_lines}")
-    if not _answers(program):
-        raise LabError(f"what {build.compiler_name} made of the workload does not run here")
-    output.rename(build.program.parent)
-    return build.program
+    if not _is_stampload(program):
+        raise LabError(f"the workload that {build.compiler_name} compiled does not run here")
 
 
-def _answers(program: Path) -> bool:
+def _is_stampload(program: Path) -> bool:
     answer = programs.run([str(program), "--version"], _ANSWER_TIMEOUT_S)
     return answer.returncode == 0 and answer.stdout.startswith("stampload ")

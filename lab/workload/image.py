@@ -1,7 +1,7 @@
-"""The image of the workload: a root file system of two static programs, made here.
+"""The image of the workload: the root file system of two static programs, as a tar.
 
-No registry is asked: the daemon of the lab imports this tar. The same programs give the same bytes,
-so an image's name says exactly what is in it.
+The lab's daemon imports the tar, so no registry is needed. The same programs give the same bytes,
+and the image's name is a hash of them.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from pathlib import Path, PurePosixPath
 from stamplab.lab.errors import LabError
 
 COMMANDS = frozenset({"/bin/curl"})
-"""Programs that a container of the image can be started by, and its health asked by.
+"""Paths of programs for entrypoints and health checks.
 
-A recipe's other ones are added to them; see `stamplab.lab.recipe.commands`.
+A recipe's own commands are added to these; see `stamplab.lab.recipe.commands`.
 """
 
-START = "/bin/stand-in"
-"""What every stand-in is started by, whatever arguments the recipe has for its own program."""
+ENTRYPOINT = "/bin/stand-in"
+"""The entrypoint of every container of the workload, whatever the recipe's arguments are."""
 
 APPLETS = ("cat", "ls", "nslookup", "sleep")
 PASSWD = b"root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
@@ -29,7 +29,7 @@ PASSWD = b"root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
 # The container's first process, or the only child of the engine's own small init.
 _IS_FIRST = '[ "$$" = 1 ] || [ "$PPID" = 1 ]'
 
-STAND_IN = f"""\
+COMMAND_SCRIPT = f"""\
 #!/bin/busybox sh
 # The first process of a container serves; any other asks whether it does.
 if {_IS_FIRST}; then exec /bin/stampload serve; fi
@@ -39,7 +39,7 @@ redis-cli|valkey-cli|keydb-cli) echo PONG ;;
 mysqladmin|mariadb-admin) echo "mysqld is alive" ;;
 esac
 """
-"""The one program behind all of a recipe's commands; some are asked for words, so it has them."""
+"""The program behind all of a recipe's commands; some health checks expect a certain output."""
 
 _SHELL = f"""\
 #!/bin/busybox sh
@@ -62,29 +62,29 @@ _SHELL_WORDS = (
     "readonly return set shift source test then time times trap true type ulimit umask unalias "
     "unset until wait while"
 )
-"""Its own words and commands: no function of such a name can be, or should be, defined."""
+"""The shell's keywords and builtins: no function may have such a name."""
 
 _PT_INTERP = 3
 
 
 def rootfs_tar(stampload: Path, busybox: Path, commands: Iterable[str] = COMMANDS) -> bytes:
-    """Return the image's root file system as a tar: the two programs and what a shell needs.
+    """Return the image's root file system as a tar: the two programs and a shell's needs.
 
-    Both must be static programs of the machine, since the image holds no library. ``commands`` are
-    absolute paths of what a recipe calls. Raises `LabError` when a program cannot be read or is not
+    The image holds no library, so both programs must be static. ``commands`` are absolute paths of
+    the programs that a recipe calls. Raises `LabError` when a program cannot be read or is not
     static.
     """
     own = {
         "bin/busybox": _program(busybox),
         "bin/stampload": _program(stampload),
-        START[1:]: _script(STAND_IN),
+        ENTRYPOINT[1:]: _script(COMMAND_SCRIPT),
         "etc/passwd": _entry(tarfile.REGTYPE, 0o644, PASSWD),
         "tmp": _entry(tarfile.DIRTYPE, 0o1777),
         **{f"bin/{name}": _entry(tarfile.SYMTYPE, 0o777, linkname="busybox") for name in APPLETS},
     }
     called = sorted({path[1:] for path in commands} - own.keys() - {"bin/sh", "bin"})
     entries = {
-        **{path: _entry(tarfile.SYMTYPE, 0o777, linkname=START) for path in called},
+        **{path: _entry(tarfile.SYMTYPE, 0o777, linkname=ENTRYPOINT) for path in called},
         "bin/sh": _script(_SHELL % "\n".join(_functions(called))),
         **own,
     }
@@ -100,7 +100,7 @@ def rootfs_tar(stampload: Path, busybox: Path, commands: Iterable[str] = COMMAND
 
 
 def _functions(called: Iterable[str]) -> Iterator[str]:
-    """Shell functions by the names of commands; ``sh`` too, or it would be busybox's own."""
+    """Yield a shell function for each command; without one, ``sh`` would be busybox's own."""
     for path in [*called, "bin/sh"]:
         name = path.removeprefix("bin/")
         if _FUNCTION_NAME.fullmatch(name) and name not in _SHELL_WORDS.split():
@@ -108,12 +108,12 @@ def _functions(called: Iterable[str]) -> Iterator[str]:
 
 
 def image_tag(tar: bytes) -> str:
-    """Return the name to import this root file system under: `stampload:<12 hex digits>`."""
+    """Return the image's name for a root file system: `stampload:<12 hex digits>`."""
     return f"stampload:{hashlib.sha256(tar).hexdigest()[:12]}"
 
 
 def is_static(program: bytes) -> bool:
-    """Say whether these are the bytes of a Linux program that needs no loader and no library."""
+    """Tell whether an ELF program needs no loader and no library."""
     if program[:4] != b"\x7fELF" or len(program) < 64:
         return False
     order = "<" if program[5] == 1 else ">"
@@ -148,7 +148,7 @@ def _program(path: Path) -> tuple[tarfile.TarInfo, bytes]:
 def _entry(
     kind: bytes, mode: int, content: bytes = b"", linkname: str = ""
 ) -> tuple[tarfile.TarInfo, bytes]:
-    """Describe an entry by nothing but what it is: no time, no owner's name."""
+    """Return a tar entry without times or owners, which would change the image's hash."""
     info = tarfile.TarInfo()
     info.type, info.mode, info.size, info.linkname = kind, mode, len(content), linkname
     return info, content

@@ -22,7 +22,7 @@ static const double step_s = 0.010, connection_s = 5.0;
 
 struct plan {
     const char *version;
-    int64_t port, peak_bytes, steady_bytes, exit_code, oom_score_adj;
+    int64_t port, peak_bytes, steady_bytes, exit_code, oom_score_adj, slot, fault_slot;
     double boot_s, hold_s, ready_s, exit_at_s, unhealthy_at_s, stop_s;
     bool never_ready, in_child;
 };
@@ -368,7 +368,7 @@ static void handle_steady(int *steady_pipe)
 
 static void read_plan(char **arguments)
 {
-    const int64_t bytes_max = (int64_t)1 << 46;
+    const int64_t bytes_max = (int64_t)1 << 46, slot_max = (int64_t)1 << 30;
     const struct setting settings[] = {
         {"--version", "STAMPLOAD_VERSION", TEXT, &plan.version, 0, 0},
         {"--port", "STAMPLOAD_PORT", INTEGER, &plan.port, 1, 65535},
@@ -384,6 +384,8 @@ static void read_plan(char **arguments)
         {"--unhealthy-at-s", "STAMPLOAD_UNHEALTHY_AT_S", SECONDS, &plan.unhealthy_at_s, 0, 0},
         {"--oom-score-adj", "STAMPLOAD_OOM_SCORE_ADJ", INTEGER, &plan.oom_score_adj, 0, 1000},
         {"--in-child", "STAMPLOAD_IN_CHILD", FLAG, &plan.in_child, 0, 0},
+        {"--slot", "STAMPLOAD_SLOT", INTEGER, &plan.slot, 0, slot_max},
+        {"--fault-slot", "STAMPLOAD_FAULT_SLOT", INTEGER, &plan.fault_slot, 0, slot_max},
         {0},
     };
     /* A misspelt variable would quietly run another experiment than the one that was planned. */
@@ -401,6 +403,10 @@ static void read_plan(char **arguments)
     if (plan.peak_bytes < plan.steady_bytes)
         die(EXIT_USAGE, "the peak (%lld bytes) is below the steady state (%lld bytes)",
             (long long)plan.peak_bytes, (long long)plan.steady_bytes);
+    if (plan.fault_slot != 0 && plan.fault_slot != plan.slot) { /* the fault is another task's */
+        plan.exit_at_s = plan.unhealthy_at_s = INFINITY;
+        plan.never_ready = false;
+    }
     size_t length = strlen(plan.version);
     for (const char *c = plan.version; *c != '\0'; c++)
         if (length > VERSION_MAX || *c < ' ' || *c > '~')

@@ -1,4 +1,4 @@
-"""The memory of one application over its life: what makes an upgrade fit, or not."""
+"""The memory that one application uses over its life."""
 
 import math
 from typing import Self
@@ -9,11 +9,11 @@ from stamplab.lab.errors import UsageError
 
 
 class MemoryShape(msgspec.Struct, frozen=True, kw_only=True):
-    """How much memory an application holds, from its start on.
+    """The memory of an application from its start on.
 
-    It rises linearly to `peak_bytes` in `boot_s` seconds, stays there for `hold_s`, falls to
-    `steady_bytes`, and serves after another `ready_s`. Raises `UsageError` for a shape that cannot
-    be.
+    The memory rises linearly to `peak_bytes` in `boot_s` seconds, stays there for `hold_s`, and
+    falls to `steady_bytes`; the application serves after another `ready_s`. Raises `UsageError`
+    for an impossible shape.
     """
 
     steady_bytes: int
@@ -34,14 +34,13 @@ class MemoryShape(msgspec.Struct, frozen=True, kw_only=True):
                 raise UsageError(f"{name} of a memory shape must be seconds >= 0, not {seconds}")
 
     def scaled(self, factor: float) -> Self:
-        """Return the same shape with all bytes times `factor`.
+        """Return the shape with all bytes multiplied by `factor`.
 
-        Bytes follow the memory of a machine; for durations, which follow its speed, see
-        `lab.support.time_scale`. Raises `UsageError` when nothing would be left of the shape.
+        For durations see `lab.support.time_scale`. Raises `UsageError` for a result of 0 bytes.
         """
         if not (0 < factor < math.inf):
             raise UsageError(f"a memory shape is scaled by a positive factor, not by {factor}")
-        # Made anew: not every msgspec checks what `replace` has changed.
+        # Not `msgspec.structs.replace`: not every msgspec then calls __post_init__.
         return type(self)(
             steady_bytes=round(self.steady_bytes * factor),
             peak_bytes=round(self.peak_bytes * factor),
@@ -51,7 +50,7 @@ class MemoryShape(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that make `stampload serve` play this shape."""
+        """Return the variables by which `stampload serve` plays the shape."""
         return {
             "STAMPLOAD_PEAK_BYTES": str(self.peak_bytes),
             "STAMPLOAD_STEADY_BYTES": str(self.steady_bytes),

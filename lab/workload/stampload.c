@@ -13,7 +13,7 @@ static const char usage[] =
     "usage: stampload serve [--version TEXT] [--port N] [--peak-bytes N] [--steady-bytes N]\n"
     "                       [--boot-s S] [--hold-s S] [--ready-s S] [--stop-s S]\n"
     "                       [--exit-at-s S] [--exit-code N] [--never-ready] [--unhealthy-at-s S]\n"
-    "                       [--oom-score-adj N] [--in-child]\n"
+    "                       [--oom-score-adj N] [--in-child] [--slot N --fault-slot N]\n"
     "       stampload probe [--port N] [--path PATH] [--timeout-ms N]\n"
     "       stampload client --host NAME [--port N] [--interval-ms N] [--timeout-ms N]\n"
     "                        [--nameserver ADDRESS[:PORT]]\n"

@@ -1,1 +1,1 @@
-"""The public record: bug reports on swarm's updates, as scenarios that a lab plays."""
+"""Public bug reports on updates of swarm services, and our own findings, as scenarios."""

@@ -1,4 +1,4 @@
-"""One entry of the public record: a report, its steps in our words, and what must come of them."""
+"""A public bug report as a value: its source, its steps in our words, and what it is known by."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 import msgspec
 
 from stamplab.harness.checks.shape import Shape
+from stamplab.scenarios.bug_reports.results import BugReportPlay
 from stamplab.scenarios.bug_reports.step import Create, Deploy, Step
-from stamplab.scenarios.bug_reports.timeline import Played
 
 _REPOSITORIES = {
     "moby": "moby/moby",
@@ -26,11 +26,17 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True):
     """One part of what a report is recognised by."""
 
     text: str
-    holds: Callable[[Played], bool | None]
+    holds: Callable[[BugReportPlay], bool | None]
     """None where this world has nothing to see it by."""
+    seen: Callable[[BugReportPlay], str]
+    """What was seen in its place, in a word or two."""
+
+    def missing_in(self, play: BugReportPlay) -> str:
+        """Say that the sign is missing, and what was seen instead."""
+        return f"«{self.text}» (seen: {self.seen(play)})"
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class BugReport(msgspec.Struct, frozen=True, kw_only=True):
     """A public bug report, or one of our own findings, as a scenario."""
 
     name: str
@@ -38,16 +44,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """As people write it: ``moby#43081``; or where it was found first."""
     title: str
     variant: str = ""
-    """What tells it from the entry that goes by its report's name, e.g. ``control``."""
+    """What tells it from the report that goes by its source alone, e.g. ``control``."""
     also: tuple[str, ...] = ()
     """Other reports of the same."""
-    seen: str
+    seen: str = ""
     """What the reporter saw."""
-    expected: str
+    expected: str = ""
     """What one would expect, or what is to be expected of a waiter."""
     steps: tuple[Step, ...]
     signature: tuple[Sign, ...]
-    """It counts as reproduced if all of these hold, and by nothing less."""
+    """The report counts as reproduced if all of these hold, and by nothing less."""
+    control: tuple[Step, ...] | str
+    """Steps that must *not* reproduce it; or why engines leave no such steps."""
     fixed_in: str = ""
     """The engine from which on it must not reproduce; empty: it must on every engine."""
     not_in: dict[str, str] = {}
@@ -63,14 +71,23 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it must be seen there; else it must not."""
         if not self.fixed_in:
             return True
-        tried = VIRTUAL_ENGINE if world == "virtual" else engine
-        return version_of(tried) < version_of(self.fixed_in)
+        played = VIRTUAL_ENGINE if world == "virtual" else engine
+        return version_of(played) < version_of(self.fixed_in)
+
+    @property
+    def as_control(self) -> BugReport | None:
+        """The same report with its control's steps; None where there is none."""
+        if isinstance(self.control, str):
+            return None
+        return msgspec.structs.replace(
+            self, name=f"{self.name}-control", steps=self.control, shape=None
+        )
 
     @property
     def fills_node(self) -> bool:
-        """Whether its services reserve memory, so that no other such entry fits beside it."""
+        """Whether its services reserve memory, so that no other such report fits beside it."""
         return any(
-            step.wanted.reserve_share > 0
+            step.request.reserve_share > 0
             for step in self.steps
             if isinstance(step, Create | Deploy)
         )
@@ -85,7 +102,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """Its report, and what tells it from others of the same."""
+        """Its source, and what tells it from others of the same source."""
         return f"{self.source} ({self.variant})" if self.variant else self.source
 
     @property
@@ -99,6 +116,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def version_of(engine: str) -> tuple[int, ...]:
-    """The numbers at the beginning of an engine's version."""
-    found = re.match(r"\d+(\.\d+)*", engine)
-    return tuple(map(int, found.group().split("."))) if found else ()
+    """Return the numbers at the beginning of an engine's version."""
+    numbers = re.match(r"\d+(\.\d+)*", engine)
+    return tuple(map(int, numbers.group().split("."))) if numbers else ()

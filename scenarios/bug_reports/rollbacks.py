@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
-from stamplab.harness.checks.deploy_ground_truth import Fate
-from stamplab.harness.checks.shape import Shape
-from stamplab.lab.model.service_spec import Probing, Wanted, changed
-from stamplab.scenarios.bug_reports import signs
-from stamplab.scenarios.bug_reports.report import Entry
-from stamplab.scenarios.bug_reports.step import Create, Deploy, WaitFor
-from stamplab.scenarios.discourse.shapes import GUARD
-
-_BASE = Wanted()
-_TWO = Wanted(replicas=2)
-_BARE = Wanted(health=None)
-_DELAYED = Wanted(
-    replicas=None, order="stop-first", delay_s=5.0, health=Probing(interval_s=2.0, retries=1)
+from stamplab.harness.checks.ground_truth import TrueOutcome
+from stamplab.harness.checks.shape import GUARD, Shape
+from stamplab.lab.model.service_request import (
+    START_FIRST,
+    HealthCheck,
+    ServiceRequest,
+    changed,
+    next_version,
 )
-_WATCHED_LONG = Wanted(health=None, monitor_s=2.0, delay_s=15.0)
+from stamplab.scenarios.bug_reports import signs
+from stamplab.scenarios.bug_reports.report import BugReport
+from stamplab.scenarios.bug_reports.step import Deploy, WaitFor, upgrade
+
+_BASE = ServiceRequest()
+_TWO = ServiceRequest(replicas=2)
+_ALL_AT_ONCE = changed(_TWO, update=changed(START_FIRST, parallelism=0))
+_FAILING_SLOT = changed(
+    _ALL_AT_ONCE, fault_slot=2, health=HealthCheck(retries=60), app={"READY_S": "8"}
+)
+_WATCHED = changed(_FAILING_SLOT, update=changed(START_FIRST, parallelism=0, monitor_s=20.0))
+_BARE = ServiceRequest(health=None)
+_DELAYED = ServiceRequest(
+    replicas=None,
+    update=changed(START_FIRST, order="stop-first", delay_s=5.0),
+    health=HealthCheck(interval_s=2.0, retries=1),
+)
+_WATCHED_LONG = ServiceRequest(
+    health=None, update=changed(START_FIRST, monitor_s=2.0, delay_s=15.0)
+)
+_PAUSING = ServiceRequest(update=changed(START_FIRST, failure_action="pause"))
 _NEVER_HEALTHY = {"NEVER_READY": "1"}
+_ENDS_AT_BOOT = {"EXIT_AT_S": "0.5", "EXIT_CODE": "3"}
+_SICK, _ENDS_EARLY, _WELL = (
+    "a version that is never healthy",
+    "a version that ends after 2 s",
+    "a version that works",
+)
 _BACK = Shape(
     states=("updating", "rollback_completed"),
     stamps=("base", "head", "base"),
@@ -25,128 +46,96 @@ _BACK = Shape(
     old_kept=True,
     end=GUARD,
 )
-_BACK_ANEW = Shape(
-    states=("updating", "rollback_completed"),
-    stamps=("base", "head", "base"),
-    new_task="failed after RUNNING",
-    end=GUARD,
-)
+_BACK_ANEW = changed(_BACK, new_task="failed after RUNNING", old_kept=False)
 
-ENTRIES = (
-    Entry(
+REPORTS = (
+    BugReport(
         name="exits-0-after-rollback",
         source="docker/cli#6752",
         title="an attached deploy exits 0 though the swarm rolled it back",
         seen="the new health check fails, the swarm rolls back, the client prints `converged`: 0",
         expected="another exit code than 0",
-        steps=(
-            Create(wanted=_TWO),
-            WaitFor(until="running"),
-            Deploy(
-                wanted=changed(_TWO, stamp="2", version="2", app=_NEVER_HEALTHY),
-                why="a version that is never healthy",
-            ),
-        ),
-        signature=(signs.came_to(Fate.ROLLED_BACK), signs.client_exits(0)),
+        steps=upgrade(_TWO, to=next_version(_TWO, app=_NEVER_HEALTHY), why=_SICK),
+        signature=(signs.came_to(TrueOutcome.ROLLED_BACK), signs.client_exits(0)),
+        control=upgrade(_TWO, to=next_version(_TWO), why=_WELL),
         shape=_BACK,
     ),
-    Entry(
+    BugReport(
         name="healthy-task-is-gone",
         source="moby#43081",
         title="start-first: a crash after RUNNING finds the old task already retired",
         seen="no health check; the new task runs and ends; the rollback starts another old one",
         expected="the first task is never stopped",
-        steps=(
-            Create(wanted=_BARE),
-            WaitFor(until="running"),
-            Deploy(
-                wanted=changed(_BARE, stamp="2", version="2", app={"EXIT_AT_S": "2"}),
-                why="a version that ends after 2 s",
-            ),
+        steps=upgrade(_BARE, to=next_version(_BARE, app={"EXIT_AT_S": "2"}), why=_ENDS_EARLY),
+        signature=(signs.came_to(TrueOutcome.ROLLED_BACK), signs.lost_the_first()),
+        control=upgrade(
+            _BASE,
+            to=next_version(_BASE, app={"EXIT_AT_S": "2", "READY_S": "9"}),
+            why="the same, where a health check finds it not RUNNING yet",
         ),
-        signature=(signs.came_to(Fate.ROLLED_BACK), signs.lost_the_first()),
         shape=_BACK_ANEW,
     ),
-    Entry(
+    BugReport(
         name="healthy-tasks-are-replaced",
         source="moby#34111",
         title="start-first with a failing health check replaces healthy old tasks (control)",
         seen="all at once, start-first both ways; the rollback replaces tasks that were healthy",
         expected="the healthy old tasks are kept",
-        steps=(
-            Create(wanted=changed(_TWO, parallelism=0)),
-            WaitFor(until="running"),
-            Deploy(
-                wanted=changed(_TWO, parallelism=0, stamp="2", version="2", app=_NEVER_HEALTHY),
-                why="a version that is never healthy",
-            ),
-        ),
-        signature=(signs.came_to(Fate.ROLLED_BACK), signs.lost_the_first()),
+        steps=upgrade(_ALL_AT_ONCE, to=next_version(_ALL_AT_ONCE, app=_NEVER_HEALTHY), why=_SICK),
+        signature=(signs.came_to(TrueOutcome.ROLLED_BACK), signs.lost_the_first()),
+        control=upgrade(_ALL_AT_ONCE, to=next_version(_ALL_AT_ONCE), why=_WELL),
         fixed_in="17.09",
         shape=_BACK,
     ),
-    Entry(
+    BugReport(
         name="delay-hides-failure",
         source="moby#37972",
         also=("moby#42875",),
         title="a delay as long as the monitor: the failure is missed, no rollback (server fixed)",
         seen="a global service, delay 5 s; the unhealthy version stays, the good task is killed",
         expected="a rollback",
-        steps=(
-            Create(wanted=_DELAYED),
-            WaitFor(until="running"),
-            Deploy(
-                wanted=changed(_DELAYED, stamp="2", version="2", app=_NEVER_HEALTHY),
-                why="a version that is never healthy",
-            ),
-        ),
-        signature=(signs.came_to(Fate.DOWN),),
+        steps=upgrade(_DELAYED, to=next_version(_DELAYED, app=_NEVER_HEALTHY), why=_SICK),
+        signature=(signs.came_to(TrueOutcome.DOWN),),
+        control=upgrade(_DELAYED, to=next_version(_DELAYED), why=_WELL),
         fixed_in="20.10.9",
-        shape=Shape(
-            states=("updating", "rollback_completed"),
-            stamps=("base", "head", "base"),
-            new_task="failed before RUNNING",
-            end=GUARD,
-        ),
+        shape=changed(_BACK, old_kept=False),
     ),
-    Entry(
+    BugReport(
         name="client-is-done-first",
         source="D3",
         also=("moby#37972, the client's part",),
         title="the client declares success after `monitor`, the swarm watches for delay + 1 s",
         seen="monitor 2 s, delay 15 s; the new task ends at 8 s: exit 0 after 3 s, and a rollback",
         expected="no word before the swarm's own",
-        steps=(
-            Create(wanted=_WATCHED_LONG),
-            WaitFor(until="running"),
-            Deploy(
-                wanted=changed(_WATCHED_LONG, stamp="2", version="2", app={"EXIT_AT_S": "8"}),
-                why="a version that ends after 8 s",
-            ),
+        steps=upgrade(
+            _WATCHED_LONG,
+            to=next_version(_WATCHED_LONG, app={"EXIT_AT_S": "8"}),
+            why="a version that ends after 8 s",
         ),
-        signature=(signs.came_to(Fate.ROLLED_BACK), signs.client_was_first()),
+        signature=(signs.came_to(TrueOutcome.ROLLED_BACK), signs.client_was_first()),
+        control=upgrade(_WATCHED_LONG, to=next_version(_WATCHED_LONG), why=_WELL),
         shape=_BACK_ANEW,
     ),
-    Entry(
+    BugReport(
         name="reason-is-erased",
         source="moby#36782",
         title="rolled back `due to failure or early termination`, and the reason is nowhere",
         seen="the client and the log name a task and no reason; nothing is to be read afterwards",
         expected="the reason: which task, its error, its exit code",
-        steps=(
-            Create(wanted=_BASE),
-            WaitFor(until="running"),
-            Deploy(
-                wanted=changed(
-                    _BASE, stamp="2", version="2", app={"EXIT_AT_S": "0.5", "EXIT_CODE": "3"}
-                ),
-                why="a version that ends at boot with exit code 3",
-            ),
+        steps=upgrade(
+            _BASE,
+            to=next_version(_BASE, app=_ENDS_AT_BOOT),
+            why="a version that ends at boot with exit code 3",
         ),
-        signature=(signs.came_to(Fate.ROLLED_BACK), signs.names_no_task()),
+        signature=(signs.came_to(TrueOutcome.ROLLED_BACK), signs.names_no_task()),
+        control=upgrade(
+            _PAUSING,
+            to=next_version(_PAUSING, app=_ENDS_AT_BOOT),
+            why="the same, where a failed update is paused: its message stays",
+        ),
         shape=_BACK,
     ),
-    Entry(
+    BugReport(
         name="back-to-the-unproved",
         source="D2",
         also=("moby#26421",),
@@ -154,42 +143,59 @@ ENTRIES = (
         seen="v2 ends at 9 s; 2 s later comes v3, which ends at 2 s: rolled back to the broken v2",
         expected="v1 again",
         steps=(
-            Create(wanted=_BARE),
-            WaitFor(until="running"),
-            Deploy(
-                wanted=changed(_BARE, stamp="2", version="2", app={"EXIT_AT_S": "9"}),
+            *upgrade(
+                _BARE,
+                to=next_version(_BARE, app={"EXIT_AT_S": "9"}),
                 why="a version that ends after 9 s",
             ),
             WaitFor(until="running"),
             Deploy(
-                wanted=changed(_BARE, stamp="3", version="3", app={"EXIT_AT_S": "2"}),
+                request=changed(_BARE, stamp="3", version="3", app={"EXIT_AT_S": "2"}),
                 why="a version that ends after 2 s, while the other is still on trial",
             ),
         ),
-        signature=(signs.came_to(Fate.ROLLED_BACK), signs.stamp_is("2")),
-        shape=Shape(
-            states=("updating", "rollback_completed"),
-            stamps=("base", "other", "head", "other"),
-            new_task="failed after RUNNING",
-            end=GUARD,
+        signature=(signs.came_to(TrueOutcome.ROLLED_BACK), signs.stamp_is("2")),
+        control=upgrade(
+            _BARE,
+            to=changed(_BARE, stamp="3", version="3", app={"EXIT_AT_S": "2"}),
+            why="a version that ends after 2 s, with none between it and the good one",
         ),
+        shape=changed(_BACK_ANEW, stamps=("base", "other", "head", "other")),
     ),
-    Entry(
+    BugReport(
         name="image-is-absent",
         source="portainer#13213",
         also=("moby#32158",),
         title="an image that cannot be had: the deploy is reported as success",
         seen="the pull fails on the node; the stack's update is called successful",
         expected="the deploy fails, with the node's words",
-        steps=(
-            Create(wanted=_BASE),
-            WaitFor(until="running"),
-            Deploy(
-                wanted=changed(_BASE, stamp="2", version="2", absent=True),
-                why="an image that nobody has",
-            ),
-        ),
-        signature=(signs.came_to(Fate.ROLLED_BACK), signs.client_exits(0)),
+        steps=upgrade(_BASE, to=next_version(_BASE, absent=True), why="an image that nobody has"),
+        signature=(signs.came_to(TrueOutcome.ROLLED_BACK), signs.client_exits(0)),
+        control=upgrade(_BASE, to=next_version(_BASE), why=_WELL),
         shape=_BACK,
+    ),
+    BugReport(
+        name="failure-is-forgotten",
+        source="D5",
+        title="a task's failure is forgotten while its sibling boots for longer than `monitor`",
+        seen="two at once, one crashes at boot, the other boots for 8 s: `completed`, one is down",
+        expected="the failure rolls back: max_failure_ratio is 0",
+        steps=upgrade(
+            _FAILING_SLOT,
+            to=next_version(_FAILING_SLOT, app={"READY_S": "8", "EXIT_AT_S": "0.5"}),
+            why="a version that crashes at boot in slot 2",
+        ),
+        signature=(signs.came_to(TrueOutcome.DOWN), signs.state_is("completed")),
+        control=upgrade(
+            _WATCHED,
+            to=next_version(_WATCHED, app={"READY_S": "8", "EXIT_AT_S": "0.5"}),
+            why="the same, where the swarm watches for 20 s",
+        ),
+        shape=Shape(
+            states=("updating", "completed"),
+            stamps=("base", "head"),
+            new_task="failed before RUNNING",
+            end=GUARD,
+        ),
     ),
 )

@@ -4,128 +4,205 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stamplab.harness.checks.deploy_ground_truth import Fate
+from stamplab.harness.checks.ground_truth import TrueOutcome
+from stamplab.harness.checks.timeline import ServiceTimeline
 from stamplab.scenarios.bug_reports.report import Sign
-from stamplab.scenarios.bug_reports.timeline import Life, Played, Tried
+from stamplab.scenarios.bug_reports.results import BugReportPlay, ClientResult, DeployResult
 
 
 def client_exits(code: int, deploy: int = -1) -> Sign:
-    """The docker client's own wait ended so."""
-
-    def holds(played: Played) -> bool | None:
-        client = played.tried[deploy].client
-        return None if client is None else client.exit_code == code
-
-    return Sign(text=f"the docker client exits {code}", holds=holds)
+    """Ask whether the docker client's own wait ended with this exit code."""
+    return _of_client(
+        f"the docker client exits {code}", lambda client: client.exit_code == code, deploy
+    )
 
 
 def client_hangs(deploy: int = -1) -> Sign:
-    """The docker client waits for ever, as far as anybody watched."""
-
-    def holds(played: Played) -> bool | None:
-        client = played.tried[deploy].client
-        return None if client is None else client.exit_code is None
-
-    return Sign(text="the docker client still waits a minute later", holds=holds)
+    """Ask whether the docker client waits for ever, as far as anybody watched."""
+    return _of_client(
+        "the docker client still waits a minute later",
+        lambda client: client.exit_code is None,
+        deploy,
+    )
 
 
 def client_was_first() -> Sign:
-    """The docker client had said its word before the swarm began to go back."""
+    """Ask whether the docker client was done before the swarm began to go back."""
 
-    def holds(played: Played) -> bool | None:
-        tried = played.last
-        if tried.client is None:
+    def holds(play: BugReportPlay) -> bool | None:
+        last = play.last
+        if last.client is None:
             return None
-        began_s = tried.ruling.decided_s
-        return tried.client.exit_code == 0 and tried.at_s + tried.client.waited_s < began_s
+        began_s = last.ruling.decided_s
+        return last.client.exit_code == 0 and last.at_s + last.client.waited_s < began_s
 
-    return Sign(text="the docker client exits 0 before the swarm is done", holds=holds)
+    return Sign(
+        text="the docker client exits 0 before the swarm is done",
+        holds=holds,
+        seen=lambda play: _client_text(play.last.client),
+    )
 
 
-def came_to(fate: Fate, deploy: int = -1) -> Sign:
-    """The truth of a deploy."""
-    return _of_deploy(f"in truth it is {fate}", lambda tried: tried.truth.fate is fate, deploy)
+def came_to(outcome: TrueOutcome, deploy: int = -1) -> Sign:
+    """Ask whether this is the truth of a deploy."""
+    return _of_deploy(
+        f"in truth it is {outcome}",
+        lambda result: result.truth.outcome is outcome,
+        lambda result: f"{result.truth.outcome}: {result.truth.text}",
+        deploy,
+    )
 
 
 def state_is(state: str | None, service: str | None = None) -> Sign:
-    """The update state in the end."""
-    said = f"UpdateStatus is {state or 'nil'} in the end"
-    return _of_life(said, lambda life: life.state == state, service)
+    """Ask whether this is the update state in the end."""
+    return _of_timeline(
+        f"UpdateStatus is {state or 'nil'} in the end",
+        lambda timeline: timeline.state == state,
+        lambda timeline: timeline.state or "nil",
+        service,
+    )
 
 
 def never_says(state: str) -> Sign:
-    """An update state that never comes."""
-    return _of_life(f"UpdateStatus is never {state}", lambda life: state not in life.states)
+    """Ask whether this update state never came."""
+    return _of_timeline(
+        f"UpdateStatus is never {state}",
+        lambda timeline: state not in timeline.states,
+        lambda timeline: ", ".join(state or "nil" for state in timeline.states),
+    )
 
 
 def stamp_is(stamp: str, service: str | None = None) -> Sign:
-    """The stamp in the end."""
-    return _of_life(f"the stamp is {stamp} in the end", lambda life: life.stamp == stamp, service)
+    """Ask whether this is the stamp in the end."""
+    return _of_timeline(
+        f"the stamp is {stamp} in the end",
+        lambda timeline: timeline.stamp == stamp,
+        lambda timeline: timeline.stamp or "none",
+        service,
+    )
 
 
 def nothing_runs() -> Sign:
-    """Nothing at all."""
-    return _of_life("no task runs in the end", lambda life: not life.running)
+    """No task at all runs in the end."""
+    return _of_timeline(
+        "no task runs in the end",
+        lambda timeline: not timeline.running,
+        lambda timeline: f"{len(timeline.running)} run",
+    )
 
 
 def still_pending(service: str) -> Sign:
-    """A task that no node takes, though one could."""
-    return _of_life(
+    """Ask whether no node takes the service's only living task, though one could."""
+    return _of_timeline(
         "its only living task is pending in the end",
-        lambda life: [task.state for task in life.tasks if not task.is_terminal] == ["pending"],
+        lambda timeline: _living(timeline) == ["pending"],
+        lambda timeline: ", ".join(_living(timeline)) or "no living task",
         service,
     )
 
 
 def lost_the_first() -> Sign:
-    """What ran before the update does not run any more, though the update was taken back."""
-    return _of_life("the first task does not run any more", lambda life: not _kept(life))
+    """Ask whether the tasks from before the update run no more, though it was taken back."""
+    return _of_timeline(
+        "the first task does not run any more",
+        lambda timeline: not timeline.kept_first,
+        lambda _: "it runs on",
+    )
 
 
 def kept_the_first(service: str | None = None) -> Sign:
-    """What ran before the update runs all the same."""
-    return _of_life("the first task runs on", _kept, service)
+    """Ask whether the tasks from before the update run all the same."""
+    return _of_timeline(
+        "the first task runs on",
+        lambda timeline: timeline.kept_first,
+        lambda _: "it does not run any more",
+        service,
+    )
 
 
 def names_no_task() -> Sign:
-    """The message that named the failed task is gone."""
-    return _of_life(
+    """Ask whether the message that named the failed task is gone."""
+    return _of_timeline(
         "UpdateStatus names no task and no reason in the end",
-        lambda life: (
-            life.end is not None
-            and life.end.update_status is not None
-            and life.end.update_status.message == "rollback completed"
-        ),
+        lambda timeline: _message(timeline) == "rollback completed",
+        lambda timeline: _message(timeline) or "no message",
     )
 
 
 def has_no_previous() -> Sign:
     """There is nothing left to go back to."""
-    return _of_life(
+    return _of_timeline(
         "PreviousSpec is the broken spec itself",
-        lambda life: (
-            life.end is not None
-            and life.end.previous_spec is not None
-            and life.end.previous_spec.task_digest == life.end.spec.task_digest
+        lambda timeline: (
+            timeline.end is not None
+            and timeline.end.previous_spec is not None
+            and timeline.end.previous_spec.task_digest == timeline.end.spec.task_digest
         ),
+        lambda timeline: "another one" if timeline.end and timeline.end.previous_spec else "none",
     )
 
 
 def both_ran() -> Sign:
-    """Old and new at once."""
-    return _of_life("the old and the new task ran at once", lambda life: life.overlapped)
+    """Old and new ran at once."""
+    return _of_timeline(
+        "the old and the new task ran at once",
+        lambda timeline: timeline.overlapped,
+        lambda _: "one after the other",
+    )
 
 
-def _kept(life: Life) -> bool:
-    return bool(life.first) and life.first <= life.running
+def _message(timeline: ServiceTimeline) -> str:
+    status = timeline.end.update_status if timeline.end else None
+    return status.message if status else ""
 
 
-def _of_deploy(text: str, holds: Callable[[Tried], bool], deploy: int) -> Sign:
-    return Sign(text=text, holds=lambda played: holds(played.tried[deploy]))
+def _living(timeline: ServiceTimeline) -> list[str]:
+    return [task.state for task in timeline.tasks if not task.is_terminal]
 
 
-def _of_life(text: str, holds: Callable[[Life], bool], service: str | None = None) -> Sign:
-    said = f"{service}: {text}" if service else text
+def _client_text(client: ClientResult | None) -> str:
+    if client is None:
+        return "no docker client"
+    ended = "still waiting" if client.exit_code is None else f"exit {client.exit_code}"
+    return f"{ended} after {client.waited_s:.1f} s"
+
+
+def _of_client(text: str, holds: Callable[[ClientResult], bool], deploy: int) -> Sign:
+    def holds_in(play: BugReportPlay) -> bool | None:
+        client = play.deploys[deploy].client
+        return None if client is None else holds(client)
+
     return Sign(
-        text=said, holds=lambda played: holds(played.lives[service] if service else played.life)
+        text=text,
+        holds=holds_in,
+        seen=lambda play: _client_text(play.deploys[deploy].client),
+    )
+
+
+def _of_deploy(
+    text: str,
+    holds: Callable[[DeployResult], bool],
+    seen: Callable[[DeployResult], str],
+    deploy: int,
+) -> Sign:
+    return Sign(
+        text=text,
+        holds=lambda play: holds(play.deploys[deploy]),
+        seen=lambda play: seen(play.deploys[deploy]),
+    )
+
+
+def _of_timeline(
+    text: str,
+    holds: Callable[[ServiceTimeline], bool],
+    seen: Callable[[ServiceTimeline], str],
+    service: str | None = None,
+) -> Sign:
+    def timeline_in(play: BugReportPlay) -> ServiceTimeline:
+        return play.timelines[service] if service else play.timeline
+
+    return Sign(
+        text=f"{service}: {text}" if service else text,
+        holds=lambda play: holds(timeline_in(play)),
+        seen=lambda play: seen(timeline_in(play)),
     )

@@ -1,4 +1,4 @@
-"""The few kinds of steps that the record is played by; a row of them is a scenario's plot."""
+"""The few kinds of steps that bug reports are played by; a row of them is a report's plot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from stamplab.lab.faults.operator import Operation, Remove, in_words
-from stamplab.lab.model.service_spec import Wanted
+from stamplab.lab.model.service_request import ServiceRequest
 
 Until = Literal["running", "started", "pending", "settled"]
 """What is waited for, of a service: all its wanted tasks run; a task of its present spec has been
@@ -24,7 +24,7 @@ _UNTIL = {
 class Create(msgspec.Struct, frozen=True, kw_only=True, tag="create"):
     """Somebody creates a service."""
 
-    wanted: Wanted
+    request: ServiceRequest
     judged: bool = False
     """Whether this deploy itself is on trial."""
 
@@ -32,18 +32,18 @@ class Create(msgspec.Struct, frozen=True, kw_only=True, tag="create"):
 class Deploy(msgspec.Struct, frozen=True, kw_only=True, tag="deploy"):
     """Somebody updates a service; this deploy is on trial, by a client, a guard and an observer."""
 
-    wanted: Wanted
+    request: ServiceRequest
     why: str
     """What is new in it, as a clause."""
     hold_s: float = 0.0
     """How long the guard is told to hold its verdict at least; 0: as long as the server may act."""
 
 
-class Meddle(msgspec.Struct, frozen=True, kw_only=True, tag="meddle"):
+class Intervene(msgspec.Struct, frozen=True, kw_only=True, tag="intervene"):
     """A second operator does something to a service, and waits for nothing."""
 
     service: str
-    what: Operation
+    operation: Operation
 
 
 class WaitFor(msgspec.Struct, frozen=True, kw_only=True, tag="wait"):
@@ -54,7 +54,7 @@ class WaitFor(msgspec.Struct, frozen=True, kw_only=True, tag="wait"):
     timeout_s: float = 60.0
 
 
-class Pass(msgspec.Struct, frozen=True, tag="pass"):
+class Pause(msgspec.Struct, frozen=True, tag="pause"):
     """Some seconds pass."""
 
     seconds: float
@@ -64,23 +64,38 @@ class Interrupt(msgspec.Struct, frozen=True, tag="interrupt"):
     """Somebody presses Ctrl-C where the last client still waits."""
 
 
-Step = Create | Deploy | Meddle | WaitFor | Pass | Interrupt
+Step = Create | Deploy | Intervene | WaitFor | Pause | Interrupt
 
 
-def told(step: Step) -> str:
+def upgrade(
+    base: ServiceRequest, to: ServiceRequest, why: str, hold_s: float = 0.0
+) -> tuple[Step, ...]:
+    """Create ``base``, wait until it runs, and deploy ``to``; ``why`` says what is new in it."""
+    return (*running(base), Deploy(request=to, why=why, hold_s=hold_s))
+
+
+def running(*bases: ServiceRequest) -> tuple[Step, ...]:
+    """Create services, and wait until all of them run."""
+    return (
+        *(Create(request=base) for base in bases),
+        *(WaitFor(until="running", service=base.name) for base in bases),
+    )
+
+
+def describe(step: Step) -> str:
     """Say a step as a line of a lab notebook."""
     match step:
-        case Create(wanted=wanted):
-            return f"create {wanted.name}"
-        case Deploy(wanted=wanted, why=why):
-            return f"update {wanted.name}: {why}"
-        case Meddle(service=service, what=Remove()):
+        case Create(request=request):
+            return f"create {request.name}"
+        case Deploy(request=request, why=why):
+            return f"update {request.name}: {why}"
+        case Intervene(service=service, operation=Remove()):
             return f"remove {service}"
-        case Meddle(service=service, what=what):
-            return f"{in_words(what)} ({service})"
+        case Intervene(service=service, operation=operation):
+            return f"{in_words(operation)} ({service})"
         case WaitFor(until=until, service=service):
             return f"wait until {_UNTIL[until].format(service)}"
-        case Pass(seconds=seconds):
+        case Pause(seconds=seconds):
             return f"{seconds:g} s pass"
         case Interrupt():
             return "Ctrl-C at the client that waits"

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from stamplab.harness.checks.shape import Shape
+from stamplab.harness.checks.shape import GUARD, Shape
 from stamplab.lab.faults.memory_pressure import Ample
 from stamplab.lab.faults.operator import Act, Operation, Redeploy, Restamp, RollBack, Scale
-from stamplab.scenarios.discourse.plays import Settings, scenario
-from stamplab.scenarios.discourse.shapes import GUARD
+from stamplab.scenarios.discourse.plays import AMPLE, Settings, scenario
 from stamplab.scenarios.scenario import Scenario
 
 _BOOT_S = 5.0
@@ -49,12 +48,12 @@ SHAPES: Mapping[str, Shape] = {
 }
 
 
-def meddled(settings: Settings) -> tuple[Scenario, ...]:
+def scenarios(settings: Settings) -> tuple[Scenario, ...]:
     """One scenario an operation."""
-    return tuple(_meddled(settings, name, what) for name, what in OPERATIONS.items())
+    return tuple(_with_operation(settings, name, what) for name, what in OPERATIONS.items())
 
 
-def _meddled(settings: Settings, name: str, what: Operation) -> Scenario:
+def _with_operation(settings: Settings, name: str, what: Operation) -> Scenario:
     made = scenario(
         f"meddled-{name}",
         f"a second operator, while NEW boots: {name}",
@@ -62,6 +61,7 @@ def _meddled(settings: Settings, name: str, what: Operation) -> Scenario:
         order="start-first",
         pressure=Ample(),
         guard=True,
+        control=AMPLE,
         shape=SHAPES[name],
     )
     memory = msgspec.structs.replace(made.memory, boot_s=_BOOT_S)

@@ -10,9 +10,9 @@ from stamplab.harness.checks.shape import Shape
 from stamplab.harness.ci.generic import HC1Read
 from stamplab.harness.ci.policy import Policy
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Squeeze
-from stamplab.lab.faults.stamp import Planted
-from stamplab.lab.recipe.source import Acquired
-from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.faults.stamp import WrongStamp
+from stamplab.lab.recipe.repository import RecipeHistory
+from stamplab.lab.recipe.source import AcquiredRecipe
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
 from stamplab.lab.workload.shape import MemoryShape
 from stamplab.scenarios.discourse import shapes
@@ -30,6 +30,9 @@ TRUE_TIMING = Timing()
 FAST_TIMING = Timing(health_interval_s=0.1, monitor_s=1.0)
 FAST_BOOT_S = 0.4
 
+AMPLE = "a-ample"
+PRESSED = "c-guard-on"
+
 PATIENCE_S = 20.0
 FAST_PATIENCE_S = 8.0
 
@@ -37,7 +40,7 @@ FAST_PATIENCE_S = 8.0
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """What is upgraded: a recipe, and what the plays must know of it."""
 
-    recipe: RecipeHistory | Acquired
+    recipe: RecipeHistory | AcquiredRecipe
     base: str
     service: str = "app"
     own: Timing
@@ -79,21 +82,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ample(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
-    """(a) Ample memory, old policy, guard on: the upgrade converges at head."""
+    """Make play (a): ample memory, old policy, guard on: the upgrade converges at head."""
     return scenario(
-        "a-ample",
+        AMPLE,
         "ample memory, old policy, guard on",
         settings,
         subject,
         order=subject.order,
         pressure=Ample(),
         guard=True,
+        control=PRESSED,
         shape=shapes.CONVERGED,
     )
 
 
 def misattributed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
-    """(b) Pressure, old policy, guard off: HC1 is read before the rollback, and after it."""
+    """Make play (b): pressure, old policy, guard off: HC1 is read before and after the rollback."""
     return scenario(
         "b-guard-off",
         "memory pressure, old policy, guard off (the pre-fix harness)",
@@ -103,27 +107,29 @@ def misattributed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         pressure=settings.pressure,
         guard=False,
         # Both faces on one history (ADR 0007).
+        control=AMPLE,
         reads=(HC1Read(pause_s=0.0), HC1Read(pause_s=60.0, until_settled=True)),
         shape=shapes.under(settings.pressure, shapes.MISATTRIBUTED),
     )
 
 
 def honest(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
-    """(c) Pressure, old policy, guard on: the true reason."""
+    """Make play (c): Pressure, old policy, guard on: the true reason."""
     return scenario(
-        "c-guard-on",
+        PRESSED,
         "memory pressure, old policy, guard on",
         settings,
         subject,
         order=subject.order,
         pressure=settings.pressure,
         guard=True,
+        control=AMPLE,
         shape=shapes.under(settings.pressure, shapes.ROLLED_BACK),
     )
 
 
 def fixed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
-    """(d) Pressure, fixed overlay (stop-first), guard on: converged at head."""
+    """Make play (d): Pressure, fixed overlay (stop-first), guard on: converged at head."""
     return scenario(
         "d-stop-first",
         "memory pressure, fixed overlay (stop-first), guard on",
@@ -132,6 +138,7 @@ def fixed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         order="stop-first",
         pressure=settings.pressure,
         guard=True,
+        control=PRESSED,
         shape=shapes.CONVERGED,
     )
 
@@ -145,8 +152,9 @@ def scenario(
     order: str | None,
     pressure: Pressure,
     guard: bool,
+    control: str,
     reads: tuple[HC1Read, ...] = (),
-    planted: Planted | None = None,
+    wrong_stamp: WrongStamp | None = None,
     faults: Mapping[str, Fault] | None = None,
     upgrade_timeout_s: float | None = None,
     shape: Shape | None = None,
@@ -167,8 +175,9 @@ def scenario(
         timing=settings.timing,
         guard=guard,
         hc1_reads=reads,
+        control=control,
         upgrade_timeout_s=upgrade_timeout_s,
-        planted=planted,
+        wrong_stamp=wrong_stamp,
         faults=dict(faults or {}),
         shape=shape,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory
 from stamplab.lab.recipe.workload_overlay import Timing
 
 BASE_TAG = "0.7.0+3.3.1"
@@ -79,7 +79,7 @@ def _compose(version: str, discourse: str, postgres: str, backup: str) -> str:
 RECIPE = RecipeHistory(
     name="discourse",
     commits=(
-        Commit(
+        RecipeCommit(
             message="chore: publish 0.6.3+3.2.0 release",
             files={
                 "README.md": _README,
@@ -89,20 +89,20 @@ RECIPE = RecipeHistory(
             },
             tag="0.6.3+3.2.0",
         ),
-        Commit(
+        RecipeCommit(
             message="chore: publish 0.7.0+3.3.1 release",
             files={"compose.yml": _compose(BASE_TAG, "3.3.1", "15", "false")},
             tag=BASE_TAG,
         ),
-        Commit(
+        RecipeCommit(
             message="feat: back the app up",
             files={"compose.yml": _compose("0.8.0+3.3.1", "3.3.1", "15", "true")},
         ),
-        Commit(
+        RecipeCommit(
             message="chore: say what the new release needs",
             files={"release/0.9.0+3.5.0": "Take a backup first: the database is migrated.\n"},
         ),
-        Commit(
+        RecipeCommit(
             message="feat: discourse 3.5.0",
             files={"compose.yml": _compose(HEAD_VERSION, "3.5.0", "15", "true")},
         ),
@@ -120,14 +120,14 @@ secrets:
 
 
 def asking_for_a_secret(recipe: RecipeHistory) -> RecipeHistory:
-    """The same recipe with a database password, as the field's has it.
+    """Return the same recipe with a database password, as the field's has it.
 
     A deploy ends for want of it, after the stamp was taken (C2). The plays on a swarm do without.
     """
     return msgspec.structs.replace(recipe, commits=tuple(map(_with_secret, recipe.commits)))
 
 
-def _with_secret(commit: Commit) -> Commit:
+def _with_secret(commit: RecipeCommit) -> RecipeCommit:
     files = {name: _secret_in(name, text) for name, text in commit.files.items()}
     return msgspec.structs.replace(commit, files=files)
 

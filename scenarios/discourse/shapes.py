@@ -6,13 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from stamplab.harness.checks.shape import Shape
+from stamplab.harness.checks.shape import GUARD, HC1, Shape
 from stamplab.lab.faults.memory_pressure import Ample, Pressure
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.workload_overlay import Fault
-
-GUARD = "assert_upgrade_converged"
-HC1 = "hc1"
 
 CONVERGED = Shape(
     states=("updating", "completed"), stamps=("base", "head"), new_task="did not fail"
@@ -34,18 +31,18 @@ _BROKEN: Mapping[Fault, str] = {
 
 
 def under(pressure: Pressure, shape: Shape) -> Shape:
-    """The shape under pressure; with ample memory everything converges."""
+    """Return the shape under pressure; with ample memory everything converges."""
     return CONVERGED if isinstance(pressure, Ample) else shape
 
 
-def planted(kind: Planted) -> Shape:
-    """A wrong stamp: the upgrade converges, and HC1 fails it."""
-    stamps = ("base",) if kind is Planted.STALE else ("base", "other")
+def with_wrong_stamp(kind: WrongStamp) -> Shape:
+    """Return a wrong stamp: the upgrade converges, and HC1 fails it."""
+    stamps = ("base",) if kind is WrongStamp.STALE else ("base", "other")
     return msgspec.structs.replace(CONVERGED, stamps=stamps, end=HC1)
 
 
 def broken(fault: Fault, order: str) -> Shape:
-    """A broken head: OLD is kept where NEW was to be healthy first."""
+    """Return a broken head: OLD is kept where NEW was to be healthy first."""
     old_kept = order == "start-first"
     if fault is Fault.NEVER_HEALTHY:
         return Shape(

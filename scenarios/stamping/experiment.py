@@ -1,7 +1,7 @@
 """A stamping experiment is a value: the commands that a person could paste, and what they show.
 
 Words are written as for a shell in which ``$ABRA_DIR`` is set; ``{head}`` and the like stand for
-what the ground gives (`Ground`).
+what the ground gives (`StampingRepositories`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ RECIPE = f"{ABRA_DIR}/recipes/{{recipe}}"
 OVERLAY = "compose.ccci.yml"
 
 
-class Whose(StrEnum):
+class CommitRole(StrEnum):
     """Whose commit a stamp names: what an experiment tells apart."""
 
     HEAD = "the head's"
@@ -35,25 +35,25 @@ class Step(msgspec.Struct, frozen=True):
     into: str | None = None
 
     def filled(self, values: Mapping[str, str]) -> Step:
-        """The same with what the ground gives in its place."""
+        """Return the same with what the ground gives in its place."""
         into = None if self.into is None else self.into.format_map(values)
         return Step(tuple(word.format_map(values) for word in self.words), into)
 
     def pasted(self) -> str:
-        """The command as a person would paste it."""
+        """Return the command as a person would paste it."""
         words = " ".join(map(_quoted, self.words))
         return words if self.into is None else f"{words} > {_quoted(self.into)}"
 
 
 def _quoted(word: str) -> str:
-    """A word for a shell, in which ``$ABRA_DIR`` alone is a variable."""
+    """Return a word for a shell, in which ``$ABRA_DIR`` alone is a variable."""
     if not word.startswith(ABRA_DIR):
         return shlex.quote(word)
     rest = word.removeprefix(ABRA_DIR)
     return f'"{ABRA_DIR}"{shlex.quote(rest) if rest else ""}'
 
 
-class Ground(msgspec.Struct, frozen=True, kw_only=True):
+class StampingRepositories(msgspec.Struct, frozen=True, kw_only=True):
     """What the experiments stand on: repositories, and what is in question in them."""
 
     recipe: str
@@ -72,7 +72,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """The tag that is deployed first."""
     head: str
     """The intended head, 40 hex digits."""
-    commits: dict[Whose, str]
+    commits: dict[CommitRole, str]
     """What each of the commits in question is, 40 hex digits."""
     settings: tuple[str, ...]
     """The lines of the app's env file, but for COMPOSE_FILE."""
@@ -81,7 +81,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the recipe asks for any; where not, a deploy ends when the swarm refuses it."""
 
     def values(self, *, pinned: bool) -> dict[str, str]:
-        """What stands in the places of the experiments' words."""
+        """Return what stands in the places of the experiments' words."""
         return {
             **{name: str(getattr(self, name)) for name in self.__struct_fields__},
             "type": f"{self.recipe}:{self.base}" if pinned else self.recipe,
@@ -96,22 +96,26 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
     steps: tuple[Step, ...]
-    whose: Whose = Whose.HEAD
+    whose: CommitRole = CommitRole.HEAD
     is_dirty: bool = False
     is_pinned: bool = False
     """The app's env file names the base's version."""
     is_counter: bool = False
     """It shows that the experiment can fail: its stamp is another than the head's should be."""
 
-    def commands(self, ground: Ground) -> tuple[Step, ...]:
+    def commands(self, repositories: StampingRepositories) -> tuple[Step, ...]:
         """All commands, in order, for this ground."""
-        values = ground.values(pinned=self.is_pinned)
-        files = f"{ground.compose_files}:{OVERLAY}" if self.is_dirty else ground.compose_files
+        values = repositories.values(pinned=self.is_pinned)
+        files = (
+            f"{repositories.compose_files}:{OVERLAY}"
+            if self.is_dirty
+            else repositories.compose_files
+        )
         lines = ("TYPE={type}", "DOMAIN={domain}", f"COMPOSE_FILE={files}")
-        own = tuple(line.replace("{", "{{").replace("}", "}}") for line in ground.settings)
+        own = tuple(line.replace("{", "{{").replace("}", "}}") for line in repositories.settings)
         env = Step(("printf", r"%s\n", *own, *lines), "{env}")
         return tuple(step.filled(values) for step in (env, *self.steps))
 
-    def stamp(self, ground: Ground) -> str:
-        """The stamp that it must have."""
-        return ground.commits[self.whose][:8] + ("+U" if self.is_dirty else "")
+    def stamp(self, repositories: StampingRepositories) -> str:
+        """Return the stamp that it must have."""
+        return repositories.commits[self.whose][:8] + ("+U" if self.is_dirty else "")

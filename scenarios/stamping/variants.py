@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from stamplab.lab.abra.driver import CHAOS_FLAGS, DEPLOY_FLAGS
-from stamplab.scenarios.stamping.experiment import OVERLAY, RECIPE, Experiment, Step, Whose
+from stamplab.scenarios.stamping.experiment import OVERLAY, RECIPE, CommitRole, Experiment, Step
 
 
 def _git(*words: str) -> Step:
@@ -43,7 +43,7 @@ VARIANTS = (COPY, BASE_THEN_HEAD, MIRROR)
 
 
 def dirty(variant: Experiment) -> Experiment:
-    """The same with the harness's overlay copied in before the chaos deploy, as the CI does."""
+    """Copy the harness's overlay in before the chaos deploy, as the CI does."""
     return msgspec.structs.replace(
         variant,
         name=f"{variant.name}_dirty",
@@ -58,7 +58,7 @@ COUNTER_EXAMPLES = (
         name="forgotten_checkout",
         title="the re-checkout of head is forgotten",
         steps=(_CLONE, _TAGS, _DEPLOY_BASE, _CHAOS),
-        whose=Whose.BASE,
+        whose=CommitRole.BASE,
         is_counter=True,
     ),
     Experiment(
@@ -69,14 +69,14 @@ COUNTER_EXAMPLES = (
             _check_out("refs/tags/{base}"),
             _CHAOS,
         ),
-        whose=Whose.MIRRORS_TAG,
+        whose=CommitRole.MIRRORS_TAG,
         is_counter=True,
     ),
     Experiment(
         name="env_pin",
         title="the env file pins the base, and a deploy without chaos comes in between",
         steps=(_CLONE, _TAGS, _check_out("{head}"), _DEPLOY_PINNED, _CHAOS),
-        whose=Whose.BASE,
+        whose=CommitRole.BASE,
         is_pinned=True,
         is_counter=True,
     ),
@@ -95,8 +95,11 @@ COUNTER_EXAMPLES = (
             _check_out("origin/{branch}"),
             _CHAOS,
         ),
-        whose=Whose.MIRRORS_TIP,
+        whose=CommitRole.MIRRORS_TIP,
         is_counter=True,
     ),
 )
-EXPERIMENTS = {one.name: one for one in (*VARIANTS, *map(dirty, VARIANTS), *COUNTER_EXAMPLES)}
+EXPERIMENTS = {
+    experiment.name: experiment
+    for experiment in (*VARIANTS, *map(dirty, VARIANTS), *COUNTER_EXAMPLES)
+}

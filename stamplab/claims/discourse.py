@@ -34,68 +34,70 @@ def counted_verdicts(claims: Iterable[Claim]) -> tuple[Verdict, ...]:
     return tuple(claim.verdict for claim in claims if claim.verdict is not None)
 
 
-class Found(msgspec.Struct, frozen=True):
+class ClaimResult(msgspec.Struct, frozen=True):
     """What a judge found: holds, does not hold, or (None) is not shown."""
 
     holds: bool | None
     evidence: str
 
 
-Judge = Callable[[PlayRecord], Found]
+Judge = Callable[[PlayRecord], ClaimResult]
 
 
-def policy_is_armed(play: PlayRecord) -> Found:
+def policy_is_armed(play: PlayRecord) -> ClaimResult:
     """C1: the recipe at head says rollback, start-first, 5 s, and a health check of 20 minutes."""
     read = [record.what for record in play.history if isinstance(record.what, PolicyRead)]
     if not read:
-        return Found(None, "the policy was not read")
+        return ClaimResult(None, "the policy was not read")
     policy = read[-1]
     stated = (policy.failure_action, policy.order, policy.monitor, policy.start_period)
     text = (
         f"{policy.path} at {policy.commit[:12]}: failure_action {stated[0]}, order {stated[1]}, "
         f"monitor {stated[2]}, start_period {stated[3]}"
     )
-    return Found(stated == ("rollback", "start-first", "5s", "20m"), text)
+    return ClaimResult(stated == ("rollback", "start-first", "5s", "20m"), text)
 
 
-def spec_was_applied_then_reverted(play: PlayRecord) -> Found:
+def spec_was_applied_then_reverted(play: PlayRecord) -> ClaimResult:
     """C3.
 
     Inspect shows updating with Spec head and PreviousSpec base, and later Spec base again.
     """
-    found = play.attribution
-    if found is None or found.head is None:
-        return Found(None, "the head spec was never seen applied")
+    attribution = play.attribution
+    if attribution is None or attribution.head is None:
+        return ClaimResult(None, "the head spec was never seen applied")
     label = play.app.stamp_label
     base, head, last = play.stamps
     updating = [
         snapshot
-        for snapshot in found.snapshots
+        for snapshot in attribution.snapshots
         if snapshot.service.update_state == "updating"
         and snapshot.service.spec.labels.get(label) == head
         and snapshot.service.previous_spec is not None
         and snapshot.service.previous_spec.labels.get(label) == base
     ]
     if not updating:
-        return Found(False, f"inspect never showed updating with Spec {head}, PreviousSpec {base}")
-    state = found.last.service.update_state
+        return ClaimResult(
+            False, f"inspect never showed updating with Spec {head}, PreviousSpec {base}"
+        )
+    state = attribution.last.service.update_state
     text = (
         f"updating with Spec {head}, PreviousSpec {base} (record {updating[0].seq}); then {state} "
-        f"with Spec {last} (record {found.last.seq})"
+        f"with Spec {last} (record {attribution.last.seq})"
     )
-    return Found(last == base and base != head, text)
+    return ClaimResult(last == base and base != head, text)
 
 
-def mechanism(play: PlayRecord) -> Found:
+def mechanism(play: PlayRecord) -> ClaimResult:
     """C4: the whole signature, by the kernel's own record."""
     signature = play.signature
     holds = {Verdict.PASS: True, Verdict.FAIL: False, Verdict.UNKNOWN: None}[signature.verdict]
     if holds and play.attribution is not None:
-        return Found(True, explain(play.attribution))
-    return Found(holds, str(signature))
+        return ClaimResult(True, explain(play.attribution))
+    return ClaimResult(holds, str(signature))
 
 
-def masked(play: PlayRecord) -> Found:
+def masked(play: PlayRecord) -> ClaimResult:
     """C5.
 
     Healthy all the while; HC1 green before the rollback, and wrong in its reason after it.
@@ -104,12 +106,14 @@ def masked(play: PlayRecord) -> Found:
     reads = play.findings("hc1")
     end, reason = play.upgrade.end, play.upgrade.reason
     if len(healthy) < 2 or len(reads) < 2:
-        return Found(None, f"HC1 was read {len(reads)} times, the upgrade ended as {end}: {reason}")
+        return ClaimResult(
+            None, f"HC1 was read {len(reads)} times, the upgrade ended as {end}: {reason}"
+        )
     early, late = reads[0], reads[-1]
     faces = early.passed and not late.passed and healthy[-1].passed
     is_blamed_on_it = end == "fail" and play.upgrade.failed_step == "hc1"
     misattributed = faces and is_blamed_on_it and play.signature.verdict is Verdict.PASS
-    return Found(misattributed, _two_faces(early, late, reason))
+    return ClaimResult(misattributed, _two_faces(early, late, reason))
 
 
 def _two_faces(early: Finding, late: Finding, reason: str) -> str:
@@ -118,47 +122,47 @@ def _two_faces(early: Finding, late: Finding, reason: str) -> str:
     return f"wait_healthy passed; {first}; {last}"
 
 
-def converged_at_head(play: PlayRecord, *, may_keep_version: bool = False) -> Found:
+def converged_at_head(play: PlayRecord, *, may_keep_version: bool = False) -> ClaimResult:
     """C7, and the control: the guard rules converged, and the swarm is at head.
 
     A recipe's version may stay where its image moves, if that is said to be so.
     """
-    found = play.attribution
+    attribution = play.attribution
     _, head, last = play.stamps
     end, reason = play.upgrade.end, play.upgrade.reason
     ruled = play.findings("assert_upgrade_converged")
-    if found is None or not ruled:
-        return Found(None, f"the upgrade ended as {end}: {reason}")
+    if attribution is None or not ruled:
+        return ClaimResult(None, f"the upgrade ended as {end}: {reason}")
     if end != "pass":
-        return Found(False, reason)
-    version = found.last.service.spec.labels.get(play.app.version_label)
-    before = found.base.labels.get(play.app.version_label)
+        return ClaimResult(False, reason)
+    version = attribution.last.service.spec.labels.get(play.app.version_label)
+    before = attribution.base.labels.get(play.app.version_label)
     text = (
-        f"UpdateStatus={found.last.service.update_state} chaos-version={last} "
-        f"version={before}→{version}; {found.probes}"
+        f"UpdateStatus={attribution.last.service.update_state} chaos-version={last} "
+        f"version={before}→{version}; {attribution.probes}"
     )
-    completed = found.last.service.update_state == "completed"
-    is_new_image = found.last.service.spec.image != found.base.image
+    completed = attribution.last.service.update_state == "completed"
+    is_new_image = attribution.last.service.spec.image != attribution.base.image
     has_moved = version != before or (may_keep_version and is_new_image)
-    return Found(completed and last == head and has_moved, text)
+    return ClaimResult(completed and last == head and has_moved, text)
 
 
-def fix_is_honest(play: PlayRecord) -> Found:
+def fix_is_honest(play: PlayRecord) -> ClaimResult:
     """C8: the guard fails the upgrade with the true reason."""
     end, reason = play.upgrade.end, play.upgrade.reason
     ruled = play.findings("assert_upgrade_converged")
     if not ruled:
-        return Found(None, f"the guard did not rule; the upgrade ended as {end}: {reason}")
+        return ClaimResult(None, f"the guard did not rule; the upgrade ended as {end}: {reason}")
     is_failed_by_guard = end == "fail" and play.upgrade.failed_step == ruled[-1].step
     is_named = is_failed_by_guard and ruled[-1].outcome == Outcome.ROLLED_BACK
     cause = f"; {explain(play.attribution)}" if play.attribution else ""
-    return Found(is_named and play.signature.verdict is Verdict.PASS, f"{reason}{cause}")
+    return ClaimResult(is_named and play.signature.verdict is Verdict.PASS, f"{reason}{cause}")
 
 
-Judged = tuple[str, str, str, Judge]
+ClaimRule = tuple[str, str, str, Judge]
 """A claim's name, its text, the play that it is judged on, and its judge."""
 
-CLAIMS: tuple[Judged, ...] = (
+CLAIMS: tuple[ClaimRule, ...] = (
     ("control", "with ample memory the old policy converges", "a", converged_at_head),
     ("C1", "the recipe's policy arms it", "c", policy_is_armed),
     ("C3", "head spec applied, then rolled back to base", "b", spec_was_applied_then_reverted),
@@ -176,7 +180,7 @@ PLAY_OF: Mapping[str, str] = {name: play for name, _, play, _ in CLAIMS}
 def judge(
     plays: Mapping[str, PlayRecord | None],
     only: Collection[str] = PLAY_OF.keys(),
-    claims: Sequence[Judged] = CLAIMS,
+    claims: Sequence[ClaimRule] = CLAIMS,
 ) -> tuple[Claim, ...]:
     """Judge the claims (of ``only`` these names) of the plays that were to be played.
 
@@ -186,26 +190,26 @@ def judge(
     return tuple(_judge(claim, plays[claim[2]]) for claim in asked)
 
 
-def _judge(claim: Judged, play: PlayRecord | None) -> Claim:
+def _judge(claim: ClaimRule, play: PlayRecord | None) -> Claim:
     name, text, which, judge_of = claim
     if play is None:
-        found = Found(None, f"play ({which}) did not come to its end")
+        result = ClaimResult(None, f"play ({which}) did not come to its end")
         where = ""
     else:
-        found = _safely(judge_of, play)
+        result = _safely(judge_of, play)
         where = f"{play.folder.name}/history.jsonl"
     return Claim(
         id=name,
         text=text,
-        verdict=Verdict.of(found.holds),
-        evidence=found.evidence,
+        verdict=Verdict.of(result.holds),
+        evidence=result.evidence,
         where=where,
     )
 
 
-def _safely(judge_of: Judge, play: PlayRecord) -> Found:
+def _safely(judge_of: Judge, play: PlayRecord) -> ClaimResult:
     """A judge that crashes says unknown, never pass."""
     try:
         return judge_of(play)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not look like a verdict
-        return Found(None, f"the judge crashed: {type(error).__name__}: {error}")
+        return ClaimResult(None, f"the judge crashed: {type(error).__name__}: {error}")

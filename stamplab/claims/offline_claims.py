@@ -8,22 +8,22 @@ from pathlib import Path
 from stamplab.claims import stamping as stamping
 from stamplab.claims.abra_unchanged import abra_is_unchanged
 from stamplab.claims.discourse import Claim
-from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra.driver import AbraProgram
 from stamplab.lab.errors import NotPossibleHere
-from stamplab.lab.recipe import upstream
-from stamplab.runner.stamping.repositories import make_ground
+from stamplab.lab.recipe.repository import build_repository
+from stamplab.runner.stamping.repositories import make_repositories
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
-from stamplab.scenarios.stamping.experiment import Ground
+from stamplab.scenarios.stamping.experiment import StampingRepositories
 
 STAMPING, CONSTANT = "C2", "C12"
 COLD = (STAMPING, CONSTANT)
 
 
-def discourse_ground(folder: Path) -> Ground:
+def discourse_repositories(folder: Path) -> StampingRepositories:
     """Build our own recipe's repository for the stamping experiments. Raises LabError."""
     folder.mkdir(parents=True, exist_ok=True)
-    upstream.build(asking_for_a_secret(RECIPE), folder / "recipe")
-    return make_ground(RECIPE.name, folder / "recipe", BASE_TAG, "HEAD", folder)
+    build_repository(asking_for_a_secret(RECIPE), folder / "recipe")
+    return make_repositories(RECIPE.name, folder / "recipe", BASE_TAG, "HEAD", folder)
 
 
 def require_possible(asked: Collection[str]) -> None:
@@ -32,12 +32,14 @@ def require_possible(asked: Collection[str]) -> None:
         raise NotPossibleHere(f"{CONSTANT} cannot be shown here: {reason}")
 
 
-def judge_cold(asked: Collection[str], program: Program, folder: Path) -> tuple[Claim, ...]:
+def judge_cold(asked: Collection[str], program: AbraProgram, folder: Path) -> tuple[Claim, ...]:
     """Play and judge the claims of `COLD` that were asked for. Raises LabError."""
     claims = []
     if STAMPING in asked:
         place = folder / "stamping"
-        stamped = stamping.play_all(stamping.C2, discourse_ground(place / "ground"), program, place)
+        stamped = stamping.play_all(
+            stamping.C2, discourse_repositories(place / "ground"), program, place
+        )
         claims.append(stamping.claim(stamped, program.whose, "stamping/*.json"))
     if CONSTANT in asked:
         claims.append(abra_is_unchanged())

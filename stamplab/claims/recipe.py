@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stamplab.claims.discourse import CLAIMS, Found, Judged, converged_at_head
+from stamplab.claims.discourse import CLAIMS, ClaimResult, ClaimRule, converged_at_head
 from stamplab.harness.checks.attribution import explain
 from stamplab.lab.model.history import PolicyRead
 from stamplab.lab.model.swarm import UpdatePolicy
@@ -30,41 +30,45 @@ def in_words(policy: PolicyRead) -> str:
     return f"{policy.path} at {policy.commit[:12]}: {', '.join(stated)}: {verdict}"
 
 
-def policy_is_known(play: PlayRecord) -> Found:
+def policy_is_known(play: PlayRecord) -> ClaimResult:
     """C1, as a finding: what the recipe's own policy is, armed or not."""
     read = [record.what for record in play.history if isinstance(record.what, PolicyRead)]
-    return Found(True, in_words(read[-1])) if read else Found(None, "the policy was not read")
+    return (
+        ClaimResult(True, in_words(read[-1]))
+        if read
+        else ClaimResult(None, "the policy was not read")
+    )
 
 
-def upgraded(play: PlayRecord) -> Found:
+def upgraded(play: PlayRecord) -> ClaimResult:
     """C7, and the control: a pull request's head often has its release's version still to come."""
     return converged_at_head(play, may_keep_version=True)
 
 
-def nothing_is_silent(play: PlayRecord) -> Found:
+def nothing_is_silent(play: PlayRecord) -> ClaimResult:
     """Under pressure an unarmed policy ends at head, or the guard says that it does not."""
     end, reason = play.upgrade.end, play.upgrade.reason
     if end == "pass":
         return upgraded(play)
     ruled = play.findings("assert_upgrade_converged")
     if not ruled or play.attribution is None or end != "fail":
-        return Found(None, f"the guard did not rule; the upgrade ended as {end}: {reason}")
+        return ClaimResult(None, f"the guard did not rule; the upgrade ended as {end}: {reason}")
     state = play.attribution.last.service.update_state
     cause = f"; {explain(play.attribution)}" if play.attribution.failure else ""
-    return Found(True, f"UpdateStatus={state}, and the guard says so: {reason}{cause}")
+    return ClaimResult(True, f"UpdateStatus={state}, and the guard says so: {reason}{cause}")
 
 
-_CONTROL: Judged = ("control", "with ample memory its own policy converges", "a", upgraded)
-_POLICY: Judged = ("C1", "what the recipe's own policy is", "c", policy_is_known)
-_FIX: Judged = ("C7", "stop-first under the same pressure converges", "d", upgraded)
-_SILENCE: Judged = (
+_CONTROL: ClaimRule = ("control", "with ample memory its own policy converges", "a", upgraded)
+_POLICY: ClaimRule = ("C1", "what the recipe's own policy is", "c", policy_is_known)
+_FIX: ClaimRule = ("C7", "stop-first under the same pressure converges", "d", upgraded)
+_SILENCE: ClaimRule = (
     "C8",
     "by its own policy nothing is rolled back unsaid",
     "c",
     nothing_is_silent,
 )
-ARMED: tuple[Judged, ...] = (
+ARMED: tuple[ClaimRule, ...] = (
     *(_CONTROL, _POLICY),
     *sorted((*(claim for claim in CLAIMS if claim[0] in _AS_REPORTED), _FIX), key=lambda c: c[0]),
 )
-UNARMED: tuple[Judged, ...] = (_CONTROL, _POLICY, _SILENCE)
+UNARMED: tuple[ClaimRule, ...] = (_CONTROL, _POLICY, _SILENCE)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from stamplab.claims.discourse import Claim
 from stamplab.harness.verdict import Verdict, merge
-from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra.driver import AbraProgram
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.lease import MARK, leased_scratch
 from stamplab.lab.model.schema import encode_document
 from stamplab.runner.stamping.play import StampRun, play_stamping
 from stamplab.runner.stamping.verdict import Stamped, judge_stamping
-from stamplab.scenarios.stamping.experiment import Experiment, Ground
+from stamplab.scenarios.stamping.experiment import Experiment, StampingRepositories
 from stamplab.scenarios.stamping.variants import COUNTER_EXAMPLES, VARIANTS, dirty
 
 C2 = (*VARIANTS, *map(dirty, VARIANTS), *COUNTER_EXAMPLES)
@@ -23,7 +23,10 @@ C2 = (*VARIANTS, *map(dirty, VARIANTS), *COUNTER_EXAMPLES)
 
 
 def play_all(
-    experiments: Sequence[Experiment], ground: Ground, program: Program, folder: Path
+    experiments: Sequence[Experiment],
+    repositories: StampingRepositories,
+    program: AbraProgram,
+    folder: Path,
 ) -> tuple[Stamped, ...]:
     """Play and judge experiments, side by side; each leaves ``<name>.json`` with its commands.
 
@@ -31,28 +34,30 @@ def play_all(
     their ABRA_DIRs.
     """
 
-    def one(experiment: Experiment) -> Stamped:
+    def play_and_judge(experiment: Experiment) -> Stamped:
         run: StampRun | str
         try:
             scratch = lab.scratch / experiment.name
             scratch.mkdir()
-            run = play_stamping(experiment, ground, program, scratch, {MARK: lab.lab_id})
+            run = play_stamping(experiment, repositories, program, scratch, {MARK: lab.lab_id})
             (folder / f"{experiment.name}.json").write_bytes(encode_document(run))
         except (LabError, OSError) as error:
             run = str(error)
-        return judge_stamping(experiment, ground, run)
+        return judge_stamping(experiment, repositories, run)
 
     with leased_scratch() as lab, ThreadPoolExecutor(os.cpu_count()) as pool:
-        return tuple(pool.map(one, experiments))
+        return tuple(pool.map(play_and_judge, experiments))
 
 
 def claim(stamped: Sequence[Stamped], whose: str, where: str) -> Claim:
     """C2 as one claim: every variant stamps head, every counter-example is told apart."""
-    wrong = [f"{one.name}: {one.wrong}" for one in stamped if one.verdict is not Verdict.PASS]
+    wrong = [
+        f"{result.name}: {result.wrong}" for result in stamped if result.verdict is not Verdict.PASS
+    ]
     return Claim(
         id="C2",
         text="abra stamps the commit that is checked out, +U when the tree is dirty",
-        verdict=merge(one.verdict for one in stamped),
+        verdict=merge(result.verdict for result in stamped),
         evidence="; ".join([*(wrong or _in_words(stamped)), f"by {whose}"]),
         where=where,
     )
@@ -61,8 +66,8 @@ def claim(stamped: Sequence[Stamped], whose: str, where: str) -> Claim:
 def _in_words(stamped: Sequence[Stamped]) -> list[str]:
     """Say once what experiments have in common: what they stamped, and how they ended."""
     names: dict[str, list[str]] = {}
-    for one in stamped:
-        names.setdefault(f"{one.stamp}, {one.whose}", []).append(one.name)
-    ends = dict.fromkeys(one.bailed for one in stamped)
+    for result in stamped:
+        names.setdefault(f"{result.stamp}, {result.whose}", []).append(result.name)
+    ends = dict.fromkeys(result.bailed for result in stamped)
     stamps = [f"{' '.join(named)}: {stamp}" for stamp, named in names.items()]
     return [*stamps, f"all ended with: {' or '.join(ends)}"]

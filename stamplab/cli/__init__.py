@@ -18,7 +18,7 @@ from types import FrameType
 
 import click
 
-from stamplab.lab.errors import SIGNALLED, LabError, UsageError
+from stamplab.lab.errors import SIGNAL_EXIT_BASE, LabError, UsageError
 
 EXIT_UNKNOWN = LabError.exit_code
 EXIT_USAGE = UsageError.exit_code
@@ -33,7 +33,7 @@ class Terminated(BaseException):
 
 
 @contextmanager
-def ending_orderly() -> Iterator[None]:
+def unwind_on_signals() -> Iterator[None]:
     """Have Ctrl-C, SIGTERM and SIGHUP unwind what runs inside."""
     has_come = threading.Event()
 
@@ -53,7 +53,7 @@ def ending_orderly() -> Iterator[None]:
         sys.unraisablehook = before
 
 
-def exit_code_of(command: Callable[[], object], *, interrupted: str, terminated: str) -> int:
+def run_to_exit_code(command: Callable[[], object], *, interrupted: str, terminated: str) -> int:
     """Run a command and return its exit code, having said what went wrong."""
     try:
         result = command()
@@ -61,24 +61,24 @@ def exit_code_of(command: Callable[[], object], *, interrupted: str, terminated:
         error.show()
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
-        return say(interrupted, SIGNALLED + signal.SIGINT)
+        return print_error(interrupted, SIGNAL_EXIT_BASE + signal.SIGINT)
     except Terminated as stop:
-        return say(terminated, SIGNALLED + stop.number)
+        return print_error(terminated, SIGNAL_EXIT_BASE + stop.number)
     except LabError as error:
-        return say(str(error), error.exit_code)
+        return print_error(str(error), error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_UNKNOWN
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return say(f"{where}{error.strerror or error}", EXIT_UNKNOWN)
+        return print_error(f"{where}{error.strerror or error}", EXIT_UNKNOWN)
     except Exception:  # noqa: BLE001 - a bug of ours is no verdict either, and its trace is needed
         traceback.print_exc()
-        return say("this is a bug of stamplab, not a verdict on the upgrade", EXIT_UNKNOWN)
+        return print_error("this is a bug of stamplab, not a verdict on the upgrade", EXIT_UNKNOWN)
     return result if isinstance(result, int) else 0
 
 
-def say(message: str, code: int) -> int:
+def print_error(message: str, code: int) -> int:
     """Print one sentence on stderr and return the code."""
     click.echo(f"stamplab: {message}", err=True)
     return int(code)

@@ -1,4 +1,4 @@
-"""``stamplab abra``: the stand-in for abra, at hand for whoever repeats an experiment."""
+"""``stamplab abra``: the stand-in for abra as a command."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from stamplab.lab.live.lease import leased_scratch
 def abra(arguments: tuple[str, ...]) -> int:
     """Run the stand-in for abra: `stamplab abra app deploy -C …`.
 
-    It works in ABRA_DIR and talks to DOCKER_HOST; where that is not set, to a swarm that is empty
-    and stays so. Exit codes are abra's: 0, or 1 for whatever went wrong.
+    The stand-in works in ABRA_DIR and deploys to DOCKER_HOST; without DOCKER_HOST the swarm is
+    empty and refuses changes. Exit codes are abra's: 0, or 1 for any failure.
     """
     if os.environ.get("DOCKER_HOST"):
         return run_abra(arguments)

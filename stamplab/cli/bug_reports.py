@@ -1,4 +1,4 @@
-"""The commands of the record: ``stamplab record`` plays all of it, ``stamplab list`` shows it."""
+"""``stamplab bug-reports`` plays public bug reports, and ``stamplab list`` lists them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ import msgspec
 from rich.text import Text
 
 from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
-from stamplab.invocation import again
+from stamplab.invocation import command_line
 from stamplab.lab.model.schema import encode_document
 from stamplab.render import Screen
-from stamplab.runner.bug_reports.table import Row, Table, Told, play_entries, table_of
-from stamplab.runner.bug_reports.text import concluded, last_rows, show_list, show_table
+from stamplab.runner.bug_reports.table import OnRow, ReportRow, ReportTable, play_reports, table_of
+from stamplab.runner.bug_reports.text import (
+    conclusion,
+    control_text,
+    last_rows,
+    show_list,
+    show_table,
+)
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, manifest
 from stamplab.runner.worlds import Means, Which, choose
-from stamplab.scenarios.bug_reports.registry import ENTRIES, find
-from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.scenarios.bug_reports.registry import REPORTS_BY_NAME, find
+from stamplab.scenarios.bug_reports.report import BugReport
 from stamplab.scenarios.stamping.variants import EXPERIMENTS
 
 _AT_ONCE = 9
 _DEPLOYER = "none: docker's own client deploys, or in virtual time the swarm's own API"
 
 
-@click.command()
+@click.command(name="bug-reports")
 @world_option
 @engine_option
 @click.option(
@@ -39,7 +45,7 @@ _DEPLOYER = "none: docker's own client deploys, or in virtual time the swarm's o
 @json_option
 @quiet_option
 @click.argument("names", nargs=-1)
-def record(
+def bug_reports(
     *,
     world: Which,
     engine: Path | None,
@@ -52,19 +58,20 @@ def record(
     """Play public bug reports: what docker's client says, what the guard says, and the truth.
 
     NAMES are names, reports (moby#43081) or their numbers; without any, all are played. Each is
-    watched for a minute after the last change. Exit code 0: each reproduces where it must and does
-    not where it must not, and the guard is right in all; 1: not so; 2: one could not be played.
+    watched for a minute after the last change, and so is its control, which must not show the same.
+    Exit code 0: each reproduces where it must and does not where it must not, no control does, and
+    the guard is right in all; 1: not so; 2: one could not be played.
     """
     screen = Screen(stderr=True, quiet=quiet, highlight=False)
-    chosen = {entry.name: entry for entry in map(find, names)} if names else ENTRIES
-    entries = list(chosen.values())
+    chosen = {report.name: report for report in map(find, names)} if names else REPORTS_BY_NAME
+    reports = list(chosen.values())
     means = choose(world, engine, lambda line: screen.print(Text(line), soft_wrap=True))
 
-    def told(row: Row) -> None:
-        screen.print(Text(f"{row.source}: {row.verdict}: {concluded(row)}"), soft_wrap=True)
+    def on_row(row: ReportRow) -> None:
+        screen.print(Text(f"{row.source}: {row.verdict}: {conclusion(row)}"), soft_wrap=True)
 
-    folder = EvidenceFolder.create(runs.absolute(), "record")
-    table = played(entries, means, folder, at_once, told)
+    folder = EvidenceFolder.create(runs.absolute(), "bug-reports")
+    table = play_into(folder, reports, means, at_once, on_row)
     if as_json:
         click.echo(encode_document(table), nl=False)
     else:
@@ -78,40 +85,45 @@ def record(
 @json_option
 def list_(*, runs: Path, as_json: bool) -> None:
     """List what `stamplab run` plays: its source, its worlds, its last result in each."""
-    last = last_rows(runs, ENTRIES.values())
+    reports = REPORTS_BY_NAME.values()
+    last = last_rows(runs, reports)
     if as_json:
-        listed = [_listed(entry, last) for entry in ENTRIES.values()]
+        listed = [_listed(report, last) for report in reports]
         click.echo(msgspec.json.format(msgspec.json.encode(listed)).decode())
         return
     others = {name: experiment.title for name, experiment in EXPERIMENTS.items()}
-    show_list(ENTRIES.values(), others, last, Screen(highlight=False))
+    show_list(reports, others, last, Screen(highlight=False))
 
 
-def played(
-    entries: list[Entry],
-    means: Means,
+def play_into(
     folder: EvidenceFolder,
+    reports: list[BugReport],
+    means: Means,
     at_once: int,
-    told: Told,
-) -> Table:
-    """Play entries into a folder, with its manifest and its verdict. Raises LabError."""
-    stage = Stage(means=means, argv=again(), tell=lambda _: None)
-    options: dict[str, object] = {"entries": [entry.name for entry in entries], "at_once": at_once}
-    written = manifest("record", stage, options)
+    on_row: OnRow,
+) -> ReportTable:
+    """Play reports into a folder, with its manifest and its verdict. Raises LabError."""
+    stage = Stage(means=means, argv=command_line(), tell=lambda _: None)
+    options: dict[str, object] = {
+        "entries": [report.name for report in reports],
+        "at_once": at_once,
+    }
+    written = manifest("bug-reports", stage, options)
     folder.write_json("manifest.json", msgspec.structs.replace(written, abra=_DEPLOYER))
-    table = table_of(play_entries(entries, means, folder, at_once, told))
+    table = table_of(play_reports(reports, means, folder, at_once, on_row))
     folder.write_json("verdict.json", table)
     return table
 
 
-def _listed(entry: Entry, last: dict[tuple[str, str], Row]) -> dict[str, object]:
-    rows = {world: row for (name, world), row in last.items() if name == entry.name}
+def _listed(report: BugReport, last: dict[tuple[str, str], ReportRow]) -> dict[str, object]:
+    rows = {world: row for (name, world), row in last.items() if name == report.name}
     return {
-        "name": entry.name,
-        "reports": (entry.label, *entry.also),
-        "url": entry.url,
-        "title": entry.title,
-        "not_in": entry.not_in,
+        "name": report.name,
+        "reports": (report.label, *report.also),
+        "url": report.url,
+        "title": report.title,
+        "not_in": report.not_in,
+        "control": control_text(report),
         "last": {
             world: {"verdict": row.verdict, "played_utc": row.played_utc, "evidence": row.evidence}
             for world, row in rows.items()

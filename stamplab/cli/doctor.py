@@ -16,7 +16,7 @@ from stamplab.lab.live.lab import deferred_signals
 from stamplab.lab.live.reaper import LabRemoval, LabStatus, Standing
 from stamplab.lab.live.reaper import reap as reap_labs
 from stamplab.lab.live.sandbox import require_root
-from stamplab.lab.support.cache import cache_folder, remove_half_built
+from stamplab.lab.support.cache import cache_folder, remove_unfinished_builds
 from stamplab.render import Screen, show_checks, show_reaped
 
 Possible = Literal["possible", "not possible", "unknown"]
@@ -81,7 +81,7 @@ def remove_what_is_left() -> tuple[LabRemoval, ...]:
     """Reap dead labs, and what a killed build left in the cache."""
     with deferred_signals():
         reaped = reap_labs()
-        if remove_half_built(cache_folder()):
+        if remove_unfinished_builds(cache_folder()):
             build = LabStatus(
                 name="workload", standing=Standing.DEAD, what="a build that was killed"
             )

@@ -13,17 +13,18 @@ import msgspec
 from rich.text import Text
 
 from stamplab.cli.options import json_option, quiet_option, runs_option
-from stamplab.invocation import again, ourselves
+from stamplab.invocation import command_line, program_path
+from stamplab.lab.abra import go_git
 from stamplab.lab.model.schema import encode_document
 from stamplab.render import Screen
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, manifest
 from stamplab.runner.worlds import Virtual, virtual
-from stamplab.search.explorable import EXPLORABLE, Ground, explorable_named, ground_of
+from stamplab.search.explorable import EXPLORABLE, SchedulePlayer, explorable_named, schedule_player
 from stamplab.search.laws import LAWS
-from stamplab.search.parallel import Quarry, Quest, search
+from stamplab.search.parallel import SearchRequest, SearchResult, search
 from stamplab.search.schedule import Kept, keep
-from stamplab.search.search import Found
+from stamplab.search.search import BrokenLaw
 from stamplab.search.trial_text import Moment, sentence, timeline
 
 SCHEDULES = "schedules"
@@ -31,9 +32,9 @@ SCHEDULES = "schedules"
 
 
 class Counterexample(msgspec.Struct, frozen=True, kw_only=True):
-    """A schedule that breaks a law, told."""
+    """A schedule that breaks a law, and how it does."""
 
-    found: Found
+    broken_law: BrokenLaw = msgspec.field(name="found")
     sentence: str
     timeline: tuple[Moment, ...]
     kept: str
@@ -44,7 +45,7 @@ class Counterexample(msgspec.Struct, frozen=True, kw_only=True):
 class Explored(msgspec.Struct, frozen=True, kw_only=True):
     """What the command came to; verdict.json holds it."""
 
-    quest: Quest
+    request: SearchRequest = msgspec.field(name="quest")
     held: tuple[str, ...]
     """Laws that no schedule of those that were drawn has broken."""
     broken: tuple[Counterexample, ...]
@@ -109,7 +110,7 @@ def explore(
     replay`. Exit code 0: the laws held in all that were drawn; 1: one was broken.
     """
     screen = Screen(stderr=True, quiet=quiet, highlight=False)
-    quest = Quest(
+    request = SearchRequest(
         scenario=scenario,
         laws=laws or tuple(LAWS),
         guard=guard == "on",
@@ -121,13 +122,14 @@ def explore(
     folder = EvidenceFolder.create(runs.absolute(), f"explore-{scenario}")
     with screen.status("starting") as status:
         means = virtual(status.update)  # before the workers need it, which say nothing
-        stage = Stage(means=means, argv=again(), tell=status.update)
+        go_git.prepare(status.update)
+        stage = Stage(means=means, argv=command_line(), tell=status.update)
         name = f"explore-{scenario}"
-        folder.write_json("manifest.json", manifest(name, stage, _options(quest)))
-        quarry = search(
-            quest, lambda outcomes, took_s: status.update(_progress(quest, outcomes, took_s))
+        folder.write_json("manifest.json", manifest(name, stage, _options(request)))
+        result = search(
+            request, lambda outcomes, took_s: status.update(_progress(request, outcomes, took_s))
         )
-    explored = _explored(quest, quarry, means, folder, runs)
+    explored = _explored(request, result, means, folder, runs)
     folder.write_json("verdict.json", explored)
     if as_json:
         click.echo(encode_document(explored), nl=False)
@@ -136,72 +138,78 @@ def explore(
     return 1 if explored.broken else 0
 
 
-def _options(quest: Quest) -> dict[str, object]:
-    options: dict[str, object] = msgspec.to_builtins(quest)
+def _options(request: SearchRequest) -> dict[str, object]:
+    options: dict[str, object] = msgspec.to_builtins(request)
     return options
 
 
-def _progress(quest: Quest, outcomes: Mapping[str, int], took_s: float) -> Text:
+def _progress(request: SearchRequest, outcomes: Mapping[str, int], took_s: float) -> Text:
     tried = sum(outcomes.values())
     rate = tried / took_s if took_s else 0.0
-    return Text(f"{tried} of {quest.examples} schedules, {rate:.0f}/s; {shares(outcomes)}")
+    return Text(f"{tried} of {request.examples} schedules, {rate:.0f}/s; {shares(outcomes)}")
 
 
 def shares(outcomes: Mapping[str, int]) -> str:
-    """What became of the upgrades that were drawn, most frequent first."""
-    tried = sum(outcomes.values())
-    found = Counter(outcomes).most_common()
-    return ", ".join(f"{count / tried:.0%} {outcome}" for outcome, count in found)
+    """Return what became of the upgrades that were drawn, most frequent first."""
+    total = sum(outcomes.values())
+    counts = Counter(outcomes).most_common()
+    return ", ".join(f"{count / total:.0%} {outcome}" for outcome, count in counts)
 
 
 def _explored(
-    quest: Quest, quarry: Quarry, means: Virtual, folder: EvidenceFolder, runs: Path
+    request: SearchRequest, result: SearchResult, means: Virtual, folder: EvidenceFolder, runs: Path
 ) -> Explored:
     broken: tuple[Counterexample, ...] = ()
-    if quarry.found:
-        with ground_of(explorable_named(quest.scenario), means) as ground:
-            found = quarry.found
-            broken = tuple(_counterexample(one, quest, ground, folder, runs) for one in found)
-    names = {one.law for one in quarry.found}
+    if result.broken:
+        with schedule_player(explorable_named(request.scenario), means) as player:
+            broken = tuple(
+                _counterexample(broken_law, request, player, folder, runs)
+                for broken_law in result.broken
+            )
+    names = {broken_law.law for broken_law in result.broken}
     return Explored(
-        quest=quest,
-        held=tuple(law for law in quest.laws if law not in names),
+        request=request,
+        held=tuple(law for law in request.laws if law not in names),
         broken=broken,
-        examples=quarry.examples,
-        per_second=round(quarry.per_second, 1),
-        outcomes=quarry.outcomes,
+        examples=result.examples,
+        per_second=round(result.per_second, 1),
+        outcomes=result.outcomes,
     )
 
 
 def _counterexample(
-    found: Found, quest: Quest, ground: Ground, folder: EvidenceFolder, runs: Path
+    broken_law: BrokenLaw,
+    request: SearchRequest,
+    player: SchedulePlayer,
+    folder: EvidenceFolder,
+    runs: Path,
 ) -> Counterexample:
-    """Tell a find, and keep it for a replay."""
-    trial = ground.play(found.schedule, guard=quest.guard)
-    said = sentence(trial, found.broken)
+    """Describe a find, and keep it for a replay."""
+    trial = player.play(broken_law.schedule, guard=request.guard)
+    text = sentence(trial, broken_law.broken)
     kept = Kept(
-        scenario=quest.scenario,
-        law=found.law,
-        guard=quest.guard,
-        broken=found.broken,
-        in_words=said,
-        schedule=found.schedule,
+        scenario=request.scenario,
+        law=broken_law.law,
+        guard=request.guard,
+        broken=broken_law.broken,
+        in_words=text,
+        schedule=broken_law.schedule,
     )
     keep(kept, runs.absolute() / SCHEDULES)
-    folder.part(found.law).write("history.jsonl", trial.as_jsonl())
-    again = (ourselves(), "replay", "--runs", str(runs.absolute()), found.schedule.id)
-    replay = shlex.join(again)
+    folder.part(broken_law.law).write("history.jsonl", trial.as_jsonl())
+    argv = (program_path(), "replay", "--runs", str(runs.absolute()), broken_law.schedule.id)
+    replay = shlex.join(argv)
     return Counterexample(
-        found=found,
-        sentence=said,
+        broken_law=broken_law,
+        sentence=text,
         timeline=timeline(trial),
-        kept=found.schedule.id,
+        kept=broken_law.schedule.id,
         replay=(replay, f"{replay} --world live"),
     )
 
 
 def show(explored: Explored, folder: Path) -> None:
-    """Print what was found."""
+    """Print what the search came to."""
     click.echo(
         f"{explored.examples} schedules ({explored.per_second:.0f}/s): {shares(explored.outcomes)}"
     )
@@ -212,15 +220,20 @@ def show(explored: Explored, folder: Path) -> None:
     click.echo(f"evidence: {folder}")
 
 
-def _show(told: Counterexample) -> None:
-    found = told.found
-    where = f"after {found.after_examples} schedules" if found.after_examples else "known before"
-    click.echo(f"BROKEN: {found.law} ({LAWS[found.law].says}), {where}, and {found.shrunk_by} more")
-    if not found.repeatable:
+def _show(counterexample: Counterexample) -> None:
+    broken_law = counterexample.broken_law
+    where = (
+        f"after {broken_law.after_examples} schedules"
+        if broken_law.after_examples
+        else "known before"
+    )
+    law = f"{broken_law.law} ({LAWS[broken_law.law].says})"
+    click.echo(f"BROKEN: {law}, {where}, and {broken_law.shrunk_by} more")
+    if not broken_law.repeatable:
         click.echo("not repeatable: the same schedule ended otherwise when it was played again")
-    click.echo(f"\n  {told.sentence}\n\n  seconds since head was applied:")
-    for moment in told.timeline:
+    click.echo(f"\n  {counterexample.sentence}\n\n  seconds since head was applied:")
+    for moment in counterexample.timeline:
         click.echo(f"    {moment.at_s:8.3f}  {moment.what}")
     click.echo("\n  play it again:")
-    for line in told.replay:
+    for line in counterexample.replay:
         click.echo(f"    {line}")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from stamplab.cli import Terminated, ending_orderly, exit_code_of, say
+from stamplab.cli import Terminated, print_error, run_to_exit_code, unwind_on_signals
 from stamplab.harness.guard import Outcome
 from stamplab.harness.guard.deploy_watch import DeployWatch, follow
 from stamplab.harness.guard.expectations import DeployExpectations, WatchPlan
 from stamplab.harness.guard.report import DeployReport, GuardReport, StackVerdict
-from stamplab.lab.errors import SIGNALLED, LabError
+from stamplab.lab.errors import SIGNAL_EXIT_BASE, LabError
 from stamplab.lab.model.history import Deployed
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    with ending_orderly():
-        return exit_code_of(
+    with unwind_on_signals():
+        return run_to_exit_code(
             lambda: guard.main(list(arguments), prog_name="stamplab guard", standalone_mode=False),
             interrupted="interrupted: nothing is claimed",
             terminated="terminated: nothing is claimed",
@@ -195,11 +195,11 @@ class _GuardRun:
 
     def interrupted(self, number: int) -> int:
         """Say that nothing is claimed; return the exit code."""
-        code = SIGNALLED + number
+        code = SIGNAL_EXIT_BASE + number
         name = "SIGINT" if number == signal.SIGINT else f"signal {number}"
         reason = f"interrupted by {name} before the swarm had made up its mind: nothing is claimed"
         self.print_no_verdict(reason, code)
-        return say(reason, code)
+        return print_error(reason, code)
 
     def print_no_verdict(self, reason: str, code: int) -> None:
         """Print a document where one was asked for: there is one, whatever happened."""

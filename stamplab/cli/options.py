@@ -1,4 +1,4 @@
-"""Options of the command line that several commands have, alike in each."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -7,13 +7,41 @@ from pathlib import Path
 
 import click
 
+from stamplab.lab.abra import go_git
+from stamplab.lab.errors import UsageError
 from stamplab.runner.worlds import WORLDS
+
+
+def _choose_go_git(
+    context: click.Context, _parameter: click.Parameter, version: str | None
+) -> str | None:
+    """Choose a version for as long as the command runs."""
+    if version:
+        context.with_resource(go_git.choosing(version))
+    return version
+
+
+def require_stand_in(version: str | None, abra: Path | None) -> None:
+    """Raise UsageError where a go-git is chosen for a real abra, which has its own."""
+    if version and abra:
+        raise UsageError(
+            f"--go-git is of the stand-in, and --abra or STAMPLAB_ABRA names a real abra, {abra}, "
+            "which has a go-git of its own: leave one of the two out"
+        )
+
 
 abra_option = click.option(
     "--abra",
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="STAMPLAB_ABRA",
     help="A real abra.  [default: for stampings the one on PATH, else a stand-in]",
+)
+go_git_option = click.option(
+    "--go-git",
+    type=click.Choice(list(go_git.PROGRAMS)),
+    callback=_choose_go_git,
+    help="Which go-git the stand-in for abra reads checkouts by, and so stamps as."
+    f"  [default: {go_git.DEFAULT_VERSION}]",
 )
 engine_option = click.option(
     "--engine",
@@ -62,8 +90,8 @@ json_option = click.option(
 quiet_option = click.option("--quiet", is_flag=True, help="No progress on stderr.")
 
 
-def said_of_times(*, fast: bool, time_scale: float) -> Iterator[str]:
-    """What the output says of times that are not the recipe's own."""
+def time_notes(*, fast: bool, time_scale: float) -> Iterator[str]:
+    """Yield notes for the user about times that are not the recipe's own."""
     if fast:
         yield "--fast: both monitors are 1 s instead of the recipe's own, boots are short"
     if time_scale != 1:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stamplab.cli.options import fast_option, json_option, quiet_option, runs_option
-from stamplab.invocation import again
+from stamplab.invocation import command_line
 from stamplab.lab.errors import NotPossibleHere, UsageError
 from stamplab.lab.live.lab import prepare
 from stamplab.lab.model.schema import encode_document
@@ -60,7 +60,7 @@ def parity(
     screen = Screen(stderr=True, quiet=quiet, highlight=False)
     scenarios = _chosen(names, fast=fast)
     means, not_played = _means(engines, live=not no_live)
-    stages = [Stage(means=one, argv=again(), tell=lambda _: None) for one in means]
+    stages = [Stage(means=one, argv=command_line(), tell=lambda _: None) for one in means]
     folder = EvidenceFolder.create(runs.absolute(), "parity")
 
     def show_cell(cell: ParityCell) -> None:

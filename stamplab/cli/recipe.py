@@ -13,18 +13,19 @@ from rich.text import Text
 from stamplab.cli.options import (
     engine_option,
     fast_option,
+    go_git_option,
     json_option,
     keep_option,
     memory_scale_option,
     quiet_option,
     runs_option,
-    said_of_times,
+    time_notes,
     time_scale_option,
     world_option,
 )
-from stamplab.cli.repro_recipe import Request, repro_recipe
+from stamplab.cli.repro_recipe import RecipeRequest, repro_recipe
 from stamplab.cli.vet import trust_option
-from stamplab.invocation import again
+from stamplab.invocation import command_line
 from stamplab.lab.errors import NotPossibleHere
 from stamplab.lab.recipe.source import RecipeSource
 from stamplab.lab.recipe.trust import Grant
@@ -36,7 +37,7 @@ _ADDRESS = "URL|PATH"
 
 
 def source_options(*, required: bool) -> Callable[[FC], FC]:
-    """Options that say which recipe, and which two of its commits; for every command alike."""
+    """Return a decorator with the options for a recipe and two of its commits."""
 
     def add(command: FC) -> FC:
         for option in reversed(
@@ -82,6 +83,7 @@ def source_options(*, required: bool) -> Callable[[FC], FC]:
 @world_option
 @engine_option
 @trust_option
+@go_git_option
 @keep_option
 @runs_option
 @json_option
@@ -100,32 +102,34 @@ def recipe(
     world: Which,
     engine: Path | None,
     trust: frozenset[Grant],
+    go_git: str | None,
     keep: bool,
     runs: Path,
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """The same upgrade of any recipe, by its own compose files and its own policy.
+    """Play the incident's upgrade with any recipe, by its own compose files and policy.
 
-    REF is a tag, a branch, or all 40 digits of a commit. The images are played by a stand-in with a
-    memory curve, so that no registry is asked: the overlay for that is in the evidence. A recipe
-    that is armed (rollback and start-first) is put through the incident's four plays; of another
-    it is shown that nothing is rolled back unsaid.
+    REF is a tag, a branch, or all 40 digits of a commit. A stand-in with a memory curve replaces
+    the images, so that no registry is needed; the overlay for that is in the evidence. A recipe
+    with rollback and start-first goes through the incident's four plays; another recipe must show
+    that no rollback goes unreported.
     """
+    del go_git  # chosen as it was read
     if images == "real":
         raise NotPossibleHere(
             "--images real is not possible: a lab's engine has no network to pull by, and what an "
             "image needs at boot is not known, so no squeeze could be measured; use stand-in"
         )
     progress = Screen(stderr=True, quiet=quiet, highlight=False)
-    for line in said_of_times(fast=fast, time_scale=time_scale):
+    for line in time_notes(fast=fast, time_scale=time_scale):
         progress.print(line)
-    request = Request(
+    request = RecipeRequest(
         source=RecipeSource(recipe=recipe, upstream=upstream, base=base, head=head),
         service=service,
         settings=Settings(memory_scale=memory_scale, fast=fast, time_scale=time_scale),
         runs=runs.absolute(),
-        argv=again(),
+        argv=command_line(),
         engine=engine,
         keep=keep,
         trust=trust,

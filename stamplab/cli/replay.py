@@ -10,7 +10,8 @@ from rich.text import Text
 
 from stamplab.cli.explore import SCHEDULES
 from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
-from stamplab.invocation import again
+from stamplab.harness.checks.upgrade_truth import upgrade_observed
+from stamplab.invocation import command_line
 from stamplab.lab.errors import UsageError
 from stamplab.lab.model.schema import encode_document
 from stamplab.render import Screen
@@ -18,7 +19,6 @@ from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.runner.worlds import Virtual, Which, choose
 from stamplab.search.explorable import EXPLORABLE, Explorable, explorable_named
-from stamplab.search.ground_truth import truth_of
 from stamplab.search.laws import LAWS, law_named
 from stamplab.search.schedule import Kept, read_kept
 from stamplab.search.trial import AFTERWARDS_S, Trial
@@ -64,7 +64,7 @@ def replay(
         screen.print(Text(line), soft_wrap=True)
 
     tell(kept.in_words)
-    stage = Stage(means=choose(world, engine, tell), argv=again(), tell=tell)
+    stage = Stage(means=choose(world, engine, tell), argv=command_line(), tell=tell)
     folder = EvidenceFolder.create(runs.absolute(), f"replay-{kept.schedule.id}")
     replayed = play_again(kept, stage, folder)
     folder.write_json("verdict.json", replayed)
@@ -79,7 +79,7 @@ def play_again(kept: Kept, stage: Stage, folder: EvidenceFolder) -> Replayed:
     """Play a kept schedule on a stage and ask its law. Raises LabError."""
     explorable = explorable_named(kept.scenario)
     trial = _trial(kept, explorable, _under_its_conditions(stage, kept), folder)
-    broken = law_named(kept.law).asks(trial) or ""
+    broken = law_named(kept.law).check(trial) or ""
     engine = stage.means.engine
     return Replayed(
         verdict="broken again" if broken else "held",
@@ -111,12 +111,12 @@ def _trial(kept: Kept, explorable: Explorable, stage: Stage, folder: EvidenceFol
     )
     hold_s = max(kept.schedule.timing.monitor_s or 0.0, (kept.schedule.policy.delay_s or 0) + 1)
     played = play_staged(scenario, stage, folder, watch_s=hold_s + AFTERWARDS_S)
-    truth = truth_of(played.history, played.app.service)
+    truth = upgrade_observed(played.history, played.app.service)
     return Trial(kept.schedule, played.app, played.results, played.history, truth, played.ended_s)
 
 
 def _kept(id_: str, runs: Path) -> Kept:
-    """The schedule, if there are its law and its scenario. Raises UsageError."""
+    """Return the schedule, if there are its law and its scenario. Raises UsageError."""
     kept = read_kept(_find(id_, runs))
     law_named(kept.law)
     explorable_named(kept.scenario)
@@ -124,18 +124,23 @@ def _kept(id_: str, runs: Path) -> Kept:
 
 
 def _find(id_: str, runs: Path) -> Path:
-    """The file of a schedule. Raises UsageError where there is none."""
+    """Return the file of a schedule. Raises UsageError where there is none."""
     if Path(id_).is_file():
         return Path(id_)
     name = f"{id_}.json"
-    known = [path for one in EXPLORABLE.values() for law in LAWS for path in one.known_for(law)]
+    known = [
+        path
+        for explorable in EXPLORABLE.values()
+        for law in LAWS
+        for path in explorable.known_for(law)
+    ]
     places = [runs / SCHEDULES / name, *(path for path in known if path.name == name)]
-    found = [place for place in places if place.is_file()]
-    if not found:
+    files = [place for place in places if place.is_file()]
+    if not files:
         raise UsageError(
             f"no schedule {id_!r} is kept in {runs / SCHEDULES}, and none is known by that name"
         )
-    return found[0]
+    return files[0]
 
 
 def _show(replayed: Replayed) -> None:
@@ -143,6 +148,6 @@ def _show(replayed: Replayed) -> None:
     for moment in replayed.timeline:
         click.echo(f"  {moment.at_s:8.3f}  {moment.what}")
     click.echo(f"\nupgrade: {replayed.end}{f': {replayed.reason}' if replayed.reason else ''}")
-    said = replayed.broken or "it held"
-    click.echo(f"{replayed.law} ({replayed.world}, {replayed.engine}): {said}")
+    outcome = replayed.broken or "it held"
+    click.echo(f"{replayed.law} ({replayed.world}, {replayed.engine}): {outcome}")
     click.echo(f"evidence: {replayed.evidence}")

@@ -9,13 +9,14 @@ from pathlib import Path
 import msgspec
 
 from stamplab.claims.discourse import Claim, converged_at_head, counted_verdicts, judge
-from stamplab.claims.discourse_plan import CLAIMS, Choice, Entry, programme_of
-from stamplab.claims.negative_controls import Bite, bite
+from stamplab.claims.negative_controls import ControlResult, judge_negative_control
 from stamplab.claims.negative_controls import claim as claim_of
 from stamplab.claims.offline_claims import judge_cold, require_possible
+from stamplab.claims.plan import CLAIMS, Choice, PlannedPlay, plan_of_choice
 from stamplab.harness.checks.wilson import Proportion
 from stamplab.harness.verdict import Verdict, merge
-from stamplab.lab.abra.driver import find
+from stamplab.lab.abra import go_git
+from stamplab.lab.abra.driver import find_abra
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.recipe.trust import Grant
 from stamplab.parity.shape_reader import compare_shapes
@@ -45,7 +46,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     reproduced: str
     """Whether the incident was, and which part of its signature is missing if not."""
     claims: tuple[Claim, ...]
-    teeth: tuple[Bite, ...]
+    negative_controls: tuple[ControlResult, ...]
     trials: tuple[Trials, ...]
     evidence: str
     replay: str
@@ -75,9 +76,11 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     Raises LabError when the apparatus fails or the recipe is refused: then the verdict on disk is
     unknown, and says why. Raises NotPossibleHere when nothing that was asked for can be shown.
     """
-    programme = programme_of(request.choice)
+    plan = plan_of_choice(request.choice)
     require_possible(request.choice.claims)
-    program = find(request.abra)
+    program = find_abra(request.abra)
+    if request.abra is None:
+        go_git.prepare(tell)
     stage = Stage(
         means=means_of(request, tell),
         argv=request.argv,
@@ -88,15 +91,15 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     folder = EvidenceFolder.create(request.runs, "repro-discourse")
     folder.write_json("manifest.json", manifest("repro-discourse", stage, _options(request)))
     replay = shlex.join(request.argv)
-    cold: list[Claim] = []
+    offline: list[Claim] = []
 
     def judged(played: Plays, note: str) -> Report:
-        return report_on(request.choice, played, folder, replay, note, cold)
+        return report_on(request.choice, played, folder, replay, note, offline)
 
     def before() -> None:
-        cold.extend(judge_cold(request.choice.claims, program, folder.path))
+        offline.extend(judge_cold(request.choice.claims, program, folder.path))
 
-    return play_all(programme, stage, folder, judged, keep=request.keep, before=before)
+    return play_all(plan, stage, folder, judged, keep=request.keep, before=before)
 
 
 def means_of(request: Request, tell: Tell) -> Means:
@@ -108,7 +111,7 @@ def means_of(request: Request, tell: Tell) -> Means:
 
 
 def play_all(
-    programme: Sequence[Entry],
+    plan: Sequence[PlannedPlay],
     stage: Stage,
     folder: EvidenceFolder,
     judged: Callable[[Plays, str], Report],
@@ -123,18 +126,18 @@ def play_all(
     ``kill -9``. Raises LabError.
     """
     stage.tell(f"evidence: {folder.path}")
-    played: dict[str, list[PlayRecord]] = {entry.key: [] for entry in programme}
+    played: dict[str, list[PlayRecord]] = {entry.key: [] for entry in plan}
     note = "interrupted: the run did not come to its end"
     folder.write_json("verdict.json", judged(played, note))
     try:
         before()
-        for number, entry in enumerate(programme, start=1):
+        for number, entry in enumerate(plan, start=1):
             part = folder.part(entry.folder)
-            is_last = number == len(programme)
-            one = play_staged(entry.scenario, stage, part, keep=keep and is_last)
-            played[entry.key].append(one)
-            part.write_json("verdict.json", one.signature)
-            part.write_json("shape.json", compare_shapes(one))
+            is_last = number == len(plan)
+            play = play_staged(entry.scenario, stage, part, keep=keep and is_last)
+            played[entry.key].append(play)
+            part.write_json("verdict.json", play.signature)
+            part.write_json("shape.json", compare_shapes(play))
         note = ""
     except RecipeRefused as refusal:
         note = str(refusal)
@@ -159,18 +162,21 @@ def report_on(
     folder: EvidenceFolder,
     replay: str,
     note: str,
-    cold: Sequence[Claim] = (),
+    offline: Sequence[Claim] = (),
 ) -> Report:
     """Judge what was played, and add what needed no play (``cold``).
 
     ``note`` says why the run did not come to its end, if it did not.
     """
     first = {key: next(iter(trials), None) for key, trials in played.items()}
-    bites = tuple(bite(tooth, first.get(tooth.name)) for tooth in choice.teeth)
+    control_results = tuple(
+        judge_negative_control(control, first.get(control.name))
+        for control in choice.negative_controls
+    )
     claims = judge(first, choice.claims)
-    if bites:
-        claims = (*claims, claim_of(bites))
-    claims = tuple(sorted((*claims, *cold), key=lambda claim: CLAIMS.index(claim.id)))
+    if control_results:
+        claims = (*claims, claim_of(control_results))
+    claims = tuple(sorted((*claims, *offline), key=lambda claim: CLAIMS.index(claim.id)))
     pressed = [*played.get("b", []), *played.get("c", [])]
     trials = _trials(pressed, played.get("d", [])) if choice.trials > 1 else ()
     verdicts = [*counted_verdicts(claims)]
@@ -179,7 +185,7 @@ def report_on(
         verdict=Verdict.UNKNOWN if note else merge(verdicts),
         reproduced=str(pressed[0].signature) if pressed else "not played",
         claims=claims,
-        teeth=bites,
+        negative_controls=control_results,
         trials=trials,
         evidence=str(folder.path),
         replay=replay,
@@ -190,16 +196,18 @@ def report_on(
 
 def deployer(played: Plays) -> str:
     """Whose abra deployed what was played."""
-    return next((one.results.abra for trials in played.values() for one in trials), "nobody")
+    return next((play.results.abra for trials in played.values() for play in trials), "nobody")
 
 
 def _trials(pressed: list[PlayRecord], fixed: list[PlayRecord]) -> tuple[Trials, ...]:
     """Count repeated plays: reproduced by signature, and converged at head."""
     lacking = [str(p.signature) for p in pressed if p.signature.verdict is not Verdict.PASS]
-    unfixed = [found.evidence for p in fixed if not (found := converged_at_head(p)).holds]
+    check_stop_first_converges = [
+        result.evidence for p in fixed if not (result := converged_at_head(p)).holds
+    ]
     counts = (
         _count("reproduced by signature under start-first", len(pressed), lacking),
-        _count("converged at head under stop-first", len(fixed), unfixed),
+        _count("converged at head under stop-first", len(fixed), check_stop_first_converges),
     )
     return tuple(count for count in counts if count.proportion.trials > 0)
 

@@ -1,4 +1,4 @@
-"""``stamplab repro recipe``: the plays of the incident on a real recipe's repository."""
+"""Runs ``stamplab repro recipe``: the incident's plays with a real recipe's repository."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from pathlib import Path
 import msgspec
 
 from stamplab.claims.discourse import counted_verdicts, judge
+from stamplab.claims.plan import plan_of_recipe, subject_of
 from stamplab.claims.recipe import ARMED, UNARMED, in_words, is_armed
-from stamplab.claims.recipe_plan import programme_of, subject_of
 from stamplab.cli.repro_discourse import Plays, Report, deployer, play_all
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.abra.app import STAMPED_SERVICE
 from stamplab.lab.errors import UsageError
 from stamplab.lab.live.lease import leased_scratch
 from stamplab.lab.model.history import PolicyRead
-from stamplab.lab.recipe.source import Acquired, RecipeSource, acquire, policy_at_head, read_at
+from stamplab.lab.recipe.source import (
+    AcquiredRecipe,
+    RecipeSource,
+    acquire,
+    policy_at_head,
+    read_at_commit,
+)
 from stamplab.lab.recipe.trust import Grant, demands_of, require_trusted
 from stamplab.lab.world import Stack
 from stamplab.runner.evidence import EvidenceFolder
@@ -25,8 +31,8 @@ from stamplab.runner.worlds import Which, choose
 from stamplab.scenarios.discourse.plays import Settings, Subject
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line asked for."""
+class RecipeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments of ``stamplab repro recipe``."""
 
     source: RecipeSource
     service: str
@@ -39,71 +45,71 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     world: Which = "live"
 
 
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A recipe that was looked at, at base and at head, before any lab."""
+class PreparedRecipe(msgspec.Struct, frozen=True, kw_only=True):
+    """A recipe that was read and judged at base and at head."""
 
-    acquired: Acquired
+    acquired: AcquiredRecipe
     subject: Subject
     policy: PolicyRead
     commands: frozenset[str]
 
 
-def repro_recipe(request: Request, tell: Tell) -> Report:
-    """Play the recipe's upgrade, judge the claims, and write the verdict down, whatever fails.
+def repro_recipe(request: RecipeRequest, on_progress: Tell) -> Report:
+    """Play the recipe's upgrade, judge the claims, and write the verdict, whatever fails.
 
-    Raises UsageError or RecipeRefused, with nothing written, where there is nothing to play;
-    LabError when the apparatus fails, and then the verdict on disk is unknown.
+    Raises UsageError or RecipeRefused, with nothing written, where nothing can be played; LabError
+    when the apparatus fails: the verdict on disk is then unknown.
     """
-    means = choose(request.world, request.engine, tell, ["--keep"] if request.keep else [])
+    means = choose(request.world, request.engine, on_progress, ["--keep"] if request.keep else [])
     with leased_scratch() as place:
-        prepared = look_at(request, place.scratch)
+        prepared = prepare(request, place.scratch)
         for note in (*prepared.acquired.notes, in_words(prepared.policy)):
-            tell(note)
+            on_progress(note)
         stage = Stage(
             means=means.with_commands(prepared.commands),
             argv=request.argv,
-            tell=tell,
+            tell=on_progress,
             trust=request.trust,
         )
         name = "repro-recipe"
         folder = EvidenceFolder.create(request.runs, name)
         folder.write_json("manifest.json", manifest(name, stage, _options(request, prepared)))
 
-        def judged(played: Plays, note: str) -> Report:
-            return report_on(request, prepared, played, folder, note)
+        def judge_plays(plays: Plays, note: str) -> Report:
+            return report_on(request, prepared, plays, folder, note)
 
-        programme = programme_of(prepared.subject, prepared.policy, request.settings)
-        return play_all(programme, stage, folder, judged, keep=request.keep)
+        plan = plan_of_recipe(prepared.subject, prepared.policy, request.settings)
+        return play_all(plan, stage, folder, judge_plays, keep=request.keep)
 
 
-def look_at(request: Request, scratch: Path) -> Prepared:
-    """Acquire the recipe, judge what it asks for, and see that there is what is to be upgraded.
+def prepare(request: RecipeRequest, scratch: Path) -> PreparedRecipe:
+    """Acquire the recipe, judge its demands, and check that the service can be upgraded.
 
     Raises UsageError, RecipeRefused, LabError.
     """
     acquired = acquire(request.source, scratch)
     trust = request.trust
 
-    def judge_it(stack: Stack) -> None:
+    def require_trusted_stack(stack: Stack) -> None:
         require_trusted(demands_of(stack, stack.environment, trust), trust)
 
-    readings = {
-        name: read_at(acquired, commit, scratch / f"at-{name}", judge_it)
+    contents = {
+        name: read_at_commit(acquired, commit, scratch / f"at-{name}", require_trusted_stack)
         for name, commit in (("base", acquired.base), ("head", acquired.head))
     }
-    for name, reading in readings.items():
-        if request.service not in reading.compose.services:
-            there = ", ".join(reading.compose.services) or "none"
+    for name, recipe in contents.items():
+        if request.service not in recipe.compose.services:
+            services = ", ".join(recipe.compose.services) or "none"
             raise UsageError(
-                f"{acquired.name} has no service {request.service!r} at {name}; it has: {there}"
+                f"{acquired.name} has no service {request.service!r} at {name}; it has: {services}"
             )
     _require_stamped(request.service)
     policy = policy_at_head(acquired, request.service, scratch / "policy")
-    return Prepared(
+    return PreparedRecipe(
         acquired=acquired,
-        subject=subject_of(acquired, readings["head"].compose, policy),
+        subject=subject_of(acquired, contents["head"].compose, policy),
         policy=policy,
-        commands=readings["base"].commands | readings["head"].commands,
+        commands=contents["base"].commands | contents["head"].commands,
     )
 
 
@@ -116,10 +122,14 @@ def _require_stamped(service: str) -> None:
 
 
 def report_on(
-    request: Request, prepared: Prepared, played: Plays, folder: EvidenceFolder, note: str
+    request: RecipeRequest,
+    prepared: PreparedRecipe,
+    plays: Plays,
+    folder: EvidenceFolder,
+    note: str,
 ) -> Report:
-    """Judge what was played; ``note`` says why the run did not come to its end, if it did not."""
-    first = {key: next(iter(trials), None) for key, trials in played.items()}
+    """Judge the plays; ``note`` says why the run was cut short, and is "" for a whole run."""
+    first = {key: next(iter(trials), None) for key, trials in plays.items()}
     armed = is_armed(prepared.policy)
     table = ARMED if armed else UNARMED
     claims = judge(first, {claim[0] for claim in table}, table)
@@ -128,11 +138,11 @@ def report_on(
         verdict=Verdict.UNKNOWN if note else merge(counted_verdicts(claims)),
         reproduced=_reproduced(armed=armed, signature=str(pressed.signature) if pressed else None),
         claims=claims,
-        teeth=(),
+        negative_controls=(),
         trials=(),
         evidence=str(folder.path),
         replay=shlex.join(request.argv),
-        abra=deployer(played),
+        abra=deployer(plays),
         note=note,
         title=_title(prepared.acquired),
     )
@@ -144,11 +154,11 @@ def _reproduced(*, armed: bool, signature: str | None) -> str:
     return signature or "not played"
 
 
-def _title(acquired: Acquired) -> str:
+def _title(acquired: AcquiredRecipe) -> str:
     return f"{acquired.name}: from {acquired.base[:12]} to {acquired.head[:12]}"
 
 
-def _options(request: Request, prepared: Prepared) -> dict[str, object]:
+def _options(request: RecipeRequest, prepared: PreparedRecipe) -> dict[str, object]:
     options: dict[str, object] = msgspec.to_builtins(request.settings)
     acquired = prepared.acquired
     return {

@@ -8,13 +8,22 @@ from pathlib import Path
 import click
 import msgspec
 
-from stamplab.claims.offline_claims import discourse_ground
+from stamplab.claims.offline_claims import discourse_repositories
 from stamplab.claims.stamping import play_all
-from stamplab.cli.bug_reports import played
-from stamplab.cli.options import abra_option, engine_option, json_option, runs_option, world_option
+from stamplab.cli.bug_reports import play_into
+from stamplab.cli.options import (
+    abra_option,
+    engine_option,
+    go_git_option,
+    json_option,
+    require_stand_in,
+    runs_option,
+    world_option,
+)
 from stamplab.cli.recipe import source_options
-from stamplab.invocation import ourselves
-from stamplab.lab.abra.driver import Program, find
+from stamplab.invocation import program_path
+from stamplab.lab.abra.driver import AbraProgram, find_abra, stand_in_program
+from stamplab.lab.abra.go_git import VERSION_VARIABLE, chosen_version, prepare
 from stamplab.lab.errors import UsageError
 from stamplab.lab.model.schema import encode_document
 from stamplab.lab.recipe import checkout
@@ -22,12 +31,15 @@ from stamplab.lab.recipe.source import RecipeSource, acquire
 from stamplab.render import Screen, show_stamped
 from stamplab.runner.bug_reports.text import show_page, show_row
 from stamplab.runner.evidence import EvidenceFolder
-from stamplab.runner.stamping.repositories import make_ground
+from stamplab.runner.stamping.repositories import make_repositories
 from stamplab.runner.worlds import Which, choose
 from stamplab.scenarios.bug_reports.registry import find as find_report
-from stamplab.scenarios.bug_reports.report import Entry
-from stamplab.scenarios.stamping.experiment import Experiment, Ground
+from stamplab.scenarios.bug_reports.report import BugReport
+from stamplab.scenarios.stamping.experiment import Experiment, StampingRepositories
 from stamplab.scenarios.stamping.variants import EXPERIMENTS
+
+_AT_ONCE = 2
+"""A report and its control are played side by side."""
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +54,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
 @world_option
 @engine_option
 @abra_option
+@go_git_option
 @source_options(required=False)
 @runs_option
 @json_option
@@ -51,6 +64,7 @@ def run(
     world: Which,
     engine: Path | None,
     abra: Path | None,
+    go_git: str | None,
     recipe: str | None,
     upstream: str | None,
     base: str | None,
@@ -67,20 +81,25 @@ def run(
     stamp, and the commands that are printed do the same by hand.
     """
     if name not in EXPERIMENTS:
-        if recipe is not None:
-            raise UsageError("--recipe is of the stamping experiments; a report needs no recipe")
+        if recipe is not None or go_git is not None:
+            raise UsageError(
+                "--recipe and --go-git are of the stamping experiments; a report is not stamped"
+            )
         return _run_report(find_report(name), world, engine, runs, as_json=as_json)
     if world != "auto" or engine is not None:
         raise UsageError(f"{name} needs no world: leave --world and --engine out")
     source = _source(recipe, upstream, base, head)
-    program, experiment = find(abra), EXPERIMENTS[name]
+    require_stand_in(go_git, abra)
+    program, experiment = stand_in_program() if go_git else find_abra(abra), EXPERIMENTS[name]
+    if not program.is_real:
+        prepare(lambda line: click.echo(line, err=True))
     folder = EvidenceFolder.create(runs.absolute(), name)
-    ground = _ground(folder.path / "ground", source)
-    (stamped,) = play_all((experiment,), ground, program, folder.path)
+    repositories = _repositories(folder.path / "ground", source)
+    (stamped,) = play_all((experiment,), repositories, program, folder.path)
     folder.write_json("verdict.json", stamped)
     ran = Ran(
         stamped=stamped,
-        by_hand=by_hand(experiment, ground, program),
+        by_hand=by_hand(experiment, repositories, program),
         evidence=str(folder.path),
     )
     if as_json:
@@ -92,15 +111,15 @@ def run(
 
 
 def _run_report(
-    entry: Entry, world: Which, engine: Path | None, runs: Path, *, as_json: bool
+    report: BugReport, world: Which, engine: Path | None, runs: Path, *, as_json: bool
 ) -> int:
-    """Play one entry of the public record: its page, then what came of it."""
+    """Play one bug report and its control: its page, then what came of it."""
     screen = Screen(highlight=False)
     if not as_json:
-        show_page(entry, screen)
+        show_page(report, screen)
     means = choose(world, engine, lambda line: click.echo(line, err=True))
-    folder = EvidenceFolder.create(runs.absolute(), entry.name)
-    table = played([entry], means, folder, 1, lambda _: None)
+    folder = EvidenceFolder.create(runs.absolute(), report.name)
+    table = play_into(folder, [report], means, _AT_ONCE, lambda _: None)
     if as_json:
         click.echo(encode_document(table), nl=False)
     else:
@@ -112,7 +131,7 @@ def _run_report(
 def _source(
     recipe: str | None, upstream: str | None, base: str | None, head: str | None
 ) -> RecipeSource | None:
-    """The recipe that was asked for; None for our own. Raises UsageError for half of one."""
+    """Return the recipe that was asked for; None for our own. Raises UsageError for half of one."""
     if recipe is None:
         if upstream or base or head:
             raise UsageError("--upstream, --base and --head are of another recipe: add --recipe")
@@ -122,24 +141,27 @@ def _source(
     return RecipeSource(recipe=recipe, upstream=upstream, base=base, head=head)
 
 
-def _ground(folder: Path, source: RecipeSource | None) -> Ground:
+def _repositories(folder: Path, source: RecipeSource | None) -> StampingRepositories:
     if source is None:
-        return discourse_ground(folder)
+        return discourse_repositories(folder)
     folder.mkdir()
     acquired = acquire(source, folder)
     recipe = folder / "recipe"
     checkout.fetch(acquired.mirror, acquired.upstream, recipe, acquired.head)
-    return make_ground(acquired.name, recipe, source.base, acquired.head, folder)
+    return make_repositories(acquired.name, recipe, source.base, acquired.head, folder)
 
 
-def by_hand(experiment: Experiment, ground: Ground, program: Program) -> str:
-    """The commands of an experiment for a POSIX shell, from making the ABRA_DIR to removing it."""
+def by_hand(
+    experiment: Experiment, repositories: StampingRepositories, program: AbraProgram
+) -> str:
+    """Return an experiment's commands for a POSIX shell, from making the ABRA_DIR on."""
     real = f'HOME="$ABRA_DIR/home" {shlex.join(program.argv)}'
-    abra = real if program.is_real else shlex.join((ourselves(), "abra"))
+    ours = f"{VERSION_VARIABLE}={chosen_version()} {shlex.join((program_path(), 'abra'))}"
+    abra = real if program.is_real else ours
     lines = [
         "export ABRA_DIR=$(mktemp -d)",
         'mkdir -p "$ABRA_DIR/servers/default" "$ABRA_DIR/recipes" "$ABRA_DIR/home"',
         f'abra() {{ {abra} "$@"; }}',
-        *(step.pasted() for step in experiment.commands(ground)),
+        *(step.pasted() for step in experiment.commands(repositories)),
     ]
     return "".join(f"{line}\n" for line in lines)

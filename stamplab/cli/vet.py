@@ -1,4 +1,4 @@
-"""``stamplab vet``: what recipes ask for beyond an ordinary container, before any is deployed."""
+"""``stamplab vet``: lists what recipes ask for beyond an ordinary container."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from stamplab.lab.recipe.layout import stack_at, stray_sample
-from stamplab.lab.recipe.trust import MEANING, Demand, Grant, demands_of
+from stamplab.lab.recipe.folder_stack import env_sample_demand, stack_of_folder
+from stamplab.lab.recipe.trust import GRANT_MEANINGS, Demand, Grant, demands_of
 from stamplab.render import Screen, show_demands
 
 
@@ -26,8 +26,8 @@ trust_option = click.option(
 )
 
 
-class Vetted(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found in one recipe; printed with --json as it is."""
+class VetResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The refused demands of one recipe; the output of --json is a list of these."""
 
     path: str
     refused: tuple[Demand, ...]
@@ -35,7 +35,7 @@ class Vetted(msgspec.Struct, frozen=True, kw_only=True):
 
 # \b keeps click from filling the list up into one paragraph.
 _HELP = "\b\nWhat --trust can allow:\n" + "\n".join(
-    f"  {grant}: {meaning}" for grant, meaning in MEANING.items()
+    f"  {grant}: {meaning}" for grant, meaning in GRANT_MEANINGS.items()
 )
 
 
@@ -44,25 +44,25 @@ _HELP = "\b\nWhat --trust can allow:\n" + "\n".join(
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON on stdout.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 def vet(*, trust: frozenset[Grant], as_json: bool, paths: tuple[Path, ...]) -> int:
-    """Say what recipes (their folders, or single compose files) would be refused for.
+    """List why recipes (their folders, or single compose files) would be refused.
 
     Of a folder every compose file is judged, with the settings of its .env.sample. Exit codes: 0
     nothing is refused, 1 something is, 64 there is no recipe.
     """
-    found = [Vetted(path=str(path), refused=_refused(path, trust)) for path in paths]
+    results = [VetResult(path=str(path), refused=_refused_demands(path, trust)) for path in paths]
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        click.echo(msgspec.json.format(msgspec.json.encode(results)).decode())
     else:
-        for recipe in found:
-            show_demands(recipe.path, recipe.refused, Screen(highlight=False))
-    return 1 if any(recipe.refused for recipe in found) else 0
+        for result in results:
+            show_demands(result.path, result.refused, Screen(highlight=False))
+    return 1 if any(result.refused for result in results) else 0
 
 
-def _refused(path: Path, trust: frozenset[Grant]) -> tuple[Demand, ...]:
-    stack = stack_at(path)
-    stray = stray_sample(stack.directory)
+def _refused_demands(path: Path, trust: frozenset[Grant]) -> tuple[Demand, ...]:
+    stack = stack_of_folder(path)
+    of_sample = env_sample_demand(stack.directory)
     demands = demands_of(stack, stack.environment, trust)
     return (
-        *([] if stray is None else [stray]),
+        *([] if of_sample is None else [of_sample]),
         *(demand for demand in demands if demand.grant not in trust),
     )

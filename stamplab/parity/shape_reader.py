@@ -5,12 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from stamplab.harness.checks.attribution import Attribution
-from stamplab.harness.checks.shape import Role, Shape, Stamp
+from stamplab.harness.checks.shape import GUARD, HC1, Role, Shape, Stamp, shape_of
 from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
 from stamplab.lab.model.history import Finding, OomKill
+from stamplab.lab.model.swarm import Service
 from stamplab.runner.play_record import PlayRecord
 
-_STEPS = ("assert_upgrade_converged", "wait_healthy", "hc1")
+_STEPS = (GUARD, "wait_healthy", HC1)
 
 
 class ShapeComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +24,7 @@ class ShapeComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 def compare_shapes(play: PlayRecord) -> ShapeComparison:
     """Compare the shape of a play with the one that its scenario declares."""
-    declared, observed = play.declared_shape, shape_of(play)
+    declared, observed = play.declared_shape, shape_in(play)
     differences: tuple[str, ...] = ()
     if declared is not None:
         unseen = ("the service was never seen",)
@@ -31,14 +32,15 @@ def compare_shapes(play: PlayRecord) -> ShapeComparison:
     return ShapeComparison(declared=declared, observed=observed, differences=differences)
 
 
-def shape_of(play: PlayRecord) -> Shape | None:
+def shape_in(play: PlayRecord) -> Shape | None:
     """Read the shape of a play's history; None where the service was never seen."""
     upgrade = play.attribution
     if upgrade is None:
         return None
-    return Shape(
-        states=_states(upgrade),
-        stamps=_stamps(play, upgrade),
+    services = [snapshot.service for snapshot in upgrade.snapshots]
+    return shape_of(
+        (service.update_state for service in services),
+        (_stamp(service, play, upgrade) for service in services),
         new_task=_new_task(upgrade),
         killed=_killed(play, upgrade),
         old_kept=bool(upgrade.kept_tasks),
@@ -46,29 +48,12 @@ def shape_of(play: PlayRecord) -> Shape | None:
     )
 
 
-def _states(upgrade: Attribution) -> tuple[str, ...]:
-    states: list[str] = []
-    for snapshot in upgrade.snapshots:
-        state = snapshot.service.update_state
-        if state is None or states[-1:] == [state]:
-            continue
-        if states[-1:] == ["rollback_started"]:
-            states.pop()
-        states.append(state)
-    return tuple(states)
-
-
-def _stamps(play: PlayRecord, upgrade: Attribution) -> tuple[Stamp, ...]:
+def _stamp(service: Service, play: PlayRecord, upgrade: Attribution) -> Stamp:
     label = play.app.stamp_label
-    base = upgrade.base.labels.get(label)
-    head = play.results.ref[:SMALL_SHA_DIGITS] + DIRTY_MARK
-    owners: list[Stamp] = []
-    for snapshot in upgrade.snapshots:
-        stamp = snapshot.service.spec.labels.get(label)
-        owner: Stamp = "base" if stamp == base else "head" if stamp == head else "other"
-        if owners[-1:] != [owner]:
-            owners.append(owner)
-    return tuple(owners)
+    stamp = service.spec.labels.get(label)
+    if stamp == upgrade.base.labels.get(label):
+        return "base"
+    return "head" if stamp == play.results.ref[:SMALL_SHA_DIGITS] + DIRTY_MARK else "other"
 
 
 def _new_task(upgrade: Attribution) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from stamplab.claims.discourse_plan import Choice, programme_of
+from stamplab.claims.plan import Choice, plan_of_choice
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.errors import LabError
 from stamplab.parity.differences import DIFFERENCES
@@ -43,8 +43,8 @@ class ParityTable(msgspec.Struct, frozen=True, kw_only=True):
 
 def scenarios_with_shape(settings: Settings) -> Mapping[str, Scenario]:
     """Return every scenario that declares a shape, by its name."""
-    plays = [entry.scenario for entry in programme_of(Choice(settings=settings))]
-    scenarios = [*plays, *concurrent_operator.meddled(settings)]
+    plays = [entry.scenario for entry in plan_of_choice(Choice(settings=settings))]
+    scenarios = [*plays, *concurrent_operator.scenarios(settings)]
     return {scenario.name: scenario for scenario in scenarios if scenario.shape is not None}
 
 

@@ -13,8 +13,7 @@ from stamplab.harness.ci.naming import app_domain
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.harness.ci.run_context import RunContext
 from stamplab.harness.ci.tree import GitTree, MisreportingTree, Tree
-from stamplab.lab.abra.deploy import WHOSE
-from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra.driver import AbraProgram, stand_in_name
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
 from stamplab.lab.faults import memory_pressure
@@ -22,16 +21,16 @@ from stamplab.lab.faults.operator import Act
 from stamplab.lab.faults.stamp import stamp_of
 from stamplab.lab.model.history import Note, OperatorActed, PolicyRead, ServiceSeen
 from stamplab.lab.model.swarm import Service
-from stamplab.lab.recipe import checkout, git, upstream
-from stamplab.lab.recipe.source import Acquired, policy_at_head
-from stamplab.lab.recipe.upstream import RecipeHistory
-from stamplab.lab.recipe.workload_overlay import StandIn
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.repository import RecipeHistory, build_repository
+from stamplab.lab.recipe.source import AcquiredRecipe, policy_at_head
+from stamplab.lab.recipe.workload_overlay import WorkloadOverlay
 from stamplab.lab.world import World
 from stamplab.runner.play_record import PULL_REQUEST
 from stamplab.scenarios.scenario import Scenario
 
 
-class Ground(msgspec.Struct, frozen=True, kw_only=True):
+class UpgradeSetup(msgspec.Struct, frozen=True, kw_only=True):
     """What a scenario stands on before its first deploy: its repositories and its app's names."""
 
     head: str
@@ -40,22 +39,22 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     upstream: Path
     policy: PolicyRead
     """The recipe's own at head."""
-    planted: str | None = None
+    wrong_stamp: str | None = None
     """The wrong stamp that the deployer takes in the upgrade, if it is to."""
 
 
-def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
+def prepare_setup(scenario: Scenario, scratch: Path) -> UpgradeSetup:
     """Build the recipe's upstream repository and its mirror, or take those that there are.
 
     Raises LabError.
     """
     match scenario.recipe:
-        case Acquired(head=head, mirror=mirror, upstream=origin):
+        case AcquiredRecipe(head=head, mirror=mirror, upstream=origin):
             tip = head
             policy = policy_at_head(scenario.recipe, scenario.service, scratch / "at-head")
         case RecipeHistory():
             origin, mirror = scratch / "upstream", scratch / "mirror"
-            tip = head = upstream.build(scenario.recipe, origin)[-1]
+            tip = head = build_repository(scenario.recipe, origin)[-1]
             git.clone(origin, mirror)
             if scenario.head is not None:
                 head = checkout.resolve(mirror, scenario.head)
@@ -65,51 +64,55 @@ def prepare_ground(scenario: Scenario, scratch: Path) -> Ground:
         domain=app_domain(scenario.recipe.name, PULL_REQUEST, tip),
         service_name=scenario.service,
     )
-    planted = (
-        stamp_of(scenario.planted, mirror, head=head, base=scenario.base)
-        if scenario.planted
+    wrong_stamp = (
+        stamp_of(scenario.wrong_stamp, mirror, head=head, base=scenario.base)
+        if scenario.wrong_stamp
         else None
     )
-    return Ground(
-        head=head, app=app, mirror=mirror, upstream=origin, policy=policy, planted=planted
+    return UpgradeSetup(
+        head=head, app=app, mirror=mirror, upstream=origin, policy=policy, wrong_stamp=wrong_stamp
     )
 
 
 def play(
-    scenario: Scenario, world: World, ground: Ground, tree: Tree, whose: str = WHOSE
+    scenario: Scenario, world: World, setup: UpgradeSetup, tree: Tree, whose: str | None = None
 ) -> Results:
-    """Play the scenario to its end; ``whose`` abra it is that deploys the tree.
+    """Play the scenario to its end; ``whose`` abra it is that deploys the tree, or the stand-in.
 
     Raises LabError when the apparatus fails.
     """
-    context = RunContext(world=world, app=ground.app, tree=tree)
-    world.record(ground.policy)
-    installed = stages.install(context, scenario.base, ground.head, scenario.timeout_s)
+    context = RunContext(world=world, app=setup.app, tree=tree)
+    world.record(setup.policy)
+    installed = stages.install(context, scenario.base, setup.head, scenario.timeout_s)
     done = [installed]
     if installed.end == "pass":
-        _live_through(scenario, world, ground)
-        _squeeze(scenario, world, ground)
-        _plant(scenario, world, tree, ground)
-        if scenario.missaid:
-            right = ground.head[:SMALL_SHA_DIGITS] + DIRTY_MARK
+        _live_through(scenario, world, setup)
+        _squeeze(scenario, world, setup)
+        _plant(scenario, world, tree, setup)
+        if scenario.reports_expected_stamp:
+            right = setup.head[:SMALL_SHA_DIGITS] + DIRTY_MARK
             context = msgspec.structs.replace(context, tree=MisreportingTree(tree, right))
-        done.append(stages.upgrade(context, _plan(scenario, ground.head)))
+        done.append(stages.upgrade(context, _plan(scenario, setup.head)))
     else:
         reason = f"install did not pass: {installed.reason}"
         done.append(StageResult(stage="upgrade", end="skipped", reason=reason))
-    world.look(ground.app.stack)
+    world.look(setup.app.stack)
     return Results(
         run_id=scenario.name,
         recipe=scenario.recipe.name,
-        ref=ground.head,
+        ref=setup.head,
         stages=tuple(done),
-        abra=whose,
-        domain=ground.app.domain,
+        abra=whose or stand_in_name(),
+        domain=setup.app.domain,
     )
 
 
 def tree_of(
-    scenario: Scenario, world: World, ground: Ground, scratch: Path, abra: Program | None = None
+    scenario: Scenario,
+    world: World,
+    setup: UpgradeSetup,
+    scratch: Path,
+    abra: AbraProgram | None = None,
 ) -> GitTree:
     """The scenario's tree of git repositories and files; by a real ``abra``, or the stand-in.
 
@@ -120,12 +123,12 @@ def tree_of(
     return GitTree(
         world=world,
         folder=folder,
-        app=ground.app,
-        mirror=ground.mirror,
-        upstream=ground.upstream,
+        app=setup.app,
+        mirror=setup.mirror,
+        upstream=setup.upstream,
         abra=abra,
-        overlays=(*ci_overlays(scenario.service, scenario.policy), *_of_head(scenario, ground)),
-        standin=StandIn(
+        overlays=(*ci_overlays(scenario.service, scenario.policy), *_of_head(scenario, setup)),
+        standin=WorkloadOverlay(
             heavy=scenario.service,
             memory=scenario.memory,
             timing=scenario.timing,
@@ -138,7 +141,7 @@ REFUSED_RATIO = 2
 """A max_failure_ratio that the swarm has no sense for: above 1 it refuses the spec."""
 
 
-def _of_head(scenario: Scenario, ground: Ground) -> tuple[Overlay, ...]:
+def _of_head(scenario: Scenario, setup: UpgradeSetup) -> tuple[Overlay, ...]:
     """What head alone asks for: another number of replicas, or what the swarm refuses."""
     deploy: dict[str, object] = {}
     if scenario.head_replicas is not None:
@@ -148,13 +151,13 @@ def _of_head(scenario: Scenario, ground: Ground) -> tuple[Overlay, ...]:
     if not deploy:
         return ()
     services = {scenario.service: {"deploy": deploy}}
-    return (Overlay(name="compose.head.yml", services=services, only_at=ground.head),)
+    return (Overlay(name="compose.head.yml", services=services, only_at=setup.head),)
 
 
-def _live_through(scenario: Scenario, world: World, ground: Ground) -> None:
+def _live_through(scenario: Scenario, world: World, setup: UpgradeSetup) -> None:
     """Have the service's earlier updates done, each until the swarm says that it is over."""
     for operation in scenario.earlier:
-        world.schedule(ground.app.service, (Act(after_s=0.0, what=operation),))
+        world.schedule(setup.app.service, (Act(after_s=0.0, what=operation),))
         until_s, was_done = world.now_s() + scenario.timeout_s, False
         while (record := world.next(until_s)) is not None:
             match record.what:
@@ -163,13 +166,13 @@ def _live_through(scenario: Scenario, world: World, ground: Ground) -> None:
                 case ServiceSeen(name=name, service=Service() as service):
                     status = service.update_status
                     is_over = status is not None and status.is_over
-                    if was_done and name == ground.app.service and is_over:
+                    if was_done and name == setup.app.service and is_over:
                         break
                 case _:
                     continue
 
 
-def _squeeze(scenario: Scenario, world: World, ground: Ground) -> None:
+def _squeeze(scenario: Scenario, world: World, setup: UpgradeSetup) -> None:
     """Apply the pressure plan, now that OLD is healthy."""
     usage_bytes = world.usage_bytes()
     limit_bytes = scenario.pressure.limit_bytes(usage_bytes, scenario.memory)
@@ -177,15 +180,15 @@ def _squeeze(scenario: Scenario, world: World, ground: Ground) -> None:
         limit_bytes, memory_pressure.describe(limit_bytes, usage_bytes, scenario.memory)
     )
     acts = (*scenario.pressure.acts(usage_bytes, scenario.memory), *scenario.acts)
-    world.schedule(ground.app.service, acts)
+    world.schedule(setup.app.service, acts)
 
 
-def _plant(scenario: Scenario, world: World, tree: Tree, ground: Ground) -> None:
+def _plant(scenario: Scenario, world: World, tree: Tree, setup: UpgradeSetup) -> None:
     """Make the deployer lie in the upgrade, if the scenario has it so."""
-    if ground.planted is None:
+    if setup.wrong_stamp is None:
         return
-    tree.override_stamp(ground.planted)
-    world.record(Note(text=f"planted stamp: {scenario.planted}: {ground.planted}"))
+    tree.override_stamp(setup.wrong_stamp)
+    world.record(Note(text=f"planted stamp: {scenario.wrong_stamp}: {setup.wrong_stamp}"))
 
 
 def _plan(scenario: Scenario, head: str) -> UpgradePlan:

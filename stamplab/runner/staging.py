@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from stamplab.harness.checks.attribution import explain
-from stamplab.lab.abra.deploy import WHOSE
-from stamplab.lab.abra.driver import Program
+from stamplab.lab.abra import go_git
+from stamplab.lab.abra.driver import AbraProgram, stand_in_name
 from stamplab.lab.model.history import History, OverlayWritten, Record
 from stamplab.lab.model.history_file import read_history
-from stamplab.lab.recipe.source import Acquired
+from stamplab.lab.recipe.source import AcquiredRecipe
 from stamplab.lab.recipe.trust import Grant
 from stamplab.lab.world import World
 from stamplab.runner.evidence import (
@@ -24,7 +24,7 @@ from stamplab.runner.evidence import (
     describe_machine,
     stamplab_version,
 )
-from stamplab.runner.play import play, prepare_ground, tree_of
+from stamplab.runner.play import play, prepare_setup, tree_of
 from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.worlds import Means, Opening
 from stamplab.scenarios.scenario import Scenario
@@ -40,7 +40,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     tell: Tell
     trust: frozenset[Grant] = frozenset()
     """What recipes may have, beyond what all get."""
-    abra: Program | None = None
+    abra: AbraProgram | None = None
     """A real abra that deploys, in the place of the stand-in."""
 
 
@@ -56,6 +56,8 @@ def play_staged(
 
     The world is watched for ``watch_s`` more, in which nobody does anything.
     """
+    if stage.abra is None:
+        go_git.prepare(stage.tell)
     folder.write_json("manifest.json", manifest(scenario.name, stage, _options(scenario)))
     stage.tell(f"({scenario.name}) {scenario.title}")
     console = folder.path / "console.log"
@@ -77,15 +79,14 @@ def play_staged(
             on_record=on_record,
         )
         with stage.means.open(folder.path, opening) as (world, scratch):
-            ground = prepare_ground(scenario, scratch)
-            tree = tree_of(scenario, world, ground, scratch, stage.abra)
-            whose = stage.abra.whose if stage.abra else WHOSE
-            results = play(scenario, world, ground, tree, whose)
+            setup = prepare_setup(scenario, scratch)
+            tree = tree_of(scenario, world, setup, scratch, stage.abra)
+            results = play(scenario, world, setup, tree, deployer(stage))
             _watch_on(world, watch_s)
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
         _keep_overlays(history, folder)
-        played = PlayRecord(ground.app, results, history, folder.path, scenario.shape)
+        played = PlayRecord(setup.app, results, history, folder.path, scenario.shape)
         if played.attribution is not None and played.attribution.rollback is not None:
             line = f"attribution: {explain(played.attribution)}"
             log.write(line + "\n")
@@ -93,8 +94,13 @@ def play_staged(
     return played
 
 
+def deployer(stage: Stage) -> str:
+    """Name whose abra deploys."""
+    return stage.abra.whose if stage.abra else stand_in_name()
+
+
 def _watch_on(world: World, watch_s: float) -> None:
-    world.call_off()
+    world.cancel_scheduled()
     until_s = world.now_s() + watch_s
     while world.next(until_s) is not None:
         continue
@@ -118,7 +124,7 @@ def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
         cgroup_version=engine.cgroup_version,
         engine=engine.version,
         engine_source=engine.source,
-        abra=stage.abra.whose if stage.abra else WHOSE,
+        abra=deployer(stage),
         options={**options, "trust": sorted(stage.trust)},
     )
 
@@ -131,7 +137,7 @@ def _options(scenario: Scenario) -> dict[str, object]:
     values: dict[str, object] = msgspec.to_builtins(scenario, enc_hook=str)
     recipe = scenario.recipe
     del values["recipe"]
-    if isinstance(recipe, Acquired):
+    if isinstance(recipe, AcquiredRecipe):
         values |= {"recipe": recipe.name, "base": recipe.base, "head": recipe.head}
     return values
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar
 
 import msgspec
 
-from stamplab.invocation import as_root
+from stamplab.invocation import sudo_command_line
 from stamplab.lab.errors import NeedsRoot, NotPossibleHere, UsageError
-from stamplab.lab.live.lab import Apparatus, live_lab, prepare
 from stamplab.lab.live.lease import leased_scratch
 from stamplab.lab.model.history import Record
 from stamplab.lab.model.history_file import HistoryWriter
@@ -26,10 +25,13 @@ from stamplab.lab.recipe.workload_overlay import PORT
 from stamplab.lab.support.cache import cache_folder
 from stamplab.lab.support.go_build import get_program
 from stamplab.lab.virtual.conditions import Conditions
-from stamplab.lab.virtual.journal import Clock
+from stamplab.lab.virtual.journal import Journal, VirtualClock
 from stamplab.lab.virtual.swarmsim import SWARMSIM, SwarmSim
-from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.lab.virtual.world import CommitListener, Resolve, VirtualWorld
 from stamplab.lab.world import World
+
+if TYPE_CHECKING:
+    from stamplab.lab.live.lab import Apparatus
 
 Which = Literal["auto", "live", "virtual"]
 WORLDS: tuple[Which, ...] = ("auto", "live", "virtual")
@@ -69,11 +71,11 @@ class Means(Protocol):
         ...
 
     def with_commands(self, commands: Iterable[str]) -> Self:
-        """The same for recipes that call these programs. Raises LabError."""
+        """Return the same for recipes that call these programs. Raises LabError."""
         ...
 
     def open(self, evidence: Path, opening: Opening) -> AbstractContextManager[tuple[World, Path]]:
-        """A world that is recorded into ``evidence``, and a folder that goes with it.
+        """Return a world that is recorded into ``evidence``, and a folder that goes with it.
 
         Raises LabError.
         """
@@ -97,12 +99,14 @@ class Live(msgspec.Struct, frozen=True):
         )
 
     def with_commands(self, commands: Iterable[str]) -> Live:
-        """The same with an image that has these programs."""
+        """Return the same with an image that has these programs."""
         return Live(self.apparatus.with_commands(commands))
 
     @contextmanager
     def open(self, evidence: Path, opening: Opening) -> Iterator[tuple[World, Path]]:
-        """A new engine; see `stamplab.lab.live.lab.live_lab`."""
+        """Return a new engine; see `stamplab.lab.live.lab.live_lab`."""
+        from stamplab.lab.live.lab import live_lab  # docker's SDK takes long to import
+
         with live_lab(
             self.apparatus,
             evidence,
@@ -135,24 +139,27 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def with_commands(self, commands: Iterable[str]) -> Virtual:
-        """The same: its images have whatever program is called."""
+        """Return the same: its images have whatever program is called."""
         del commands
         return self
 
     @contextmanager
     def open(self, evidence: Path, opening: Opening) -> Iterator[tuple[World, Path]]:
-        """A new swarm, at its time 0."""
+        """Return a new swarm, at its time 0."""
         with ExitStack() as teardown:
             scratch = teardown.enter_context(leased_scratch()).scratch
-            clock = Clock()
-            history = HistoryWriter(evidence / "history.jsonl", clock.now_s, opening.on_record)
-            teardown.callback(history.close)
             sim = SwarmSim(self.swarmsim)
             teardown.callback(sim.close)
-            world = VirtualWorld(
+
+            def history_by(clock: VirtualClock) -> HistoryWriter:
+                path = evidence / "history.jsonl"
+                history = HistoryWriter(path, clock.now_s, opening.on_record)
+                teardown.callback(history.close)
+                return history
+
+            world, _ = virtual_world(
                 sim,
-                clock,
-                history,
+                history_by,
                 opening.service,
                 self.conditions,
                 self.resolver.resolve,
@@ -161,20 +168,39 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
             yield world, scratch
 
 
+OwnJournal = TypeVar("OwnJournal", bound=Journal)
+
+
+def virtual_world(
+    sim: SwarmSim,
+    journal_by: Callable[[VirtualClock], OwnJournal],
+    service: str,
+    conditions: Conditions,
+    resolve: Resolve,
+    trust: frozenset[Grant] = frozenset(),
+    listener: CommitListener | None = None,
+) -> tuple[VirtualWorld, OwnJournal]:
+    """Return a swarm at its time 0, and the journal that it is written into."""
+    clock = VirtualClock()
+    journal = journal_by(clock)
+    world = VirtualWorld(sim, clock, journal, service, conditions, resolve, trust, listener)
+    return world, journal
+
+
 def virtual(tell: Callable[[str], None] = lambda _: None) -> Virtual:
-    """The means of the virtual world; ``tell`` hears what is built for it.
+    """Return the means of the virtual world; ``tell`` hears what is built for it.
 
     Raises NotPossibleHere with what is missing.
     """
     cache = cache_folder()
-    resolver = Resolver(get_program(STACKSPEC, cache, tell=tell))
-    return Virtual(swarmsim=get_program(SWARMSIM, cache, tell=tell), resolver=resolver)
+    resolver = Resolver(get_program(STACKSPEC, cache, on_progress=tell))
+    return Virtual(swarmsim=get_program(SWARMSIM, cache, on_progress=tell), resolver=resolver)
 
 
 def choose(
     which: Which, engine: Path | None, tell: Callable[[str], None], live_only: Sequence[str] = ()
 ) -> Means:
-    """The world that was asked for, or the one that this machine has.
+    """Return the world that was asked for, or the one that this machine has.
 
     ``live_only`` are options that were given and mean something on the live world alone: with one
     of them, or an ``engine``, nothing but live is meant. Raises NotPossibleHere, UsageError.
@@ -184,6 +210,8 @@ def choose(
         if meant:
             raise UsageError(f"{meant[0]} is of the live world: leave it out of --world virtual")
         return virtual(tell)
+    from stamplab.lab.live.lab import prepare
+
     try:
         return Live(prepare(engine))
     except NotPossibleHere as reason:
@@ -192,7 +220,9 @@ def choose(
         means = _instead(reason, tell)
         tell(f"NOT LIVE: {reason}.")
         tell("The scenarios are played by the real SwarmKit in virtual time: no engine, no kernel.")
-        tell(f"For the live world: {as_root()}" if isinstance(reason, NeedsRoot) else _LIVE)
+        tell(
+            f"For the live world: {sudo_command_line()}" if isinstance(reason, NeedsRoot) else _LIVE
+        )
         return means
 
 

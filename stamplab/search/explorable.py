@@ -57,7 +57,7 @@ EXPLORABLE: Mapping[str, Explorable] = {
 }
 
 
-class Ground:
+class SchedulePlayer:
     """One process's: a swarm that plays one schedule after the other."""
 
     def __init__(self, rehearsal: Rehearsal, sim: SwarmSim) -> None:
@@ -72,7 +72,7 @@ class Ground:
     @property
     def stamp_label(self) -> str:
         """The label that carries the deployed commit."""
-        return self.rehearsal.ground.app.stamp_label
+        return self.rehearsal.setup.app.stamp_label
 
     def play(self, schedule: Schedule, *, guard: bool) -> Trial:
         """Play one schedule. Raises LabError."""
@@ -80,7 +80,7 @@ class Ground:
 
 
 @contextmanager
-def ground_of(explorable: Explorable, means: Virtual) -> Iterator[Ground]:
+def schedule_player(explorable: Explorable, means: Virtual) -> Iterator[SchedulePlayer]:
     """Rehearse the upgrade and start a swarm. Raises LabError."""
     with ExitStack() as teardown:
         scratch = teardown.enter_context(leased_scratch()).scratch
@@ -94,11 +94,11 @@ def ground_of(explorable: Explorable, means: Virtual) -> Iterator[Ground]:
         )
         sim = SwarmSim(means.swarmsim)
         teardown.callback(sim.close)
-        yield Ground(rehearsal, sim)
+        yield SchedulePlayer(rehearsal, sim)
 
 
 def explorable_named(name: str) -> Explorable:
-    """The scenario of that name. Raises UsageError where none is, or it cannot be explored."""
+    """Return the scenario of that name. Raises UsageError where it cannot be explored."""
     try:
         return EXPLORABLE[name]
     except KeyError:

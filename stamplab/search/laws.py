@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from stamplab.harness.checks.shape import GUARD, HC1
 from stamplab.harness.guard import Outcome
 from stamplab.lab.errors import UsageError
 from stamplab.lab.faults.memory_pressure import Ample, Squeeze
 from stamplab.lab.model.history import OperatorActed, RecorderLost
 from stamplab.lab.recipe.workload_overlay import Fault
-from stamplab.search.trial import GUARD, Trial
+from stamplab.search.trial import Trial
 
 Broken = str
 """In what way a law was broken, as a clause."""
@@ -21,7 +22,6 @@ _MOMENT_S = 1e-6
 _PROMPT_S = 60.0
 """How long after the swarm is done a verdict may still come."""
 _ROLLBACK_OVER = ("rollback_completed", "rollback_paused")
-HC1 = "hc1"
 JUDGES = (GUARD, HC1)
 """The steps that judge whether head is deployed; that clients get answers is another's."""
 
@@ -31,10 +31,10 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     says: str
-    asks: Callable[[Trial], Broken | None]
+    check: Callable[[Trial], Broken | None]
 
 
-def false_green(trial: Trial) -> Broken | None:
+def check_no_false_green(trial: Trial) -> Broken | None:
     """It passes only if the true head is there at the end, and for the hold time after.
 
     But for a head that crashes by itself one day: when that day is no guard foresees.
@@ -46,8 +46,8 @@ def false_green(trial: Trial) -> Broken | None:
         return None
     if trial.guarded and _lost_sight(trial):
         return "the upgrade passed, though sight was lost of the swarm before"
-    if trial.schedule.planted:
-        return f"the stamp was {trial.schedule.planted}, and the upgrade passed"
+    if trial.schedule.wrong_stamp:
+        return f"the stamp was {trial.schedule.wrong_stamp}, and the upgrade passed"
     is_doomed = trial.schedule.fault is Fault.CRASHES_LATER
     until_s = trial.end_s if is_doomed else trial.watched_until_s
     if trial.truth.held_head(trial.end_s, until_s):
@@ -55,9 +55,9 @@ def false_green(trial: Trial) -> Broken | None:
     return f"the upgrade passed at {trial.end_s:.1f} s, and is not at head: {trial.in_the_end()}"
 
 
-def false_red(trial: Trial) -> Broken | None:
+def check_no_false_red(trial: Trial) -> Broken | None:
     """What reached head and held is never failed, but for a wrong stamp or another's update."""
-    if trial.failed_by not in JUDGES or trial.schedule.planted or meddled(trial):
+    if trial.failed_by not in JUDGES or trial.schedule.wrong_stamp or has_other_update(trial):
         return None
     held_from_s = trial.end_s - trial.hold_s
     if not trial.truth.held_head(held_from_s, trial.watched_until_s):
@@ -65,11 +65,11 @@ def false_red(trial: Trial) -> Broken | None:
     return f"the service is at head and held, and yet: {trial.reason}"
 
 
-def wrong_reason(trial: Trial) -> Broken | None:
+def check_true_reason(trial: Trial) -> Broken | None:
     """A rolled-back run says so and nothing else; a wrong stamp is HC1's, and HC1 is about one."""
     back_s = trial.truth.rolled_back_s
     went_back = back_s is not None and back_s <= trial.end_s
-    if trial.end != "fail" or meddled(trial, back_s if went_back else None):
+    if trial.end != "fail" or has_other_update(trial, back_s if went_back else None):
         return None
     says_so = trial.outcome is Outcome.ROLLED_BACK
     if went_back and not says_so:
@@ -81,12 +81,12 @@ def wrong_reason(trial: Trial) -> Broken | None:
     failed = trial.truth.failed
     if says_so and failed and trial.failed_task not in failed:
         return f"no task of head that failed is named, and: {trial.reason}"
-    if trial.failed_by == HC1 and not trial.schedule.planted:
+    if trial.failed_by == HC1 and not trial.schedule.wrong_stamp:
         return f"no wrong stamp was planted, and: {trial.reason}"
     held = trial.truth.held_head(trial.end_s, trial.watched_until_s)
-    is_denied = trial.schedule.missaid and trial.guarded
+    is_denied = trial.schedule.reports_expected_stamp and trial.guarded
     is_named = trial.outcome is Outcome.STAMP_MISMATCH if is_denied else trial.failed_by == HC1
-    if trial.schedule.planted and held and not is_named:
+    if trial.schedule.wrong_stamp and held and not is_named:
         return f"a wrong stamp was planted, and: {trial.reason}"
     return None
 
@@ -99,7 +99,7 @@ def _is_hasty(trial: Trial) -> bool:
     return is_under_way and had_time and trial.guarded and not _lost_sight(trial)
 
 
-def unfixed(trial: Trial) -> Broken | None:
+def check_stop_first_converges(trial: Trial) -> Broken | None:
     """Under stop-first it converges if one task fits into memory, and else fails honestly.
 
     Of several that boot at once and do not fit, restarts may bring up one after the other: then it
@@ -115,7 +115,7 @@ def unfixed(trial: Trial) -> Broken | None:
     return None
 
 
-def untold(trial: Trial) -> Broken | None:
+def check_other_update_is_named(trial: Trial) -> Broken | None:
     """Another's update is named where one came in before the guard ruled, and nowhere else.
 
     Before that the swarm may have gone back, or stopped, by itself: then that is what there is to
@@ -126,27 +126,27 @@ def untold(trial: Trial) -> Broken | None:
     ruling, applied_s = trial.ruling, trial.truth.applied_s
     if ruling is None or applied_s is None or trial.schedule.refused:
         return None
-    said, ruled_s = ruling.text, trial.ruled_s
+    text, ruled_s = ruling.text, trial.ruled_s
     names_it = ruling.other_update is not None
-    if names_it and not meddled(trial, ruled_s):
-        return f"nobody else did anything, and: {said}"
+    if names_it and not has_other_update(trial, ruled_s):
+        return f"nobody else did anything, and: {text}"
     names_hand = ruling.other_update == "rollback by hand"
     by_then = acts_on(trial, trial.upgrade_s, ruled_s).values()
     if names_hand and not any(map(_is_by_hand, by_then)):
-        return f"nobody rolled back by hand, and: {said}"
+        return f"nobody rolled back by hand, and: {text}"
     came = acts_on(trial, applied_s + _MOMENT_S, ruled_s - _MOMENT_S)
     if not came or _was_over(trial, min(came)):
         return None
     first = came[min(came)]
-    is_said = names_hand if all(map(_is_by_hand, came.values())) else names_it
-    return None if is_said else f"{first.what} at {min(came):.1f} s, and: {said}"
+    is_named = names_hand if all(map(_is_by_hand, came.values())) else names_it
+    return None if is_named else f"{first.what} at {min(came):.1f} s, and: {text}"
 
 
 def _is_by_hand(acted: OperatorActed) -> bool:
     return acted.operation == "roll-back"
 
 
-def too_late(trial: Trial) -> Broken | None:
+def check_verdict_is_prompt(trial: Trial) -> Broken | None:
     """It is given up at its deadline only while the swarm itself is not done with it.
 
     And that the swarm has rolled back is said soon after.
@@ -156,7 +156,7 @@ def too_late(trial: Trial) -> Broken | None:
         before = trial.truth.at(done_s)
         was_over = before is not None and before.update_state in _ROLLBACK_OVER
         back_s = trial.truth.rolled_back_s
-        if was_over and back_s is not None and back_s <= done_s and not meddled(trial):
+        if was_over and back_s is not None and back_s <= done_s and not has_other_update(trial):
             return f"the rollback was over by {done_s:.1f} s, and was told at {trial.end_s:.1f} s"
         return None
     if trial.end != "fail" or trial.outcome not in _GAVE_UP:
@@ -164,7 +164,7 @@ def too_late(trial: Trial) -> Broken | None:
     state = trial.truth.at(trial.end_s)
     if state is None or state.service is None:
         return f"the service is gone, and: {trial.reason}"
-    if meddled(trial, done_s):
+    if has_other_update(trial, done_s):
         return f"another update came in long before, and: {trial.reason}"
     if state.update_state in ("paused", *_ROLLBACK_OVER):
         return f"the swarm says {state.update_state}, and: {trial.reason}"
@@ -185,7 +185,7 @@ def _was_over(trial: Trial, at_s: float) -> bool:
     back_s = trial.truth.rolled_back_s
     return (back_s is not None and back_s <= at_s) or any(
         state.update_state == "paused"
-        for state in trial.truth.states
+        for state in trial.truth.sightings
         if (trial.truth.applied_s or 0.0) <= state.at_s <= at_s
     )
 
@@ -196,14 +196,14 @@ def is_about_the_fix(trial: Trial) -> bool:
     return (
         schedule.policy.order == "stop-first"
         and isinstance(schedule.pressure, Ample | Squeeze)
-        and not (schedule.fault or schedule.planted or schedule.meddling or schedule.refused)
+        and not (schedule.fault or schedule.wrong_stamp or schedule.operations or schedule.refused)
         and schedule.blind_after_s is None
         and schedule.head_replicas is None
         and trial.end != "skipped"
     )
 
 
-def meddled(trial: Trial, before_s: float | None = None) -> bool:
+def has_other_update(trial: Trial, before_s: float | None = None) -> bool:
     """Whether a second operator's act reached the swarm from the baseline on, before a moment.
 
     That of the end, where none is given.
@@ -235,32 +235,32 @@ LAWS: Mapping[str, Law] = {
         Law(
             name="no-false-green",
             says="the upgrade passes only if head is there, runs, and stays for the hold time",
-            asks=false_green,
+            check=check_no_false_green,
         ),
         Law(
             name="no-false-red",
             says="what reached head and held is never failed",
-            asks=false_red,
+            check=check_no_false_red,
         ),
         Law(
             name="true-reason",
             says="a rolled-back run is reported as rolled back, a wrong stamp as HC1's",
-            asks=wrong_reason,
+            check=check_true_reason,
         ),
         Law(
             name="told",
             says="another's update that came in is named, and none that did not",
-            asks=untold,
+            check=check_other_update_is_named,
         ),
         Law(
             name="in-time",
             says="it is given up at the deadline only while the swarm itself is not done",
-            asks=too_late,
+            check=check_verdict_is_prompt,
         ),
         Law(
             name="fix",
             says="stop-first converges whenever one task fits into memory, else fails honestly",
-            asks=unfixed,
+            check=check_stop_first_converges,
         ),
     )
 }

@@ -1,34 +1,37 @@
-"""One search in several processes: each has a seed of its own, the first find ends them all."""
+"""One search in several processes: each share has its own seed, the first find ends them all.
+
+Every process talks to its starter over a connection of its own, so that the death of one can
+neither block nor be taken for another's (why no library: docs/adr/0108-search-processes.md).
+"""
 
 from __future__ import annotations
 
 import multiprocessing
-import queue
 import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event
 from time import monotonic
 
 import msgspec
 
 from stamplab.lab.errors import LabError
 from stamplab.runner.worlds import virtual
-from stamplab.search.explorable import explorable_named, ground_of
+from stamplab.search.explorable import explorable_named, schedule_player
 from stamplab.search.laws import LAWS
 from stamplab.search.schedule import Schedule, read_kept
-from stamplab.search.search import Found, Search, Stopped
+from stamplab.search.search import BrokenLaw, Search, Stopped
 from stamplab.search.strategies import schedules
 from stamplab.search.trial import Trial
 
-_TELL_EVERY = 10
-_HEAR_S = 1.0
+_REPORT_EVERY = 10
+_PROGRESS_S = 1.0
 _END_S = 30.0
 
 
-class Quest(msgspec.Struct, frozen=True, kw_only=True):
+class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What is searched."""
 
     scenario: str
@@ -38,13 +41,13 @@ class Quest(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int = 1
     seed: int = 0
     from_scratch: bool = False
-    """Leave out what is known: the search has to find it by itself."""
+    """Leave out the schedules that are known: the search has to find one by itself."""
 
 
-class Quarry(msgspec.Struct, frozen=True, kw_only=True):
+class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a search came to."""
 
-    found: tuple[Found, ...]
+    broken: tuple[BrokenLaw, ...]
     """At most one a law."""
     examples: int
     took_s: float
@@ -57,37 +60,72 @@ class Quarry(msgspec.Struct, frozen=True, kw_only=True):
         return self.examples / self.took_s if self.took_s else 0.0
 
 
-Told = Callable[[Counter[str], float], None]
-"""Hears of the outcomes so far, and after how many seconds."""
+OnProgress = Callable[[Counter[str], float], None]
+"""Is called with the outcomes so far, and after how many seconds."""
 
 
-class _Heard(msgspec.Struct, frozen=True, kw_only=True):
-    job: int
+class _Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What a share reports to its starter."""
+
     outcomes: dict[str, int] = {}
     is_over: bool = False
-    found: Found | None = None
+    broken: BrokenLaw | None = None
     failed: str = ""
-    died: bool = False
-    """Said in its stead, behind all that it has said itself."""
 
 
-def search(quest: Quest, told: Told) -> Quarry:
+class _Share:
+    """One process of a search. Raises OSError where none can be started."""
+
+    def __init__(
+        self, job: int, process: BaseProcess, ours: Connection, theirs: Connection
+    ) -> None:
+        self.job = job
+        self.process = process
+        self.connection = ours
+        process.start()
+        theirs.close()  # so that the death of the process ends the connection
+
+    def receive(self) -> _Message:
+        """Take the next message. Raises LabError where the process has died instead."""
+        try:
+            return msgspec.json.decode(self.connection.recv_bytes(), type=_Message)
+        except (EOFError, OSError) as error:
+            self.process.join(_END_S)
+            code = self.process.exitcode
+            raise LabError(f"job {self.job} of the search died (exit code {code})") from error
+
+    def stop(self) -> None:
+        """Ask the process to play nothing more."""
+        with suppress(OSError):  # it may have ended by itself
+            self.connection.send_bytes(b"stop")
+
+    def drain(self) -> None:
+        """Take what it still sends: a process cannot end before that."""
+        with suppress(EOFError, OSError):
+            while self.connection.poll():
+                self.connection.recv_bytes()
+
+
+def search(request: SearchRequest, on_progress: OnProgress) -> SearchResult:
     """Search until every law was broken, or the rest of them has held. Raises LabError.
 
     Each find ends a round; the next one asks for the laws that are left.
     """
     outcomes: Counter[str] = Counter()
-    found: list[Found] = []
-    began_s, left = monotonic(), list(quest.laws)
+    broken: list[BrokenLaw] = []
+    began_s, left = monotonic(), list(request.laws)
     while left:
-        round_ = msgspec.structs.replace(quest, laws=tuple(left), seed=quest.seed + len(found) * 97)
-        broken = _round(round_, lambda now: told(outcomes + now, monotonic() - began_s), outcomes)
-        if broken is None:
+        seed = request.seed + len(broken) * 97
+        round_ = msgspec.structs.replace(request, laws=tuple(left), seed=seed)
+        find = _round(
+            round_, lambda now: on_progress(outcomes + now, monotonic() - began_s), outcomes
+        )
+        if find is None:
             break
-        found.append(broken)
-        left.remove(broken.law)
-    return Quarry(
-        found=tuple(found),
+        broken.append(find)
+        left.remove(find.law)
+    return SearchResult(
+        broken=tuple(broken),
         examples=outcomes.total(),
         took_s=monotonic() - began_s,
         outcomes=dict(outcomes),
@@ -95,150 +133,137 @@ def search(quest: Quest, told: Told) -> Quarry:
 
 
 def _round(
-    quest: Quest, told: Callable[[Counter[str]], None], outcomes: Counter[str]
-) -> Found | None:
+    request: SearchRequest, report: Callable[[Counter[str]], None], outcomes: Counter[str]
+) -> BrokenLaw | None:
     """Search until a law is broken; what was drawn is added to ``outcomes``."""
-    if quest.jobs == 1:
-        return _alone(quest, told, outcomes)
+    if request.jobs == 1:
+        return _alone(request, report, outcomes)
     context = multiprocessing.get_context("spawn")
-    said: Queue[bytes] = context.Queue()
-    stop = context.Event()
-    workers = [
-        context.Process(target=_work, args=(msgspec.json.encode(quest), job, said, stop))
-        for job in range(quest.jobs)
-    ]
+    encoded = msgspec.json.encode(request)
+    shares: list[_Share] = []
     try:
-        for worker in workers:
-            worker.start()
-        return _listen(workers, said, stop, told, outcomes)
+        for job in range(request.jobs):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(encoded, job, theirs))
+            shares.append(_Share(job, process, ours, theirs))
+        return _listen(shares, report, outcomes)
     finally:
-        stop.set()
-        _end([worker for worker in workers if worker.pid is not None], said)
+        _end(shares)
 
 
 def _alone(
-    quest: Quest, told: Callable[[Counter[str]], None], outcomes: Counter[str]
-) -> Found | None:
+    request: SearchRequest, report: Callable[[Counter[str]], None], outcomes: Counter[str]
+) -> BrokenLaw | None:
     drawn: Counter[str] = Counter()
 
-    def tell(outcome: str) -> None:
+    def on_outcome(outcome: str) -> None:
         drawn[outcome] += 1
-        if drawn.total() % _TELL_EVERY == 0:
-            told(drawn)
+        if drawn.total() % _REPORT_EVERY == 0:
+            report(drawn)
 
     try:
-        return _hunt(quest, 0, tell, lambda: None)
+        return _search_share(request, 0, on_outcome, lambda: None)
     finally:
         outcomes.update(drawn)
 
 
-def _hunt(
-    quest: Quest, job: int, tell: Callable[[str], None], go_on: Callable[[], None]
-) -> Found | None:
-    """One job's share of the search. ``go_on`` is asked before each play, and may raise Stopped."""
+def _search_share(
+    request: SearchRequest,
+    job: int,
+    on_outcome: Callable[[str], None],
+    require_go_on: Callable[[], None],
+) -> BrokenLaw | None:
+    """One job's share. ``require_go_on`` is called before each play, and may raise Stopped."""
 
     def play(schedule: Schedule) -> Trial:
-        go_on()
-        return ground.play(schedule, guard=quest.guard)
+        require_go_on()
+        return player.play(schedule, guard=request.guard)
 
-    explorable = explorable_named(quest.scenario)
-    asked = [LAWS[name] for name in quest.laws]
-    with ground_of(explorable, virtual()) as ground:
-        search_ = Search(asked, play, tell, robust=not quest.guard)
-        if job == 0 and not quest.from_scratch:
+    explorable = explorable_named(request.scenario)
+    laws = [LAWS[name] for name in request.laws]
+    with schedule_player(explorable, virtual()) as player:
+        own_search = Search(laws, play, on_outcome, robust=not request.guard)
+        if job == 0 and not request.from_scratch:
             files = [path for law in LAWS for path in explorable.known_for(law)]
-            found = search_.known(read_kept(path).schedule for path in files)
-            if found is not None:
-                return found
-        share = quest.examples // quest.jobs + (job < quest.examples % quest.jobs)
-        return search_.run(schedules(ground.stamp_label), share, quest.seed + job)
+            known = own_search.known(read_kept(path).schedule for path in files)
+            if known is not None:
+                return known
+        share = request.examples // request.jobs + (job < request.examples % request.jobs)
+        return own_search.run(schedules(player.stamp_label), share, request.seed + job)
 
 
-def _work(asked: bytes, job: int, said: Queue[bytes], stop: Event) -> None:
-    """A worker's life. Whatever ends it is said."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who started us tells us to stop
-    quest = msgspec.json.decode(asked, type=Quest)
+def _work(encoded: bytes, job: int, connection: Connection) -> None:
+    """Search one share in a process of its own; report whatever ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the starter tells this process to stop
+    request = msgspec.json.decode(encoded, type=SearchRequest)
     outcomes: Counter[str] = Counter()
 
+    def send(message: _Message) -> None:
+        connection.send_bytes(msgspec.json.encode(message))
+
     def flush() -> None:
-        said.put(msgspec.json.encode(_Heard(job=job, outcomes=dict(outcomes))))
+        send(_Message(outcomes=dict(outcomes)))
         outcomes.clear()
 
-    def tell(outcome: str) -> None:
+    def on_outcome(outcome: str) -> None:
         outcomes[outcome] += 1
-        if outcomes.total() >= _TELL_EVERY:
+        if outcomes.total() >= _REPORT_EVERY:
             flush()
 
-    def go_on() -> None:
-        if stop.is_set():
+    def require_go_on() -> None:
+        if connection.poll():  # asked to stop; or nobody listens any more
             raise Stopped
 
     try:
-        found = _hunt(quest, job, tell, go_on)
+        broken = _search_share(request, job, on_outcome, require_go_on)
         flush()
-        last = _Heard(job=job, is_over=True, found=found)
+        last = _Message(is_over=True, broken=broken)
     except Stopped:
-        last = _Heard(job=job, is_over=True)
+        last = _Message(is_over=True)
     except LabError as error:
-        last = _Heard(job=job, is_over=True, failed=str(error))
-    said.put(msgspec.json.encode(last))
+        last = _Message(is_over=True, failed=str(error))
+    with suppress(OSError):  # the starter has died
+        send(last)
 
 
 def _listen(
-    workers: Sequence[BaseProcess],
-    said: Queue[bytes],
-    stop: Event,
-    told: Callable[[Counter[str]], None],
-    outcomes: Counter[str],
-) -> Found | None:
-    """Hear the workers out; the first find, or failure, stops the others."""
+    shares: Sequence[_Share], report: Callable[[Counter[str]], None], outcomes: Counter[str]
+) -> BrokenLaw | None:
+    """Hear the shares out; the first find stops the others. Raises LabError for one that failed."""
     drawn: Counter[str] = Counter()
-    running, mourned, found = set(range(len(workers))), set[int](), None
+    running = {share.connection: share for share in shares}
+    broken: BrokenLaw | None = None
     try:
         while running:
-            heard = _hear(workers, running, mourned, said)
-            if heard is not None:
-                drawn.update(heard.outcomes)
-                if heard.failed:
-                    raise LabError(f"job {heard.job} of the search failed: {heard.failed}")
-                if heard.is_over:
-                    running.discard(heard.job)
-                if heard.found is not None:
-                    found = found or heard.found
-                    stop.set()
-            told(drawn)
+            for connection in wait(list(running), _PROGRESS_S):
+                share = next(share for share in shares if share.connection is connection)
+                message = share.receive()
+                drawn.update(message.outcomes)
+                if message.failed:
+                    raise LabError(f"job {share.job} of the search failed: {message.failed}")
+                if message.is_over:
+                    del running[share.connection]
+                if message.broken is not None:
+                    broken = broken or message.broken
+                    for other in running.values():
+                        other.stop()
+            report(drawn)
     finally:
         outcomes.update(drawn)
-    return found
+    return broken
 
 
-def _hear(
-    workers: Sequence[BaseProcess], running: set[int], mourned: set[int], said: Queue[bytes]
-) -> _Heard | None:
-    """What is said next, or None. Raises LabError where one has died that did not say its last."""
-    for job in running - mourned:
-        if not workers[job].is_alive():
-            mourned.add(job)
-            said.put(msgspec.json.encode(_Heard(job=job, died=True)))
-    try:
-        heard = msgspec.json.decode(said.get(timeout=_HEAR_S), type=_Heard)
-        lost = {heard.job} & running if heard.died else set[int]()
-    except queue.Empty:  # it may have died with the queue's lock in its hands
-        heard, lost = None, mourned & running
-    for job in lost:
-        raise LabError(f"job {job} of the search died (exit code {workers[job].exitcode})")
-    return heard
-
-
-def _end(workers: Sequence[BaseProcess], said: Queue[bytes]) -> None:
-    """See every worker off; one that does not stop by itself is ended."""
+def _end(shares: Sequence[_Share]) -> None:
+    """See every share off; a process that does not stop by itself is ended."""
+    for share in shares:
+        share.stop()
     deadline_s = monotonic() + _END_S
-    while any(worker.is_alive() for worker in workers) and monotonic() < deadline_s:
-        try:
-            said.get(timeout=0.1)  # a worker cannot end before what it said was taken
-        except queue.Empty:
-            continue
-    for worker in workers:
-        if worker.is_alive():
-            worker.terminate()
-        worker.join()
+    while any(share.process.is_alive() for share in shares) and monotonic() < deadline_s:
+        for share in shares:
+            share.drain()
+        wait([share.process.sentinel for share in shares if share.process.is_alive()], 0.1)
+    for share in shares:
+        if share.process.is_alive():
+            share.process.terminate()
+        share.process.join()
+        share.connection.close()

@@ -13,23 +13,22 @@ from typing import Any
 
 import msgspec
 
+from stamplab.harness.checks.upgrade_truth import UpgradeObserver
 from stamplab.lab.abra.deploy import ChaosDeploy
 from stamplab.lab.faults.operator import Act
-from stamplab.lab.faults.stamp import Planted, stamp_of
+from stamplab.lab.faults.stamp import WrongStamp, stamp_of
 from stamplab.lab.model.history import Deployed, Observation
+from stamplab.lab.model.service_spec import to_json
 from stamplab.lab.model.swarm import Service
 from stamplab.lab.recipe import checkout
-from stamplab.lab.recipe.prerequisites import granted_to
-from stamplab.lab.recipe.resolver import Resolved
-from stamplab.lab.recipe.workload_overlay import FAULTY, Fault
+from stamplab.lab.recipe.prerequisites import prerequisites_of
+from stamplab.lab.recipe.resolver import ResolvedStack
+from stamplab.lab.recipe.workload_overlay import FAULT_VARIABLES, Fault
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Deployer, Stack
-from stamplab.runner.play import REFUSED_RATIO, Ground, prepare_ground, tree_of
+from stamplab.runner.play import REFUSED_RATIO, UpgradeSetup, prepare_setup, tree_of
 from stamplab.scenarios.discourse.plays import Subject
-from stamplab.search.ground_truth import Truth
 from stamplab.search.schedule import Schedule
-
-_NANOSECONDS = 1_000_000_000
 
 
 class Deployable(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +36,7 @@ class Deployable(msgspec.Struct, frozen=True, kw_only=True):
 
     sha: str
     stamp: str
-    resolved: Resolved
+    resolved: ResolvedStack
     images: tuple[str, ...]
 
 
@@ -47,12 +46,12 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     subject: Subject
     head_image: str
     """The recipe's own, of the heavy service at head."""
-    ground: Ground
+    setup: UpgradeSetup
     labels_only: str
     """The commit that changes labels alone."""
     deployables: Mapping[str, Deployable]
     """By the refs that a run checks out."""
-    stamps: Mapping[Planted, str]
+    stamps: Mapping[WrongStamp, str]
 
 
 def rehearse(
@@ -61,20 +60,20 @@ def rehearse(
     labels_only: str,
     schedule: Schedule,
     scratch: Path,
-    resolve: Callable[[Stack], Resolved],
+    resolve: Callable[[Stack], ResolvedStack],
 ) -> Rehearsal:
     """Do the git and compose work of an upgrade by ``schedule``. Raises LabError.
 
     ``labels_only`` is the revision of a commit that changes labels alone.
     """
     scenario = schedule.scenario(subject, head_image, labels_only, guard=True)
-    ground = prepare_ground(scenario, scratch)
+    setup = prepare_setup(scenario, scratch)
     listening = _Listening(resolve)
-    tree = tree_of(scenario, listening, ground, scratch)
-    tree.fetch(ground.head)
+    tree = tree_of(scenario, listening, setup, scratch)
+    tree.fetch(setup.head)
     deployables = {}
-    labels_sha = checkout.resolve(ground.mirror, labels_only)
-    for ref in dict.fromkeys((subject.base, ground.head, labels_sha)):
+    labels_sha = checkout.resolve(setup.mirror, labels_only)
+    for ref in dict.fromkeys((subject.base, setup.head, labels_sha)):
         sha = tree.check_out(ref)
         done = tree.deploy()
         deployables[ref] = Deployable(
@@ -84,12 +83,13 @@ def rehearse(
             images=listening.images,
         )
     stamps = {
-        kind: stamp_of(kind, ground.mirror, head=ground.head, base=subject.base) for kind in Planted
+        kind: stamp_of(kind, setup.mirror, head=setup.head, base=subject.base)
+        for kind in WrongStamp
     }
     return Rehearsal(
         subject=subject,
         head_image=head_image,
-        ground=ground,
+        setup=setup,
         labels_only=labels_sha,
         deployables=deployables,
         stamps=stamps,
@@ -100,140 +100,91 @@ class RehearsedTree:
     """A run's tree whose deploys were rehearsed; see `stamplab.harness.ci.tree.Tree`."""
 
     def __init__(
-        self, rehearsal: Rehearsal, schedule: Schedule, world: VirtualWorld, truth: Truth
+        self, rehearsal: Rehearsal, schedule: Schedule, world: VirtualWorld, truth: UpgradeObserver
     ) -> None:
         self._truth = truth
         self._rehearsal = rehearsal
         self._schedule = schedule
         self._world = world
         self._ref = ""
-        self._planted: str | None = None
+        self._with_wrong_stamp: str | None = None
 
     def fetch(self, ref: str) -> None:
-        """It was fetched."""
+        """Do nothing: it was fetched in the rehearsal."""
         del ref
 
     def check_out(self, ref: str) -> str:
-        """It was checked out."""
+        """Take the ref for checked out, as it was in the rehearsal."""
         self._ref = ref
         return self._rehearsal.deployables[ref].sha
 
     def deploy(self) -> ChaosDeploy:
         """Send what was resolved, as this schedule's overlay would have it."""
         ready = self._rehearsal.deployables[self._ref]
-        stack = self._rehearsal.ground.app.stack
+        stack = self._rehearsal.setup.app.stack
         self._world.have_images(ready.images)
         if self._ref != self._rehearsal.subject.base:
             self._truth.upgrade_begins()
-        stamp = self._planted or ready.stamp
+        stamp = self._with_wrong_stamp or ready.stamp
         sent = tailored(self._rehearsal, self._schedule, self._ref, stamp)
         return ChaosDeploy(stamp=stamp, stack=stack, deployed=self._world.deploy(stack, sent))
 
     def override_stamp(self, stamp: str) -> None:
         """Take this stamp from now on."""
-        self._planted = stamp
+        self._with_wrong_stamp = stamp
 
 
-def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> Resolved:
-    """What docker/cli would have made of this schedule's overlay."""
-    ready, app = rehearsal.deployables[ref], rehearsal.ground.app
+def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> ResolvedStack:
+    """Return what docker/cli would have made of this schedule's overlay."""
+    ready, app = rehearsal.deployables[ref], rehearsal.setup.app
     is_head = ref != rehearsal.subject.base
     services = []
     for raw in ready.resolved.services:
         spec: dict[str, Any] = msgspec.json.decode(raw)
         container = spec["TaskTemplate"]["ContainerSpec"]
-        _set_times(container, schedule)
+        to_json(schedule.timing.task_values, spec)
         if spec["Name"] == app.service:
-            _set_memory(container, schedule)
-            _set_policy(spec, schedule)
+            _set_environment(container, schedule.memory.environment())
+            policy = schedule.policy
+            # docker/cli takes a delay of 0 for none.
+            delay = {"update.delay_s": policy.delay_s or None}
+            to_json({**schedule.timing.values, **policy.values, **delay}, spec)
             if schedule.head_replicas is not None and is_head:
                 spec["Mode"] = {"Replicated": {"Replicas": schedule.head_replicas}}
             if app.stamp_label in spec["Labels"]:
                 spec["Labels"][app.stamp_label] = stamp
             if schedule.refused and is_head:
                 spec["UpdateConfig"]["MaxFailureRatio"] = REFUSED_RATIO
-            if schedule.fault and ref == rehearsal.ground.head:
+            if schedule.fault and ref == rehearsal.setup.head:
                 _set_fault(spec, schedule.fault, rehearsal.head_image)
         services.append(msgspec.Raw(msgspec.json.encode(spec)))
     return msgspec.structs.replace(ready.resolved, services=tuple(services))
 
 
-def _set_times(container: dict[str, Any], schedule: Schedule) -> None:
-    timing = schedule.timing
-    health = container["Healthcheck"]
-    health["Interval"] = _ns(timing.health_interval_s)
-    health["Timeout"] = _ns(timing.health_timeout_s)
-    health["Retries"] = timing.retries
-    if timing.start_period_s is not None:
-        health["StartPeriod"] = _ns(timing.start_period_s)
-    if timing.stop_grace_s is not None:
-        container["StopGracePeriod"] = _ns(timing.stop_grace_s)
-
-
-def _set_memory(container: dict[str, Any], schedule: Schedule) -> None:
-    _set_environment(container, schedule.memory.environment())
-
-
 def _set_environment(container: dict[str, Any], values: Mapping[str, str]) -> None:
-    present = dict(one.split("=", 1) for one in container["Env"])
+    present = dict(variable.split("=", 1) for variable in container["Env"])
     present.update(values)
     container["Env"] = [f"{name}={value}" for name, value in sorted(present.items())]
 
 
-def _set_policy(spec: dict[str, Any], schedule: Schedule) -> None:
-    policy, monitor_s = schedule.policy, schedule.timing.monitor_s
-    update, rollback = (
-        _said(
-            Order=policy.order,
-            FailureAction=policy.failure_action,
-            Delay=_ns(policy.delay_s) if policy.delay_s else None,  # 0 says nothing, here as there
-            MaxFailureRatio=policy.max_failure_ratio,
-            Parallelism=policy.parallelism,
-            Monitor=None if monitor_s is None else _ns(monitor_s),
-        ),
-        _said(
-            Order=policy.rollback_order,
-            FailureAction=policy.rollback_failure_action,
-            Monitor=None if monitor_s is None else _ns(monitor_s),
-        ),
-    )
-    for key, said in (("UpdateConfig", update), ("RollbackConfig", rollback)):
-        if said:
-            silent = {"Parallelism": 1, "MaxFailureRatio": 0}
-            spec[key] = {**silent, **(spec.get(key) or {}), **said}
-    if policy.max_attempts is not None:
-        spec["TaskTemplate"].setdefault("RestartPolicy", {})["MaxAttempts"] = policy.max_attempts
-    if policy.replicas is not None:
-        spec["Mode"] = {"Replicated": {"Replicas": policy.replicas}}
-
-
 def _set_fault(spec: dict[str, Any], fault: Fault, own_image: str) -> None:
     container = spec["TaskTemplate"]["ContainerSpec"]
-    _set_environment(container, FAULTY[fault])
+    _set_environment(container, FAULT_VARIABLES[fault])
     if fault is Fault.ABSENT:
         container["Image"] = own_image
         spec["Labels"]["com.docker.stack.image"] = own_image
 
 
-def _said(**values: object) -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _ns(seconds: float) -> int:
-    """Whole milliseconds, as the overlay writes them."""
-    return round(seconds * 1000) * (_NANOSECONDS // 1000)
-
-
 class _Listening:
     """A world at which nothing happens: it keeps what it is asked to deploy."""
 
-    def __init__(self, resolve: Callable[[Stack], Resolved]) -> None:
+    def __init__(self, resolve: Callable[[Stack], ResolvedStack]) -> None:
         self._resolve = resolve
-        self._last: Resolved | None = None
+        self._last: ResolvedStack | None = None
         self.images: tuple[str, ...] = ()
 
-    def heard(self) -> Resolved:
-        """What was deployed last."""
+    def heard(self) -> ResolvedStack:
+        """Return what was deployed last."""
         if self._last is None:
             raise RuntimeError("nothing was deployed")
         return self._last
@@ -248,7 +199,7 @@ class _Listening:
 
     def provide(self, stack: Stack) -> None:
         """Keep which images the stack takes for granted."""
-        self.images = granted_to(stack).images
+        self.images = prerequisites_of(stack).images
 
     def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
         """Resolve it and say that all went well."""
@@ -274,7 +225,7 @@ class _Listening:
     def schedule(self, service: str, acts: Sequence[Act]) -> None:
         """Nobody does anything."""
 
-    def call_off(self) -> None:
+    def cancel_scheduled(self) -> None:
         """Nobody was to do anything."""
 
     def record(self, what: Observation) -> None:

@@ -19,7 +19,7 @@ from stamplab.harness.ci.policy import Policy
 from stamplab.lab.errors import UsageError
 from stamplab.lab.faults.memory_pressure import Ample, Pressure
 from stamplab.lab.faults.operator import Act, LoseSight, Operation
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.model.schema import decode_document, encode_document
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
 from stamplab.lab.virtual.conditions import Conditions
@@ -28,6 +28,7 @@ from stamplab.scenarios.discourse.plays import Subject
 from stamplab.scenarios.scenario import Scenario
 
 _ID_DIGITS = 10
+_NO_CONTROL = "none: laws judge it, and guards that are broken on purpose show that laws can fail"
 _ANYWAY_S = 60.0
 _OF_A_TASK_S = 10.0
 """What a task takes besides: its image, its creation, its reports, a restart's delay."""
@@ -35,7 +36,7 @@ _ENGINES_OWN_S = 10.0
 """A stop's grace and, above it, a monitor, where nothing is said of them."""
 
 
-class Meddling(msgspec.Struct, frozen=True, kw_only=True):
+class TimedOperation(msgspec.Struct, frozen=True, kw_only=True):
     """A second operator does something, so many seconds after OLD was found healthy."""
 
     after_s: float
@@ -60,20 +61,21 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     pressure: Pressure = Ample()
     earlier: tuple[Operation, ...] = ()
     """What was done to the service before; each was waited for."""
-    meddling: tuple[Meddling, ...] = ()
+    operations: tuple[TimedOperation, ...] = msgspec.field(name="meddling", default=())
+    """What a second operator does meanwhile."""
     change: Change = Change.IMAGE
     head_replicas: int | None = None
     """How many replicas the head asks for, if not as many as the base."""
     fault: Fault | None = None
     """What is wrong with the head's image, if anything."""
-    planted: Planted | None = None
+    wrong_stamp: WrongStamp | None = msgspec.field(name="planted", default=None)
     """The wrong stamp that the deployer takes, if any."""
-    missaid: bool = False
+    reports_expected_stamp: bool = msgspec.field(name="missaid", default=False)
     """Whether it then says that it took the right one."""
     refused: bool = False
     """Whether the swarm refuses head's spec."""
     blind_after_s: float | None = None
-    """When sight is lost of the swarm, counted as meddling is."""
+    """When sight is lost of the swarm, counted as the operations are."""
     hc1_pause_s: float = 0.0
     """The pre-fix harness alone: how long it waits before it reads the commit."""
     conditions: Conditions = Conditions()
@@ -91,7 +93,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         What says nothing is left out, so that a schedule keeps its name when more can be said.
         """
         as_read = msgspec.json.decode(msgspec.json.encode(self), type=Schedule)
-        text = msgspec.json.encode(_said(msgspec.to_builtins(as_read)), order="sorted")
+        text = msgspec.json.encode(_without_none(msgspec.to_builtins(as_read)), order="sorted")
         return hashlib.sha256(text).hexdigest()[:_ID_DIGITS]
 
     @property
@@ -130,12 +132,13 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
             pressure=self.pressure,
             timing=self.timing,
             guard=guard,
+            control=_NO_CONTROL,
             hc1_reads=() if guard else (HC1Read(pause_s=self.hc1_pause_s),),
             timeout_s=self.patience_s,
             head=labels_only if self.change is Change.LABELS else None,
             head_replicas=self.head_replicas,
-            planted=self.planted,
-            missaid=self.missaid,
+            wrong_stamp=self.wrong_stamp,
+            reports_expected_stamp=self.reports_expected_stamp,
             refused=self.refused,
             faults={head_image: self.fault} if self.fault else {},
             earlier=self.earlier,
@@ -143,16 +146,16 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _acts(self) -> Iterator[Act]:
-        for one in self.meddling:
-            yield Act(after_s=one.after_s, what=one.what)
+        for operation in self.operations:
+            yield Act(after_s=operation.after_s, what=operation.what)
         if self.blind_after_s is not None:
             yield Act(after_s=self.blind_after_s, what=LoseSight())
 
 
-def _said(value: Any) -> Any:
+def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _said(one) for name, one in value.items() if one is not None}
-    return [_said(one) for one in value] if isinstance(value, list | tuple) else value
+        return {name: _without_none(part) for name, part in value.items() if part is not None}
+    return [_without_none(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,18 +11,18 @@ from hypothesis import seed as seeded
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-from stamplab.lab.virtual.conditions import Conditions, Looks, Node
+from stamplab.lab.virtual.conditions import Conditions, NodeOptions, PeriodicTaskLists
 from stamplab.search import laws
 from stamplab.search.laws import Law
 from stamplab.search.schedule import Schedule
 from stamplab.search.trial import Trial
 
 Play = Callable[[Schedule], Trial]
-Tell = Callable[[str], None]
+OnOutcome = Callable[[str], None]
 """Is given the outcome of each trial that was drawn."""
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class BrokenLaw(msgspec.Struct, frozen=True, kw_only=True):
     """A schedule that breaks a law: the smallest one that the search came to."""
 
     law: str
@@ -56,10 +56,10 @@ _BROKEN: dict[str, type[_Broken]] = {name: type(name, (_Broken,), {}) for name i
 
 
 def outcome(trial: Trial) -> str:
-    """What became of an upgrade in truth, in a word or two."""
+    """Return what became of an upgrade in truth, in a word or two."""
     if len(trial.results.stages) < 2 or trial.end == "skipped":
         return "not installed"
-    if laws.meddled(trial):
+    if laws.has_other_update(trial):
         return "superseded"
     if trial.truth.rolled_back_s is not None:
         return "rolled back"
@@ -72,13 +72,13 @@ def outcome(trial: Trial) -> str:
 
 
 QUICK = Conditions(
-    node=Node(prepare_s=0.05, start_s=0.05),
-    sight=Looks(every_s=0.5),
+    node=NodeOptions(prepare_s=0.05, start_s=0.05),
+    visibility=PeriodicTaskLists(every_s=0.5),
     deploy_before_s=0.5,
     deploy_after_s=1.0,
 )
 """A quick node, and a deploy command that takes its time: whatever fails, fails early."""
-SLOW = Conditions(node=Node(prepare_s=2.0, start_s=2.0, reap_s=2.0))
+SLOW = Conditions(node=NodeOptions(prepare_s=2.0, start_s=2.0, reap_s=2.0))
 """The other way round: whatever fails, fails late. A loaded machine takes seconds for each."""
 
 
@@ -86,32 +86,32 @@ class Search:
     """One search: its laws, and how a schedule is played."""
 
     def __init__(
-        self, asked: Sequence[Law], play: Play, tell: Tell, *, robust: bool = False
+        self, laws_asked: Sequence[Law], play: Play, on_outcome: OnOutcome, *, robust: bool = False
     ) -> None:
         """``robust``: only what breaks a law on a quick node and on a slow one as well is a find.
 
         Such a schedule breaks it on a real engine too, whose times nobody can set. What breaks a
         law in one moment alone is a find all the same where the law is to hold.
         """
-        self._asked = asked
+        self._laws = laws_asked
         self._play = play
-        self._tell = tell
+        self._on_outcome = on_outcome
         self._robust = robust
         self._trials = 0
         self._first: int | None = None
         self._last: tuple[Schedule, Law, str] | None = None
         self.outcomes: Counter[str] = Counter()
 
-    def known(self, schedules: Iterable[Schedule]) -> Found | None:
+    def known(self, schedules: Iterable[Schedule]) -> BrokenLaw | None:
         """Try schedules that broke a law before."""
         for schedule in schedules:
-            found = self._broken(schedule, self._play(schedule))
-            if found is not None:
-                law, broken = found
-                return Found(law=law.name, broken=broken, schedule=schedule, after_examples=0)
+            breach = self._broken(schedule, self._play(schedule))
+            if breach is not None:
+                law, broken = breach
+                return BrokenLaw(law=law.name, broken=broken, schedule=schedule, after_examples=0)
         return None
 
-    def run(self, drawn: SearchStrategy[Schedule], examples: int, seed: int) -> Found | None:
+    def run(self, drawn: SearchStrategy[Schedule], examples: int, seed: int) -> BrokenLaw | None:
         """Draw schedules until one breaks a law, and shrink it. Raises LabError."""
 
         @seeded(seed)
@@ -131,9 +131,9 @@ class Search:
         try:
             holds()
         except _Broken:
-            return self._found(repeatable=True)
+            return self._broken_law(repeatable=True)
         except Flaky:
-            return self._found(repeatable=False)
+            return self._broken_law(repeatable=False)
         except _Failed as failed:
             raise failed.error from failed.error.__cause__
         return None
@@ -141,39 +141,39 @@ class Search:
     def _try(self, schedule: Schedule) -> None:
         try:
             trial = self._play(schedule)
-            found = self._broken(schedule, trial)
+            breach = self._broken(schedule, trial)
         except Exception as error:
             raise _Failed(error) from error
         self._trials += 1
         if self._first is None:
-            said = outcome(trial)
-            self.outcomes[said] += 1
-            self._tell(said)
-        if found is not None:
-            law, broken = found
+            name = outcome(trial)
+            self.outcomes[name] += 1
+            self._on_outcome(name)
+        if breach is not None:
+            law, broken = breach
             self._first = self._first or self._trials
             self._last = (schedule, law, broken)
             raise _BROKEN[law.name](broken)
 
     def _broken(self, schedule: Schedule, trial: Trial) -> tuple[Law, str] | None:
-        """The first law that a schedule breaks, if it counts as a find."""
-        for law in self._asked:
-            broken = law.asks(trial)
+        """Return the first law that a schedule breaks, if it counts as a find."""
+        for law in self._laws:
+            broken = law.check(trial)
             if broken is not None and (not self._robust or self._breaks_anyhow(schedule, law)):
                 return law, broken
         return None
 
     def _breaks_anyhow(self, schedule: Schedule, law: Law) -> bool:
         return all(
-            law.asks(self._play(msgspec.structs.replace(schedule, conditions=conditions)))
+            law.check(self._play(msgspec.structs.replace(schedule, conditions=conditions)))
             for conditions in (QUICK, SLOW)
         )
 
-    def _found(self, *, repeatable: bool) -> Found:
+    def _broken_law(self, *, repeatable: bool) -> BrokenLaw:
         if self._last is None or self._first is None:
             raise RuntimeError("a law was broken, and nobody has noted by what")
         schedule, law, broken = self._last
-        return Found(
+        return BrokenLaw(
             law=law.name,
             broken=broken,
             schedule=schedule,

@@ -25,11 +25,18 @@ from stamplab.lab.faults.operator import (
     RollBack,
     Scale,
 )
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
-from stamplab.lab.virtual.conditions import Commits, Conditions, Looks, Moments, Node, Sight
+from stamplab.lab.virtual.conditions import (
+    Conditions,
+    EveryCommit,
+    EveryMoment,
+    NodeOptions,
+    PeriodicTaskLists,
+    Visibility,
+)
 from stamplab.lab.workload.shape import MemoryShape
-from stamplab.search.schedule import Change, Meddling, Schedule
+from stamplab.search.schedule import Change, Schedule, TimedOperation
 
 Value = TypeVar("Value")
 _MIB = 1024 * 1024
@@ -60,12 +67,12 @@ def _seldom(draw: st.DrawFn, one_in: int) -> bool:
 
 
 def _mostly(draw: st.DrawFn, usual: Value, others: tuple[Value, ...], one_in: int) -> Value:
-    """The usual value, and once in a while one of the others."""
+    """Return the usual value, and once in a while one of the others."""
     return draw(one_of(others)) if _seldom(draw, one_in) else usual
 
 
 def _memory(draw: st.DrawFn) -> MemoryShape:
-    """A boot that takes up to four times the memory of the steady state, and always more."""
+    """Return a boot that takes up to four times the memory of the steady state, and always more."""
     steady_bytes = 100 * _MIB
     quarters = draw(whole_numbers(5, 16))
     return MemoryShape(
@@ -128,7 +135,7 @@ def _pressure(draw: st.DrawFn) -> Pressure:
 
 @lru_cache
 def operations(label: str) -> st.SearchStrategy[Operation]:
-    """What a second operator might do; ``label`` is that of the stamp."""
+    """Return what a second operator might do; ``label`` is that of the stamp."""
     stamp = {label: _OTHERS_STAMP}
     return st.sampled_from(
         (
@@ -144,34 +151,34 @@ def operations(label: str) -> st.SearchStrategy[Operation]:
     )
 
 
-def _meddling(draw: st.DrawFn, label: str) -> tuple[Meddling, ...]:
+def _meddling(draw: st.DrawFn, label: str) -> tuple[TimedOperation, ...]:
     """Usually nobody meddles; else up to two acts, at any moment."""
     if not _seldom(draw, one_in=5):
         return ()
     return tuple(
-        Meddling(after_s=seconds(draw, 0, 60), what=draw(operations(label)))
+        TimedOperation(after_s=seconds(draw, 0, 60), what=draw(operations(label)))
         for _ in range(draw(whole_numbers(1, 2)))
     )
 
 
-def _sight(draw: st.DrawFn) -> Sight:
+def _sight(draw: st.DrawFn) -> Visibility:
     """Who looks when: without a gap, or with the poll phase of a live recorder."""
-    kind = draw(one_of((Commits, Moments, Looks)))
-    if kind is Looks:
-        return Looks(every_s=seconds(draw, 0.1, 2), phase_s=seconds(draw, 0, 2))
-    return Commits() if kind is Commits else Moments()
+    kind = draw(one_of((EveryCommit, EveryMoment, PeriodicTaskLists)))
+    if kind is PeriodicTaskLists:
+        return PeriodicTaskLists(every_s=seconds(draw, 0.1, 2), phase_s=seconds(draw, 0, 2))
+    return EveryCommit() if kind is EveryCommit else EveryMoment()
 
 
 def _conditions(draw: st.DrawFn) -> Conditions:
     """Chance, the node's own times, and the pauses of the harness's deploy command."""
     return Conditions(
         seed=draw(whole_numbers(0, 2**16)),
-        node=Node(
+        node=NodeOptions(
             prepare_s=seconds(draw, 0.1, 2),
             start_s=seconds(draw, 0.1, 1),
             report_s=draw(one_of((0.1, 0.0))),
         ),
-        sight=_sight(draw),
+        visibility=_sight(draw),
         deploy_before_s=seconds(draw, 0, 2),
         deploy_after_s=seconds(draw, 0, 2),
     )
@@ -179,7 +186,7 @@ def _conditions(draw: st.DrawFn) -> Conditions:
 
 @st.composite
 def schedules(draw: st.DrawFn, stamp_label: str) -> Schedule:
-    """A whole schedule."""
+    """Return a whole schedule."""
     memory = _memory(draw)
     return Schedule(
         memory=memory,
@@ -187,12 +194,12 @@ def schedules(draw: st.DrawFn, stamp_label: str) -> Schedule:
         policy=_policy(draw),
         pressure=_pressure(draw),
         earlier=draw(_HISTORIES) if _seldom(draw, one_in=5) else (),
-        meddling=_meddling(draw, stamp_label),
+        operations=_meddling(draw, stamp_label),
         fault=_mostly(draw, None, (Fault.CRASHES, Fault.CRASHES_LATER, Fault.ABSENT), one_in=10),
         change=_mostly(draw, Change.IMAGE, (Change.LABELS,), one_in=10),
         head_replicas=_mostly(draw, None, (0,), one_in=25),
-        planted=_mostly(draw, None, tuple(Planted), one_in=8),
-        missaid=draw(_BOOLEANS),
+        wrong_stamp=_mostly(draw, None, tuple(WrongStamp), one_in=8),
+        reports_expected_stamp=draw(_BOOLEANS),
         refused=_seldom(draw, one_in=40),
         blind_after_s=seconds(draw, 0, 60) if _seldom(draw, one_in=40) else None,
         hc1_pause_s=seconds(draw, 0, 60),

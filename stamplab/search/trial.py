@@ -6,25 +6,25 @@ from functools import cached_property
 
 import msgspec
 
+from stamplab.harness.checks.shape import GUARD
+from stamplab.harness.checks.upgrade_truth import UpgradeObserver
 from stamplab.harness.ci.app import App
 from stamplab.harness.ci.lifecycle import VerdictUnknown
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.harness.guard import Outcome
-from stamplab.lab.abra.deploy import WHOSE
+from stamplab.lab.abra.driver import stand_in_name
 from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan
 from stamplab.lab.model.history_file import encode_history
-from stamplab.lab.recipe.resolver import Resolved
-from stamplab.lab.virtual.journal import Clock, Remembered
+from stamplab.lab.recipe.resolver import ResolvedStack
+from stamplab.lab.virtual.journal import MemoryJournal
 from stamplab.lab.virtual.swarmsim import SwarmSim
-from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Stack
-from stamplab.runner.play import Ground, play
+from stamplab.runner.play import UpgradeSetup, play
+from stamplab.runner.worlds import virtual_world
 from stamplab.scenarios.scenario import Scenario
-from stamplab.search.ground_truth import Truth
 from stamplab.search.rehearsal import Rehearsal, RehearsedTree
 from stamplab.search.schedule import Change, Schedule
 
-GUARD = "assert_upgrade_converged"
 AFTERWARDS_S = 3.0
 """Beyond the hold time: a restart that is due, a look that is."""
 
@@ -38,7 +38,7 @@ class Trial:
         app: App,
         results: Results,
         history: History,
-        truth: Truth,
+        truth: UpgradeObserver,
         end_s: float,
     ) -> None:
         self.schedule = schedule
@@ -147,7 +147,7 @@ class Trial:
             state.service.spec.digest == self.truth.head.digest
         )
         spec = "head's spec" if is_head else "another spec"
-        running = len(state.running_head)
+        running = len(self.truth.running_head(state))
         return f"{spec}, state {state.update_state}, {running} of head's tasks running"
 
 
@@ -156,38 +156,30 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     scenario = schedule.scenario(
         rehearsal.subject, rehearsal.head_image, rehearsal.labels_only, guard=guard
     )
-    ground = rehearsal.ground
+    setup = rehearsal.setup
     if schedule.change is Change.LABELS:
-        ground = msgspec.structs.replace(ground, head=rehearsal.labels_only)
-    if schedule.planted:
-        planted = rehearsal.stamps[schedule.planted]
-        ground = msgspec.structs.replace(ground, planted=planted)
-    clock = Clock()
-    journal = Remembered(clock)
-    truth = Truth(ground.app.service)
-    world = VirtualWorld(
-        sim,
-        clock,
-        journal,
-        scenario.service,
-        schedule.conditions,
-        _resolved_already,
-        watcher=truth,
+        setup = msgspec.structs.replace(setup, head=rehearsal.labels_only)
+    if schedule.wrong_stamp:
+        wrong_stamp = rehearsal.stamps[schedule.wrong_stamp]
+        setup = msgspec.structs.replace(setup, wrong_stamp=wrong_stamp)
+    truth = UpgradeObserver(setup.app.service)
+    world, journal = virtual_world(
+        sim, MemoryJournal, scenario.service, schedule.conditions, _resolved_already, listener=truth
     )
     tree = RehearsedTree(rehearsal, schedule, world, truth)
     try:
-        results = play(scenario, world, ground, tree)
+        results = play(scenario, world, setup, tree)
     except VerdictUnknown as error:
-        results = _unknown(scenario, ground, str(error))
-    trial = Trial(schedule, ground.app, results, journal.records, truth, world.now_s())
-    world.call_off()
+        results = _unknown(scenario, setup, str(error))
+    trial = Trial(schedule, setup.app, results, journal.records, truth, world.now_s())
+    world.cancel_scheduled()
     until_s = trial.watched_until_s + AFTERWARDS_S
     while world.next(until_s) is not None:
         pass
     return trial
 
 
-def _unknown(scenario: Scenario, ground: Ground, reason: str) -> Results:
+def _unknown(scenario: Scenario, setup: UpgradeSetup, reason: str) -> Results:
     """An upgrade of which nobody knows how it ended."""
     stages = (
         StageResult(stage="install", end="pass"),
@@ -196,12 +188,12 @@ def _unknown(scenario: Scenario, ground: Ground, reason: str) -> Results:
     return Results(
         run_id=scenario.name,
         recipe=scenario.recipe.name,
-        ref=ground.head,
+        ref=setup.head,
         stages=stages,
-        abra=WHOSE,
-        domain=ground.app.domain,
+        abra=stand_in_name(),
+        domain=setup.app.domain,
     )
 
 
-def _resolved_already(stack: Stack) -> Resolved:
+def _resolved_already(stack: Stack) -> ResolvedStack:
     raise NotImplementedError(f"{stack.name} was resolved when it was rehearsed")

@@ -33,7 +33,7 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 def describe(schedule: Schedule) -> str:
-    """A schedule in a sentence, without what is as usual."""
+    """Return a schedule in a sentence, without what is as usual."""
     memory, timing, policy = schedule.memory, schedule.timing, schedule.policy
     boot_s = memory.boot_s + memory.hold_s + memory.ready_s
     parts = [
@@ -46,8 +46,11 @@ def describe(schedule: Schedule) -> str:
         f"asked for its health every {timing.health_interval_s:.1f} s",
         _pressure(schedule.pressure),
         *([f"the head's image: {schedule.fault}"] if schedule.fault else []),
-        *([f"a wrong stamp is planted: {schedule.planted}"] if schedule.planted else []),
-        *(f"after {one.after_s:.1f} s {in_words(one.what)}" for one in schedule.meddling),
+        *([f"a wrong stamp is planted: {schedule.wrong_stamp}"] if schedule.wrong_stamp else []),
+        *(
+            f"after {operation.after_s:.1f} s {in_words(operation.what)}"
+            for operation in schedule.operations
+        ),
     ]
     return "; ".join(parts)
 
@@ -71,7 +74,7 @@ def _pressure(pressure: Pressure) -> str:
 
 
 def timeline(trial: Trial) -> tuple[Moment, ...]:
-    """What happened from the upgrade on."""
+    """Return what happened from the upgrade on."""
     from_s = trial.upgrade_s
     zero_s = trial.truth.applied_s if trial.truth.applied_s is not None else from_s
     state: str | None = None
@@ -82,16 +85,16 @@ def timeline(trial: Trial) -> tuple[Moment, ...]:
                 if name != trial.app.service or service.update_state == state:
                     continue
                 state = service.update_state
-                said = f"the service's update state is {state}"
+                text = f"the service's update state is {state}"
             case what:
-                said = "".join(_said(what))
-        if said and record.happened_s >= from_s:
+                text = "".join(_event_text(what))
+        if text and record.happened_s >= from_s:
             at_s = round(record.happened_s - zero_s, 3) or 0.0  # not -0.0
-            moments.append(Moment(at_s, said))
+            moments.append(Moment(at_s, text))
     return tuple(moments)
 
 
-def _said(what: object) -> Iterator[str]:
+def _event_text(what: object) -> Iterator[str]:
     match what:
         case EngineEvent(kind="container", action="start", attributes=attributes):
             yield f"a task starts, of {attributes['image']}"
@@ -124,8 +127,8 @@ def sentence(trial: Trial, broken: str) -> str:
         ):
             if at_s is not None:
                 figures.append(f"{word} at {at_s - zero_s:.1f} s")
-    said = "; ".join(filter(None, (describe(trial.schedule), ", ".join(figures))))
-    return f"{said}: {broken}"
+    text = "; ".join(filter(None, (describe(trial.schedule), ", ".join(figures))))
+    return f"{text}: {broken}"
 
 
 def _first(history: History, kind: type[OomKill], from_s: float) -> float | None:

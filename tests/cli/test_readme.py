@@ -1,12 +1,9 @@
-"""Every command of the README is one that works, and the wheel holds what it should."""
+"""Every command of the README is one that works; its exit codes and dependencies are the code's."""
 
 from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -74,29 +71,3 @@ def test_every_dependency_has_its_reason_in_an_adr() -> None:
     names = {re.split(r"[><=~ ]", item)[0] for item in project["dependencies"]}
     record = (ROOT / "docs" / "adr" / "0052-dependencies-and-their-reasons.md").read_text()
     assert {name for name in names if f"| {name} |" not in record} == set()
-
-
-def test_the_wheel_holds_one_package_and_no_tests(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    assert {
-        "stamplab/lab/live/init.sh",
-        "stamplab/lab/cgroup/enter.sh",
-        "stamplab/lab/workload/serve.c",
-        "stamplab/lab/recipe/stackspec/go.sum",
-        "stamplab/lab/recipe/stackspec/main.go",
-        "stamplab/lab/virtual/swarmsim/main.go",
-        "stamplab/lab/py.typed",
-    } <= names
-    assert [name for name in names if name.endswith("_test.go")] == []
-    assert {name.split("/")[0] for name in names if not name.startswith("stamplab-")} == {
-        "stamplab"
-    }

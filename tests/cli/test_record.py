@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stamplab.runner.worlds import Virtual
-from stamplab.scenarios.bug_reports.registry import ENTRIES
+from stamplab.scenarios.bug_reports.registry import REPORTS_BY_NAME
 
 
 def stamplab(*arguments: str, runs: Path) -> subprocess.CompletedProcess[str]:
@@ -40,15 +40,15 @@ def test_one_is_played_by_any_of_its_names(name: str, virtual: Virtual, tmp_path
 
 def test_the_table_and_what_is_remembered_of_it(virtual: Virtual, tmp_path: Path) -> None:
     names = ("label-only", "D1")
-    done = stamplab("record", *names, "--world", "virtual", "--json", runs=tmp_path)
+    done = stamplab("bug-reports", *names, "--world", "virtual", "--json", runs=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     table = json.loads(done.stdout)
     assert [row["name"] for row in table["rows"]] == ["label-only", "restamped-mid-update"]
     assert table["verdict"] == "pass"
-    manifest = next(tmp_path.glob("record/latest/manifest.json"))
+    manifest = next(tmp_path.glob("bug-reports/latest/manifest.json"))
     assert json.loads(manifest.read_text())["abra"].startswith("none")
     listed = json.loads(stamplab("list", "--json", runs=tmp_path).stdout)
-    assert len(listed) == len(ENTRIES)
+    assert len(listed) == len(REPORTS_BY_NAME)
     last = {entry["name"]: entry["last"] for entry in listed}
     assert last["label-only"]["virtual"]["verdict"] == "pass"
     assert last["mixed-stack"] == {}
@@ -59,19 +59,19 @@ def test_the_table_and_what_is_remembered_of_it(virtual: Virtual, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("run", "6"), "may be any of"),
         (("run", "label-only", "--recipe", "x"), "a report needs no recipe"),
         (("run", "stamp_copy", "--world", "virtual"), "needs no world"),
-        (("record", "nothing"), "nothing in the record is called"),
-        (("record", "--at-once", "0"), "0 is not in the range"),
+        (("bug-reports", "nothing"), "no bug report is called"),
+        (("bug-reports", "--at-once", "0"), "0 is not in the range"),
         (("run", "D3", "--world", "virtual", "--engine", "/nonexistent"), "of the live world"),
     ],
 )
 def test_bad_usage_is_said_in_a_sentence(
-    tmp_path: Path, arguments: tuple[str, ...], said: str
+    tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     done = stamplab(*arguments, runs=tmp_path)
     assert done.returncode == 64
-    assert said in done.stderr
+    assert message in done.stderr

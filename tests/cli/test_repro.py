@@ -83,7 +83,10 @@ def test_it_exits_0_and_prints_every_claim_as_pass(apparatus: Apparatus, tmp_pat
     assert traces.left_since(before) == {}
     latest = tmp_path / "runs" / "repro-discourse" / "latest"
     report = msgspec.json.decode((latest / "verdict.json").read_bytes())
-    assert [(bite["end"], bite["verdict"]) for bite in report["teeth"]] == [("fail", "pass")] * 11
+    assert [
+        (judge_negative_control["end"], judge_negative_control["verdict"])
+        for judge_negative_control in report["teeth"]
+    ] == [("fail", "pass")] * 11
     levels = {path.parent.name: level(path.parent) for path in latest.glob("*/results.json")}
     stamped = {path.stem for path in (latest / "stamping").glob("*.json")}
     assert stamped == {experiment.name for experiment in C2}
@@ -93,7 +96,9 @@ def test_it_exits_0_and_prints_every_claim_as_pass(apparatus: Apparatus, tmp_pat
         "c-guard-on": 1,
         "d-stop-first": 2,
     }
-    assert {levels[bite["name"]] for bite in report["teeth"]} == {1}
+    assert {
+        levels[judge_negative_control["name"]] for judge_negative_control in report["teeth"]
+    } == {1}
     assert {path.name for path in (latest / "c-guard-on").iterdir()} >= {
         "console.log",
         "dockerd.log",
@@ -105,8 +110,8 @@ def test_it_exits_0_and_prints_every_claim_as_pass(apparatus: Apparatus, tmp_pat
     shapes = {path.parent.name: path.read_bytes() for path in latest.glob("*/shape.json")}
     compared = {name: msgspec.json.decode(shape) for name, shape in shapes.items()}
     assert len(compared) == 15
-    assert [name for name, one in compared.items() if one["differences"]] == []
-    assert all(one["declared"] == one["found"] for one in compared.values())
+    assert [name for name, claim in compared.items() if claim["differences"]] == []
+    assert all(claim["declared"] == claim["found"] for claim in compared.values())
     console = (latest / "c-guard-on" / "console.log").read_text()
     assert "[DSTAMP] post-redeploy svc inspect UpdateStatus.State=" in console
     assert "head spec applied then swarm-rolled-back" in console
@@ -265,12 +270,12 @@ def test_where_no_live_lab_can_run_it_is_played_in_virtual_time_and_said_loudly(
 ) -> None:
     done = run("--claim", "C4", "--claim", "C7", folder=tmp_path, prefix=WITHOUT_GROUPS)
     assert done.returncode == 0, done.stdout + done.stderr
-    said = clean(done)
-    assert "NOT LIVE: " in said
-    assert "no memory control group" in said
-    assert "by the real SwarmKit in virtual time" in said
+    message = clean(done)
+    assert "NOT LIVE: " in message
+    assert "no memory control group" in message
+    assert "by the real SwarmKit in virtual time" in message
     manifests = list((tmp_path / "runs" / "repro-discourse" / "latest").rglob("manifest.json"))
-    assert {msgspec.json.decode(one.read_bytes())["world"] for one in manifests} == {"virtual"}
+    assert {msgspec.json.decode(claim.read_bytes())["world"] for claim in manifests} == {"virtual"}
 
 
 @pytest.mark.live
@@ -344,8 +349,8 @@ def assert_ten_of_ten(done: subprocess.CompletedProcess[str]) -> None:
 
 
 def level(play: Path) -> int:
-    found: int = msgspec.json.decode((play / "results.json").read_bytes())["level"]
-    return found
+    judged_claim: int = msgspec.json.decode((play / "results.json").read_bytes())["level"]
+    return judged_claim
 
 
 def read(path: Path) -> str:

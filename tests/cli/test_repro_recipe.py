@@ -53,14 +53,14 @@ def source(recipe: str, base: str = "1.0.0+25.0.1", head: str = "main") -> tuple
     ],
 )
 def test_bad_input_exits_64_with_one_sentence_and_writes_nothing(
-    apparatus: Apparatus, clone: Cloned, tmp_path: Path, changed: dict[str, str], said: str
+    apparatus: Apparatus, clone: Cloned, tmp_path: Path, changed: dict[str, str], message: str
 ) -> None:
     given = {"recipe": str(clone.path), "base": "1.0.0+25.0.1", "head": "main", **changed}
     options = [item for name, value in given.items() for item in (f"--{name}", value)]
     before = sorted(path.name for path in tmp_path.iterdir())
     done = run(tmp_path, *options)
     assert done.returncode == 64, done.stdout + done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert sorted({path.name for path in tmp_path.iterdir()} - {"tmp"}) == before
     assert list((tmp_path / "tmp").iterdir()) == []

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from stamplab.lab.abra.go_git import DEFAULT_VERSION, PROGRAMS, VERSION_VARIABLE
 from stamplab.lab.live.inventory import inventory
-from stamplab.lab.recipe.upstream import RecipeHistory
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.scenarios.stamping.variants import EXPERIMENTS
 from tests import PYTHON_PATH, recipes
 
@@ -31,6 +32,49 @@ def test_it_prints_the_stamp_and_the_commands_that_do_the_same(tmp_path: Path) -
     assert "The same by hand:" in done.stdout
     for word in ("git clone", "git -C", "'refs/tags/*:refs/tags/*'", "abra app deploy -C"):
         assert word in done.stdout
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        pytest.param(one, marks=() if one == DEFAULT_VERSION else pytest.mark.deep)
+        for one in PROGRAMS
+    ],
+)
+def test_a_stamp_says_for_which_go_git_it_speaks(version: str, tmp_path: Path) -> None:
+    done = stamplab("run", "stamp_copy", "--go-git", version, "--json", runs=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ran = json.loads(done.stdout)
+    assert ran["stamped"]["by"] == f"abra stand-in of stamplab (go-git {version})"
+    assert f"{VERSION_VARIABLE}={version} " in ran["by_hand"]
+    (kept,) = Path(ran["evidence"]).glob("stamp_copy.json")
+    chaos_deploy = json.loads(kept.read_text())["commands"][-1]["output"]
+    assert f"DEBU the stand-in stamps as go-git {version}: nothing changed" in chaos_deploy
+
+
+@pytest.mark.deep
+def test_a_recipe_with_converted_files_is_dirty_for_an_older_go_git(tmp_path: Path) -> None:
+    """go-git 5.16.5 hashes what lies there; from 5.17.0 on size and time are believed."""
+    text = {"compose.yml": "services: {app: {image: a:1}}\n", ".env.sample": "TYPE=crlf\n"}
+    converted = {"run.sh": "echo one\necho two\n", ".gitattributes": "*.sh text eol=crlf\n"}
+    history = RecipeHistory(
+        name="crlf",
+        commits=(
+            RecipeCommit(message="base", files=text | converted, tag="1.0.0+1"),
+            RecipeCommit(
+                message="head", files=text | {"compose.yml": "services: {app: {image: a:2}}\n"}
+            ),
+        ),
+    )
+    build_repository(history, tmp_path / "crlf")
+    stamps = {}
+    for version in PROGRAMS:
+        options = ("--recipe", str(tmp_path / "crlf"), "--base", "1.0.0+1", "--head", "main")
+        done = stamplab(
+            "run", "stamp_copy", *options, "--go-git", version, "--json", runs=tmp_path / version
+        )
+        stamps[version] = json.loads(done.stdout)["stamped"]["stamp"][8:]
+    assert stamps == {"5.16.5": "+U", "5.19.3": "", "6.0.0-beta.1": ""}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be without a network")
@@ -82,6 +126,16 @@ def test_any_recipe_is_stamped_alike(history: RecipeHistory, tmp_path: Path) -> 
         (("run", "stamp_copy", "--base", "1.0.0"), "add --recipe"),
         (("run", "stamp_copy", "--recipe", "."), "needs --base"),
         (("run", "stamp_copy", "--abra", "/nonexistent"), "is no program"),
+        (("run", "stamp_copy", "--go-git", "4.0.0"), "'4.0.0' is not one of '5.16.5', "),
+        (("run", "moby#43081", "--go-git", "5.16.5"), "a report is not stamped"),
+        (
+            ("run", "stamp_copy", "--go-git", "5.16.5", "--abra", "/bin/true"),
+            "names a real abra, /bin/true, which has a go-git of its own",
+        ),
+        (
+            ("repro", "discourse", "--go-git", "5.16.5", "--abra", "/bin/true"),
+            "names a real abra, /bin/true, which has a go-git of its own",
+        ),
         (
             ("run", "stamp_copy", "--recipe", "/nonexistent", "--base", "1", "--head", "2"),
             "there is no folder",
@@ -89,12 +143,12 @@ def test_any_recipe_is_stamped_alike(history: RecipeHistory, tmp_path: Path) -> 
     ],
 )
 def test_bad_usage_is_said_in_a_sentence(
-    tmp_path: Path, arguments: tuple[str, ...], said: str
+    tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     done = stamplab(*arguments, runs=tmp_path)
     assert done.returncode == 64
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_each_experiment_has_a_name_and_a_title_of_its_own() -> None:
-    assert len({one.title for one in EXPERIMENTS.values()}) == len(EXPERIMENTS)
+    assert len({claim.title for claim in EXPERIMENTS.values()}) == len(EXPERIMENTS)

@@ -8,26 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from stamplab.lab.abra.driver import Abra, Program, find
+from stamplab.lab.abra.driver import Abra, AbraProgram, find_abra
 from stamplab.lab.abra.empty_swarm import EmptySwarm, empty_swarm
 from stamplab.lab.abra.folder import AbraFolder
-from stamplab.lab.recipe import checkout, git, upstream
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.env_file import with_values
+from stamplab.lab.recipe.repository import build_repository
 from stamplab.scenarios.discourse.recipe import RECIPE, asking_for_a_secret
 
 DOMAIN = "app.example.org"
 
 
 @pytest.fixture(scope="session")
-def program(pytestconfig: pytest.Config) -> Program:
+def program(pytestconfig: pytest.Config) -> AbraProgram:
     path = pytestconfig.getoption("--abra")
-    return find(Path(path) if path else None)
+    return find_abra(Path(path) if path else None)
 
 
 @pytest.fixture(scope="session")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The upstream of the recipe that is deployed."""
     path = tmp_path_factory.mktemp("recipes") / RECIPE.name
-    upstream.build(asking_for_a_secret(RECIPE), path)
+    build_repository(asking_for_a_secret(RECIPE), path)
     return path
 
 
@@ -45,13 +47,16 @@ def swarm(scratch: Path) -> Iterator[EmptySwarm]:
 
 
 @pytest.fixture
-def abra(program: Program, scratch: Path, recipe: Path, swarm: EmptySwarm) -> Abra:
+def abra(program: AbraProgram, scratch: Path, recipe: Path, swarm: EmptySwarm) -> Abra:
     """abra with an ABRA_DIR in which the recipe is checked out at head, and an app of it."""
     folder = AbraFolder(scratch / "abra")
     folder.create()
     git.clone(recipe, folder.recipe("discourse"))
-    folder.write_env(
-        DOMAIN, {"TYPE": "discourse", "DOMAIN": DOMAIN, "SECRET_DB_PASSWORD_VERSION": "v1"}
+    folder.write_env_text(
+        DOMAIN,
+        with_values(
+            "", {"TYPE": "discourse", "DOMAIN": DOMAIN, "SECRET_DB_PASSWORD_VERSION": "v1"}
+        ),
     )
     return Abra(program, folder, swarm.address)
 

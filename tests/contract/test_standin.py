@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stamplab.lab.abra.driver import Abra, Program, Ran, environment, stand_in
+from stamplab.lab.abra.driver import Abra, AbraProgram, AbraRun, abra_environment, stand_in_program
 from stamplab.lab.recipe import git
 from tests.contract.conftest import DOMAIN
 
@@ -17,17 +17,17 @@ _IN_A_NAMESPACE = ("unshare", "--mount", "--propagation", "private", "sh", "-c")
 
 
 @pytest.fixture(scope="session")
-def program() -> Program:
+def program() -> AbraProgram:
     """The stand-in, whatever ``--abra`` says."""
-    return stand_in()
+    return stand_in_program()
 
 
 def everything(folder: Path) -> dict[str, bytes]:
     return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def refused(done: Ran) -> str:
-    """What it said: one sentence, and exit code 1."""
+def refused(done: AbraRun) -> str:
+    """Return the one sentence of a failure with exit code 1."""
     assert done.exit_code == 1
     lines = [line for line in done.output.splitlines() if not line.startswith("DEBU")]
     assert len(lines) == 1, done.output
@@ -57,8 +57,8 @@ def test_a_locked_index_does_not_matter_to_a_chaos_deploy(abra: Abra) -> None:
 
 def test_a_locked_index_is_said_where_something_must_be_checked_out(abra: Abra) -> None:
     (abra.folder.recipe("discourse") / ".git" / "index.lock").touch()
-    said = refused(abra.deploy(DOMAIN))
-    assert "index.lock" in said
+    message = refused(abra.deploy(DOMAIN))
+    assert "index.lock" in message
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
@@ -76,7 +76,7 @@ def test_an_abra_dir_that_is_read_only_is_said(abra: Abra) -> None:
     new = ("app", "new", "-o", "-n", "-C", "-D", "new.example.org", "discourse")
     done = subprocess.run(
         [*_IN_A_NAMESPACE, script, "sh", *abra.program.argv, *new],
-        env=environment(abra.folder, abra.engine),
+        env=abra_environment(abra.folder, abra.engine),
         capture_output=True,
         text=True,
         check=False,
@@ -95,16 +95,21 @@ def test_an_env_file_is_made_from_the_recipes_sample(abra: Abra) -> None:
     assert settings["DOMAIN"] == "new.example.org"
     text = abra.folder.env_file("new.example.org").read_text()
     assert "# length=32" in text
-    again = abra.run("app", "new", "-o", "-n", "-D", "new.example.org", "discourse")
-    assert "already exists" in refused(again)
+    second = abra.run("app", "new", "-o", "-n", "-D", "new.example.org", "discourse")
+    assert "already exists" in refused(second)
 
 
 def test_a_recipe_is_fetched_whole_or_not_at_all(abra: Abra, recipe: Path) -> None:
     shutil.rmtree(abra.folder.recipe("discourse"))
     fetch = ("recipe", "fetch", "-o", "-n", "discourse")
     assert "STAMPLAB_RECIPES is not set" in refused(abra.run(*fetch))
-    ours = {**environment(abra.folder, abra.engine), "STAMPLAB_RECIPES": str(recipe.parent)}
-    done = subprocess.run([*abra.program.argv, *fetch], env=ours, capture_output=True, check=False)
+    environment = {
+        **abra_environment(abra.folder, abra.engine),
+        "STAMPLAB_RECIPES": str(recipe.parent),
+    }
+    done = subprocess.run(
+        [*abra.program.argv, *fetch], env=environment, capture_output=True, check=False
+    )
     assert done.returncode == 0
     assert (abra.folder.recipe("discourse") / "compose.yml").is_file()
     assert [path.name for path in (abra.folder.path / "recipes").iterdir()] == ["discourse"]
@@ -120,8 +125,8 @@ def test_a_lightweight_tag_is_no_release(abra: Abra) -> None:
 def test_a_secret_that_a_person_must_insert_is_named_so(abra: Abra) -> None:
     text = "TYPE=discourse\nSECRET_DB_PASSWORD_VERSION=v1 # generate=false\n"
     abra.folder.write_env_text(DOMAIN, text)
-    said = refused(abra.chaos_deploy(DOMAIN))
-    assert said == "FATA secret not inserted (#generate=false): db_password"
+    message = refused(abra.chaos_deploy(DOMAIN))
+    assert message == "FATA secret not inserted (#generate=false): db_password"
 
 
 def test_nothing_of_the_users_home_or_git_settings_is_read_or_written(

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 import stamplab
-from stamplab.lab.abra.driver import Abra, find, stand_in
+from stamplab.lab.abra.driver import Abra, find_abra, stand_in_program
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.live.lab import Apparatus, live_lab
 from stamplab.lab.model.history import CommandRan
-from stamplab.lab.recipe import checkout, git, upstream
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.scenarios.discourse import plays
@@ -51,12 +51,12 @@ def light_recipe(image: str) -> RecipeHistory:
     return RecipeHistory(
         name="light",
         commits=(
-            Commit(
+            RecipeCommit(
                 message="chore: publish",
                 files={"compose.yml": compose, ".env.sample": _SAMPLE},
                 tag=VERSION,
             ),
-            Commit(message="docs: say more", files={"README.md": "# light\n"}),
+            RecipeCommit(message="docs: say more", files={"README.md": "# light\n"}),
         ),
     )
 
@@ -67,9 +67,9 @@ def test_an_app_lives_from_its_env_file_to_its_undeploy(
     with live_lab(apparatus, tmp_path, "app", 8080) as world:
         folder = AbraFolder(world.scratch / "abra")
         folder.create()
-        upstream.build(light_recipe(apparatus.image), world.scratch / "light")
+        build_repository(light_recipe(apparatus.image), world.scratch / "light")
         git.clone(world.scratch / "light", folder.recipe("light"))
-        abra = Abra(stand_in(), folder, world.daemon.url)
+        abra = Abra(stand_in_program(), folder, world.daemon.url)
         api: Any = world.daemon.api
         app = ("app", "deploy", "-o", "-n", "--debug")
 
@@ -119,7 +119,7 @@ def test_a_program_given_as_abra_deploys_in_the_plays(
         '-P -m stamplab.lab.abra.standin "$@"\n'
     )
     program.chmod(0o755)
-    by_it = msgspec.structs.replace(stage, abra=find(program))
+    by_it = msgspec.structs.replace(stage, abra=find_abra(program))
     settings = plays.Settings(fast=True)
     played = play_staged(plays.ample(settings), by_it, evidence.part("a"))
     assert (played.upgrade.end, played.upgrade.reason) == ("pass", "")

@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stamplab.cli.repro_recipe import Prepared, Request, look_at
+from stamplab.cli.repro_recipe import PreparedRecipe, RecipeRequest, prepare
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.model.history import Note
+from stamplab.lab.recipe.repository import RecipeHistory
 from stamplab.lab.recipe.trust import Grant
-from stamplab.lab.recipe.upstream import RecipeHistory
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.scenarios.discourse import plays
@@ -30,9 +30,9 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.live
 
 
-def looked_at(history: RecipeHistory, folder: Path) -> Prepared:
+def looked_at(history: RecipeHistory, folder: Path) -> PreparedRecipe:
     (folder / "scratch").mkdir()
-    request = Request(
+    request = RecipeRequest(
         source=recipes.bare_clone(history, folder).source(),
         service="app",
         settings=FAST,
@@ -40,10 +40,10 @@ def looked_at(history: RecipeHistory, folder: Path) -> Prepared:
         argv=("stamplab", "test"),
         trust=TRUST,
     )
-    return look_at(request, folder / "scratch")
+    return prepare(request, folder / "scratch")
 
 
-def with_image_for(prepared: Prepared, stage: Stage) -> Stage:
+def with_image_for(prepared: PreparedRecipe, stage: Stage) -> Stage:
     means = stage.means.with_commands(prepared.commands)
     return msgspec.structs.replace(stage, means=means, trust=TRUST)
 

@@ -12,11 +12,10 @@ import pytest
 from stamplab.lab.live.api import fetch
 from stamplab.lab.live.lab import Apparatus, live_lab
 from stamplab.lab.live.world import LiveWorld
-from stamplab.lab.recipe import upstream
 from stamplab.lab.recipe.recipe_files import read_recipe
+from stamplab.lab.recipe.repository import RecipeHistory, build_repository
 from stamplab.lab.recipe.resolver import Resolver
 from stamplab.lab.recipe.trust import Grant
-from stamplab.lab.recipe.upstream import RecipeHistory
 from stamplab.lab.world import Stack
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests import recipes
@@ -97,7 +96,7 @@ def much(folder: Path, image: str) -> Stack:
 
 
 def whole(history: RecipeHistory, folder: Path) -> Stack:
-    upstream.build(history, folder / history.name)
+    build_repository(history, folder / history.name)
     return read_recipe(folder / history.name, history.name).stack
 
 

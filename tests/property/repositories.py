@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -124,12 +125,12 @@ FEATURES = tuple(STEPS)
 
 
 @st.composite
-def states(draw: st.DrawFn, feature: str) -> State:
-    """A step of that feature, and up to four of any.
+def states(draw: st.DrawFn, feature: str, others: Sequence[str] = FEATURES) -> State:
+    """A step of that feature, and up to four of others.
 
     There is a submodule in every fourth repository, and wherever one is spoken of.
     """
-    steps = draw(st.lists(st.sampled_from(FEATURES).flatmap(STEPS.__getitem__), max_size=4))
+    steps = draw(st.lists(st.sampled_from(others).flatmap(STEPS.__getitem__), max_size=4))
     steps.insert(draw(st.integers(0, len(steps))), draw(STEPS[feature]))
     speaks_of_one = any(step.feature == "submodules" for step in steps)
     return State(tuple(steps), speaks_of_one or draw(st.integers(0, 3)) == 3)

@@ -253,7 +253,11 @@ STEPS: dict[str, st.SearchStrategy[Step]] = dict((
         "detached HEAD",
         "git checkout -q --detach", "git checkout -q HEAD~1",
         "git rev-parse HEAD >../h; cat ../h >.git/HEAD",
+    ),
+    _step(
+        "linked HEAD",
         "rm .git/HEAD; ln -s refs/heads/main .git/HEAD",
+        "git pack-refs --all; rm .git/HEAD; ln -s refs/heads/main .git/HEAD",
     ),
     _step(
         "empty repository",

@@ -7,28 +7,20 @@ from collections.abc import Iterable, Iterator
 
 
 class Tally:
-    """Counts of different states, of their features, and of the predicates that held."""
+    """Counts of different states, of their features, and of those that git sees otherwise."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
         self._features: Counter[str] = Counter()
-        self._held: Counter[str] = Counter()
-        self._needed: Counter[str] = Counter()
+        self._differing: Counter[str] = Counter()
         self._done: set[str] = set()
 
-    def add(self, features: Iterable[str], state: str) -> None:
+    def add(self, features: Iterable[str], state: str, *, differs: bool) -> None:
         """Count a state, unless it was there before."""
         if hash(state) not in self._seen:
             self._seen.add(hash(state))
             self._features.update(features)
-
-    def held(self, predicates: Iterable[str]) -> None:
-        """Count predicates that hold."""
-        self._held.update(predicates)
-
-    def needed(self, predicates: Iterable[str]) -> None:
-        """Count predicates that explain a difference."""
-        self._needed.update(predicates)
+            self._differing.update(features if differs else ())
 
     def done(self, feature: str) -> None:
         """Say that a feature was tried to its end."""
@@ -49,12 +41,7 @@ class Tally:
 
     def lines(self) -> Iterator[str]:
         """All of it, for a person."""
-        yield f"{self.states} different repository states, by feature:"
-        yield _joined(self._features)
-        yield "predicates that held (in brackets: that explained a difference from go-git):"
-        names = sorted(self._held | self._needed)
-        yield ", ".join(f"{name} {self._held[name]} ({self._needed[name]})" for name in names)
-
-
-def _joined(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+        yield f"{self.states} different repository states, by feature"
+        yield "(in brackets: in which git does not say the same as go-git):"
+        counts = sorted(self._features.items())
+        yield ", ".join(f"{name} {count} ({self._differing[name]})" for name, count in counts)

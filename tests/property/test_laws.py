@@ -15,9 +15,9 @@ import pytest
 from stamplab.cli.explore import shares
 from stamplab.lab.model.history import OomKill
 from stamplab.runner.worlds import Virtual
-from stamplab.search.explorable import EXPLORABLE, Ground, ground_of
+from stamplab.search.explorable import EXPLORABLE, SchedulePlayer, schedule_player
 from stamplab.search.laws import LAWS
-from stamplab.search.parallel import Quest, search
+from stamplab.search.parallel import SearchRequest, search
 from stamplab.search.schedule import Schedule, read_kept
 from stamplab.search.strategies import schedules
 from stamplab.search.trial import Trial
@@ -30,9 +30,9 @@ AT_LEAST = 0.2
 
 
 @pytest.fixture(scope="module")
-def ground(virtual: Virtual) -> Iterator[Ground]:
-    with ground_of(EXPLORABLE["discourse"], virtual) as found:
-        yield found
+def player(virtual: Virtual) -> Iterator[SchedulePlayer]:
+    with schedule_player(EXPLORABLE["discourse"], virtual) as broken_law:
+        yield broken_law
 
 
 def quiet(outcomes: Counter[str], took_s: float) -> None:
@@ -43,7 +43,7 @@ def quiet(outcomes: Counter[str], took_s: float) -> None:
 def test_the_guard_survives(virtual: Virtual, pytestconfig: pytest.Config) -> None:
     del virtual  # each job finds it by itself
     deep = pytestconfig.getoption("--deep")
-    quest = Quest(
+    request = SearchRequest(
         scenario="discourse",
         laws=tuple(LAWS),
         guard=True,
@@ -51,13 +51,13 @@ def test_the_guard_survives(virtual: Virtual, pytestconfig: pytest.Config) -> No
         jobs=2,
         seed=0,
     )
-    quarry = search(quest, quiet)
-    assert not quarry.found, "".join(
-        f"\n{one.law}: {one.broken}\n{msgspec.json.encode(one.schedule).decode()}"
-        for one in quarry.found
+    result = search(request, quiet)
+    assert not result.broken, "".join(
+        f"\n{schedule.law}: {schedule.broken}\n{msgspec.json.encode(schedule.schedule).decode()}"
+        for schedule in result.broken
     )
-    print(f"\n{quarry.examples} schedules: {shares(quarry.outcomes)}")
-    share = {name: count / quarry.examples for name, count in quarry.outcomes.items()}
+    print(f"\n{result.examples} schedules: {shares(result.outcomes)}")
+    share = {name: count / result.examples for name, count in result.outcomes.items()}
     assert share["converged"] >= AT_LEAST
     assert share["rolled back"] >= AT_LEAST
     assert share["superseded"] > 0
@@ -66,60 +66,60 @@ def test_the_guard_survives(virtual: Virtual, pytestconfig: pytest.Config) -> No
 
 def test_both_faces_of_the_old_harness_are_found_from_scratch(virtual: Virtual) -> None:
     del virtual
-    quest = Quest(
+    request = SearchRequest(
         scenario="discourse",
         laws=("true-reason", "no-false-green"),
         guard=False,
         examples=1000,
         from_scratch=True,
     )
-    quarry = search(quest, quiet)
-    by_law = {found.law: found for found in quarry.found}
+    result = search(request, quiet)
+    by_law = {broken_law.law: broken_law for broken_law in result.broken}
     assert set(by_law) == {"true-reason", "no-false-green"}
-    assert all(found.after_examples <= 1000 for found in quarry.found)
+    assert all(broken_law.after_examples <= 1000 for broken_law in result.broken)
     assert "re-checkout failed" in by_law["true-reason"].broken
     assert "(HC1)" in by_law["true-reason"].broken
     assert "the upgrade passed" in by_law["no-false-green"].broken
 
 
-def test_what_is_known_to_break_a_law_breaks_it_still(ground: Ground) -> None:
+def test_what_is_known_to_break_a_law_breaks_it_still(player: SchedulePlayer) -> None:
     explorable = EXPLORABLE["discourse"]
     known = [read_kept(path) for law in LAWS for path in explorable.known_for(law)]
     assert {kept.law for kept in known} >= {"no-false-green", "true-reason"}
     for kept in known:
         if not kept.guard:  # what was found of the guard is mended
-            assert LAWS[kept.law].asks(ground.play(kept.schedule, guard=False)), kept.in_words
-        held = [law.asks(ground.play(kept.schedule, guard=True)) for law in LAWS.values()]
+            assert LAWS[kept.law].check(player.play(kept.schedule, guard=False)), kept.in_words
+        held = [law.check(player.play(kept.schedule, guard=True)) for law in LAWS.values()]
         assert held == [None] * len(LAWS), kept.in_words
 
 
 def test_a_seed_gives_the_identical_history_byte_for_byte(
-    ground: Ground, pytestconfig: pytest.Config
+    player: SchedulePlayer, pytestconfig: pytest.Config
 ) -> None:
     deep = pytestconfig.getoption("--deep")
-    for schedule in drawn_by(schedules(ground.stamp_label), 5000 if deep else 60):
+    for schedule in drawn_by(schedules(player.stamp_label), 5000 if deep else 60):
         for guard in (True, False):
-            once, again = (ground.play(schedule, guard=guard) for _ in range(2))
-            assert once.as_jsonl() == again.as_jsonl(), schedule
+            first, second = (player.play(schedule, guard=guard) for _ in range(2))
+            assert first.as_jsonl() == second.as_jsonl(), schedule
 
 
-def test_races_end_in_several_ways_and_the_laws_hold_for_each(ground: Ground) -> None:
+def test_races_end_in_several_ways_and_the_laws_hold_for_each(player: SchedulePlayer) -> None:
     """SwarmKit ranges over a map of slots, and its parts race: what a schedule comes to is a set.
 
     The seed chooses one member, so one schedule is played under several.
     """
-    several = [s for s in drawn_by(schedules(ground.stamp_label), 400) if _has_several(s)][:12]
+    several = [s for s in drawn_by(schedules(player.stamp_label), 400) if _has_several(s)][:12]
     assert several
     histories = 0
     for schedule in several:
-        found = set()
+        broken_law = set()
         for seed in range(5):
             conditions = msgspec.structs.replace(schedule.conditions, seed=seed)
             seeded = msgspec.structs.replace(schedule, conditions=conditions)
-            trial = ground.play(seeded, guard=True)
+            trial = player.play(seeded, guard=True)
             assert broken(trial) == [], seeded
-            found.add(_in_outline(trial))
-        histories = max(histories, len(found))
+            broken_law.add(_in_outline(trial))
+        histories = max(histories, len(broken_law))
     assert histories > 1, "no race ended in two ways"
 
 
@@ -129,23 +129,24 @@ def _has_several(schedule: Schedule) -> bool:
 
 def _in_outline(trial: Trial) -> str:
     """A history without what a seed alone decides: ids."""
-    return repr(
-        [
-            (state.at_s, state.service and state.service.update_state, len(state.running_head))
-            for state in trial.truth.states
-        ]
-    )
+    truth = trial.truth
+    outline: list[tuple[float, str | None, int]] = []
+    for seen in truth.sightings:
+        now = (seen.at_s, seen.update_state, len(truth.running_head(seen)))
+        if not outline or outline[-1][1:] != now[1:]:
+            outline.append(now)
+    return repr(outline)
 
 
 def broken(trial: Trial) -> list[str]:
     """All laws that a trial breaks, in words."""
-    return [said for law in LAWS.values() if (said := law.asks(trial)) is not None]
+    return [text for law in LAWS.values() if (text := law.check(trial)) is not None]
 
 
-def test_pressure_is_what_the_strategies_are_about(ground: Ground) -> None:
+def test_pressure_is_what_the_strategies_are_about(player: SchedulePlayer) -> None:
     """No `assume`, no filter on outcomes: but a good part of what is drawn kills somebody."""
-    drawn = drawn_by(schedules(ground.stamp_label), 60)
-    killed = [has_oom(ground.play(schedule, guard=True)) for schedule in drawn]
+    drawn = drawn_by(schedules(player.stamp_label), 60)
+    killed = [has_oom(player.play(schedule, guard=True)) for schedule in drawn]
     assert sum(killed) >= 6
 
 

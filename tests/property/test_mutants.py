@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from stamplab.runner.worlds import Virtual
-from stamplab.search.explorable import EXPLORABLE, Ground, ground_of
+from stamplab.search.explorable import EXPLORABLE, SchedulePlayer, schedule_player
 from stamplab.search.laws import LAWS
 from stamplab.search.schedule import Schedule
 from stamplab.search.strategies import schedules
@@ -81,16 +81,16 @@ GUARDS_TESTS = sorted(
 
 
 @pytest.fixture(scope="module")
-def ground(virtual: Virtual) -> Iterator[Ground]:
-    with ground_of(EXPLORABLE["discourse"], virtual) as found:
+def player(virtual: Virtual) -> Iterator[SchedulePlayer]:
+    with schedule_player(EXPLORABLE["discourse"], virtual) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def drawn(ground: Ground) -> list[Schedule]:
+def drawn(player: SchedulePlayer) -> list[Schedule]:
     """Those that have caught a mutant come first for the next one."""
     known = [msgspec.json.decode(p.read_bytes(), type=Schedule) for p in sorted(CAUGHT.iterdir())]
-    return known + drawn_by(schedules(ground.stamp_label), SCHEDULES)
+    return known + drawn_by(schedules(player.stamp_label), SCHEDULES)
 
 
 class Stuck(Exception):
@@ -118,14 +118,14 @@ def bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("mutant", mutants(), ids=str)
 def test_a_clause_that_is_taken_away_is_missed(
-    mutant: Mutant, ground: Ground, drawn: list[Schedule]
+    mutant: Mutant, player: SchedulePlayer, drawn: list[Schedule]
 ) -> None:
     if mutant.where in UNREACHED or mutant.function_key in UNREACHED:
         with without(mutant):
             assert _fails_the_guards_tests(), "neither a schedule nor a test has missed it"
         return
     with without(mutant):
-        caught = _first_caught(ground, drawn)
+        caught = _first_caught(player, drawn)
     assert caught is not None, "no schedule has missed it"
     drawn.insert(0, drawn.pop(caught))
 
@@ -145,17 +145,17 @@ def _fails_the_guards_tests() -> bool:
     return ended is pytest.ExitCode.TESTS_FAILED
 
 
-def test_the_guard_itself_is_missed_by_none(ground: Ground, drawn: list[Schedule]) -> None:
-    assert _first_caught(ground, drawn[:200]) is None
+def test_the_guard_itself_is_missed_by_none(player: SchedulePlayer, drawn: list[Schedule]) -> None:
+    assert _first_caught(player, drawn[:200]) is None
 
 
-def _first_caught(ground: Ground, drawn: Sequence[Schedule]) -> int | None:
+def _first_caught(player: SchedulePlayer, drawn: Sequence[Schedule]) -> int | None:
     """The first schedule under which a law is broken, or the guard itself breaks."""
     for number, schedule in enumerate(drawn):
         try:
-            trial = ground.play(schedule, guard=True)
+            trial = player.play(schedule, guard=True)
         except (Stuck, AttributeError, TypeError, AssertionError):
             return number
-        if any(law.asks(trial) for law in LAWS.values()):
+        if any(law.check(trial) for law in LAWS.values()):
             return number
     return None

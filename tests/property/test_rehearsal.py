@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stamplab.lab.recipe.resolver import Resolved
+from stamplab.lab.recipe.resolver import ResolvedStack
 from stamplab.runner.worlds import Virtual
 from stamplab.search.explorable import EXPLORABLE, REFERENCE
 from stamplab.search.rehearsal import Rehearsal, rehearse, tailored
@@ -18,7 +18,7 @@ from tests.property.drawing import drawn_by
 DISCOURSE = EXPLORABLE["discourse"]
 
 
-def specs(resolved: Resolved) -> list[object]:
+def specs(resolved: ResolvedStack) -> list[object]:
     return [msgspec.json.decode(raw) for raw in resolved.services]
 
 
@@ -41,10 +41,10 @@ def test_a_rehearsed_deploy_is_the_very_one_of_its_overlays(
         )
 
     reference = rehearsed(REFERENCE, "reference")
-    label = reference.ground.app.stamp_label
+    label = reference.setup.app.stamp_label
     for number, schedule in enumerate(drawn_by(schedules(label), 200 if deep else 6)):
         own = rehearsed(schedule, str(number))
-        for ref in (DISCOURSE.subject.base, own.ground.head):
+        for ref in (DISCOURSE.subject.base, own.setup.head):
             deployable = own.deployables[ref]
             ours = tailored(reference, schedule, ref, deployable.stamp)
             assert specs(ours) == specs(deployable.resolved), schedule

@@ -48,7 +48,7 @@ ORDINARY = st.one_of(
 TOKENS = st.sampled_from(["$", "{", "}", ":-", "?", "\n", "&a", "*a", "<<:", "[", "]", "- "])
 
 
-class Written(msgspec.Struct, frozen=True):
+class ComposeFiles(msgspec.Struct, frozen=True):
     """Compose files, and the variables that they are read with."""
 
     files: tuple[str, ...]
@@ -56,18 +56,18 @@ class Written(msgspec.Struct, frozen=True):
 
 
 @st.composite
-def written(draw: st.DrawFn, *composes: st.SearchStrategy[object]) -> Written:
+def compose_files(draw: st.DrawFn, *composes: st.SearchStrategy[object]) -> ComposeFiles:
     """Write each compose file in one of many ways, some of its texts given by variables."""
     variables: dict[str, str] = {}
     values = [by_variables(draw, draw(compose), variables) for compose in composes]
-    return Written(tuple(as_yaml(draw, value) for value in values), variables)
+    return ComposeFiles(tuple(as_yaml(draw, value) for value in values), variables)
 
 
 def by_variables(draw: st.DrawFn, value: object, variables: dict[str, str]) -> object:
     if isinstance(value, dict):
-        return {key: by_variables(draw, one, variables) for key, one in value.items()}
+        return {key: by_variables(draw, item, variables) for key, item in value.items()}
     if isinstance(value, list):
-        return [by_variables(draw, one, variables) for one in value]
+        return [by_variables(draw, item, variables) for item in value]
     form = draw(
         st.sampled_from(["", "", "", "$@", "${@}", "${@:-x}", "${@-x}", "${@?x}", "default"])
     )
@@ -101,7 +101,7 @@ def as_yaml(draw: st.DrawFn, value: object) -> str:
     return hidden + uses[how]
 
 
-def asked(recipe: Written) -> tuple[Demand, ...]:
+def demands_of_files(recipe: ComposeFiles) -> tuple[Demand, ...]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         files = tuple(folder / f"{number}.yml" for number in range(len(recipe.files)))
@@ -112,27 +112,27 @@ def asked(recipe: Written) -> tuple[Demand, ...]:
 
 
 @moderate
-@given(written(HIDDEN))
-def test_a_path_of_the_host_is_found_however_it_is_written(recipe: Written) -> None:
-    found = asked(recipe)
-    assert {demand.grant for demand in found} == {Grant.HOST_PATHS}
+@given(compose_files(HIDDEN))
+def test_a_path_of_the_host_is_found_however_it_is_written(recipe: ComposeFiles) -> None:
+    demands = demands_of_files(recipe)
+    assert {demand.grant for demand in demands} == {Grant.HOST_PATHS}
     with pytest.raises(RecipeRefused, match="--trust host-paths would allow that"):
-        require_trusted(found, frozenset(Grant) - {Grant.HOST_PATHS})
-    require_trusted(found, frozenset({Grant.HOST_PATHS}))
+        require_trusted(demands, frozenset(Grant) - {Grant.HOST_PATHS})
+    require_trusted(demands, frozenset({Grant.HOST_PATHS}))
 
 
 @moderate
-@given(written(ORDINARY, HIDDEN, ORDINARY))
-def test_it_is_found_in_whichever_file(recipe: Written) -> None:
-    assert {(demand.file, demand.grant) for demand in asked(recipe)} == {
+@given(compose_files(ORDINARY, HIDDEN, ORDINARY))
+def test_it_is_found_in_whichever_file(recipe: ComposeFiles) -> None:
+    assert {(demand.file, demand.grant) for demand in demands_of_files(recipe)} == {
         ("1.yml", Grant.HOST_PATHS)
     }
 
 
 @moderate
-@given(written(ORDINARY, ORDINARY))
-def test_an_ordinary_recipe_asks_for_nothing(recipe: Written) -> None:
-    assert asked(recipe) == ()
+@given(compose_files(ORDINARY, ORDINARY))
+def test_an_ordinary_recipe_asks_for_nothing(recipe: ComposeFiles) -> None:
+    assert demands_of_files(recipe) == ()
 
 
 @moderate
@@ -145,7 +145,7 @@ def test_an_ordinary_recipe_asks_for_nothing(recipe: Written) -> None:
 def test_no_text_whatever_makes_the_judge_crash(parts: list[str]) -> None:
     text = "".join(parts).encode(errors="replace").decode()
     for compose in (text, f"services: {{app: {{volumes: [{text}]}}}}"):
-        for demand in asked(Written((compose,), {})):
+        for demand in demands_of_files(ComposeFiles((compose,), {})):
             assert str(demand).isprintable()
 
 

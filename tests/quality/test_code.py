@@ -161,3 +161,41 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_scenarios_are_data() -> None:
+    """Runners, judges and rendering are elsewhere: nothing here reaches a machine or is long."""
+    effects = ("stamplab.lab.live", "stamplab.lab.virtual", "stamplab.lab.remote", "rich", "click")
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(ROOT / "scenarios")
+        for name in imported(path)
+        if name.split(".")[0] in IMPURE - {"pathlib"} or name.startswith(effects)
+    ]
+    wrong += [
+        f"{path.relative_to(ROOT)}: {function.name} has {lines} lines"
+        for path in modules(ROOT / "scenarios")
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef)
+        if (lines := _code_lines(function)) > SCENARIO_LINES
+    ]
+    assert wrong == []
+
+
+SCENARIO_LINES = 25
+"""Of a function in ``scenarios``, without its docstring."""
+
+
+def _code_lines(function: ast.FunctionDef) -> int:
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_no_bug_report_needs_the_incident() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(ROOT / "scenarios" / "bug_reports")
+        for name in imported(path)
+        if name.startswith(("stamplab.scenarios.discourse", "stamplab.scenarios.scenario"))
+    ]
+    assert wrong == []

@@ -22,7 +22,7 @@ from stamplab.lab.model.history import (
     ServiceSeen,
     TasksSeen,
 )
-from stamplab.lab.model.swarm import RUNNING, Service, ServiceSpec, Task
+from stamplab.lab.model.swarm import RUNNING, Service, ServiceSpec, Task, blamed_task
 
 
 class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,22 +175,16 @@ def _blamed(
     last: ServiceSnapshot,
     tasks: list[tuple[float, tuple[Task, ...]]],
 ) -> str | None:
-    """Find the task that the update failed by.
-
-    The rollback's first message names it. A rollback with nothing to do is over within a
-    millisecond, and nobody may have read that: then it is head's first task listed as failed.
-    """
+    """Find the task that the update failed by, by the engine's word or by the lists of tasks."""
     if applied is None:
         return None
     status = (rollback or last).service.update_status
-    # A rollback that is paused blames its own task, which is the base's.
-    is_heads = status is not None and status.state != "rollback_paused"
-    named = status.failed_task if status is not None and is_heads else None
-    if named is not None or rollback is None:
-        return named
-    head = applied.service.spec.task_digest
-    listed = (task for _, tasks_then in tasks for task in tasks_then)
-    return next((t.id for t in listed if t.has_failed and t.spec_digest == head), None)
+    return blamed_task(
+        status.failed_new_task if status else None,
+        (task for _, listed in tasks for task in listed if task.has_failed),
+        applied.service.spec.task_digest,
+        is_rolled_back=rollback is not None,
+    )
 
 
 def _failure(

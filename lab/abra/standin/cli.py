@@ -1,11 +1,12 @@
-"""abra's command line, as far as a lab needs it.
+"""The part of abra's command line that a lab needs.
 
-Messages, flags and exit codes are abra's as far as they are known (docs/abra.md): the last line of
-a failure begins with ``FATA``, and every failure exits with 1.
+Messages, flags and exit codes follow abra as far as they are known (docs/abra.md): a failure's last
+line begins with ``FATA``, and every failure exits with 1.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -21,21 +22,24 @@ from stamplab.lab.errors import LabError
 _VERSION = "stand-in of stamplab, after abra 0.13.0-beta (06a57de)"
 
 
-def _common(function: Callable[..., None]) -> Callable[..., None]:
-    """The flags that every command of abra takes."""
-    for option in (
-        click.option("-o", "--offline", is_flag=True, help="Prefer offline and filesystem access."),
-        click.option("-n", "--no-input", is_flag=True, help="Toggle non-interactive mode."),
-        click.option("-d", "--debug", is_flag=True, help="Show debug messages."),
-    ):
-        function = option(function)
-    return function
+def _on_folder(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the ABRA_DIR as ``folder``, and the flags of every command as ``flags``."""
+
+    @click.option("-d", "--debug", is_flag=True, help="Show debug messages.")
+    @click.option("-n", "--no-input", is_flag=True, help="Toggle non-interactive mode.")
+    @click.option("-o", "--offline", is_flag=True, help="Prefer offline and filesystem access.")
+    @functools.wraps(command)
+    def run(*, offline: bool, no_input: bool, debug: bool, **arguments: object) -> None:
+        flags = Flags(offline=offline, no_input=no_input, is_debug=debug)
+        command(folder=_folder(), flags=flags, **arguments)
+
+    return run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(_VERSION, "-v", "--version", prog_name="abra")
 def abra() -> None:
-    """The Co-op Cloud command-line utility belt (stand-in)."""
+    """Run the Co-op Cloud command-line utility belt (stand-in)."""
 
 
 @abra.group()
@@ -44,7 +48,7 @@ def app() -> None:
 
 
 @app.command()
-@_common
+@_on_folder
 @click.option("-C", "--chaos", is_flag=True, help="Ignore uncommitted recipes changes.")
 @click.option("-c", "--no-converge-checks", is_flag=True, help="Disable converge logic checks.")
 @click.option("-f", "--force", is_flag=True, help="Perform action without further prompt.")
@@ -53,9 +57,8 @@ def app() -> None:
 @click.argument("version", required=False)
 def deploy(
     *,
-    offline: bool,
-    no_input: bool,
-    debug: bool,
+    folder: AbraFolder,
+    flags: Flags,
     chaos: bool,
     no_converge_checks: bool,
     force: bool,
@@ -72,19 +75,19 @@ def deploy(
         force=force,
         ignore_env_version=ignore_env_version,
     )
-    commands.deploy(_folder(), request, _flags(offline, no_input, debug))
+    commands.deploy(folder, request, flags)
 
 
 @app.command()
-@_common
+@_on_folder
 @click.argument("domain")
-def undeploy(*, offline: bool, no_input: bool, debug: bool, domain: str) -> None:
+def undeploy(*, folder: AbraFolder, flags: Flags, domain: str) -> None:
     """Undeploy an app."""
-    commands.undeploy(_folder(), domain, _flags(offline, no_input, debug))
+    commands.undeploy(folder, domain, flags)
 
 
 @app.command()
-@_common
+@_on_folder
 @click.option("-s", "--server", default="default", help="Specify server for the app.")
 @click.option("-D", "--domain", required=True, help="Domain name for the app.")
 @click.option("-S", "--secrets", is_flag=True, help="Automatically generate secrets.")
@@ -93,9 +96,8 @@ def undeploy(*, offline: bool, no_input: bool, debug: bool, domain: str) -> None
 @click.argument("version", required=False)
 def new(
     *,
-    offline: bool,
-    no_input: bool,
-    debug: bool,
+    folder: AbraFolder,
+    flags: Flags,
     server: str,
     domain: str,
     secrets: bool,
@@ -104,7 +106,6 @@ def new(
     version: str | None,
 ) -> None:
     """Create a new app."""
-    flags, folder = _flags(offline, no_input, debug), _folder()
     commands.new(folder, recipe, version, domain, server, chaos=chaos, flags=flags)
     if secrets:
         commands.generate(folder, domain, None, flags)
@@ -116,30 +117,29 @@ def secret() -> None:
 
 
 @secret.command()
-@_common
+@_on_folder
 @click.option("-a", "--all", "every", is_flag=True, help="Generate all secrets.")
 @click.argument("domain")
 @click.argument("name", required=False)
 @click.argument("version", required=False)
 def generate(
     *,
-    offline: bool,
-    no_input: bool,
-    debug: bool,
+    folder: AbraFolder,
+    flags: Flags,
     every: bool,
     domain: str,
     name: str | None,
     version: str | None,
 ) -> None:
     """Generate secrets."""
-    del version  # the env file says it; abra takes it for a check only (unverified)
+    del version  # abra only checks it against the env file's version (unverified)
     if every == (name is not None):
         raise LabError("missing arguments [secret]/[version] or '--all'")
-    commands.generate(_folder(), domain, name, _flags(offline, no_input, debug))
+    commands.generate(folder, domain, name, flags)
 
 
 @secret.command()
-@_common
+@_on_folder
 @click.option("-f", "--file", "from_file", is_flag=True, help="Treat input as a file.")
 @click.argument("domain")
 @click.argument("name")
@@ -147,9 +147,8 @@ def generate(
 @click.argument("data")
 def insert(
     *,
-    offline: bool,
-    no_input: bool,
-    debug: bool,
+    folder: AbraFolder,
+    flags: Flags,
     from_file: bool,
     domain: str,
     name: str,
@@ -158,8 +157,7 @@ def insert(
 ) -> None:
     """Insert a secret."""
     value = Path(data).read_bytes() if from_file else data.encode()
-    flags = _flags(offline, no_input, debug)
-    commands.insert(_folder(), domain, name, version, value, flags)
+    commands.insert(folder, domain, name, version, value, flags)
 
 
 @abra.group()
@@ -168,16 +166,12 @@ def recipe() -> None:
 
 
 @recipe.command()
-@_common
+@_on_folder
 @click.option("-f", "--force", is_flag=True, help="Force re-fetch.")
 @click.argument("name")
-def fetch(*, offline: bool, no_input: bool, debug: bool, force: bool, name: str) -> None:
+def fetch(*, folder: AbraFolder, flags: Flags, force: bool, name: str) -> None:
     """Clone a recipe."""
-    commands.fetch(_folder(), name, force=force, flags=_flags(offline, no_input, debug))
-
-
-def _flags(offline: bool, no_input: bool, debug: bool) -> Flags:
-    return Flags(offline=offline, no_input=no_input, is_debug=debug)
+    commands.fetch(folder, name, force=force, flags=flags)
 
 
 def _folder() -> AbraFolder:
@@ -193,7 +187,7 @@ def main() -> None:
 
 
 def run_abra(arguments: Sequence[str]) -> int:
-    """Run the command line; its exit code: 0, or 1 for whatever went wrong."""
+    """Run the command line; return 0, or 1 for any failure."""
     try:
         result: object = abra.main(list(arguments), prog_name="abra", standalone_mode=False)
     except click.ClickException as error:
@@ -209,6 +203,6 @@ def run_abra(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _fatal(said: str) -> int:
-    click.echo(f"FATA {said}", err=True)
+def _fatal(message: str) -> int:
+    click.echo(f"FATA {message}", err=True)
     return 1

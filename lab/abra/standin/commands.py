@@ -1,4 +1,4 @@
-"""What the stand-in does for each command; the decisions are those of `stamplab.lab.abra`."""
+"""The stand-in's commands; their decisions are made in `stamplab.lab.abra`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from pathlib import Path
 import click
 import msgspec
 
+from stamplab.lab.abra import go_git
 from stamplab.lab.abra.app import AbraApp, read_app
 from stamplab.lab.abra.driver import CHAOS_VERSION
 from stamplab.lab.abra.folder import SERVER, AbraFolder
-from stamplab.lab.abra.stamp import chaos_version
+from stamplab.lab.abra.stamp import stamp_of
 from stamplab.lab.abra.standin.converge import progress
-from stamplab.lab.abra.standin.swarm import Swarm
+from stamplab.lab.abra.standin.swarm import StandInSwarm
 from stamplab.lab.abra.version_checkout import (
-    Context,
+    CheckoutFlags,
     ensure,
     ensure_version,
     is_lightweight,
@@ -35,7 +36,7 @@ from stamplab.lab.recipe.trust import demands_of, require_trusted
 from stamplab.lab.world import Stack
 
 RECIPES = "STAMPLAB_RECIPES"
-"""Variable: the folder that recipes are cloned from, in the place of the recipes' forge."""
+"""Environment variable: the folder that recipes are cloned from instead of a forge."""
 _ALPHABET = string.ascii_letters + string.digits
 _POLL_S = 0.5
 _TIMEOUT_S = 60
@@ -49,14 +50,14 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     no_input: bool = False
     is_debug: bool = False
 
-    def debug(self, said: str) -> None:
-        """Say it if debug messages are wanted."""
+    def debug(self, message: str) -> None:
+        """Print a message if ``--debug`` is given."""
         if self.is_debug:
-            click.echo(f"DEBU {said}", err=True)
+            click.echo(f"DEBU {message}", err=True)
 
 
 class DeployRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``app deploy`` was asked for."""
+    """The arguments of ``app deploy``."""
 
     domain: str
     version: str | None = None
@@ -69,11 +70,11 @@ class DeployRequest(msgspec.Struct, frozen=True, kw_only=True):
 def deploy(folder: AbraFolder, request: DeployRequest, flags: Flags) -> None:
     """Deploy an app, in abra's order of steps. Raises LabError."""
     app = read_app(folder, request.domain)
-    context = Context(
+    checkout_flags = CheckoutFlags(
         chaos=request.chaos, offline=flags.offline, ignore_env_version=request.ignore_env_version
     )
-    ensure(app.checkout, app.pinned, context, flags.debug)
-    swarm = Swarm.from_environment()
+    ensure(app.checkout, app.pinned_version, checkout_flags, flags.debug)
+    swarm = StandInSwarm.from_environment()
     flags.debug(f"checking whether {app.stack} is already deployed")
     if swarm.services(app.stack) and not (request.force or request.chaos):
         raise LabError(f"{app.domain} is already deployed")
@@ -85,7 +86,7 @@ def deploy(folder: AbraFolder, request: DeployRequest, flags: Flags) -> None:
     if not flags.no_input:
         click.confirm("proceed?", abort=True)
     labels = app.labels(version, chaos=request.chaos)
-    _deploy(app.stack_with(labels, folder.labels_file(app.stack)), swarm)
+    _deploy(app.labelled_stack(labels, folder.labels_file(app.stack)), swarm)
     if request.converge:
         _converge(app, swarm)
     if not request.chaos:
@@ -93,66 +94,72 @@ def deploy(folder: AbraFolder, request: DeployRequest, flags: Flags) -> None:
 
 
 def _version(folder: AbraFolder, app: AbraApp, request: DeployRequest, flags: Flags) -> str:
-    """The version to be deployed (abra@06a57de cli/app/deploy.go:365-373 for the first case)."""
+    """Choose the version (for chaos mode as abra@06a57de cli/app/deploy.go:365-373)."""
     if request.chaos:
-        version = folder.planted_stamp() or chaos_version(app.checkout)
+        version = folder.stamp_override() or _stamp(app, flags)
         flags.debug(f"{CHAOS_VERSION}{version}")
         return version
     if request.version:
         flags.debug(f"version: taking version from cli arg: {request.version}")
         return request.version
-    if app.pinned and not request.ignore_env_version:
-        flags.debug(f"version: taking version from .env file: {app.pinned}")
-        return app.pinned
+    if app.pinned_version and not request.ignore_env_version:
+        flags.debug(f"version: taking version from .env file: {app.pinned_version}")
+        return app.pinned_version
     version = latest_version(app.checkout)
     flags.debug(f"version: taking new recipe version: {version}")
     return version
 
 
+def _stamp(app: AbraApp, flags: Flags) -> str:
+    reading = go_git.read(app.checkout)
+    flags.debug(f"the stand-in stamps as go-git {reading.go_git}: {reading.in_words}")
+    return stamp_of(reading)
+
+
 def _lint(app: AbraApp, version: str) -> None:
-    """Refuse what abra's lint rules refuse; of them the lab needs the one about tags."""
+    """Apply the one lint rule of abra that the lab needs. Raises LabError."""
     if is_lightweight(app.checkout, version):
         raise LabError(
             f"lint error in {app.recipe} configs: only annotated tags used for recipe version"
         )
 
 
-def _require_secrets(app: AbraApp, swarm: Swarm) -> None:
-    there = swarm.secrets()
+def _require_secrets(app: AbraApp, swarm: StandInSwarm) -> None:
+    present = swarm.secrets()
     for secret in app.secrets():
-        if secret.remote_name in there:
+        if secret.remote_name in present:
             continue
         if secret.is_generated:
             raise LabError(f"secret not generated: {secret.name}")
         raise LabError(f"secret not inserted (#generate=false): {secret.name}")
 
 
-def _deploy(stack: Stack, swarm: Swarm) -> None:
+def _deploy(stack: Stack, swarm: StandInSwarm) -> None:
     require_trusted(demands_of(stack, stack.environment, frozenset()), frozenset())
     click.echo(swarm.deploy(stack), nl=False)
 
 
-def _converge(app: AbraApp, swarm: Swarm) -> None:
-    """Wait until the stack has converged. Raises LabError when it fails, or does not in time."""
+def _converge(app: AbraApp, swarm: StandInSwarm) -> None:
+    """Wait until the stack has converged. Raises LabError on failure and on time-out."""
     stated = app.values.get("TIMEOUT", "")
     limit_s = int(stated) if stated.isdecimal() else _TIMEOUT_S
     deadline_s = time.monotonic() + limit_s
     while True:
-        now = progress(swarm.services(app.stack), swarm.tasks(app.stack))
-        if now.failed:
-            raise LabError(f"deploy failed: {now.said}")
-        if now.is_over:
+        status = progress(swarm.services(app.stack), swarm.tasks(app.stack))
+        if status.failed:
+            raise LabError(f"deploy failed: {status.message}")
+        if status.has_ended:
             click.echo("deploy succeeded")
             return
         if time.monotonic() > deadline_s:
-            raise LabError(f"deploy timed out after {limit_s} s: {now.said}")
+            raise LabError(f"deploy timed out after {limit_s} s: {status.message}")
         time.sleep(_POLL_S)
 
 
 def undeploy(folder: AbraFolder, domain: str, flags: Flags) -> None:
-    """Remove an app's stack. Raises LabError where it is not deployed."""
+    """Remove an app's stack. Raises LabError where the app is not deployed."""
     app = read_app(folder, domain)
-    swarm = Swarm.from_environment()
+    swarm = StandInSwarm.from_environment()
     if not swarm.services(app.stack):
         raise LabError(f"{domain} is not deployed?")
     if not flags.no_input:
@@ -170,13 +177,13 @@ def new(
     chaos: bool,
     flags: Flags,
 ) -> None:
-    """Make an app's env file from the recipe's sample. Raises LabError."""
+    """Create an app's env file from the recipe's sample. Raises LabError."""
     if server != SERVER:
         raise LabError(f"the stand-in has one server, {SERVER}, and none called {server}")
     checkout = folder.recipe(recipe)
     if folder.env_file(domain).exists():
         raise LabError(f"{domain} already exists?")
-    ensure(checkout, None, Context(chaos=chaos, offline=flags.offline), flags.debug)
+    ensure(checkout, None, CheckoutFlags(chaos=chaos, offline=flags.offline), flags.debug)
     if not chaos:
         version = version or latest_version(checkout)
         ensure_version(checkout, version, flags.debug)
@@ -192,18 +199,18 @@ def new(
 
 
 def generate(folder: AbraFolder, domain: str, name: str | None, flags: Flags) -> None:
-    """Generate one secret of an app, or all that are missing. Raises LabError."""
+    """Generate one secret of an app, or all missing ones. Raises LabError."""
     app = read_app(folder, domain)
     require_checkout(app.checkout)
-    swarm = Swarm.from_environment()
-    there = swarm.secrets()
-    wanted = [secret for secret in app.secrets() if name in (None, secret.name)]
-    if name is not None and not wanted:
+    swarm = StandInSwarm.from_environment()
+    present = swarm.secrets()
+    selected = [secret for secret in app.secrets() if name in (None, secret.name)]
+    if name is not None and not selected:
         raise LabError(f"{name} doesn't exist in the env config?")
-    for secret in wanted:
+    for secret in selected:
         if not secret.is_generated:
             flags.debug(f"skipping {secret.name}: generate=false")
-        elif secret.remote_name not in there:
+        elif secret.remote_name not in present:
             swarm.create_secret(secret.remote_name, _random(secret), app.stack)
             click.echo(f"{secret.name} {secret.version} generated")
         elif name is not None:
@@ -216,28 +223,28 @@ def insert(
     """Put a secret on the swarm: ``<stack>_<name>_<version>``. Raises LabError."""
     app = read_app(folder, domain)
     remote_name = f"{app.stack}_{name}_{version}"
-    Swarm.from_environment().create_secret(remote_name, value, app.stack)
+    StandInSwarm.from_environment().create_secret(remote_name, value, app.stack)
     flags.debug(f"{remote_name} inserted")
     click.echo(f"{remote_name} successfully stored on server")
 
 
 def fetch(folder: AbraFolder, recipe: str, *, force: bool, flags: Flags) -> None:
-    """Clone a recipe, whole or not at all. Raises LabError."""
+    """Clone a recipe atomically. Raises LabError."""
     target = folder.recipe(recipe)
     if target.exists() and not force:
         click.echo(f"WARN {recipe} is already fetched", err=True)
         return
     if target.exists():
-        ensure(target, None, Context(), flags.debug)
+        ensure(target, None, CheckoutFlags(), flags.debug)
         return
     sources = os.environ.get(RECIPES)
     if not sources:
         raise LabError(f"{RECIPES} is not set: the stand-in uses no network, so no forge")
-    found = [path for name in (recipe, f"{recipe}.git") if (path := Path(sources) / name).exists()]
-    if not found:
+    paths = [path for name in (recipe, f"{recipe}.git") if (path := Path(sources) / name).exists()]
+    if not paths:
         raise LabError(f"there is no recipe {recipe} in {sources}")
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as scratch:
-        git.clone(found[0], Path(scratch) / recipe)
+        git.clone(paths[0], Path(scratch) / recipe)
         (Path(scratch) / recipe).rename(target)
 
 

@@ -1,4 +1,4 @@
-"""Whether a stack has converged, as a deploy without ``-c`` waits for. Pure."""
+"""The progress of a deploy without ``-c``, which waits until its stack has converged."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ _FAILED = ("paused", "rollback_started", "rollback_paused", "rollback_completed"
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a deploy stands."""
+    """Whether a deploy has ended, whether it failed, and a message for the user."""
 
-    is_over: bool
+    has_ended: bool
     failed: bool
-    said: str
+    message: str
 
 
 def progress(services: Sequence[Service], tasks: Sequence[Task]) -> Progress:
-    """Say where a deploy stands.
+    """Return a deploy's progress.
 
-    A rollback and a pause end it as failed: what the real abra makes of them is not known.
+    A rollback and a pause count as failures; what a real abra does then is not known.
     """
     for service in services:
         if service.update_state in _FAILED:
             status = service.update_status
             why = status.message if status else ""
-            said = f"{service.name}: update {service.update_state}: {why}".rstrip(": ")
-            return Progress(is_over=True, failed=True, said=said)
-    lacking = [said for service in services if (said := _lacking(service, tasks))]
-    if lacking:
-        return Progress(is_over=False, failed=False, said="; ".join(lacking))
-    return Progress(is_over=True, failed=False, said="all services converged")
+            message = f"{service.name}: update {service.update_state}: {why}".rstrip(": ")
+            return Progress(has_ended=True, failed=True, message=message)
+    missing = [message for service in services if (message := _missing_tasks(service, tasks))]
+    if missing:
+        return Progress(has_ended=False, failed=False, message="; ".join(missing))
+    return Progress(has_ended=True, failed=False, message="all services converged")
 
 
-def _lacking(service: Service, tasks: Sequence[Task]) -> str:
-    """What a service still lacks; empty when nothing."""
+def _missing_tasks(service: Service, tasks: Sequence[Task]) -> str:
+    """Return why a service has not converged; "" when it has."""
     name = service.name
     if service.update_state == "updating":
         return f"{name} is updating"
-    wanted = service.spec.replicas
-    if wanted is None:  # global, or a job: as many as the swarm sees fit
+    replicas = service.spec.replicas
+    if replicas is None:  # global, or a job: the swarm decides how many
         return ""
-    running = sum(_runs(task, service) for task in tasks)
-    return f"{name} has {running} of {wanted} tasks" if running < wanted else ""
+    running = sum(_is_running_task(task, service) for task in tasks)
+    return f"{name} has {running} of {replicas} tasks" if running < replicas else ""
 
 
-def _runs(task: Task, service: Service) -> bool:
-    """Whether it is a running task of the service as it is wanted now, not of an older spec."""
-    is_present = task.spec_digest == service.spec.task_digest
-    return task.service_id == service.id and is_present and task.state == "running"
+def _is_running_task(task: Task, service: Service) -> bool:
+    """Tell whether a task runs the service's present spec."""
+    has_present_spec = task.spec_digest == service.spec.task_digest
+    return task.service_id == service.id and has_present_spec and task.state == "running"

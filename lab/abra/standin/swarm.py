@@ -1,4 +1,4 @@
-"""The swarm that the stand-in deploys to: the one at DOCKER_HOST, and no other."""
+"""The swarm that the stand-in deploys to: always the one at DOCKER_HOST."""
 
 from __future__ import annotations
 
@@ -21,75 +21,75 @@ from stamplab.lab.world import Stack
 _TIMEOUT_S = 60
 
 
-class _Spec(msgspec.Struct, rename="pascal"):
+class _SecretSpecJson(msgspec.Struct, rename="pascal"):
     name: str = ""
 
 
-class _Named(msgspec.Struct, rename="pascal"):
-    spec: _Spec
+class _SecretJson(msgspec.Struct, rename="pascal"):
+    spec: _SecretSpecJson
 
 
-class Swarm:
-    """What the stand-in asks of an engine, and has it do."""
+class StandInSwarm:
+    """The stand-in's requests to an engine, by its API and by the docker client."""
 
     def __init__(self, address: str) -> None:
         self.address = address
-        with self._told("reached"):
+        with self._errors_as("reached"):
             self._api = docker.APIClient(base_url=address, version="auto", timeout=_TIMEOUT_S)
 
     @classmethod
-    def from_environment(cls) -> Swarm:
-        """The swarm at DOCKER_HOST. Raises LabError where it is not set: we do not guess."""
+    def from_environment(cls) -> StandInSwarm:
+        """Connect to the swarm at DOCKER_HOST. Raises LabError where that is not set."""
         address = os.environ.get("DOCKER_HOST")
         if not address:
             raise LabError("DOCKER_HOST is not set: the stand-in takes no engine by itself")
         return cls(address)
 
     def services(self, stack: str) -> list[Service]:
-        """The services of a stack as they are now. Raises LabError."""
-        with self._told("asked for its services"):
+        """List a stack's services. Raises LabError."""
+        with self._errors_as("asked for its services"):
             raw = self._api.services(filters={"label": f"{STACK_LABEL}={stack}"})
         return [service for service, _ in parse_services(msgspec.json.encode(raw))]
 
     def tasks(self, stack: str) -> list[Task]:
-        """The tasks of a stack, oldest first. Raises LabError."""
-        with self._told("asked for its tasks"):
+        """List a stack's tasks, oldest first. Raises LabError."""
+        with self._errors_as("asked for its tasks"):
             raw = self._api.tasks(filters={"label": f"{STACK_LABEL}={stack}"})
         return parse_tasks(msgspec.json.encode(raw))
 
     def secrets(self) -> set[str]:
-        """The names of all secrets. Raises LabError."""
-        with self._told("asked for its secrets"):
+        """Return the names of all secrets. Raises LabError."""
+        with self._errors_as("asked for its secrets"):
             raw = self._api.secrets()
-        return {one.spec.name for one in msgspec.convert(raw, list[_Named])}
+        return {secret.spec.name for secret in msgspec.convert(raw, list[_SecretJson])}
 
     def create_secret(self, name: str, value: bytes, stack: str) -> None:
-        """Create a secret. Raises LabError, where there is one of that name as well."""
-        with self._told(f"given the secret {name}"):
+        """Create a secret. Raises LabError, also where the name is taken."""
+        with self._errors_as(f"given the secret {name}"):
             self._api.create_secret(name, value, labels={STACK_LABEL: stack})
 
     def deploy(self, stack: Stack) -> str:
-        """Deploy by ``docker stack deploy``. Raises LabError with the client's words."""
+        """Run ``docker stack deploy``; return its output. Raises LabError with the output."""
         files = [word for file in stack.compose_files for word in ("--compose-file", str(file))]
         return self._client(
             ("stack", "deploy", "--resolve-image", "never", *files, stack.name), stack
         )
 
     def remove(self, stack: str) -> str:
-        """Remove a stack by ``docker stack rm``. Raises LabError with the client's words."""
+        """Run ``docker stack rm``; return its output. Raises LabError with the output."""
         return self._client(("stack", "rm", stack))
 
     def _client(self, arguments: tuple[str, ...], stack: Stack | None = None) -> str:
         settings = stack.environment if stack else {}
-        theirs = {k: v for k, v in settings.items() if not k.startswith(("LD_", "DOCKER_"))}
-        ours = ("HOME", "LD_LIBRARY_PATH", "DOCKER_HOST")
-        kept = {name: os.environ[name] for name in ours if name in os.environ}
+        # A recipe's settings may neither load a library nor choose another engine.
+        allowed = {k: v for k, v in settings.items() if not k.startswith(("LD_", "DOCKER_"))}
+        inherited = ("HOME", "LD_LIBRARY_PATH")
         try:
-            done = subprocess.run(
+            completed = subprocess.run(
                 ("docker", *arguments),
                 env={
-                    **theirs,
-                    **kept,
+                    **allowed,
+                    **{name: os.environ[name] for name in inherited if name in os.environ},
                     "PATH": programs.search_path(),
                     "DOCKER_HOST": self.address,
                 },
@@ -102,20 +102,22 @@ class Swarm:
                 check=False,
             )
         except FileNotFoundError as error:
+            places = programs.places_text()
             raise LabError(
-                f"docker (the client) is not {programs.places()}: nothing can be deployed"
+                f"docker (the client) is not {places}: nothing can be deployed"
             ) from error
         except subprocess.TimeoutExpired as error:
             raise LabError(f"docker {' '.join(arguments[:2])} did not return") from error
-        if done.returncode != 0:
-            said = " ".join(done.stdout.split())
-            raise LabError(f"docker {' '.join(arguments[:2])} failed: {said}")
-        return done.stdout
+        if completed.returncode != 0:
+            output = " ".join(completed.stdout.split())
+            raise LabError(f"docker {' '.join(arguments[:2])} failed: {output}")
+        return completed.stdout
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _errors_as(self, action: str) -> Iterator[None]:
+        """Turn the engine's errors into a LabError: it "cannot be ``action``"."""
         try:
             yield
         except (DockerException, requests.RequestException, ValueError) as error:
-            said = " ".join(str(error).split())
-            raise LabError(f"the engine at {self.address} cannot be {what}: {said}") from error
+            reason = " ".join(str(error).split())
+            raise LabError(f"the engine at {self.address} cannot be {action}: {reason}") from error

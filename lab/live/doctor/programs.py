@@ -10,8 +10,8 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.live.doctor.check import Check, lack, note, ok, sentence
 from stamplab.lab.live.engine import OPTIONAL, DockerEngine, find_engine
 from stamplab.lab.recipe import git
-from stamplab.lab.support.go_build import GoProgram, existing, find_go
-from stamplab.lab.workload.build import find_build, ready_made
+from stamplab.lab.support.go_build import GoProgram, available_program, find_go
+from stamplab.lab.workload.build import find_build, provided_program
 from stamplab.lab.workload.image import is_static
 
 
@@ -75,7 +75,7 @@ def check_git() -> Check:
 def check_workload(cache: Path) -> Check:
     """Check that the workload is built or can be; build nothing."""
     try:
-        given = ready_made()
+        given = provided_program()
         if given:
             return ok("workload", f"{given} ($STAMPLOAD)")
         build = find_build(cache)
@@ -89,12 +89,12 @@ def check_workload(cache: Path) -> Check:
 
 
 def check_go_program(wanted: GoProgram, cache: Path) -> Check:
-    """Check that a program of the virtual world is built or can be; build nothing.
+    """Check that one of the programs in Go is built or can be; build nothing.
 
-    A missing one is a note and no lack: the live world does without it.
+    A missing one is a note and no lack: a lab and the guard do without, and `./run` brings a Go.
     """
     try:
-        program = existing(wanted, cache)
+        program = available_program(wanted, cache)
         if program:
             return ok(wanted.name, f"ready: {program}")
         go = find_go(wanted)

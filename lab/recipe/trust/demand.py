@@ -1,4 +1,4 @@
-"""What a recipe may ask for, by the names that the user allows it with."""
+"""A recipe's demands, and the names by which the user allows them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stamplab.lab.errors import RecipeRefused
 
 
 class Grant(StrEnum):
-    """What ``--trust`` can allow, one kind of demand each; `MEANING` says which."""
+    """A kind of demand that ``--trust`` allows; `GRANT_MEANINGS` describes each."""
 
     HOST_PATHS = "host-paths"
     PRIVILEGES = "privileges"
@@ -25,12 +25,12 @@ class Grant(StrEnum):
     OUTSIDE_FILES = "outside-files"
 
 
-MEANING: Mapping[Grant, str] = {
+GRANT_MEANINGS: Mapping[Grant, str] = {
     Grant.HOST_PATHS: "mounts of the host's paths, or volumes made of them, of devices or shares",
     Grant.PRIVILEGES: "privileged containers, and being spared by the kernel's OOM killer",
     Grant.CAPABILITIES: "capabilities beyond the engine's own set (cap_add)",
     Grant.DEVICES: "devices of the host, GPUs included",
-    Grant.HOST_NAMESPACES: "the host's or a foreign container's pid, ipc, uts, user or cgroup",
+    Grant.HOST_NAMESPACES: "the host's or another container's pid, ipc, uts, user or cgroup",
     Grant.HOST_NETWORK: "the host's network, or a network put on the host's links",
     Grant.SYSCTLS: "kernel parameters (sysctls)",
     Grant.SECURITY_OPTIONS: "other security profiles, credential specs or runtimes",
@@ -40,17 +40,17 @@ MEANING: Mapping[Grant, str] = {
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that a recipe asks for beyond an ordinary container."""
+    """A request of a recipe for more than an ordinary container gets."""
 
     file: str
     place: str
-    """Where in the file, e.g. ``services.app.volumes[0]``."""
+    """Path in the file, e.g. ``services.app.volumes[0]``."""
     value: str
-    """What is there, after interpolation."""
+    """The value there, after interpolation."""
     reason: str
-    """Why it is not given without asking, as a clause."""
+    """Why an ordinary container does not get this, as a clause."""
     grant: Grant | None
-    """What would allow it; None: nothing does."""
+    """The grant that allows the demand; None where nothing does."""
 
     def __str__(self) -> str:
         value = f" ({self.value})" if self.value else ""
@@ -58,24 +58,24 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def require_trusted(demands: Iterable[Demand], trust: Collection[Grant]) -> None:
-    """Raise RecipeRefused with every demand that is not allowed, and with what would allow it."""
+    """Raise RecipeRefused with every demand that is not allowed, and the options to allow it."""
     refused = [demand for demand in demands if demand.grant not in trust]
     if not refused:
         return
-    said = "; ".join(map(str, refused))
+    listed = "; ".join(map(str, refused))
     names = sorted({demand.grant for demand in refused if demand.grant is not None})
     options = " ".join(f"--trust {name}" for name in names)
     remedy = f"{options} would allow that" if names else "nothing would allow that"
     if names and any(demand.grant is None for demand in refused):
         remedy = f"{options} would allow the rest, but nothing allows what is not understood"
-    raise RecipeRefused(f"the recipe is refused, and nothing was deployed: {said}: {remedy}")
+    raise RecipeRefused(f"the recipe is refused, and nothing was deployed: {listed}: {remedy}")
 
 
 _SHOWN_MAX_CHARACTERS = 200
 
 
 def printable(text: str) -> str:
-    """Make a recipe's text fit for a terminal and a log: no control characters, not too long."""
+    """Escape control characters and shorten a text, so that terminals and logs can show it."""
     safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     if len(safe) <= _SHOWN_MAX_CHARACTERS:
         return safe

@@ -1,8 +1,8 @@
-"""A compose file, read so that whoever reads it differently sees nothing that was not judged.
+"""A compose file, read so that another YAML reader finds no value that was not judged.
 
-The docker client reads YAML by another library than ours. So every value that might win is shown to
-the judge, the merged-in one (``<<``) beside the one that overrides it; scalars stay text, whatever
-type a reader would make of them; and what readers are known to differ about is not understood.
+The docker client reads YAML by another library. So every value that might win is judged: a merged
+value (``<<``) as well as the value that overrides it. Scalars stay texts, whatever type a reader
+would give them. Syntax that YAML readers differ about cannot be judged.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _DEPTH_MAX = 60
 
 
 class NotUnderstood(Exception):
-    """Something that cannot be judged, so nothing can allow it."""
+    """A value cannot be judged, so nothing can allow it."""
 
     def __init__(self, demand: Demand) -> None:
         super().__init__(demand.reason)
         self.demand = demand
 
 
-class Part:
-    """A value in a compose file, with its place."""
+class ComposeValue:
+    """A value of a compose file, with its place in the file."""
 
     def __init__(
         self, node: yaml.Node, file: str, place: str, variables: Mapping[str, str]
@@ -48,67 +48,67 @@ class Part:
 
     @property
     def is_null(self) -> bool:
-        """Nothing stands there."""
+        """Whether the key has no value."""
         node = self._node
         is_null = isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")
         return is_null and node.value in _NULLS
 
     @property
     def is_mapping(self) -> bool:
-        """Keys and values stand there."""
+        """Whether the value is a mapping."""
         return isinstance(self._node, yaml.MappingNode)
 
     @property
     def is_list(self) -> bool:
-        """A list stands there."""
+        """Whether the value is a list."""
         return isinstance(self._node, yaml.SequenceNode)
 
     def text(self) -> str:
-        """The scalar's text after interpolation; nothing is "". Raises NotUnderstood."""
+        """Return the scalar's text after interpolation; "" for null. Raises NotUnderstood."""
         if not isinstance(self._node, yaml.ScalarNode):
-            raise self.not_understood("is a list or a mapping where a text is expected")
+            raise self.cannot_judge("is a list or a mapping where a text is expected")
         if self.is_null:
             return ""
         try:
             text = substitute(self._node.value, self._variables)
         except InvalidTemplate as error:
-            raise self.not_understood(f"cannot be interpolated: {error}") from error
+            raise self.cannot_judge(f"cannot be interpolated: {error}") from error
         if "\0" in text:
-            raise self.not_understood("holds a NUL character")
+            raise self.cannot_judge("holds a NUL character")
         return text
 
-    def fields(self) -> Iterator[tuple[str, Part]]:
-        """Keys and values, merged-in ones included: so a key may come more than once.
+    def fields(self) -> Iterator[tuple[str, ComposeValue]]:
+        """Yield keys and values, merged ones (``<<``) too: a key may come more than once.
 
-        Raises NotUnderstood where there is no mapping.
+        Raises NotUnderstood for anything but a mapping or null.
         """
         if self.is_null:
             return
         if not isinstance(self._node, yaml.MappingNode):
-            raise self.not_understood("is no mapping")
+            raise self.cannot_judge("is no mapping")
         for key, value in self._node.value:
             if key.value == _MERGE:
                 yield from self._merged(value)
             else:
                 name = key.value
-                yield name, self._part(value, f"{self.place}.{name}" if self.place else name)
+                yield name, self._child(value, f"{self.place}.{name}" if self.place else name)
 
-    def _merged(self, source: yaml.Node) -> Iterator[tuple[str, Part]]:
+    def _merged(self, source: yaml.Node) -> Iterator[tuple[str, ComposeValue]]:
         sources = source.value if isinstance(source, yaml.SequenceNode) else [source]
-        for one in sources:
-            yield from self._part(one, self.place).fields()
+        for mapping in sources:
+            yield from self._child(mapping, self.place).fields()
 
-    def items(self) -> Iterator[Part]:
-        """The list's items. Raises NotUnderstood where there is no list."""
+    def items(self) -> Iterator[ComposeValue]:
+        """Yield the list's items. Raises NotUnderstood for anything but a list or null."""
         if self.is_null:
             return
         if not isinstance(self._node, yaml.SequenceNode):
-            raise self.not_understood("is no list")
+            raise self.cannot_judge("is no list")
         for number, node in enumerate(self._node.value):
-            yield self._part(node, f"{self.place}[{number}]")
+            yield self._child(node, f"{self.place}[{number}]")
 
-    def parts(self) -> Iterator[Part]:
-        """A list's items, a mapping's values, or the scalar itself: whatever is there."""
+    def children(self) -> Iterator[ComposeValue]:
+        """Yield a list's items, a mapping's values, or the scalar itself."""
         if self.is_list:
             yield from self.items()
         elif self.is_mapping:
@@ -117,17 +117,17 @@ class Part:
             yield self
 
     def demand(self, grant: Grant | None, reason: str) -> Demand:
-        """Say that this asks for something."""
+        """Return the demand that this value makes."""
         value = printable(self._shown(self._node))
         place = printable(self.place)
         return Demand(file=self._file, place=place, value=value, reason=reason, grant=grant)
 
-    def not_understood(self, reason: str) -> NotUnderstood:
-        """Say that this cannot be judged."""
+    def cannot_judge(self, reason: str) -> NotUnderstood:
+        """Return the error for a value that cannot be judged."""
         return NotUnderstood(self.demand(None, reason))
 
-    def _part(self, node: yaml.Node, place: str) -> Part:
-        return Part(node, self._file, place, self._variables)
+    def _child(self, node: yaml.Node, place: str) -> ComposeValue:
+        return ComposeValue(node, self._file, place, self._variables)
 
     def _shown(self, node: yaml.Node) -> str:
         if isinstance(node, yaml.SequenceNode):
@@ -141,52 +141,51 @@ class Part:
             return str(node.value)
 
 
-def read_document(data: bytes, file: str, variables: Mapping[str, str]) -> Part:
-    """Read a compose file's bytes. Raises NotUnderstood; no message quotes more than a key."""
-    empty = Part(yaml.ScalarNode("tag:yaml.org,2002:null", ""), file, "the whole file", variables)
+def read_document(data: bytes, file: str, variables: Mapping[str, str]) -> ComposeValue:
+    """Read a compose file's bytes. Raises NotUnderstood, whose message quotes at most a key."""
+    empty = ComposeValue(
+        yaml.ScalarNode("tag:yaml.org,2002:null", ""), file, "the whole file", variables
+    )
     try:
         text = data.decode()
         if _ODD_CHARACTERS.search(text):
-            raise empty.not_understood("holds a line break that not all YAML readers know as one")
+            raise empty.cannot_judge("holds a line break that not all YAML readers know as one")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if not isinstance(node, yaml.MappingNode):
-            raise empty.not_understood("is no mapping")
-        _Check(empty, text).check(node)
+            raise empty.cannot_judge("is no mapping")
+        _GraphCheck(empty, text).check(node)
     except UnicodeDecodeError as error:
-        raise empty.not_understood("is not UTF-8") from error
+        raise empty.cannot_judge("is not UTF-8") from error
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise empty.not_understood(f"is no YAML ({line}{_problem(error)})") from error
+        raise empty.cannot_judge(f"is no YAML ({line}{_yaml_problem(error)})") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise empty.not_understood(f"is no YAML ({type(error).__name__})") from error
-    return Part(node, file, "", variables)
+        raise empty.cannot_judge(f"is no YAML ({type(error).__name__})") from error
+    return ComposeValue(node, file, "", variables)
 
 
-def _problem(error: yaml.MarkedYAMLError) -> str:
-    """PyYAML's own words, without the names that it quotes from the file."""
+def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
+    """Return PyYAML's message without the names that it quotes from the file."""
     return re.sub(r"'.*'", "…", error.problem or "it does not say why")
 
 
-class _Check:
-    """Goes once through a file's whole graph, and refuses what cannot be walked or is ambiguous."""
+class _GraphCheck:
+    """Walks a file's whole graph once, and refuses loops, excessive sizes and ambiguous syntax."""
 
-    def __init__(self, whole: Part, text: str) -> None:
+    def __init__(self, whole: ComposeValue, text: str) -> None:
         self._whole = whole
         self._text = text
         self._sizes: dict[int, tuple[int, int]] = {}
         self._open: set[int] = set()
 
     def check(self, node: yaml.Node) -> tuple[int, int]:
-        """How many values this is, and how deep, with every alias written out.
-
-        Raises NotUnderstood.
-        """
+        """Return a node's number of values and depth, aliases expanded. Raises NotUnderstood."""
         if id(node) in self._sizes:
             return self._sizes[id(node)]
         if id(node) in self._open:
-            raise self._whole.not_understood("holds an alias that contains itself")
+            raise self._whole.cannot_judge("holds an alias that contains itself")
         if node.tag not in _CORE_TAGS:
-            raise self._whole.not_understood(f"holds the tag {printable(node.tag)}")
+            raise self._whole.cannot_judge(f"holds the tag {printable(node.tag)}")
         self._open.add(id(node))
         children = list(node.value) if isinstance(node, yaml.SequenceNode) else []
         if isinstance(node, yaml.MappingNode):
@@ -195,7 +194,7 @@ class _Check:
         below = [self.check(child) for child in children]
         size, depth = 1 + sum(size for size, _ in below), 1 + max((d for _, d in below), default=0)
         if size > _NODES_MAX or depth > _DEPTH_MAX:
-            raise self._whole.not_understood(
+            raise self._whole.cannot_judge(
                 f"has more than {_NODES_MAX} values, or is deeper than {_DEPTH_MAX}"
             )
         self._open.remove(id(node))
@@ -203,22 +202,22 @@ class _Check:
         return size, depth
 
     def _check_keys(self, node: yaml.MappingNode) -> None:
-        seen: set[str] = set()
+        names: set[str] = set()
         for key, value in node.value:
             line = f"line {key.start_mark.line + 1}"
             if not isinstance(key, yaml.ScalarNode) or key.tag not in _CORE_TAGS:
-                raise self._whole.not_understood(f"has a key that is no text ({line})")
-            if key.value in seen:
+                raise self._whole.cannot_judge(f"has a key that is no text ({line})")
+            if key.value in names:
                 name = printable(key.value)
-                raise self._whole.not_understood(f"has the key {name} twice in one place ({line})")
+                raise self._whole.cannot_judge(f"has the key {name} twice in one place ({line})")
             if key.tag.endswith(":merge") != (key.value == _MERGE) or (
                 key.value == _MERGE and not _can_merge(value)
             ):
-                raise self._whole.not_understood(f"has a merge that is none ({line})")
+                raise self._whole.cannot_judge(f"has a merge that is none ({line})")
             # To Go's reader, [x:] is a list with the text "x:".
             if _KEY_OR_TEXT.match(self._text, key.end_mark.index):
-                raise self._whole.not_understood(f"has a key that may be a text ({line})")
-            seen.add(key.value)
+                raise self._whole.cannot_judge(f"has a key that may be a text ({line})")
+            names.add(key.value)
 
 
 def _can_merge(value: yaml.Node) -> bool:

@@ -1,13 +1,13 @@
-"""Where the file references of a stack begin, and which of them stay within the recipe."""
+"""The folder that a stack's file references must stay in."""
 
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from stamplab.lab.recipe.containment import way_out
+from stamplab.lab.recipe.containment import escape_target
 
 
-class Folder:
+class RecipeFolder:
     """A recipe's folder: relative references begin in ``base`` and may not leave ``root``."""
 
     def __init__(self, root: Path, base: Path) -> None:
@@ -15,9 +15,9 @@ class Folder:
         self._base = base
 
     def objection(self, reference: str) -> str | None:
-        """Say, as a clause, why a reference is not to a file of the recipe; None where it is."""
+        """Return, as a clause, why a reference leaves the recipe's folder; None if it does not."""
         if reference.startswith(("/", "~", "\\")):
             return "is an absolute path"
         if ".." in PurePosixPath(reference.replace("\\", "/")).parts:
             return "goes up by .."
-        return way_out(self._root, self._base / reference)
+        return escape_target(self._root, self._base / reference)

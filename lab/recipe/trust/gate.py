@@ -1,4 +1,4 @@
-"""The gate before a world: a stack is judged, and what was decided is put into the history."""
+"""The gate before a world: every stack is judged, and the decision is put into the history."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from stamplab.lab.recipe.trust.judge import demands_of
 from stamplab.lab.world import Stack
 
 
-class Gate:
-    """Lets a stack pass if all that it asks for is trusted, and says once what was."""
+class TrustGate:
+    """Admits a stack if its demands are trusted, and records each trusted demand once."""
 
     def __init__(self, trust: frozenset[Grant], record: Callable[[Observation], None]) -> None:
         self._trust = trust
         self._record = record
-        self._said: set[Demand] = set()
+        self._recorded: set[Demand] = set()
 
     def admit(self, stack: Stack, environment: Mapping[str, str]) -> None:
-        """Judge a stack as it is read with ``environment``. Raises RecipeRefused."""
+        """Judge a stack, interpolated with ``environment``. Raises RecipeRefused."""
         demands = demands_of(stack, environment, self._trust)
         try:
             require_trusted(demands, self._trust)
@@ -28,6 +28,6 @@ class Gate:
             self._record(Finding(step="require_trusted", passed=False, text=str(refusal)))
             raise
         for demand in demands:
-            if demand not in self._said:
-                self._said.add(demand)
+            if demand not in self._recorded:
+                self._recorded.add(demand)
                 self._record(Note(text=f"trusted ({demand.grant}): {demand}"))

@@ -1,26 +1,26 @@
-"""What a compose file defines beside services: networks, configs, secrets, other files."""
+"""Rules for a whole compose file: networks, configs, secrets, includes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from stamplab.lab.recipe.trust.demand import Demand, Grant
-from stamplab.lab.recipe.trust.document import Part
-from stamplab.lab.recipe.trust.folder import Folder
-from stamplab.lab.recipe.trust.mounts import volumes
+from stamplab.lab.recipe.trust.document import ComposeValue
+from stamplab.lab.recipe.trust.folder import RecipeFolder
+from stamplab.lab.recipe.trust.mounts import volumes_rule
 from stamplab.lab.recipe.trust.rules import (
     Rule,
-    a_file,
+    apply_rule,
     by_key,
-    each,
-    external,
-    harmless,
-    harmless_keys,
-    needs,
-    needs_unless,
-    understood,
+    demand_nothing,
+    demands,
+    demands_unless,
+    each_value,
+    external_object,
+    file_reference,
+    ordinary_keys,
 )
-from stamplab.lab.recipe.trust.services import services
+from stamplab.lab.recipe.trust.services import services_rule
 
 _HOST = "host"
 _IS_HOST_NETWORK = "is the host's network"
@@ -28,81 +28,80 @@ _OWN_NETWORK_DRIVERS = ("", "overlay", "bridge", "null", "none")
 _LINK_DRIVERS = ("host", "macvlan", "ipvlan")
 
 
-def _network_name(part: Part, _: Folder) -> Iterator[Demand]:
-    if part.text() == _HOST:
-        yield part.demand(Grant.HOST_NETWORK, _IS_HOST_NETWORK)
+def _network_name(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+    if node.text() == _HOST:
+        yield node.demand(Grant.HOST_NETWORK, _IS_HOST_NETWORK)
 
 
-def _network_driver(part: Part, _: Folder) -> Iterator[Demand]:
-    driver = part.text()
+def _network_driver(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+    driver = node.text()
     if driver in _LINK_DRIVERS:
-        yield part.demand(Grant.HOST_NETWORK, "puts the network on the host's own links")
+        yield node.demand(Grant.HOST_NETWORK, "puts the network on the host's own links")
     elif driver not in _OWN_NETWORK_DRIVERS:
-        yield part.demand(Grant.PLUGINS, "is a network driver that is not the engine's own")
+        yield node.demand(Grant.PLUGINS, "is a network driver that is not the engine's own")
 
 
 _network = by_key(
     {
         "name": _network_name,
-        "external": external(_network_name),
+        "external": external_object(_network_name),
         "driver": _network_driver,
         "ipam": by_key(
             {
-                "driver": needs_unless(
+                "driver": demands_unless(
                     ("", "default"), Grant.PLUGINS, "is an address driver not the engine's own"
                 ),
-                **harmless_keys("config options"),
+                **ordinary_keys("config options"),
             }
         ),
-        **harmless_keys("attachable driver_opts enable_ipv4 enable_ipv6 internal labels"),
+        **ordinary_keys("attachable driver_opts enable_ipv4 enable_ipv6 internal labels"),
     }
 )
 
 
-def networks(part: Part, folder: Folder) -> Iterator[Demand]:
-    """The networks; one keyed ``host`` may be the host's in another file, so it counts as such."""
-    for key, value in part.fields():
+def networks_rule(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+    """Judge networks; the key ``host`` may name the host's network in another file."""
+    for key, value in node.fields():
         if key == _HOST:
             yield value.demand(Grant.HOST_NETWORK, _IS_HOST_NETWORK)
-        yield from understood(_network, value, folder)
+        yield from apply_rule(_network, value, folder)
 
 
-file_objects = each(
+file_objects_rule = each_value(
     by_key(
         {
-            "file": a_file,
-            "driver": needs(Grant.PLUGINS, "is a driver that is not the engine's own"),
-            "template_driver": needs_unless(
+            "file": file_reference,
+            "driver": demands(Grant.PLUGINS, "is a driver that is not the engine's own"),
+            "template_driver": demands_unless(
                 ("", "golang"), Grant.PLUGINS, "is a template driver that is not the engine's own"
             ),
-            **harmless_keys("content driver_opts environment external labels name"),
+            **ordinary_keys("content driver_opts environment external labels name"),
         }
     )
 )
-"""Configs and secrets alike."""
+"""For configs and for secrets."""
 
 
-def _include(part: Part, folder: Folder) -> Iterator[Demand]:
-    """Other compose files, by name or as mappings: they bring in what nobody has judged."""
-    for one in part.parts():
-        if one.is_mapping:
-            rules: dict[str, Rule] = dict.fromkeys(("path", "env_file"), each(a_file))
-            yield from by_key({**rules, "project_directory": a_file})(one, folder)
+def _include(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+    """Demand something for every included compose file, given by name or as a mapping."""
+    for entry in node.children():
+        if entry.is_mapping:
+            rules: dict[str, Rule] = dict.fromkeys(("path", "env_file"), each_value(file_reference))
+            yield from by_key({**rules, "project_directory": file_reference})(entry, folder)
         else:
-            yield from understood(a_file, one, folder)
-    yield part.demand(None, "brings in files that are not judged: name them in COMPOSE_FILE")
+            yield from apply_rule(file_reference, entry, folder)
+    yield node.demand(None, "brings in files that are not judged: name them in COMPOSE_FILE")
 
 
-compose_file = by_key(
+compose_file_rule = by_key(
     {
-        "services": services,
-        "volumes": volumes,
-        "networks": networks,
-        "configs": file_objects,
-        "secrets": file_objects,
+        "services": services_rule,
+        "volumes": volumes_rule,
+        "networks": networks_rule,
+        "configs": file_objects_rule,
+        "secrets": file_objects_rule,
         "include": _include,
-        "version": harmless,
-        "name": harmless,
+        "version": demand_nothing,
+        "name": demand_nothing,
     }
 )
-"""A whole compose file."""

@@ -1,96 +1,96 @@
-"""What rules are made of: a rule looks at one value and says what it asks for."""
+"""Building blocks of rules; a rule judges one value and yields its demands."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from stamplab.lab.recipe.trust.demand import Demand, Grant
-from stamplab.lab.recipe.trust.document import NotUnderstood, Part
-from stamplab.lab.recipe.trust.folder import Folder
+from stamplab.lab.recipe.trust.document import ComposeValue, NotUnderstood
+from stamplab.lab.recipe.trust.folder import RecipeFolder
 
-Rule = Callable[[Part, Folder], Iterator[Demand]]
+Rule = Callable[[ComposeValue, RecipeFolder], Iterator[Demand]]
 
 EXTENSION = "x-"
-"""Keys that begin so are not deployed; what anchors in them bring elsewhere is judged there."""
+"""Keys with this prefix are not deployed; their anchors are judged where they are used."""
 
 
-def understood(rule: Rule, part: Part, folder: Folder) -> Iterator[Demand]:
-    """Apply a rule; what it cannot understand is a demand too, that nothing allows."""
+def apply_rule(rule: Rule, node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+    """Apply a rule; turn a value that it cannot judge into a demand that nothing allows."""
     try:
-        yield from rule(part, folder)
+        yield from rule(node, folder)
     except NotUnderstood as error:
         yield error.demand
 
 
-def harmless(_: Part, __: Folder) -> Iterator[Demand]:
-    """Ask for nothing, whatever the value."""
+def demand_nothing(_: ComposeValue, __: RecipeFolder) -> Iterator[Demand]:
+    """Yield no demand, whatever the value."""
     yield from ()
 
 
 def by_key(rules: Mapping[str, Rule]) -> Rule:
-    """Judge a mapping key by key; a key that no rule knows is not understood."""
+    """Make a rule for a mapping, key by key; a key without a rule is a demand."""
 
-    def rule(part: Part, folder: Folder) -> Iterator[Demand]:
-        for key, value in part.fields():
-            known = rules.get(key)
-            if known is not None:
-                yield from understood(known, value, folder)
+    def rule(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+        for key, value in node.fields():
+            rule_of_key = rules.get(key)
+            if rule_of_key is not None:
+                yield from apply_rule(rule_of_key, value, folder)
             elif not key.startswith(EXTENSION):
                 yield value.demand(None, "is a key that the lab does not know")
 
     return rule
 
 
-def harmless_keys(names: str) -> dict[str, Rule]:
-    """Rules for keys, separated by spaces, that are ordinary whatever they hold."""
-    return dict.fromkeys(names.split(), harmless)
+def ordinary_keys(names: str) -> dict[str, Rule]:
+    """Make rules for space-separated keys that demand nothing, whatever their values."""
+    return dict.fromkeys(names.split(), demand_nothing)
 
 
-def each(rule: Rule) -> Rule:
-    """Judge each item of a list, or each value of a mapping, or the one value."""
+def each_value(rule: Rule) -> Rule:
+    """Make a rule that judges each item of a list, each value of a mapping, or a scalar."""
 
-    def of_all(part: Part, folder: Folder) -> Iterator[Demand]:
-        for one in part.parts():
-            yield from understood(rule, one, folder)
+    def rule_for_all(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+        for child in node.children():
+            yield from apply_rule(rule, child, folder)
 
-    return of_all
-
-
-def needs(grant: Grant, reason: str) -> Rule:
-    """Whatever stands there asks for ``grant``."""
-
-    def rule(part: Part, _: Folder) -> Iterator[Demand]:
-        if not part.is_null:
-            yield part.demand(grant, reason)
-
-    return rule
+    return rule_for_all
 
 
-def needs_unless(allowed: Collection[str], grant: Grant, reason: str) -> Rule:
-    """Any text but the ``allowed`` ones asks for ``grant``."""
+def demands(grant: Grant, reason: str) -> Rule:
+    """Make a rule by which any value but null demands ``grant``."""
 
-    def rule(part: Part, _: Folder) -> Iterator[Demand]:
-        if part.text() not in allowed:
-            yield part.demand(grant, reason)
+    def rule(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+        if not node.is_null:
+            yield node.demand(grant, reason)
 
     return rule
 
 
-def external(name: Rule) -> Rule:
-    """``true``, or in the older form a mapping with the name of what exists already."""
+def demands_unless(allowed: Collection[str], grant: Grant, reason: str) -> Rule:
+    """Make a rule by which any text but the ``allowed`` ones demands ``grant``."""
 
-    def rule(part: Part, folder: Folder) -> Iterator[Demand]:
-        if part.is_mapping:
-            yield from by_key({"name": name, "external": harmless})(part, folder)
+    def rule(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
+        if node.text() not in allowed:
+            yield node.demand(grant, reason)
 
     return rule
 
 
-def a_file(part: Part, folder: Folder) -> Iterator[Demand]:
-    """A reference to a file, which must be the recipe's own."""
-    reference = part.text()
+def external_object(name: Rule) -> Rule:
+    """Make a rule for ``external``: true, or in the older form a mapping with a name."""
+
+    def rule(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+        if node.is_mapping:
+            yield from by_key({"name": name, "external": demand_nothing})(node, folder)
+
+    return rule
+
+
+def file_reference(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
+    """Judge a reference to a file, which must be in the recipe's folder."""
+    reference = node.text()
     if not reference:
-        raise part.not_understood("names no file")
+        raise node.cannot_judge("names no file")
     objection = folder.objection(reference)
     if objection is not None:
-        yield part.demand(Grant.OUTSIDE_FILES, objection)
+        yield node.demand(Grant.OUTSIDE_FILES, objection)

@@ -1,8 +1,8 @@
 """The interpolation of compose files, as the docker client does it.
 
-Source: docker/cli v28.5.2 cli/compose/template/template.go, to its quirks: ``$X-y`` without braces
-takes a default too, a default is taken as it is (``${X:-$Y}`` is not nested), and ``${X:+y}`` is no
-valid template. Where the client forgets an error when another variable follows it, we do not.
+Source: docker/cli v28.5.2 cli/compose/template/template.go, quirks included: ``$X-y`` without
+braces takes a default too, a default is not interpolated (``${X:-$Y}``), and ``${X:+y}`` is no
+valid template. The client forgets an error when another variable follows; this module does not.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _PATTERN = re.compile(
 
 
 class InvalidTemplate(ValueError):
-    """The client would not read this; the message says why."""
+    """The docker client refuses a template; the message says why."""
 
 
 def substitute(template: str, variables: Mapping[str, str]) -> str:
-    """Put the variables' values in their places. Raises InvalidTemplate."""
+    """Replace variables by their values. Raises InvalidTemplate."""
 
-    def value(found: re.Match[str]) -> str:
-        if found["escaped"]:
+    def value(match: re.Match[str]) -> str:
+        if match["escaped"]:
             return "$"
-        substitution = found["named"] or found["braced"]
+        substitution = match["named"] or match["braced"]
         if not substitution:
             raise InvalidTemplate("it has a $ that begins no variable")
         return _value(substitution, variables)
@@ -37,7 +37,7 @@ def substitute(template: str, variables: Mapping[str, str]) -> str:
 
 
 def _value(substitution: str, variables: Mapping[str, str]) -> str:
-    """The value of what stands behind a ``$``; the order of the cases is the client's."""
+    """Return the value of a substitution; the order of the cases is the client's."""
     if ":-" in substitution:
         name, _, default = substitution.partition(":-")
         return variables.get(name) or default

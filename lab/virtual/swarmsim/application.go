@@ -90,7 +90,7 @@ func (a *application) take(memory curve) {
 
 func (a *application) listen() {
 	a.listening = true
-	a.container.tell("ready", nil)
+	a.container.report("ready", nil)
 	a.container.health.plan()
 }
 
@@ -113,8 +113,8 @@ func (a *application) halt() {
 	a.alive, a.hasChild, a.listening = false, false, false
 	a.curve = curve{}
 	a.growing.cancel()
-	for _, one := range a.planned {
-		one.cancel()
+	for _, entry := range a.planned {
+		entry.cancel()
 	}
 }
 

@@ -109,8 +109,8 @@ func (p *program) ask(do string, what fields) json.RawMessage {
 	return got.OK
 }
 
-// happened is any item of an advance's answer.
-type happened struct {
+// event is any item of an advance's answer.
+type event struct {
 	AtS          float64          `json:"at_s"`
 	Kind         string           `json:"kind"`
 	Services     []swarm.Service  `json:"services"`
@@ -137,7 +137,7 @@ type happened struct {
 type story struct {
 	*program
 	now     float64
-	history []happened
+	history []event
 }
 
 // begin opens a swarm that has the images app:1, app:2 and app:3, and two networks.
@@ -159,8 +159,8 @@ func (s *story) until(moment float64) {
 func (s *story) step(moment float64) bool {
 	s.t.Helper()
 	var got struct {
-		NowS     float64    `json:"now_s"`
-		Happened []happened `json:"happened"`
+		NowS     float64 `json:"now_s"`
+		Happened []event `json:"happened"`
 	}
 	must(s.t, json.Unmarshal(s.ask("advance", fields{"until_s": moment}), &got))
 	if got.NowS < s.now || (len(got.Happened) == 0 && got.NowS < moment) {
@@ -176,9 +176,9 @@ func (s *story) pass(seconds float64) { s.until(s.now + seconds) }
 
 func (s *story) inspect(name string) *swarm.Service {
 	s.t.Helper()
-	var found *swarm.Service
-	must(s.t, json.Unmarshal(s.ask("inspect", fields{"service": name}), &found))
-	return found
+	var service *swarm.Service
+	must(s.t, json.Unmarshal(s.ask("inspect", fields{"service": name}), &service))
+	return service
 }
 
 // tasks are those of a service, oldest first.
@@ -201,16 +201,16 @@ func (s *story) tasks(service string) []swarm.Task {
 }
 
 // updates are the update states that a service went through.
-func (s *story) updates(service string) (states []string) {
+func (s *story) updates(name string) (states []string) {
 	last := ""
-	for _, one := range s.history {
-		for _, seen := range one.Services {
-			if seen.Spec.Name != service {
+	for _, event := range s.history {
+		for _, service := range event.Services {
+			if service.Spec.Name != name {
 				continue
 			}
 			state := "nil"
-			if seen.UpdateStatus != nil {
-				state = string(seen.UpdateStatus.State)
+			if service.UpdateStatus != nil {
+				state = string(service.UpdateStatus.State)
 			}
 			if state != last {
 				states, last = append(states, state), state
@@ -223,8 +223,8 @@ func (s *story) updates(service string) (states []string) {
 // states are those that a task went through, as the store saw them.
 func (s *story) states(id string) (states []string) {
 	last := ""
-	for _, one := range s.history {
-		for _, task := range one.Tasks {
+	for _, event := range s.history {
+		for _, task := range event.Tasks {
 			if state := string(task.Status.State); task.ID == id && state != last {
 				states, last = append(states, state), state
 			}
@@ -235,22 +235,22 @@ func (s *story) states(id string) (states []string) {
 
 // actions are the events of all containers of an image.
 func (s *story) actions(image string) (actions []string) {
-	for _, one := range s.history {
-		if one.Kind == "container" && one.Image == image {
-			actions = append(actions, one.Action)
+	for _, event := range s.history {
+		if event.Kind == "container" && event.Image == image {
+			actions = append(actions, event.Action)
 		}
 	}
 	return actions
 }
 
 // find gives the items of some kind, with some action.
-func (s *story) find(kind, action string) (found []happened) {
-	for _, one := range s.history {
-		if one.Kind == kind && one.Action == action {
-			found = append(found, one)
+func (s *story) find(kind, action string) (events []event) {
+	for _, event := range s.history {
+		if event.Kind == kind && event.Action == action {
+			events = append(events, event)
 		}
 	}
-	return found
+	return events
 }
 
 // equal compares by what is printed, which is what a reader sees.
@@ -263,7 +263,7 @@ func equal(t *testing.T, what string, got, wanted any) {
 
 func (s *story) usage() float64 {
 	s.t.Helper()
-	var said usageSaid
-	must(s.t, json.Unmarshal(s.ask("usage", nil), &said))
-	return float64(said.UsageBytes)
+	var usage usageAnswer
+	must(s.t, json.Unmarshal(s.ask("usage", nil), &usage))
+	return float64(usage.UsageBytes)
 }

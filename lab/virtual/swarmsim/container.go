@@ -40,12 +40,10 @@ type container struct {
 	atEnd     []func()
 }
 
-func newContainer(n *node, task *api.Task, goOn func()) *container {
-	c := &container{
-		node: n, id: newContainerID(n.ids), task: task, spec: task.Spec.GetContainer(), goOn: goOn,
-	}
+func newContainer(n *node, task *api.Task, spec *api.ContainerSpec, goOn func()) *container {
+	c := &container{node: n, id: newContainerID(n.ids), task: task, spec: spec, goOn: goOn}
 	c.application = newApplication(c)
-	c.tell("create", nil)
+	c.report("create", nil)
 	return c
 }
 
@@ -53,7 +51,7 @@ func (c *container) start() {
 	c.state, c.startedAt = running, c.node.now()
 	c.node.lastPID++
 	c.pid = c.node.lastPID
-	c.tell("start", nil)
+	c.report("start", nil)
 	c.health = newMonitor(c)
 	c.node.memory.join(c)
 	c.application.start()
@@ -73,14 +71,14 @@ func (c *container) stop(done func()) {
 		// Whole seconds only (docker daemon/cluster/executor/container/adapter.go:426).
 		timeout = time.Duration(own.Seconds) * time.Second
 	}
-	c.tellSignal(signalTerminate)
+	c.reportSignal(signalTerminate)
 	c.application.terminate()
 	c.node.agenda.after(timeout, c.kill)
 }
 
 func (c *container) kill() {
 	if c.application.alive {
-		c.tellSignal(signalKill)
+		c.reportSignal(signalKill)
 		c.end(exitKilled)
 	}
 }
@@ -96,9 +94,9 @@ func (c *container) end(code int) {
 func (c *container) reap() {
 	c.state = exited
 	c.health.stop()
-	c.tell("die", func(said *containerSaid) {
+	c.report("die", func(event *containerEvent) {
 		startedS := inSeconds(c.startedAt)
-		said.ExitCode, said.OOM, said.StartedS = &c.exitCode, &c.oomKilled, &startedS
+		event.ExitCode, event.OOM, event.StartedS = &c.exitCode, &c.oomKilled, &startedS
 	})
 	waiting := c.atEnd
 	c.atEnd = nil
@@ -111,7 +109,7 @@ func (c *container) reap() {
 // loseToOOM is the kernel's kill of one of its processes.
 func (c *container) loseToOOM(isChild bool) {
 	c.oomKilled = true
-	c.tell("oom", nil)
+	c.report("oom", nil)
 	if isChild {
 		c.application.loseChild()
 	} else {
@@ -140,18 +138,18 @@ func (c *container) describe() *api.ContainerStatus {
 	return status
 }
 
-func (c *container) tellSignal(signal int) {
-	c.tell("kill", func(said *containerSaid) { said.Signal = signal })
+func (c *container) reportSignal(signal int) {
+	c.report("kill", func(event *containerEvent) { event.Signal = signal })
 }
 
-func (c *container) tell(action string, add func(*containerSaid)) {
-	said := containerSaid{
+func (c *container) report(action string, add func(*containerEvent)) {
+	event := containerEvent{
 		header: header{AtS: inSeconds(c.node.now()), Kind: "container"}, Action: action,
 		Container: c.id, Task: c.task.ID, Service: c.task.ServiceAnnotations.Name,
 		Image: c.spec.Image,
 	}
 	if add != nil {
-		add(&said)
+		add(&event)
 	}
-	c.node.timeline.tell(said)
+	c.node.timeline.addEvent(event)
 }

@@ -76,20 +76,20 @@ func (m *manager) remove(name string) error {
 func (m *manager) provide(what provision) error {
 	err := m.store.Update(func(tx store.Tx) error {
 		var all []error
-		for _, one := range what.Secrets {
+		for _, secret := range what.Secrets {
 			all = append(all, store.CreateSecret(tx, &api.Secret{
-				ID: one.ID, Spec: api.SecretSpec{Annotations: api.Annotations{Name: one.Name}},
+				ID: secret.ID, Spec: api.SecretSpec{Annotations: api.Annotations{Name: secret.Name}},
 			}))
 		}
-		for _, one := range what.Configs {
+		for _, config := range what.Configs {
 			all = append(all, store.CreateConfig(tx, &api.Config{
-				ID: one.ID, Spec: api.ConfigSpec{Annotations: api.Annotations{Name: one.Name}},
+				ID: config.ID, Spec: api.ConfigSpec{Annotations: api.Annotations{Name: config.Name}},
 			}))
 		}
-		for _, one := range what.Networks {
+		for _, network := range what.Networks {
 			all = append(all, store.CreateNetwork(tx, &api.Network{
-				ID: one.ID, Spec: api.NetworkSpec{
-					Annotations:  api.Annotations{Name: one.Name},
+				ID: network.ID, Spec: api.NetworkSpec{
+					Annotations:  api.Annotations{Name: network.Name},
 					DriverConfig: &api.Driver{Name: "overlay"}, Attachable: true,
 				},
 			}))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/moby/swarmkit/v2/agent/exec"
 	"github.com/moby/swarmkit/v2/api"
+	"github.com/moby/swarmkit/v2/template"
 )
 
 // gossipDelay is how long a task that has a network is left alone before it is told to stop
@@ -40,7 +41,8 @@ func (e *exitError) ExitCode() int { return e.code }
 func (e *exitError) Cause() error  { return e.cause }
 func (e *exitError) Unwrap() error { return e.cause }
 
-// An executor gives a task its controller.
+// An executor gives a task its controller, which works by the spec with its templates filled in, such as
+// {{.Task.Slot}} (docker daemon/cluster/executor/container/container.go:52).
 type executor struct{ manager *taskManager }
 
 var _ exec.Executor = executor{}
@@ -49,7 +51,11 @@ func (x executor) Controller(task *api.Task) (exec.Controller, error) {
 	if task.Spec.GetContainer().Image == "" {
 		return nil, errImageRequired
 	}
-	x.manager.controller = &controller{manager: x.manager, task: task}
+	spec, err := template.ExpandContainerSpec(x.manager.node.description, task)
+	if err != nil {
+		return nil, err
+	}
+	x.manager.controller = &controller{manager: x.manager, task: task, spec: spec}
 	return x.manager.controller, nil
 }
 
@@ -77,6 +83,7 @@ func (o *operation) outcome() error {
 type controller struct {
 	manager   *taskManager
 	task      *api.Task
+	spec      *api.ContainerSpec
 	container *container // nil until it is created
 
 	// interrupted is true while the context of the operation under way ends.
@@ -110,11 +117,11 @@ func (c *controller) Prepare(context.Context) error {
 	n := c.manager.node
 	if c.prepared == nil {
 		c.prepared = c.begin(duration(n.options.PrepareS), func() error {
-			image := c.task.Spec.GetContainer().Image
+			image := c.spec.Image
 			if !n.images[normalImage(image)] {
 				return errors.New("No such image: " + familiarImage(image)) //nolint:staticcheck // its words
 			}
-			c.container = newContainer(n, c.task, c.manager.goOn)
+			c.container = newContainer(n, c.task, c.spec, c.manager.goOn)
 			return nil
 		})
 	}

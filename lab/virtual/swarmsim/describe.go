@@ -11,31 +11,31 @@ import (
 // The engine API's shapes, made by dockerd's own converter.
 
 func describeService(service *api.Service) (swarm.Service, error) {
-	said, err := convert.ServiceFromGRPC(*service)
+	described, err := convert.ServiceFromGRPC(*service)
 	if err != nil {
-		return said, fmt.Errorf("dockerd cannot describe service %s: %w", service.ID, err)
+		return described, fmt.Errorf("dockerd cannot describe service %s: %w", service.ID, err)
 	}
-	return said, nil
+	return described, nil
 }
 
 func describeTask(task *api.Task) (swarm.Task, error) {
-	said, err := convert.TaskFromGRPC(*task)
+	described, err := convert.TaskFromGRPC(*task)
 	if err != nil {
-		return said, fmt.Errorf("dockerd cannot describe task %s: %w", task.ID, err)
+		return described, fmt.Errorf("dockerd cannot describe task %s: %w", task.ID, err)
 	}
-	return said, nil
+	return described, nil
 }
 
 func describeAll[T, S any](objects []*T, describe func(*T) (S, error)) ([]S, error) {
-	said := make([]S, 0, len(objects))
+	described := make([]S, 0, len(objects))
 	for _, object := range objects {
-		one, err := describe(object)
+		description, err := describe(object)
 		if err != nil {
 			return nil, err
 		}
-		said = append(said, one)
+		described = append(described, description)
 	}
-	return said, nil
+	return described, nil
 }
 
 type header struct {
@@ -43,7 +43,7 @@ type header struct {
 	Kind string  `json:"kind"`
 }
 
-type commitSaid struct {
+type commitEvent struct {
 	header
 	Services     []swarm.Service `json:"services"`
 	Removed      []string        `json:"removed"`
@@ -51,9 +51,9 @@ type commitSaid struct {
 	RemovedTasks []string        `json:"removed_tasks"`
 }
 
-// containerSaid is an event of a container: create, start, ready (its port is open),
+// containerEvent is an event of a container: create, start, ready (its port is open),
 // "health_status: …", kill (with the signal), oom, die (with the rest).
-type containerSaid struct {
+type containerEvent struct {
 	header
 	Action    string   `json:"action"`
 	Container string   `json:"container"`
@@ -66,8 +66,8 @@ type containerSaid struct {
 	StartedS  *float64 `json:"started_s,omitempty"`
 }
 
-// oomSaid is what a kernel's log says of a kill: who died, and all that there was just before.
-type oomSaid struct {
+// oomEvent is what a kernel logs of a kill: the victim, and the memory of all containers just before.
+type oomEvent struct {
 	header
 	Container  string           `json:"container"`
 	Task       string           `json:"task"`
@@ -78,22 +78,22 @@ type oomSaid struct {
 	Containers map[string]int64 `json:"containers"`
 }
 
-func (happened item) describe() (any, error) {
-	if happened.commit == nil {
-		return happened.told, nil
+func (i item) describe() (any, error) {
+	if i.commit == nil {
+		return i.event, nil
 	}
-	services, err := describeAll(happened.commit.services, describeService)
+	services, err := describeAll(i.commit.services, describeService)
 	if err != nil {
 		return nil, err
 	}
-	tasks, err := describeAll(happened.commit.tasks, describeTask)
+	tasks, err := describeAll(i.commit.tasks, describeTask)
 	if err != nil {
 		return nil, err
 	}
-	return commitSaid{
-		header:   header{AtS: inSeconds(happened.at), Kind: "commit"},
-		Services: services, Removed: idsOf(happened.commit.removedServices),
-		Tasks: tasks, RemovedTasks: idsOf(happened.commit.removedTasks),
+	return commitEvent{
+		header:   header{AtS: inSeconds(i.at), Kind: "commit"},
+		Services: services, Removed: idsOf(i.commit.removedServices),
+		Tasks: tasks, RemovedTasks: idsOf(i.commit.removedTasks),
 	}, nil
 }
 

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A provision is what a stack takes for granted.
+// A provision is what a stack presupposes.
 type provision struct {
 	Images   []string          `json:"images"`
 	Secrets  []named           `json:"secrets"`
@@ -28,8 +28,7 @@ func decodeStrictly(raw []byte, into any) error {
 	return decoder.Decode(into)
 }
 
-// handle does what is asked for: it returns what to answer, a refusal by the swarm, or an error of
-// the client's.
+// handle performs a request. It returns the answer, a refusal by the swarm, or a client's error.
 func (w *world) handle(asked request) (any, error) {
 	switch asked.Do {
 	case "advance":
@@ -80,7 +79,7 @@ func notBefore(untilS float64) time.Duration {
 	return until
 }
 
-// What happened at one moment, and which.
+// advanced is the answer to advance: a moment, and its events.
 type advanced struct {
 	NowS     float64 `json:"now_s"`
 	Happened []any   `json:"happened"`
@@ -94,12 +93,12 @@ func (w *world) handleAdvance(untilS *float64) (any, error) {
 		return nil, fmt.Errorf("until_s must be from 0 to %g, not %g", maxS, *untilS)
 	}
 	answer := advanced{Happened: []any{}}
-	for _, happened := range w.advance(notBefore(*untilS)) {
-		said, err := happened.describe()
+	for _, item := range w.advance(notBefore(*untilS)) {
+		event, err := item.describe()
 		if err != nil {
 			return nil, err
 		}
-		answer.Happened = append(answer.Happened, said)
+		answer.Happened = append(answer.Happened, event)
 	}
 	answer.NowS = inSeconds(w.now())
 	return answer, nil

@@ -134,7 +134,7 @@ func (h *monitor) judge(begun time.Duration, good bool) {
 	if h.status == before {
 		return
 	}
-	said := map[healthStatus]string{healthy: "healthy", unhealthy: "unhealthy"}[h.status]
-	h.container.tell("health_status: "+said, nil)
+	word := map[healthStatus]string{healthy: "healthy", unhealthy: "unhealthy"}[h.status]
+	h.container.report("health_status: "+word, nil)
 	h.container.goOn()
 }

@@ -44,9 +44,9 @@ func main() {
 // version is that of a module that this program was built of.
 func version(module string) string {
 	if built, known := debug.ReadBuildInfo(); known {
-		for _, one := range built.Deps {
-			if one.Path == module {
-				return one.Version
+		for _, dependency := range built.Deps {
+			if dependency.Path == module {
+				return dependency.Version
 			}
 		}
 	}

@@ -41,7 +41,7 @@ func startManager(log *timeline, options options) (*manager, error) {
 	m := &manager{store: store.NewMemoryStore(log), nodeID: identity.NewID()}
 	m.server = controlapi.NewServer(m.store, nil, nil, networks, nil)
 	if err := m.store.Update(func(tx store.Tx) error {
-		return m.found(tx, networks, options)
+		return m.createCluster(tx, networks, options)
 	}); err != nil {
 		return nil, fmt.Errorf("SwarmKit's store does not take a new cluster: %w", err)
 	}
@@ -65,7 +65,7 @@ func (m *manager) run(part func() error, stop func()) {
 	m.stops = append(m.stops, stop)
 	go func() {
 		if err := part(); err != nil {
-			panic(fmt.Sprintf("a part of SwarmKit's manager gave up: %v", err))
+			panic(fmt.Sprintf("a part of SwarmKit's manager failed: %v", err))
 		}
 	}()
 }
@@ -77,8 +77,8 @@ func (m *manager) stop() {
 	}
 }
 
-// found writes what a new cluster of one node has in its store (manager/manager.go:951).
-func (m *manager) found(tx store.Tx, provider networkallocator.Provider, options options) error {
+// createCluster writes what a new cluster of one node has in its store (manager/manager.go:951).
+func (m *manager) createCluster(tx store.Tx, provider networkallocator.Provider, options options) error {
 	cluster := &api.Cluster{ID: identity.NewID(), Spec: api.ClusterSpec{
 		Annotations:   api.Annotations{Name: store.DefaultClusterName},
 		Orchestration: api.OrchestrationConfig{TaskHistoryRetentionLimit: taskHistory},

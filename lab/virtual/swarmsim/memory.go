@@ -18,13 +18,13 @@ type memory struct {
 	settling bool
 }
 
-type usageSaid struct {
+type usageAnswer struct {
 	UsageBytes int64            `json:"usage_bytes"`
 	Containers map[string]int64 `json:"containers"`
 }
 
-func (m *memory) describe() usageSaid {
-	usage := usageSaid{Containers: map[string]int64{}}
+func (m *memory) describe() usageAnswer {
+	usage := usageAnswer{Containers: map[string]int64{}}
 	for _, c := range m.members {
 		usage.Containers[c.id] = int64(m.held(c))
 		usage.UsageBytes += usage.Containers[c.id]
@@ -171,15 +171,15 @@ func (m *memory) processes(c *container, limit int64) []victim {
 }
 
 func (m *memory) kill(chosen victim, group limited) {
-	said := oomSaid{
+	event := oomEvent{
 		header:    header{AtS: inSeconds(m.node.now()), Kind: "oom"},
 		Container: chosen.container.id, Task: chosen.container.task.ID, Process: "main",
 		RSSBytes: int64(chosen.rss), UsageBytes: int64(m.sum(group.members)),
 		LimitBytes: group.limit, Containers: m.describe().Containers,
 	}
 	if chosen.isChild {
-		said.Process = "child"
+		event.Process = "child"
 	}
-	m.node.timeline.tell(said)
+	m.node.timeline.addEvent(event)
 	chosen.container.loseToOOM(chosen.isChild)
 }

@@ -21,10 +21,12 @@ type plan struct {
 	exitAt, unhealthyAt           time.Duration
 	exitCode, oomScoreAdj         int64
 	neverReady, inChild, hasScore bool
+	slot, faultSlot               int64
 }
 
 const (
 	bytesMax  = int64(1) << 46
+	slotMax   = int64(1) << 30
 	pageBytes = 4096
 )
 
@@ -43,6 +45,7 @@ func readPlan(environment []string) (plan, error) {
 		"EXIT_AT_S": seconds(&p.exitAt), "EXIT_CODE": integer(&p.exitCode, 0, 255),
 		"NEVER_READY": flag(&p.neverReady), "UNHEALTHY_AT_S": seconds(&p.unhealthyAt),
 		"OOM_SCORE_ADJ": integer(&score, 0, 1000), "IN_CHILD": flag(&p.inChild),
+		"SLOT": integer(&p.slot, 0, slotMax), "FAULT_SLOT": integer(&p.faultSlot, 0, slotMax),
 	}
 	_ = ignored // for what is answered to clients, which there are none of here
 	seen := map[string]bool{}
@@ -71,6 +74,9 @@ func readPlan(environment []string) (plan, error) {
 			p.peakBytes, p.steadyBytes)
 	}
 	p.peakBytes, p.steadyBytes = wholePages(p.peakBytes), wholePages(p.steadyBytes)
+	if p.faultSlot != 0 && p.faultSlot != p.slot {
+		p.exitAt, p.unhealthyAt, p.neverReady = never, never, false
+	}
 	return p, nil
 }
 

@@ -25,7 +25,7 @@ type request struct {
 	provision
 }
 
-// A refusal is what the swarm itself says no with, in the engine's own words.
+// A refusal is the swarm's own, in the engine's words.
 type refusal struct{ words string }
 
 func (r refusal) Error() string { return r.words }
@@ -117,17 +117,17 @@ func (c *connection) write(line []byte) error {
 
 // answer is one line: what was asked for, what the swarm refused, or what the client did wrong.
 func answer(result any, err error) []byte {
-	said := map[string]any{"ok": result}
+	reply := map[string]any{"ok": result}
 	var refused refusal
 	switch {
 	case errors.As(err, &refused):
-		said = map[string]any{"refused": refused.words}
+		reply = map[string]any{"refused": refused.words}
 	case err != nil:
-		said = map[string]any{"error": err.Error()}
+		reply = map[string]any{"error": err.Error()}
 	}
-	line, err := json.Marshal(said)
+	line, err := json.Marshal(reply)
 	if err != nil {
-		panic(err) // all that is said is made of plain values
+		panic(err) // a reply is made of plain values
 	}
 	return append(line, '\n')
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/moby/swarmkit/v2/manager/state"
 )
 
-// An item is one thing that happened: a commit, a container's event or an OOM kill.
+// An item is a commit, a container's event or an OOM kill.
 type item struct {
 	at time.Duration
 	// commit has the swarm's part, for the dispatcher and for the answer; nil for all other items.
 	commit *commit
-	// told is the answer's part of all other items.
-	told any
+	// event is the answer's part of all other items.
+	event any
 }
 
 // A commit is one transaction of SwarmKit's store, as far as it touched services or tasks.
@@ -27,7 +27,7 @@ type commit struct {
 	tasks, removedTasks       []*api.Task
 }
 
-// A timeline is everything that happened, in exact order. It stands where a manager has its raft log
+// A timeline holds every commit and event, in exact order. It stands where a manager has its raft log
 // (manager/state/proposer.go), so it sees every transaction. Without a rising index no object would
 // get a version, no task would ever be dirty, and nothing would be updated.
 type timeline struct {
@@ -58,7 +58,7 @@ func (t *timeline) ProposeValue(_ context.Context, done []api.StoreAction, apply
 	return nil
 }
 
-// GetVersion says how many transactions there were.
+// GetVersion counts the transactions.
 func (t *timeline) GetVersion() *api.Version {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
@@ -70,9 +70,9 @@ func (t *timeline) ChangesBetween(_, _ api.Version) ([]state.Change, error) {
 	return nil, errors.New("this swarm keeps no log of its changes")
 }
 
-func (t *timeline) add(happened item) {
+func (t *timeline) add(added item) {
 	t.mutex.Lock()
-	t.items = append(t.items, happened)
+	t.items = append(t.items, added)
 	t.mutex.Unlock()
 	select {
 	case t.woken <- struct{}{}:
@@ -80,8 +80,8 @@ func (t *timeline) add(happened item) {
 	}
 }
 
-// tell adds something that happened outside the store.
-func (t *timeline) tell(told any) { t.add(item{at: t.now(), told: told}) }
+// addEvent adds an event from outside the store.
+func (t *timeline) addEvent(event any) { t.add(item{at: t.now(), event: event}) }
 
 // take hands over what was added since the last time.
 func (t *timeline) take() []item {

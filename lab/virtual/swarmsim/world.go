@@ -74,8 +74,8 @@ type world struct {
 	agenda   *agenda
 	manager  *manager
 	node     *node
-	// untold is what happened and was not yet answered.
-	untold []item
+	// unreported holds the items that no answer has had yet.
+	unreported []item
 	// dice seeds Go's runtime anew for every step.
 	dice *rand.ChaCha8
 }
@@ -108,24 +108,24 @@ func (w *world) settle() {
 		if len(items) == 0 {
 			return
 		}
-		for _, happened := range items {
-			if happened.commit != nil {
-				w.node.dispatcher.observe(happened.commit)
+		for _, added := range items {
+			if added.commit != nil {
+				w.node.dispatcher.observe(added.commit)
 			}
 		}
-		w.untold = append(w.untold, items...)
+		w.unreported = append(w.unreported, items...)
 	}
 }
 
 // advance goes to the next moment at which anything happened, at most to the given one.
 func (w *world) advance(until time.Duration) []item {
 	w.settle()
-	for len(w.untold) == 0 && w.step(until) {
+	for len(w.unreported) == 0 && w.step(until) {
 		w.settle()
 	}
-	told := w.untold
-	w.untold = nil
-	return told
+	items := w.unreported
+	w.unreported = nil
+	return items
 }
 
 // step does what the node has to do now. Where that is nothing, it waits: for SwarmKit to do

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from stamplab.harness.guard import Baseline, Expectation, Guard, Ruling
 from stamplab.lab.model.history import CommandRan, Deployed, Record, ServiceSeen
-from stamplab.lab.model.service_spec import STAMP, Wanted
+from stamplab.lab.model.service_request import STAMP, ServiceRequest
 from stamplab.lab.world import World
-from stamplab.scenarios.bug_reports.step import Create, Deploy, told
+from stamplab.scenarios.bug_reports.step import Create, Deploy, describe
 
 
-class Trial:
+class DeployTrial:
     """A deploy that is on trial. Make it right before the deploy: it takes the guard's baseline."""
 
     def __init__(
@@ -21,21 +21,21 @@ class Trial:
         number: int,
         command: str,
     ) -> None:
-        """``number`` counts what was done before it in its play.
+        """Take the guard's baseline; ``number`` counts what was done before in its play.
 
         ``command`` is the source of the records of the guard's own command; empty where there is
         none.
         """
         self.number = number
-        self.what = told(step)
-        self.wanted: Wanted = step.wanted
-        self.name = step.wanted.named(stack)
+        self.what = describe(step)
+        self.request: ServiceRequest = step.request
+        self.name = step.request.named(stack)
         self.at_s = world.now_s()
         self.argv: tuple[str, ...] = ()
         """The client's command; empty where there is no client."""
         self.ran: CommandRan | None = None
         self.command: Record | None = None
-        """How the guard's own command ended."""
+        """The end of the guard's own command."""
         self._command = command
         self.deployed: Deployed | None = None
         self._stack = stack
@@ -43,29 +43,29 @@ class Trial:
         self._baseline = Baseline(name=self.name, service=world.inspect(self.name))
         expectation = Expectation(
             deadline_s=self.at_s + timeout_s,
-            labels={STAMP: self.wanted.stamp},
+            labels={STAMP: self.request.stamp},
             hold_s=step.hold_s if isinstance(step, Deploy) else 0.0,
         )
         self.guard = Guard(self._baseline, expectation)
 
     @property
     def ruling(self) -> Ruling | None:
-        """The guard's, once it has ruled."""
+        """The guard's ruling, once there is one."""
         return self.guard.ruling
 
     def knows(self, record: Record) -> bool:
-        """Whether a command's end is that of its client, or of the guard's own command."""
+        """Whether a record is the end of the deploy's client, or of the guard's own command."""
         is_client = isinstance(record.what, CommandRan) and record.what.argv == self.argv
         return is_client or record.source == self._command
 
     @property
     def is_over(self) -> bool:
-        """Whether all who guard it have said their word."""
+        """Whether all who guard the deploy have ruled."""
         return self.ruling is not None and (not self._command or self.command is not None)
 
     @property
     def wake_s(self) -> float | None:
-        """When the guard wants to be told that time has passed."""
+        """When the guard wants to know that time has passed."""
         return None if self.ruling else self.guard.wake_s
 
     def feed(self, record: Record) -> None:
@@ -89,6 +89,6 @@ class Trial:
             self.guard.feed(record)
 
     def tick(self, now_s: float) -> None:
-        """Tell the guard that time has passed."""
+        """Let the guard know that time has passed."""
         if self.ruling is None:
             self.guard.tick(now_s)

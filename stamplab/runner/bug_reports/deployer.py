@@ -1,4 +1,4 @@
-"""Who deploys in a play: docker's own client in a live lab, the swarm's own API in virtual time."""
+"""Deployers of a play: docker's own client in a live lab, the swarm's own API in virtual time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.live.recorders.docker_client import DockerClientProcess
 from stamplab.lab.live.recorders.guard_process import GuardProcess
 from stamplab.lab.live.world import LiveWorld
-from stamplab.lab.model.service_spec import STAMP, Wanted, create_flags, spec_of, update_flags
-from stamplab.lab.recipe.resolver import Resolved
+from stamplab.lab.model.service_request import STAMP, ServiceRequest
+from stamplab.lab.recipe.resolver import ResolvedStack
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import World
 
@@ -23,19 +23,19 @@ _VIRTUAL_MEMORY_BYTES = 24 << 30
 
 
 # One service, by the engine's own client (ADR 0033).
-class Operator(Protocol):
-    """Creates and updates services, and does not wait: what comes of it is in the history."""
+class ServiceDeployer(Protocol):
+    """Creates and updates services, and does not wait: the history has what comes of it."""
 
-    def create(self, stack: str, wanted: Wanted) -> tuple[str, ...]:
+    def create(self, stack: str, request: ServiceRequest) -> tuple[str, ...]:
         """Create a service; return the command by which that is done, if there is one."""
         ...
 
-    def update(self, stack: str, before: Wanted, after: Wanted) -> tuple[str, ...]:
+    def update(self, stack: str, before: ServiceRequest, after: ServiceRequest) -> tuple[str, ...]:
         """Update a service; return the command as `create` does."""
         ...
 
     def guard(
-        self, stack: str, wanted: Wanted, timeout_s: float, hold_s: float
+        self, stack: str, request: ServiceRequest, timeout_s: float, hold_s: float
     ) -> GuardProcess | None:
         """Run ``stamplab guard`` for a deploy to come; None where there is no engine for it."""
         ...
@@ -49,7 +49,7 @@ class Operator(Protocol):
         ...
 
 
-class LiveOperator:
+class LiveDeployer:
     """The engine's own docker client, told to wait for what it has done."""
 
     def __init__(self, world: LiveWorld, image: str) -> None:
@@ -59,32 +59,33 @@ class LiveOperator:
         self._clients: dict[str, list[DockerClientProcess]] = {}
         self._guards: dict[str, list[GuardProcess]] = {}
 
-    def create(self, stack: str, wanted: Wanted) -> tuple[str, ...]:
-        """By ``docker service create``."""
-        return self._run(stack, create_flags(wanted, stack, self._image, self._memory_bytes))
+    def create(self, stack: str, request: ServiceRequest) -> tuple[str, ...]:
+        """Run ``docker service create``."""
+        return self._run(stack, request.create_command(stack, self._image, self._memory_bytes))
 
-    def update(self, stack: str, before: Wanted, after: Wanted) -> tuple[str, ...]:
-        """By ``docker service update``."""
-        return self._run(stack, update_flags(before, after, stack, self._image))
+    def update(self, stack: str, before: ServiceRequest, after: ServiceRequest) -> tuple[str, ...]:
+        """Run ``docker service update``."""
+        memory_bytes = self._memory_bytes
+        return self._run(stack, after.update_command(before, stack, self._image, memory_bytes))
 
     def guard(
-        self, stack: str, wanted: Wanted, timeout_s: float, hold_s: float
+        self, stack: str, request: ServiceRequest, timeout_s: float, hold_s: float
     ) -> GuardProcess | None:
-        """As a CI does that deploys with the docker client."""
+        """Run the guard as a CI does that deploys with the docker client."""
         bounds = ("--timeout", f"{timeout_s:g}", "--hold", f"{hold_s:g}")
-        expected = ("--expect", f"{STAMP}={wanted.stamp}")
-        argv = (*_GUARD, wanted.named(stack), *expected, *bounds, "--json", "--quiet")
+        expected = ("--expect", f"{STAMP}={request.stamp}")
+        argv = (*_GUARD, request.named(stack), *expected, *bounds, "--json", "--quiet")
         guards = self._guards.setdefault(stack, [])
         guard = self._world.run_guard(stack, f"guard {len(guards) + 1} of {stack}", argv)
         guards.append(guard)
         return guard
 
     def interrupt(self, stack: str) -> None:
-        """By SIGINT."""
+        """Send SIGINT."""
         self._clients[stack][-1].interrupt()
 
     def give_up(self, stack: str) -> None:
-        """By SIGKILL, which no client can take for an answer."""
+        """Send SIGKILL, which no client can take for an answer."""
         for waiting in (*self._clients.pop(stack, []), *self._guards.pop(stack, [])):
             waiting.stop()
 
@@ -94,46 +95,46 @@ class LiveOperator:
         return client.argv
 
 
-class VirtualOperator:
+class VirtualDeployer:
     """SwarmKit's control API, with the specs that those commands would send."""
 
     def __init__(self, world: VirtualWorld) -> None:
         self._world = world
         world.have_images([_VIRTUAL_IMAGE])
 
-    def create(self, stack: str, wanted: Wanted) -> tuple[str, ...]:
-        """Create it."""
-        spec = msgspec.Raw(spec_of(wanted, stack, _VIRTUAL_IMAGE, _VIRTUAL_MEMORY_BYTES))
-        sent = Resolved(
+    def create(self, stack: str, request: ServiceRequest) -> tuple[str, ...]:
+        """Send the spec of a new service."""
+        spec = msgspec.Raw(request.spec_json(stack, _VIRTUAL_IMAGE, _VIRTUAL_MEMORY_BYTES))
+        sent = ResolvedStack(
             services=(spec,), networks=(), secrets=(), configs=(), warnings=(), reads=()
         )
         self._world.deploy(stack, sent)
         return ()
 
-    def update(self, stack: str, before: Wanted, after: Wanted) -> tuple[str, ...]:
+    def update(self, stack: str, before: ServiceRequest, after: ServiceRequest) -> tuple[str, ...]:
         """Send the whole new spec, as the client does."""
         del before
         return self.create(stack, after)
 
     def guard(
-        self, stack: str, wanted: Wanted, timeout_s: float, hold_s: float
+        self, stack: str, request: ServiceRequest, timeout_s: float, hold_s: float
     ) -> GuardProcess | None:
-        """There is no engine that it could reach."""
-        del stack, wanted, timeout_s, hold_s
+        """Return None: there is no engine that the command could reach."""
+        del stack, request, timeout_s, hold_s
         return None
 
     def interrupt(self, stack: str) -> None:
-        """There is nobody to interrupt. Raises LabError."""
+        """Raise LabError: there is nobody to interrupt."""
         raise LabError(f"{stack}: the virtual world has no docker client to interrupt")
 
     def give_up(self, stack: str) -> None:
-        """Nobody waits."""
+        """Do nothing: nobody waits."""
 
 
-def operator_on(world: World, image: str | None) -> Operator:
-    """The operator of a world; ``image`` is the workload's on a live one. Raises LabError."""
+def deployer_on(world: World, image: str | None) -> ServiceDeployer:
+    """Make a world's deployer; ``image`` is the workload's on a live one. Raises LabError."""
     if isinstance(world, LiveWorld) and image is not None:
-        return LiveOperator(world, image)
+        return LiveDeployer(world, image)
     if isinstance(world, VirtualWorld):
-        return VirtualOperator(world)
-    raise LabError("the public record is played on a live lab or in virtual time")
+        return VirtualDeployer(world)
+    raise LabError("bug reports are played on a live lab or in virtual time")

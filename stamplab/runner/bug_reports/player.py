@@ -1,4 +1,4 @@
-"""Plays an entry of the record: does its steps, looks on, and puts together what was seen.
+"""Plays a bug report: does its steps, looks on, and puts together what was seen.
 
 A play is a generator: it yields until when it would wait, and is given each record of the world, or
 None when that moment has come: `stamplab.runner.bug_reports.side_by_side` plays many side by side.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import NamedTuple
 
-from stamplab.harness.checks.deploy_ground_truth import WATCH_S, Observer
+from stamplab.harness.checks.ground_truth import WATCH_S, ServiceObserver
+from stamplab.harness.checks.timeline import timeline_of
 from stamplab.lab.errors import LabError
 from stamplab.lab.faults.operator import Act, Remove
 from stamplab.lab.live.recorders.guard_process import GuardProcess
@@ -22,23 +23,28 @@ from stamplab.lab.model.history import (
     ServiceSeen,
     TasksSeen,
 )
-from stamplab.lab.model.service_spec import Wanted
+from stamplab.lab.model.service_request import ServiceRequest
 from stamplab.lab.model.swarm import SETTLED_STATES
 from stamplab.lab.world import World
-from stamplab.runner.bug_reports.deploy_trial import Trial
-from stamplab.runner.bug_reports.deployer import Operator
-from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.runner.bug_reports.deploy_trial import DeployTrial
+from stamplab.runner.bug_reports.deployer import ServiceDeployer
+from stamplab.scenarios.bug_reports.report import BugReport
+from stamplab.scenarios.bug_reports.results import (
+    BugReportPlay,
+    ClientResult,
+    DeployResult,
+    GuardResult,
+)
 from stamplab.scenarios.bug_reports.step import (
     Create,
     Deploy,
     Interrupt,
-    Meddle,
-    Pass,
+    Intervene,
+    Pause,
     Step,
     WaitFor,
-    told,
+    describe,
 )
-from stamplab.scenarios.bug_reports.timeline import Client, Command, Life, Played, Tried, life_of
 
 Waiting = Generator[float, Record | None, None]
 _TAKEN_S = 60.0
@@ -48,7 +54,7 @@ _ENDS_S = 20.0
 _BOOTING = frozenset({"assigned", "accepted", "preparing", "ready", "starting"})
 
 
-class _Done(NamedTuple):
+class _ServiceAct(NamedTuple):
     """Something that was done to a service."""
 
     number: int
@@ -58,56 +64,52 @@ class _Done(NamedTuple):
     """How often the service had been seen by then."""
 
 
-class Play:
-    """One entry in a stack of its own, named after it."""
+class BugReportPlayer:
+    """Plays one report in a stack of its own, named after it."""
 
     def __init__(
-        self, entry: Entry, world: World, operator: Operator, watch_s: float = WATCH_S
+        self, report: BugReport, world: World, deployer: ServiceDeployer, watch_s: float = WATCH_S
     ) -> None:
-        self.entry = entry
+        self.report = report
         self._watch_s = watch_s
-        self.stack = entry.name
+        self.stack = report.name
         self._world = world
-        self._operator = operator
-        self._observers: dict[str, Observer] = {}
+        self._deployer = deployer
+        self._observers: dict[str, ServiceObserver] = {}
         """By the services' names within the stack, as all that follow."""
-        self._wanted: dict[str, Wanted] = {}
+        self._requests: dict[str, ServiceRequest] = {}
         self._first: dict[str, frozenset[str]] = {}
-        self._acts: list[_Done] = []
+        self._acts: list[_ServiceAct] = []
         """All that was done, in order."""
-        self._trials: list[Trial] = []
-        self.played: Played | None = None
-        """There once it is over."""
+        self._trials: list[DeployTrial] = []
+        self.play: BugReportPlay | None = None
+        """What is known of it, once it is over."""
 
     def run(self) -> Waiting:
         """Do every step, and look on for ``watch_s`` after the last change. Raises LabError."""
-        for step in self.entry.steps:
-            self._say(told(step))
+        for step in self.report.steps:
+            self._say(describe(step))
             yield from self._do(step)
         while (until_s := self._watched_until_s()) > self._world.now_s():
             yield from self._take(until_s)
         until_s = self._world.now_s()
-        self._operator.give_up(self.stack)
+        self._deployer.give_up(self.stack)
         ending = [trial for trial in self._trials if trial.argv]
         yield from self._until(
             lambda: all(trial.ran for trial in ending), _ENDS_S, "its clients have ended"
         )
-        played = self._conclude(until_s)
+        play = self._conclude(until_s)
         yield from self._remove()
-        self.played = played
+        self.play = play
 
     def _remove(self) -> Waiting:
-        """Remove what was made: a swarm that takes no more changes has shown nothing by silence.
-
-        (Seen on a busy machine: an engine 28.5.2 whose manager took no more writes, and went on to
-        answer that all was as before.)
-        """
-        for wanted in self._wanted.values():
-            name = wanted.named(self.stack)
+        """Remove what was made: a swarm that takes no more changes has shown nothing by silence."""
+        for request in self._requests.values():
+            name = request.named(self.stack)
             self._world.schedule(name, (Act(after_s=0.0, what=Remove()),))
-        lasts = self._observers.values()
+        observers = self._observers.values()
         yield from self._until(
-            lambda: all(one.last is None or one.last.service is None for one in lasts),
+            lambda: all(o.last is None or o.last.service is None for o in observers),
             _ENDS_S,
             "the swarm still takes changes; else its silence would say nothing",
         )
@@ -132,51 +134,55 @@ class Play:
 
     def _do(self, step: Step) -> Waiting:
         match step:
-            case Create(wanted=wanted, judged=judged):
-                self._observers[wanted.name] = Observer(wanted.named(self.stack))
+            case Create(request=request, judged=judged):
+                self._observers[request.name] = ServiceObserver(request.named(self.stack))
                 yield from self._deploy(step, None, judged=judged)
-            case Deploy(wanted=wanted):
-                self._note_first(wanted.name)
-                yield from self._deploy(step, self._wanted[wanted.name], judged=True)
-            case Meddle(service=service, what=what):
+            case Deploy(request=request):
+                self._note_first(request.name)
+                yield from self._deploy(step, self._requests[request.name], judged=True)
+            case Intervene(service=service, operation=operation):
                 self._note_first(service)
                 self._note_act(service)
-                name = self._wanted[service].named(self.stack)
-                self._world.schedule(name, (Act(after_s=0.0, what=what),))
+                name = self._requests[service].named(self.stack)
+                self._world.schedule(name, (Act(after_s=0.0, what=operation),))
                 yield from self._catch_up()
             case WaitFor(until=until, service=service, timeout_s=timeout_s):
-                come = _COME[until]
+                has_come = _CONDITIONS[until]
                 observer = self._observers[service]
-                yield from self._until(lambda: come(observer), timeout_s, told(step))
-            case Pass(seconds):
-                yield from self._pass(seconds)
+                yield from self._until(lambda: has_come(observer), timeout_s, describe(step))
+            case Pause(seconds):
+                yield from self._pause(seconds)
             case Interrupt():
-                self._operator.interrupt(self.stack)
+                self._deployer.interrupt(self.stack)
 
-    def _deploy(self, step: Create | Deploy, before: Wanted | None, *, judged: bool) -> Waiting:
-        wanted = step.wanted
+    def _deploy(
+        self, step: Create | Deploy, before: ServiceRequest | None, *, judged: bool
+    ) -> Waiting:
+        request = step.request
         command = (yield from self._guarded(step)) if judged else None
         number = len(self._acts)
         source = command.source if command else ""
-        trial = Trial(step, self.stack, self._world, self.entry.timeout_s, number, source)
+        trial = DeployTrial(step, self.stack, self._world, self.report.timeout_s, number, source)
         if judged:
             self._trials.append(trial)
-        self._note_act(wanted.name)
-        self._wanted[wanted.name] = wanted
+        self._note_act(request.name)
+        self._requests[request.name] = request
         if before is None:
-            trial.argv = self._operator.create(self.stack, wanted)
+            trial.argv = self._deployer.create(self.stack, request)
         else:
-            trial.argv = self._operator.update(self.stack, before, wanted)
-        heard: list[Deployed] = []
+            trial.argv = self._deployer.update(self.stack, before, request)
+        deployed: list[Deployed] = []
         until_s = trial.at_s + _TAKEN_S
-        while not heard:
-            record = yield from self._take(until_s)  # None, too, when a guard wants to be told
+        while not deployed:
+            record = yield from self._take(
+                until_s
+            )  # None, too, when a guard wants to know the time
             if record is None and self._world.now_s() >= until_s:
-                raise LabError(f"{self.entry.name}: the swarm has not answered: {trial.what}")
+                raise LabError(f"{self.report.name}: the swarm has not answered: {trial.what}")
             if record is not None and isinstance(record.what, Deployed):
-                heard += [record.what] if record.what.stack == self.stack else []
-        if heard[0].exit_code:
-            raise LabError(f"{self.entry.name}: {trial.what}: refused: {heard[0].output}")
+                deployed += [record.what] if record.what.stack == self.stack else []
+        if deployed[0].exit_code:
+            raise LabError(f"{self.report.name}: {trial.what}: refused: {deployed[0].output}")
         if command is not None:
             command.deployed()
         self._world.look(self.stack)
@@ -187,8 +193,8 @@ class Play:
     ) -> Generator[float, Record | None, GuardProcess | None]:
         """Start the guard's own command, and wait until it has its baseline."""
         hold_s = step.hold_s if isinstance(step, Deploy) else 0.0
-        timeout_s = self.entry.timeout_s
-        command = self._operator.guard(self.stack, step.wanted, timeout_s, hold_s)
+        timeout_s = self.report.timeout_s
+        command = self._deployer.guard(self.stack, step.request, timeout_s, hold_s)
         if command is not None:
             what = "the guard's command has its baseline"
             yield from self._until(lambda: command.has_begun, _TAKEN_S, what)
@@ -210,16 +216,16 @@ class Play:
             trial.tick(self._world.now_s())
         return None
 
-    def _pass(self, seconds: float) -> Waiting:
+    def _pause(self, seconds: float) -> Waiting:
         until_s = self._world.now_s() + seconds
         while self._world.now_s() < until_s:
             yield from self._take(until_s)
 
-    def _until(self, come: Callable[[], bool], timeout_s: float, what: str) -> Waiting:
+    def _until(self, has_come: Callable[[], bool], timeout_s: float, what: str) -> Waiting:
         until_s = self._world.now_s() + timeout_s
-        while not come():
+        while not has_come():
             if self._world.now_s() >= until_s:
-                raise LabError(f"{self.entry.name}: it did not come about in time: {what}")
+                raise LabError(f"{self.report.name}: it did not come about in time: {what}")
             yield from self._take(until_s)
 
     def _watched_until_s(self) -> float:
@@ -233,51 +239,51 @@ class Play:
 
     def _note_act(self, service: str) -> None:
         seen = len(self._observers[service].sightings)
-        self._acts.append(_Done(len(self._acts), self._world.now_s(), service, seen))
+        self._acts.append(_ServiceAct(len(self._acts), self._world.now_s(), service, seen))
 
     def _note_first(self, service: str) -> None:
         last = self._observers[service].last
         self._first.setdefault(service, last.running if last else frozenset())
 
     def _say(self, text: str) -> None:
-        self._world.record(Note(text=f"{self.entry.name}: {text}", stack=self.stack))
+        self._world.record(Note(text=f"{self.report.name}: {text}", stack=self.stack))
 
-    def _conclude(self, until_s: float) -> Played:
-        lives: dict[str, Life] = {
-            name: life_of(observer, self._first.get(name, ()))
+    def _conclude(self, until_s: float) -> BugReportPlay:
+        timelines = {
+            name: timeline_of(observer, self._first.get(name, ()))
             for name, observer in self._observers.items()
         }
-        tried = tuple(self._tried(trial, until_s) for trial in self._trials)
-        return Played(tried=tried, lives=lives, until_s=until_s)
+        deploys = tuple(self._result(trial, until_s) for trial in self._trials)
+        return BugReportPlay(deploys=deploys, timelines=timelines, until_s=until_s)
 
-    def _tried(self, trial: Trial, until_s: float) -> Tried:
+    def _result(self, trial: DeployTrial, until_s: float) -> DeployResult:
         assert trial.ruling is not None  # noqa: S101 - the watch goes on until all have ruled
-        name = trial.wanted.name
+        name = trial.request.name
         later = [a for a in self._acts if a.service == name and a.number > trial.number]
         truth = self._observers[name].truth(
-            trial.wanted,
+            trial.request,
             since=self._acts[trial.number].seen,
             until=later[0].seen if later else None,
             now_s=later[0].at_s if later else until_s,
         )
-        return Tried(
+        return DeployResult(
             service=trial.name,
-            wanted=trial.wanted,
+            request=trial.request,
             what=trial.what,
             at_s=trial.at_s,
             ruling=trial.ruling,
             truth=truth,
-            client=Client.of(trial.ran) if trial.ran else None,
-            command=Command.of(trial.command) if trial.command else None,
+            client=ClientResult.of(trial.ran) if trial.ran else None,
+            command=GuardResult.of(trial.command) if trial.command else None,
         )
 
 
-def _running(observer: Observer) -> bool:
+def _running(observer: ServiceObserver) -> bool:
     seen = observer.last
     return seen is not None and seen.service is not None and len(seen.running) >= seen.wanted
 
 
-def _newest_is(observer: Observer, states: frozenset[str]) -> bool:
+def _newest_is(observer: ServiceObserver, states: frozenset[str]) -> bool:
     seen = observer.last
     if seen is None or seen.service is None:
         return False
@@ -285,12 +291,12 @@ def _newest_is(observer: Observer, states: frozenset[str]) -> bool:
     return any(task.spec_digest == digest and task.state in states for task in seen.tasks)
 
 
-def _settled(observer: Observer) -> bool:
+def _settled(observer: ServiceObserver) -> bool:
     seen = observer.last
     return bool(seen and seen.service and seen.service.update_state in SETTLED_STATES)
 
 
-_COME: dict[str, Callable[[Observer], bool]] = {
+_CONDITIONS: dict[str, Callable[[ServiceObserver], bool]] = {
     "running": _running,
     "started": lambda observer: _newest_is(observer, _BOOTING),
     "pending": lambda observer: _newest_is(observer, frozenset({"pending"})),

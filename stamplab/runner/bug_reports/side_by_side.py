@@ -1,4 +1,4 @@
-"""Plays many entries side by side in one world, live or virtual, with one wait: `World.next`."""
+"""Plays many bug reports side by side in one world, live or virtual, by one wait: `World.next`."""
 
 from __future__ import annotations
 
@@ -7,58 +7,60 @@ from collections.abc import Callable, Sequence
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import Record
 from stamplab.lab.world import World
-from stamplab.runner.bug_reports.player import Play, Waiting
+from stamplab.runner.bug_reports.player import BugReportPlayer, Waiting
 
 
 # One wait serves all plays (ADR 0034).
-def conduct(
+def play_side_by_side(
     world: World,
-    plays: Sequence[Play],
+    players: Sequence[BugReportPlayer],
     at_once: int,
-    over: Callable[[Play, LabError | None], None],
+    on_end: Callable[[BugReportPlayer, LabError | None], None],
 ) -> None:
     """Play all of them in one world, at most ``at_once`` side by side.
 
-    Two that fill the node would wait for each other's memory: they are played one by one. ``over``
-    hears of each that has ended, and why it failed, if it did. Raises LabError when the
-    world itself fails.
+    Two that fill the node would wait for each other's memory: they are played one by one.
+    ``on_end`` is called with each that has ended, and why it failed, if it did. Raises LabError
+    when the world itself fails.
     """
-    waiting = list(plays)
-    running: list[tuple[Play, Waiting, float]] = []
+    waiting = list(players)
+    running: list[tuple[BugReportPlayer, Waiting, float]] = []
     while waiting or running:
-        while len(running) < at_once and (play := _next(waiting, [one for one, _, _ in running])):
-            waiting.remove(play)
-            running += _advanced(play, play.run(), None, over)
+        while len(running) < at_once and (player := _next(waiting, [p for p, _, _ in running])):
+            waiting.remove(player)
+            running += _advanced(player, player.run(), None, on_end)
         if not running:
             continue
         record = world.next(min(until_s for _, _, until_s in running))
         now_s = world.now_s()
-        still: list[tuple[Play, Waiting, float]] = []
-        for play, waits, until_s in running:
+        still: list[tuple[BugReportPlayer, Waiting, float]] = []
+        for player, waits, until_s in running:
             if record is None and until_s > now_s:
-                still.append((play, waits, until_s))
+                still.append((player, waits, until_s))
             else:
-                still += _advanced(play, waits, record, over)
+                still += _advanced(player, waits, record, on_end)
         running = still
 
 
-def _next(waiting: Sequence[Play], running: Sequence[Play]) -> Play | None:
-    """The first one that can be begun beside those that run."""
-    is_full = any(play.entry.fills_node for play in running)
-    return next((play for play in waiting if not (is_full and play.entry.fills_node)), None)
+def _next(
+    waiting: Sequence[BugReportPlayer], running: Sequence[BugReportPlayer]
+) -> BugReportPlayer | None:
+    """Return the first player that can begin beside those that run."""
+    is_full = any(player.report.fills_node for player in running)
+    return next((p for p in waiting if not (is_full and p.report.fills_node)), None)
 
 
 def _advanced(
-    play: Play,
+    player: BugReportPlayer,
     waits: Waiting,
     record: Record | None,
-    over: Callable[[Play, LabError | None], None],
-) -> list[tuple[Play, Waiting, float]]:
-    """A play that was given a record: where it waits now; nothing when it is over."""
+    on_end: Callable[[BugReportPlayer, LabError | None], None],
+) -> list[tuple[BugReportPlayer, Waiting, float]]:
+    """Give a player a record; return where it waits now, nothing when it has ended."""
     try:
-        return [(play, waits, waits.send(record))]
+        return [(player, waits, waits.send(record))]
     except StopIteration:
-        over(play, None)
+        on_end(player, None)
     except LabError as error:
-        over(play, error)
+        on_end(player, error)
     return []

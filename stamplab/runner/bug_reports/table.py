@@ -1,4 +1,4 @@
-"""The table of the record: what the client said of each, what the guard said, and the truth."""
+"""The table of bug reports: what the client said of each, what the guard said, and the truth."""
 
 from __future__ import annotations
 
@@ -7,51 +7,43 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from stamplab.harness.checks.deploy_ground_truth import WATCH_S
+from stamplab.harness.checks.ground_truth import WATCH_S
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.world import LiveWorld
-from stamplab.lab.model.history import (
-    CommandRan,
-    ContainerEnded,
-    Deployed,
-    EngineEvent,
-    History,
-    Note,
-    Record,
-    ServiceSeen,
-    TasksSeen,
-)
 from stamplab.lab.model.history_file import encode_history, read_history
-from stamplab.lab.model.swarm import SERVICE_NAME_LABEL
 from stamplab.lab.world import World
-from stamplab.runner.bug_reports.deployer import operator_on
-from stamplab.runner.bug_reports.player import Play
-from stamplab.runner.bug_reports.side_by_side import conduct
-from stamplab.runner.bug_reports.verdict import Judged, judge
+from stamplab.runner.bug_reports.deployer import deployer_on
+from stamplab.runner.bug_reports.own_records import is_of
+from stamplab.runner.bug_reports.player import BugReportPlayer
+from stamplab.runner.bug_reports.side_by_side import play_side_by_side
+from stamplab.runner.bug_reports.verdict import ControlVerdict, ReportVerdict, judge, judge_control
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.worlds import Live, Means, Opening
-from stamplab.scenarios.bug_reports.report import Entry
-from stamplab.scenarios.bug_reports.timeline import Client, Command, Played
+from stamplab.scenarios.bug_reports.report import BugReport
+from stamplab.scenarios.bug_reports.results import BugReportPlay, ClientResult, GuardResult
+
+CONTROL_WATCH_S = 25.0
+"""How long a control is watched after its last change: longer than what counts as steady."""
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """One deploy of a row."""
+class DeployRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One deploy of a report."""
 
     deploy: str
-    client: Client | None
+    client: ClientResult | None
     guard: str
     guard_reason: str
     guard_after_s: float
     """How long after the deploy the guard ruled."""
-    command: Command | None = None
+    command: GuardResult | None = None
     """What ``stamplab guard`` said, where there is an engine that it can reach."""
     truth: str
     truth_reason: str
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry in one world; its verdict.json holds it."""
+class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One report in one world; its verdict.json holds it."""
 
     name: str
     source: str
@@ -62,129 +54,177 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """The docker client's version; empty where there is none."""
     played_utc: str
     verdict: Verdict
-    judged: Judged | None = None
-    said: tuple[Said, ...] = ()
+    result: ReportVerdict | None = msgspec.field(name="judged", default=None)
+    deploys: tuple[DeployRow, ...] = msgspec.field(name="said", default=())
+    control: ControlVerdict | None = None
+    """None where there is no control, or none was played."""
     why: str = ""
     """Why it was not played to its end, or is not played in this world."""
     evidence: str = ""
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class ReportTable(msgspec.Struct, frozen=True, kw_only=True):
     """All rows of one command; verdict.json holds it."""
 
     verdict: Verdict
-    rows: tuple[Row, ...]
+    rows: tuple[ReportRow, ...]
 
 
-Told = Callable[[Row], None]
+OnRow = Callable[[ReportRow], None]
 
 
-def table_of(rows: Sequence[Row]) -> Table:
-    """The table's verdict: every entry as expected, the guard right in all."""
-    return Table(verdict=merge(row.verdict for row in rows), rows=tuple(rows))
+def table_of(rows: Sequence[ReportRow]) -> ReportTable:
+    """Merge the rows: every report as expected, no control like it, the guard right in all."""
+    return ReportTable(verdict=merge(row.verdict for row in rows), rows=tuple(rows))
 
 
-def play_entries(
-    entries: Sequence[Entry],
+def play_reports(
+    reports: Sequence[BugReport],
     means: Means,
     folder: EvidenceFolder,
     at_once: int,
-    told: Told,
+    on_row: OnRow,
     watch_s: float = WATCH_S,
-) -> tuple[Row, ...]:
-    """Play entries, each with a part of the evidence; ``told`` hears of each as it is over.
+) -> tuple[ReportRow, ...]:
+    """Play reports and their controls; ``on_row`` is called with the row of each report.
 
-    Live all are played in one lab, ``at_once`` side by side. Raises LabError: the lab failed.
+    Each play has a part of the evidence. Live all are played in one lab, ``at_once`` side by side;
+    a virtual swarm costs next to nothing, so there each play has one of its own. Raises LabError:
+    the lab failed.
     """
-    playable = [entry for entry in entries if means.engine.world not in entry.not_in]
-    playable.sort(key=lambda entry: -entry.timeout_s)  # what lasts longest is not to begin last
-    rows = [_left_out(entry, means) for entry in entries if means.engine.world in entry.not_in]
-    for row in rows:
-        told(row)
-    opening = Opening(service="web")
+    in_turn = sorted(reports, key=lambda report: -report.timeout_s)  # the longest begins first
+    round_ = _Round(in_turn, means, folder, on_row)
+    parts = {play.name: folder.part(play.name) for play in round_.plays}
     if isinstance(means, Live):
-        with means.open(folder.path, opening) as (world, _):
-            played = _conducted(playable, means, world, folder, at_once, told, watch_s)
+        round_.play(round_.plays, folder, at_once, watch_s)
         history, _ = read_history(folder.path / "history.jsonl")
-        for row in played:
-            _keep(row, folder.part(row.name), history)
-        return _in_order(entries, [*rows, *played])
-    for entry in playable:
-        part = folder.part(entry.name)
-        with means.open(part.path, opening) as (world, _):
-            rows += _conducted([entry], means, world, folder, 1, told, watch_s)
-        part.write_json("verdict.json", rows[-1])
-    return _in_order(entries, rows)
+        for name, part in parts.items():
+            own = [record for record in history if is_of(name, record)]
+            part.write("history.jsonl", encode_history(own))
+    else:
+        for play in round_.plays:
+            round_.play([play], parts[play.name], 1, watch_s)
+    for row in round_.rows.values():
+        if row.name in parts:
+            parts[row.name].write_json("verdict.json", row)
+    return tuple(round_.rows[report.name] for report in reports)
 
 
-def _in_order(entries: Sequence[Entry], rows: Sequence[Row]) -> tuple[Row, ...]:
-    by_name = {row.name: row for row in rows}
-    return tuple(by_name[entry.name] for entry in entries)
+class _Round:
+    """Reports that are played together, each with its control, and the rows that they come to."""
 
+    def __init__(
+        self,
+        reports: Sequence[BugReport],
+        means: Means,
+        folder: EvidenceFolder,
+        on_row: OnRow,
+    ) -> None:
+        self.plays: list[BugReport] = []
+        """What is to be played: the reports that this world can show, each with its control."""
+        self.rows: dict[str, ReportRow] = {}
+        self._means = means
+        self._folder = folder
+        self._on_row = on_row
+        self._client = ""
+        self._ends: dict[str, BugReportPlay | LabError] = {}
+        self._reports: dict[str, BugReport] = {}
+        """By the names of their plays, their controls' as well."""
+        for report in reports:
+            plays = [report, *([report.as_control] if report.as_control else [])]
+            self._reports |= {play.name: report for play in plays}
+            if means.engine.world in report.not_in:
+                self._add(self._left_out(report))
+            else:
+                self.plays += plays
 
-def _conducted(
-    entries: Sequence[Entry],
-    means: Means,
-    world: World,
-    folder: EvidenceFolder,
-    at_once: int,
-    told: Told,
-    watch_s: float,
-) -> list[Row]:
-    rows: list[Row] = []
-    image = means.apparatus.image if isinstance(means, Live) else None
-    client = _client_version(world)
-    operator = operator_on(world, image)
+    def play(
+        self, plays: Sequence[BugReport], place: EvidenceFolder, at_once: int, watch_s: float
+    ) -> None:
+        """Play some of them in a new world. Raises LabError when the world itself fails."""
+        image = self._means.apparatus.image if isinstance(self._means, Live) else None
+        with self._means.open(place.path, Opening(service="web")) as (world, _):
+            self._client = _client_version(world)
+            deployer = deployer_on(world, image)
+            players = [
+                BugReportPlayer(
+                    play,
+                    world,
+                    deployer,
+                    watch_s if play.name in self._own_names else min(watch_s, CONTROL_WATCH_S),
+                )
+                for play in plays
+            ]
+            play_side_by_side(world, players, at_once, self._on_end)
 
-    def over(play: Play, error: LabError | None) -> None:
-        row = _row(play.entry, means, client, play.played, error)
-        rows.append(msgspec.structs.replace(row, evidence=str(folder.path / play.entry.name)))
-        told(rows[-1])
+    @property
+    def _own_names(self) -> set[str]:
+        return {report.name for report in self._reports.values()}
 
-    conduct(world, [Play(entry, world, operator, watch_s) for entry in entries], at_once, over)
-    return rows
+    def _on_end(self, player: BugReportPlayer, error: LabError | None) -> None:
+        name = player.report.name
+        self._ends[name] = error or player.play or LabError(f"{name} has not come to its end")
+        report = self._reports[name]
+        control = report.as_control
+        names = {report.name, *([control.name] if control else [])}
+        if names <= self._ends.keys():
+            self._add(self._row(report, self._ends[report.name], control))
 
+    def _add(self, row: ReportRow) -> None:
+        self.rows[row.name] = row
+        self._on_row(row)
 
-def _row(
-    entry: Entry, means: Means, client: str, played: Played | None, error: LabError | None
-) -> Row:
-    engine = means.engine
-    judged = judge(entry, played, engine.world, engine.version) if played else None
-    return Row(
-        name=entry.name,
-        source=entry.label,
-        title=entry.title,
-        world=engine.world,
-        engine=engine.version,
-        client=client,
-        played_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        verdict=judged.verdict if judged else Verdict.UNKNOWN,
-        judged=judged,
-        said=_said(played) if played else (),
-        why=str(error) if error else "",
-    )
-
-
-def _left_out(entry: Entry, means: Means) -> Row:
-    """An entry that this world cannot show: nothing is claimed of it."""
-    row = _row(entry, means, "", None, None)
-    why = entry.not_in[means.engine.world]
-    return msgspec.structs.replace(row, verdict=Verdict.PASS, why=f"not played: {why}")
-
-
-def _said(played: Played) -> tuple[Said, ...]:
-    return tuple(
-        Said(
-            deploy=tried.what,
-            client=tried.client,
-            guard=tried.ruling.outcome,
-            guard_reason=tried.ruling.reason,
-            guard_after_s=round(tried.ruling.decided_s - tried.at_s, 3),
-            command=tried.command,
-            truth=tried.truth.fate,
-            truth_reason=tried.truth.text,
+    def _row(
+        self, report: BugReport, end: BugReportPlay | LabError | None, control: BugReport | None
+    ) -> ReportRow:
+        engine = self._means.engine
+        play = end if isinstance(end, BugReportPlay) else None
+        result = judge(report, play, engine.world, engine.version) if play else None
+        control_verdict = _control_verdict(report, self._ends[control.name]) if control else None
+        verdicts = [result.verdict if result else Verdict.UNKNOWN]
+        verdicts += [control_verdict.verdict] if control_verdict else []
+        return ReportRow(
+            name=report.name,
+            source=report.label,
+            title=report.title,
+            world=engine.world,
+            engine=engine.version,
+            client=self._client,
+            played_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            verdict=merge(verdicts),
+            result=result,
+            deploys=_deploy_rows(play) if play else (),
+            control=control_verdict,
+            why=str(end) if isinstance(end, LabError) else "",
+            evidence=str(self._folder.path / report.name),
         )
-        for tried in played.tried
+
+    def _left_out(self, report: BugReport) -> ReportRow:
+        """Return the row of a report that this world cannot show: nothing is claimed of it."""
+        why = f"not played: {report.not_in[self._means.engine.world]}"
+        row = self._row(report, None, None)
+        return msgspec.structs.replace(row, verdict=Verdict.PASS, why=why, evidence="")
+
+
+def _control_verdict(report: BugReport, end: BugReportPlay | LabError) -> ControlVerdict:
+    if isinstance(end, LabError):
+        return ControlVerdict(verdict=Verdict.UNKNOWN, why=str(end))
+    return judge_control(report, end)
+
+
+def _deploy_rows(play: BugReportPlay) -> tuple[DeployRow, ...]:
+    return tuple(
+        DeployRow(
+            deploy=result.what,
+            client=result.client,
+            guard=result.ruling.outcome,
+            guard_reason=result.ruling.reason,
+            guard_after_s=round(result.ruling.decided_s - result.at_s, 3),
+            command=result.command,
+            truth=result.truth.outcome,
+            truth_reason=result.truth.text,
+        )
+        for result in play.deploys
     )
 
 
@@ -193,30 +233,3 @@ def _client_version(world: World) -> str:
         return ""
     asked = ("version", "--format", "{{.Client.Version}}")
     return world.daemon.run_client(asked, {}, world.scratch).output.strip()
-
-
-def _keep(row: Row, part: EvidenceFolder, history: History) -> None:
-    """Put an entry's own part of the lab's history beside its row."""
-    own = [record for record in history if is_of(row.name, record)]
-    part.write("history.jsonl", encode_history(own))
-    part.write_json("verdict.json", row)
-
-
-def is_of(stack: str, record: Record) -> bool:
-    """Whether a record is of one stack of several in a lab."""
-    match record.what:
-        case ServiceSeen(name=name) | TasksSeen(service=name):
-            return name.startswith(f"{stack}_")
-        case Deployed(stack=name):
-            return name == stack
-        case CommandRan(argv=argv):
-            return any(word.startswith(f"{stack}_") for word in argv)
-        case EngineEvent(attributes=attributes):
-            name = attributes.get(SERVICE_NAME_LABEL) or attributes.get("name") or ""
-            return name.startswith(f"{stack}_")
-        case ContainerEnded():
-            return True
-        case Note(stack=name):
-            return name == stack
-        case _:
-            return False

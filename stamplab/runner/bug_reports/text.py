@@ -1,4 +1,4 @@
-"""How the record looks on a terminal: a notebook page an entry, a table of all, and the list."""
+"""Bug reports on a terminal: a notebook page a report, a table of all, and the list."""
 
 from __future__ import annotations
 
@@ -10,96 +10,101 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from stamplab.harness.verdict import Verdict
 from stamplab.lab.model.schema import decode_document
 from stamplab.render import VERDICT_STYLES
-from stamplab.runner.bug_reports.table import Row, Said, Table
-from stamplab.scenarios.bug_reports.report import Entry
-from stamplab.scenarios.bug_reports.step import told
-from stamplab.scenarios.bug_reports.timeline import Client
+from stamplab.runner.bug_reports.table import DeployRow, ReportRow, ReportTable
+from stamplab.scenarios.bug_reports.report import BugReport
+from stamplab.scenarios.bug_reports.results import ClientResult
+from stamplab.scenarios.bug_reports.step import Create, Deploy, describe
 
 WORLDS = ("live", "virtual")
 
 
-def show_page(entry: Entry, console: Console) -> None:
+def show_page(report: BugReport, console: Console) -> None:
     """Print what is reported, by which steps it is played, and what it is recognised by."""
-    console.print(Text(f"{_reports(entry)}: {entry.title}", style="bold"))
-    if entry.url:
-        console.print(Text(f"  {entry.url}"), soft_wrap=True)
-    console.print(Text(f"  seen:     {entry.seen}"))
-    console.print(Text(f"  expected: {entry.expected}"))
-    for number, step in enumerate(entry.steps, start=1):
-        console.print(Text(f"  {number}. {told(step)}"))
-    signs = "; ".join(sign.text for sign in entry.signature)
+    console.print(Text(f"{_sources(report)}: {report.title}", style="bold"))
+    if report.url:
+        console.print(Text(f"  {report.url}"), soft_wrap=True)
+    for what, text in (("seen", report.seen), ("expected", report.expected)):
+        if text:
+            console.print(Text(f"  {what + ':':<10}{text}"))
+    for number, step in enumerate(report.steps, start=1):
+        console.print(Text(f"  {number}. {describe(step)}"))
+    signs = "; ".join(sign.text for sign in report.signature)
     console.print(Text(f"  reproduced if: {signs}"))
+    console.print(Text(f"  control:  {control_text(report)}"))
 
 
-def show_row(row: Row, console: Console) -> None:
+def show_row(row: ReportRow, console: Console) -> None:
     """Print what came of one play."""
     where = f"{row.world}, {row.engine}" + (f", docker client {row.client}" if row.client else "")
     console.print(Text(f"\n{row.source} ({where})", style="bold"))
-    for said in row.said:
-        console.print(Text(f"  {said.deploy}"))
-        console.print(Text(f"    client: {of_client(said.client)}"))
-        console.print(
-            Text(f"    guard:  {said.guard} after {said.guard_after_s:.1f} s: {said.guard_reason}")
-        )
-        if said.command is not None:
-            words = said.command.reason
-            console.print(Text(f"    stamplab guard: exit {said.command.exit_code}: {words}"))
-        console.print(Text(f"    truth:  {said.truth}: {said.truth_reason}"))
-    console.print(Text(f"  {concluded(row)}", style=VERDICT_STYLES[row.verdict]))
+    for deploy in row.deploys:
+        console.print(Text(f"  {deploy.deploy}"))
+        console.print(Text(f"    client: {client_text(deploy.client)}"))
+        ruled = f"{deploy.guard} after {deploy.guard_after_s:.1f} s: {deploy.guard_reason}"
+        console.print(Text(f"    guard:  {ruled}"))
+        if deploy.command is not None:
+            reason = deploy.command.reason
+            console.print(Text(f"    stamplab guard: exit {deploy.command.exit_code}: {reason}"))
+        console.print(Text(f"    truth:  {deploy.truth}: {deploy.truth_reason}"))
+    console.print(Text(f"  {conclusion(row)}", style=VERDICT_STYLES[row.verdict]))
 
 
-def show_table(table: Table, console: Console) -> None:
+def show_table(table: ReportTable, console: Console) -> None:
     """Print all rows, a line a deploy."""
     first = table.rows[0] if table.rows else None
     clients = sorted({row.client for row in table.rows if row.client})
     engine = f"{first.world}, {first.engine}" if first else "nothing was played"
-    title = f"the public record ({engine}; docker client {', '.join(clients) or 'none'})"
+    title = f"bug reports ({engine}; docker client {', '.join(clients) or 'none'})"
     grid = Grid(title=title, title_justify="left", show_lines=True)
     for column in ("report", "docker client's wait", "guard", "truth", "so"):
         grid.add_column(column, overflow="fold")
     for row in table.rows:
         grid.add_row(
             Text.assemble((row.source, "bold"), f"\n{row.title}"),
-            Text(_lines(row, lambda said: of_client(said.client))),
-            Text(_lines(row, _of_guards)),
-            Text(_lines(row, lambda said: said.truth)),
-            Text(concluded(row), style=VERDICT_STYLES[row.verdict]),
+            Text(_lines(row, lambda deploy: client_text(deploy.client))),
+            Text(_lines(row, _guards_text)),
+            Text(_lines(row, lambda deploy: deploy.truth)),
+            Text(conclusion(row), style=VERDICT_STYLES[row.verdict]),
         )
     console.print(grid)
     console.print(Text(f"verdict: {table.verdict}", style=VERDICT_STYLES[table.verdict]))
 
 
 def show_list(
-    entries: Iterable[Entry],
+    reports: Iterable[BugReport],
     others: Mapping[str, str],
-    last: Mapping[tuple[str, str], Row],
+    last: Mapping[tuple[str, str], ReportRow],
     console: Console,
 ) -> None:
     """Print everything that `stamplab run` plays, with its last result in each world."""
     grid = Grid(title="stamplab run NAME", title_justify="left")
     grid.add_column("name", no_wrap=True)
-    for column in ("source, title", *WORLDS):
+    for column in ("source, title", "control", *WORLDS):
         grid.add_column(column, overflow="fold")
-    for entry in entries:
-        results = [_last(entry, world, last) for world in WORLDS]
-        grid.add_row(Text(entry.name), Text(f"{_reports(entry)}: {entry.title}"), *results)
+    for report in reports:
+        results = [_last(report, world, last) for world in WORLDS]
+        about = Text(f"{_sources(report)}: {report.title}")
+        grid.add_row(Text(report.name), about, Text(control_text(report)), *results)
     for name, title in others.items():
-        grid.add_row(Text(name), Text(f"C2: {title}"), Text("no daemon"), Text("no daemon"))
+        grid.add_row(
+            Text(name), Text(f"C2: {title}"), Text(""), Text("no daemon"), Text("no daemon")
+        )
     console.print(grid)
 
 
-def last_rows(runs: Path, entries: Iterable[Entry]) -> dict[tuple[str, str], Row]:
-    """The newest row of each entry and world among all evidence; what cannot be read is passed by.
+def last_rows(runs: Path, reports: Iterable[BugReport]) -> dict[tuple[str, str], ReportRow]:
+    """Return the newest row of each report and world among all evidence; skip what cannot be read.
 
     Evidence may be of an older program, so a row that is none is no error. Raises NewerSchema.
     """
-    newest: dict[tuple[str, str], Row] = {}
-    for entry in entries:
-        for path in runs.glob(f"*/*/{entry.name}/verdict.json"):
+    newest: dict[tuple[str, str], ReportRow] = {}
+    for report in reports:
+        for path in runs.glob(f"*/*/{report.name}/verdict.json"):
             try:
-                row = decode_document(path.read_bytes(), Row, path)
+                row = decode_document(path.read_bytes(), ReportRow, path)
             except (OSError, msgspec.MsgspecError):
                 continue
             before = newest.get((row.name, row.world))
@@ -108,7 +113,7 @@ def last_rows(runs: Path, entries: Iterable[Entry]) -> dict[tuple[str, str], Row
     return newest
 
 
-def of_client(client: Client | None) -> str:
+def client_text(client: ClientResult | None) -> str:
     """How a client's wait ended, in a clause."""
     if client is None:
         return "none here"
@@ -117,42 +122,70 @@ def of_client(client: Client | None) -> str:
     return f"exit {client.exit_code} after {client.waited_s:.1f} s: {client.last_words}"
 
 
-def _of_guards(said: Said) -> str:
-    """What both guards say: the one in the lab, and the command as any CI runs it."""
-    code = f", exit {said.command.exit_code}" if said.command else ""
-    return f"{said.guard} ({said.guard_after_s:.0f} s){code}"
+def _guards_text(deploy: DeployRow) -> str:
+    """Return what both guards say: the one in the lab, and the command as any CI runs it."""
+    code = f", exit {deploy.command.exit_code}" if deploy.command else ""
+    return f"{deploy.guard} ({deploy.guard_after_s:.0f} s){code}"
 
 
-def concluded(row: Row) -> str:
-    """What follows from a row, in a sentence."""
-    judged = row.judged
-    if judged is None:
+def conclusion(row: ReportRow) -> str:
+    """Return what follows from a row, in a sentence."""
+    result = row.result
+    if result is None:
         return row.why
-    said = "reproduced" if judged.reproduced else f"not reproduced ({'; '.join(judged.missing)})"
-    said += ", as it must" if judged.reproduced == judged.must else ", and that is unexpected"
-    if not judged.reproduced and not judged.must:
-        said = "not reproduced, as it must not be"
-    right = "the guard was right when it ruled" if judged.later else "the guard is right"
-    said += f"; {'; '.join((*(judged.wrong or (right,)), *judged.later))}"
-    if judged.unseen:
-        said += f"; not to be seen here: {'; '.join(judged.unseen)}"
-    if judged.differences:
-        said += f"; another shape: {'; '.join(judged.differences)}"
-    return said
+    is_expected = result.reproduced == result.must
+    if result.reproduced:
+        text = "reproduced" + (", as it must" if is_expected else ", and that is unexpected")
+    elif result.must:
+        missing = "; ".join(result.missing)
+        text = f"not reproduced: missing sign {missing}, and that is unexpected"
+    else:
+        text = "not reproduced, as it must not be"
+    right = "the guard was right when it ruled" if result.later else "the guard is right"
+    text += f"; {'; '.join((*(result.wrong or (right,)), *result.later))}"
+    if result.unseen:
+        text += f"; not to be seen here: {'; '.join(result.unseen)}"
+    if result.differences:
+        text += f"; another shape: {'; '.join(result.differences)}"
+    return text + _control_conclusion(row)
 
 
-def _lines(row: Row, part: Callable[[Said], str]) -> str:
-    return "\n".join(part(said) for said in row.said)
+def _control_conclusion(row: ReportRow) -> str:
+    """Return what is wrong with a row's control; empty where nothing is."""
+    control = row.control
+    if control is None or control.verdict is Verdict.PASS:
+        return ""
+    if control.reproduced:
+        return "; its control shows the same, so it shows nothing"
+    return f"; its control: {'; '.join(control.wrong) or control.why}"
 
 
-def _last(entry: Entry, world: str, last: Mapping[tuple[str, str], Row]) -> Text:
-    if world in entry.not_in:
+def control_text(report: BugReport) -> str:
+    """Return a report's control: what is deployed last in it, or why there is none."""
+    if isinstance(report.control, str):
+        return f"none: {report.control}"
+    return next(
+        (
+            describe(step)
+            for step in reversed(report.control)
+            if isinstance(step, Deploy) or (isinstance(step, Create) and step.judged)
+        ),
+        "",
+    )
+
+
+def _lines(row: ReportRow, part: Callable[[DeployRow], str]) -> str:
+    return "\n".join(part(deploy) for deploy in row.deploys)
+
+
+def _last(report: BugReport, world: str, last: Mapping[tuple[str, str], ReportRow]) -> Text:
+    if world in report.not_in:
         return Text("not possible")
-    row = last.get((entry.name, world))
+    row = last.get((report.name, world))
     if row is None:
         return Text("not played")
     return Text(f"{row.verdict}, {row.played_utc[:10]}", style=VERDICT_STYLES[row.verdict])
 
 
-def _reports(entry: Entry) -> str:
-    return ", ".join((entry.label, *entry.also))
+def _sources(report: BugReport) -> str:
+    return ", ".join((report.label, *report.also))

@@ -11,14 +11,14 @@ from string import Template
 
 import msgspec
 
-from stamplab.lab.abra.driver import Abra, Program, stamp_in
+from stamplab.lab.abra.driver import Abra, AbraProgram, stamp_in
 from stamplab.lab.abra.empty_swarm import empty_swarm
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import CommandRan
 from stamplab.lab.recipe import git
 from stamplab.lab.support import programs
-from stamplab.scenarios.stamping.experiment import ABRA_DIR, Experiment, Ground, Step
+from stamplab.scenarios.stamping.experiment import ABRA_DIR, Experiment, StampingRepositories, Step
 
 _TIMEOUT_S = 60.0
 
@@ -47,8 +47,8 @@ class StampRun(msgspec.Struct, frozen=True, kw_only=True):
 
 def play_stamping(
     experiment: Experiment,
-    ground: Ground,
-    program: Program,
+    repositories: StampingRepositories,
+    program: AbraProgram,
     scratch: Path,
     mark: Mapping[str, str],
 ) -> StampRun:
@@ -61,7 +61,7 @@ def play_stamping(
     began_s = time.monotonic()
     with empty_swarm(scratch / "docker.sock") as swarm:
         abra = Abra(program, folder, swarm.address, mark)
-        ran = tuple(_run(step, abra) for step in experiment.commands(ground))
+        ran = tuple(_run(step, abra) for step in experiment.commands(repositories))
         return StampRun(
             commands=ran,
             asked=tuple(swarm.requests),
@@ -112,8 +112,8 @@ def _plainly(
     except OSError as error:
         raise LabError(f"{step.pasted()} cannot be done: {error.strerror}") from error
     if done.returncode != 0:
-        said = git.one_line(done.stdout)
-        raise LabError(f"{step.pasted()} failed: {said or done.returncode}")
+        message = git.summarize_stderr(done.stdout)
+        raise LabError(f"{step.pasted()} failed: {message or done.returncode}")
     return CommandRan(
         argv=tuple(words),
         exit_code=0,

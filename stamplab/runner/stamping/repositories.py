@@ -13,14 +13,16 @@ from stamplab.lab.errors import UsageError
 from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.compose import DEFAULT_FILE
 from stamplab.lab.recipe.env_file import Setting, parse_env, parse_settings
-from stamplab.scenarios.stamping.experiment import Ground, Whose
+from stamplab.scenarios.stamping.experiment import CommitRole, StampingRepositories
 
 _NOT_OURS = ("TYPE", "RECIPE", "DOMAIN", "COMPOSE_FILE")
 _PR = "2"
 _DATE = "1780272000 +0000"  # 2026-06-01: the same commit on every machine
 
 
-def make_ground(recipe: str, source: Path, base: str, head: str, scratch: Path) -> Ground:
+def make_repositories(
+    recipe: str, source: Path, base: str, head: str, scratch: Path
+) -> StampingRepositories:
     """Make the ground below ``scratch`` from the repository at ``source``.
 
     ``base`` is a tag of it or a commit that has one, ``head`` any revision. Raises LabError where
@@ -40,9 +42,9 @@ def make_ground(recipe: str, source: Path, base: str, head: str, scratch: Path) 
     repointed = scratch / "mirror-repointed"
     _copy(source, repointed, head_sha)
     another = _repoint(repointed, base, base_sha)
-    text = checkout.read_sample(paths["upstream"])
+    text = checkout.read_env_sample(paths["upstream"])
     files = parse_env(text).get("COMPOSE_FILE") or DEFAULT_FILE
-    return Ground(
+    return StampingRepositories(
         recipe=recipe,
         domain=app_domain(recipe, _PR, head_sha),
         **paths,
@@ -52,10 +54,10 @@ def make_ground(recipe: str, source: Path, base: str, head: str, scratch: Path) 
         base=base,
         head=head_sha,
         commits={
-            Whose.HEAD: head_sha,
-            Whose.BASE: base_sha,
-            Whose.MIRRORS_TAG: another,
-            Whose.MIRRORS_TIP: _before(source, head_sha, base_sha),
+            CommitRole.HEAD: head_sha,
+            CommitRole.BASE: base_sha,
+            CommitRole.MIRRORS_TAG: another,
+            CommitRole.MIRRORS_TIP: _before(source, head_sha, base_sha),
         },
         settings=tuple(line for line in text.splitlines() if _is_kept(line)),
         compose_files=files,
@@ -64,7 +66,7 @@ def make_ground(recipe: str, source: Path, base: str, head: str, scratch: Path) 
 
 
 def _tag_of(source: Path, base: str) -> str:
-    """The tag that is meant: by its own name, or by its commit. Raises UsageError."""
+    """Return the tag that is meant: by its own name, or by its commit. Raises UsageError."""
     tags = checkout.tags(source)
     if base in tags:
         return base
@@ -80,7 +82,7 @@ def _asks_secrets(tree: Path, files: str) -> bool:
     app = AbraApp(
         domain="example.org",
         recipe=tree.name,
-        pinned=None,
+        pinned_version=None,
         checkout=tree,
         settings=(Setting(name="COMPOSE_FILE", value=files),),
     )
@@ -89,19 +91,19 @@ def _asks_secrets(tree: Path, files: str) -> bool:
 
 def _is_kept(line: str) -> bool:
     """Whether a line of the sample sets something that is not ours to set."""
-    return any(one.name not in _NOT_OURS for one in parse_settings(line))
+    return any(setting.name not in _NOT_OURS for setting in parse_settings(line))
 
 
 def _copy(source: Path, target: Path, tip: str) -> None:
-    """A repository with all commits and tags of another, its one branch ``main`` at ``tip``."""
+    """Copy a repository with all commits and tags, its one branch ``main`` at ``tip``."""
     repo = git.clone(source, target)
-    with git.told(f"{tip[:12]} cannot be checked out in {target}"):
+    with git.errors_as(f"{tip[:12]} cannot be checked out in {target}"):
         repo.git.checkout("--quiet", "--force", "-B", "main", tip)
         repo.git.fetch("--quiet", "--tags", str(source))
 
 
 def _before(source: Path, head: str, base: str) -> str:
-    """The head's parent; where that is the base or nothing, there is no other way: the base."""
+    """Return the head's parent; where there is none, the base."""
     repo = git.open_at(source)
     parents = repo.commit(head).parents
     return parents[0].hexsha if parents else base
@@ -112,7 +114,7 @@ def _repoint(repository: Path, tag: str, base: str) -> str:
     repo = git.open_at(repository)
     dates = {"GIT_AUTHOR_DATE": _DATE, "GIT_COMMITTER_DATE": _DATE}
     failure = f"the tag {tag} cannot be re-pointed in {repository}"
-    with git.told(failure), repo.git.custom_environment(**dates):
+    with git.errors_as(failure), repo.git.custom_environment(**dates):
         message = f"{tag} is re-pointed"
         commit = repo.git.commit_tree("-p", base, "-m", message, f"{base}^{{tree}}")
         repo.git.tag("--force", "--annotate", "--message", tag, tag, commit)

@@ -138,7 +138,7 @@ class FakeWorld:
         for act in acts:
             self.later(act.after_s, partial(self._perform, service, act.what))
 
-    def call_off(self) -> None:
+    def cancel_scheduled(self) -> None:
         self._agenda.clear()
 
     def record(self, what: Observation) -> None:

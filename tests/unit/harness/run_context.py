@@ -12,8 +12,9 @@ from stamplab.harness.ci.policy import Policy
 from stamplab.harness.ci.run_context import RunContext
 from stamplab.harness.ci.tree import GitTree
 from stamplab.lab.abra.folder import AbraFolder
-from stamplab.lab.recipe import git, upstream
-from stamplab.lab.recipe.workload_overlay import StandIn, Timing
+from stamplab.lab.recipe import git
+from stamplab.lab.recipe.repository import build_repository
+from stamplab.lab.recipe.workload_overlay import Timing, WorkloadOverlay
 from stamplab.lab.workload.shape import MemoryShape
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests.unit.harness.fake_world import FakeWorld
@@ -42,7 +43,7 @@ class Repositories(msgspec.Struct, frozen=True):
 def build_repositories(folder: Path) -> Repositories:
     """Build them as a play does."""
     origin, mirror = folder / "upstream", folder / "mirror"
-    shas = upstream.build(RECIPE, origin)
+    shas = build_repository(RECIPE, origin)
     git.clone(origin, mirror)
     return Repositories(origin, mirror, shas)
 
@@ -61,7 +62,7 @@ def make_context(
         mirror=repositories.mirror,
         upstream=repositories.origin,
         overlays=ci_overlays("app", Policy(order=order)),
-        standin=StandIn(heavy="app", memory=SHAPE, timing=Timing()),
+        standin=WorkloadOverlay(heavy="app", memory=SHAPE, timing=Timing()),
     )
     return RunContext(world=world, app=app, tree=tree)
 

@@ -16,7 +16,7 @@ from stamplab.lab.live.lease import LabFolder
 from stamplab.lab.live.recorders.clients import ClientPlan, ClientRecorder
 from stamplab.lab.model.history_file import HistoryWriter
 from stamplab.lab.support.clock import WorldClock
-from stamplab.lab.support.time_scale import stretched
+from stamplab.lab.support.time_scale import scale_durations
 
 ENGINE = DockerEngine(tools={}, environment={}, version="20.10.24", source="a test")
 PLAN = ClientPlan(service="app", port=8080, image="stampload:1")
@@ -65,7 +65,7 @@ def prober(plan: ClientPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_clients_ask_as_often_and_wait_as_long_as_planned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, time_scale: float, timing: str, clause: str
 ) -> None:
-    command, refusal = prober(stretched(PLAN, time_scale), tmp_path, monkeypatch)
+    command, refusal = prober(scale_durations(PLAN, time_scale), tmp_path, monkeypatch)
     assert command == f"/bin/stampload client --host shop_app --port 8080 {timing}"
     assert clause in refusal
 

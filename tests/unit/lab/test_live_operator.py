@@ -23,10 +23,11 @@ from stamplab.lab.faults.operator import (
     Scale,
     SetLimit,
     edited,
+    operator_record,
 )
 from stamplab.lab.live.recorders.operator import OperatorRecorder, operate
-from stamplab.lab.model.history import LimitSet, OperatorActed, Record, RecorderLost
-from stamplab.lab.model.history_file import HistoryWriter
+from stamplab.lab.model.history import LimitSet, Record, RecorderLost
+from stamplab.lab.model.history_file import HistoryWriter, read_history
 from stamplab.lab.virtual.recorder import spec_in
 from tests.unit.lab.golden import swarm_json
 
@@ -154,8 +155,8 @@ def test_acts_are_done_in_order_of_their_times_and_each_is_told(history: History
     doing.stop()
     assert recorded == [
         LimitSet(limit_bytes=5, usage_bytes=0, reason="less"),
-        OperatorActed(what="a second operator scaled the service to 2", refused="no"),
-        OperatorActed(what="a second operator rolled the service back", refused="no"),
+        operator_record(Scale(replicas=2), "no"),
+        operator_record(RollBack(), "no"),
     ]
 
 
@@ -187,7 +188,6 @@ def test_an_engine_that_is_lost_is_told_and_fails_the_run(history: HistoryWriter
     doing.join(20)
     with pytest.raises(LabError, match="the recorder of nemesis was lost"):
         history.take(20)
-    line = history.path.read_bytes().splitlines()[0]
-    lost = msgspec.json.decode(line, type=Record).what
+    lost = read_history(history.path)[0][0].what
     assert isinstance(lost, RecorderLost)
     assert lost.recorder == "nemesis"

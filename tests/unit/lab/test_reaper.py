@@ -17,7 +17,7 @@ from stamplab.lab.live import reaper
 from stamplab.lab.live.lab import end_lab
 from stamplab.lab.live.lease import MARK, LabFolder, Lease, claim_folder, claim_name
 from stamplab.lab.live.reaper import Standing, reap, survey
-from stamplab.lab.support.processes import ProcessId, marked
+from stamplab.lab.support.processes import ProcessId, processes_with_variable
 from tests import PYTHON_PATH
 
 GONE = ProcessId(pid=2**22 + 1, started_ticks=1, boot_id="an-earlier-boot", namespace="pid:[1]")
@@ -85,9 +85,11 @@ def test_what_the_dead_labs_processes_are_is_killed(root: Path, host: CgroupHost
         subprocess.Popen(["sleep", "600"], env=environment) as theirs,
         subprocess.Popen(["sleep", "600"], env=others) as other,
     ):
-        assert [process.pid for process in marked(MARK, folder.lab_id)] == [theirs.pid]
+        assert [process.pid for process in processes_with_variable(MARK, folder.lab_id)] == [
+            theirs.pid
+        ]
         reap(root, host)
-        assert marked(MARK, folder.lab_id) == []
+        assert processes_with_variable(MARK, folder.lab_id) == []
         assert other.poll() is None
         other.kill()
 
@@ -220,5 +222,5 @@ def test_an_identity_comes_back_from_a_name() -> None:
     own = ProcessId.of(os.getpid())
     assert own is not None
     assert ProcessId.from_token(own.token) == own
-    assert not own.is_foreign
+    assert not own.in_other_pid_namespace
     assert "/" not in own.token

@@ -9,7 +9,7 @@ import msgspec
 
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.lab.model.history import History, Observation, Record, StageEnd
-from stamplab.runner.play import play, prepare_ground, tree_of
+from stamplab.runner.play import play, prepare_setup, tree_of
 from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.scenario import Scenario
 from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
@@ -18,9 +18,9 @@ from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
 def play_fake(scenario: Scenario, folder: Path, world: FakeWorld | None = None) -> PlayRecord:
     """Play a scenario in virtual seconds; an upgrade comes to what memory allows."""
     stage = FakeWorld(as_memory_allows) if world is None else world
-    ground = prepare_ground(scenario, folder)
-    results = play(scenario, stage, ground, tree_of(scenario, stage, ground, folder))
-    return PlayRecord(ground.app, results, stage.history, folder, scenario.shape)
+    setup = prepare_setup(scenario, folder)
+    results = play(scenario, stage, setup, tree_of(scenario, stage, setup, folder))
+    return PlayRecord(setup.app, results, stage.history, folder, scenario.shape)
 
 
 Change = Callable[[Observation], Observation | None]

@@ -12,7 +12,7 @@ from rich.console import Console
 from stamplab.claims import offline_claims
 from stamplab.claims.abra_unchanged import abra_is_unchanged
 from stamplab.claims.discourse import Claim, counted_verdicts
-from stamplab.claims.discourse_plan import CLAIMS, Choice
+from stamplab.claims.plan import CLAIMS, Choice
 from stamplab.cli.repro_discourse import report_on
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import NotPossibleHere

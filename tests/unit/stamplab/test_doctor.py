@@ -99,7 +99,7 @@ def reaping(
     monkeypatch: pytest.MonkeyPatch, *reaped: LabRemoval, half_built: bool = False
 ) -> tuple[object, list[tuple[Path | None, Path]]]:
     monkeypatch.setattr(command, "reap_labs", lambda: reaped)
-    monkeypatch.setattr(command, "remove_half_built", lambda _: half_built)
+    monkeypatch.setattr(command, "remove_unfinished_builds", lambda _: half_built)
     return run((OK,), monkeypatch, "--reap")
 
 

@@ -11,10 +11,12 @@ from stamplab.harness.ci.generic import HC1Read
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Squeeze
 from stamplab.lab.model.history import LimitSet, PolicyRead, StageBegan
 from stamplab.lab.recipe import checkout
+from stamplab.parity.table import scenarios_with_shape
 from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION, RECIPE
 from stamplab.scenarios.scenario import Scenario
+from stamplab.search.explorable import REFERENCE
 from tests.unit.harness.fake_world import FakeWorld, is_refused
 from tests.unit.harness.run_context import Repositories, build_repositories
 from tests.unit.stamplab.playing import play_fake
@@ -166,3 +168,18 @@ def test_the_same_scenario_twice_gives_the_same_history(tmp_path: Path) -> None:
     for first_record, other in zip(first.history, second.history, strict=True):
         assert (first_record.seen_s, type(first_record.what)) == (other.seen_s, type(other.what))
     assert first.results == second.results
+
+
+def test_every_play_names_a_control_that_has_to_end_otherwise() -> None:
+    """A scenario that cannot fail shows nothing."""
+    played = scenarios_with_shape(DEFAULT)
+    assert len(played) > len(ALL)
+    for scenario in played.values():
+        control = played[scenario.control]
+        assert control.shape is not None
+        assert control.shape != scenario.shape, f"{control.name} ends as {scenario.name} does"
+
+
+def test_a_searched_schedule_says_why_it_has_no_control() -> None:
+    scenario = REFERENCE.scenario(plays.DISCOURSE, "image", "HEAD", guard=True)
+    assert scenario.control.startswith("none: ")

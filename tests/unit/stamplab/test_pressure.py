@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stamplab.lab.faults import memory_pressure
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Pulse, Ramp, Squeeze
 from stamplab.lab.faults.operator import Act, SetLimit
-from stamplab.lab.support.time_scale import stretched
+from stamplab.lab.support.time_scale import scale_durations
 from stamplab.lab.workload.shape import MemoryShape
 from tests.builders import MIB
 
@@ -151,7 +151,7 @@ def test_a_ramps_steps_are_even_in_bytes_and_in_time(
 @pytest.mark.parametrize("plan", [Pulse(after_s=2.0, for_s=3.0), Ramp(after_s=2.0, over_s=4.0)])
 def test_a_plan_on_a_slower_machine_is_the_same_and_later(plan: Pulse | Ramp) -> None:
     shape = MemoryShape(steady_bytes=100, peak_bytes=300, boot_s=1)
-    usual, slow = limits(plan.acts(150, shape)), limits(stretched(plan, 10).acts(150, shape))
+    usual, slow = limits(plan.acts(150, shape)), limits(scale_durations(plan, 10).acts(150, shape))
     assert [limit for _, limit in slow] == [limit for _, limit in usual]
     assert [at_s for at_s, _ in slow] == pytest.approx([at_s * 10 for at_s, _ in usual])
 
@@ -159,13 +159,13 @@ def test_a_plan_on_a_slower_machine_is_the_same_and_later(plan: Pulse | Ramp) ->
 def test_what_comes_later_is_said_with_its_figures() -> None:
     shape = MemoryShape(steady_bytes=100 * MIB, peak_bytes=300 * MIB, boot_s=1)
     figures = "in use 120 MiB, of which OLD's steady 100 MiB; NEW's boot peak 300 MiB"
-    said = [act.what for act in Pulse(after_s=0, for_s=2.5).acts(120 * MIB, shape)]
-    assert said == [
+    text = [act.what for act in Pulse(after_s=0, for_s=2.5).acts(120 * MIB, shape)]
+    assert text == [
         SetLimit(limit_bytes=370 * MIB, reason=f"a pulse of 2.5 s: limit 370 MiB: {figures}"),
         SetLimit(limit_bytes=None, reason="the pulse is over: no limit"),
     ]
-    said = [act.what for act in Ramp(after_s=0, over_s=2, steps=2).acts(120 * MIB, shape)]
-    assert said == [
+    text = [act.what for act in Ramp(after_s=0, over_s=2, steps=2).acts(120 * MIB, shape)]
+    assert text == [
         SetLimit(limit_bytes=395 * MIB, reason=f"step 1 of 2: limit 395 MiB: {figures}"),
         SetLimit(limit_bytes=370 * MIB, reason=f"step 2 of 2: limit 370 MiB: {figures}"),
     ]

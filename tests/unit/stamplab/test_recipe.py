@@ -7,16 +7,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from stamplab.claims.plan import plan_of_recipe
 from stamplab.claims.recipe import in_words, is_armed
-from stamplab.claims.recipe_plan import programme_of
-from stamplab.cli.repro_recipe import Prepared, Request, look_at, report_on
+from stamplab.cli.repro_recipe import (
+    PreparedRecipe,
+    RecipeRequest,
+    prepare,
+    report_on,
+)
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError, RecipeRefused, UsageError
 from stamplab.lab.model.history import OverlayWritten, PolicyRead
-from stamplab.lab.recipe import upstream
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.lab.recipe.source import RecipeSource
 from stamplab.lab.recipe.trust import Grant
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse.plays import Settings
@@ -29,20 +33,24 @@ FAST = Settings(fast=True)
 ALL_GRANTS = frozenset(Grant)
 
 
-def request_of(source: RecipeSource, service: str = "app", **more: object) -> Request:
-    request = Request(source=source, service=service, settings=FAST, runs=Path("runs"), argv=("x",))
+def request_of(source: RecipeSource, service: str = "app", **more: object) -> RecipeRequest:
+    request = RecipeRequest(
+        source=source, service=service, settings=FAST, runs=Path("runs"), argv=("x",)
+    )
     return msgspec.structs.replace(request, **more)
 
 
-def looked_at(history: RecipeHistory, folder: Path) -> tuple[Request, Prepared]:
+def prepared_recipe(history: RecipeHistory, folder: Path) -> tuple[RecipeRequest, PreparedRecipe]:
     request = request_of(bare_clone(history, folder).source(), trust=ALL_GRANTS)
     (folder / "scratch").mkdir()
-    return request, look_at(request, folder / "scratch")
+    return request, prepare(request, folder / "scratch")
 
 
-def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dict[str, PlayRecord]:
+def play_all(
+    prepared: PreparedRecipe, folder: Path, settings: Settings = FAST
+) -> dict[str, PlayRecord]:
     played = {}
-    for entry in programme_of(prepared.subject, prepared.policy, settings):
+    for entry in plan_of_recipe(prepared.subject, prepared.policy, settings):
         (folder / entry.folder).mkdir()
         world = FakeWorld(as_memory_allows)
         played[entry.key] = play_fake(entry.scenario, folder / entry.folder, world)
@@ -50,69 +58,73 @@ def play_all(prepared: Prepared, folder: Path, settings: Settings = FAST) -> dic
 
 
 def verdicts(
-    request: Request, prepared: Prepared, played: dict[str, PlayRecord]
+    request: RecipeRequest, prepared: PreparedRecipe, played: dict[str, PlayRecord]
 ) -> dict[str, tuple[Verdict | None, str]]:
-    plays = {key: [one] for key, one in played.items()}
+    plays = {key: [play] for key, play in played.items()}
     report = report_on(request, prepared, plays, EvidenceFolder(Path("runs")), "")
     return {claim.id: (claim.verdict, claim.evidence) for claim in report.claims}
 
 
-@pytest.mark.parametrize("history", [recipes.KEYCLOAK, recipes.N8N], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "history", [recipes.KEYCLOAK, recipes.N8N], ids=lambda history: history.name
+)
 def test_an_armed_recipe_is_put_through_all_four_plays(
     history: RecipeHistory, tmp_path: Path
 ) -> None:
-    request, prepared = looked_at(history, tmp_path)
+    request, prepared = prepared_recipe(history, tmp_path)
     assert is_armed(prepared.policy)
     played = play_all(prepared, tmp_path)
     assert "".join(played) == "abcd"
-    found = verdicts(request, prepared, played)
-    assert set(found) == {"control", "C1", "C3", "C4", "C5", "C7", "C8"}
-    assert {name: verdict for name, (verdict, _) in found.items() if verdict != "pass"} == {}
+    results = verdicts(request, prepared, played)
+    assert set(results) == {"control", "C1", "C3", "C4", "C5", "C7", "C8"}
+    assert {name: verdict for name, (verdict, _) in results.items() if verdict != "pass"} == {}
 
 
 def test_of_an_unarmed_recipe_only_its_own_policy_is_played(tmp_path: Path) -> None:
-    request, prepared = looked_at(recipes.WIKI, tmp_path)
+    request, prepared = prepared_recipe(recipes.WIKI, tmp_path)
     assert not is_armed(prepared.policy)
     played = play_all(prepared, tmp_path)
     assert "".join(played) == "ac"
-    found = verdicts(request, prepared, played)
-    assert set(found) == {"control", "C1", "C8"}
-    assert {verdict for verdict, _ in found.values()} == {Verdict.PASS}
-    assert "not armed: it takes rollback and start-first both" in found["C1"][1]
+    results = verdicts(request, prepared, played)
+    assert set(results) == {"control", "C1", "C8"}
+    assert {verdict for verdict, _ in results.values()} == {Verdict.PASS}
+    assert "not armed: it takes rollback and start-first both" in results["C1"][1]
 
 
 def test_what_an_unarmed_policy_does_must_be_said(tmp_path: Path) -> None:
-    request, prepared = looked_at(recipes.WIKI, tmp_path)
+    request, prepared = prepared_recipe(recipes.WIKI, tmp_path)
     played = play_all(prepared, tmp_path)
-    said = {**played, "c": with_upgrade(played["c"], "fail", "the update is paused")}
-    assert verdicts(request, prepared, said)["C8"][0] is Verdict.PASS
-    unseen = {**said, "c": tampered(said["c"], without(PolicyRead))}
+    reported = {**played, "c": with_upgrade(played["c"], "fail", "the update is paused")}
+    assert verdicts(request, prepared, reported)["C8"][0] is Verdict.PASS
+    unseen = {**reported, "c": tampered(reported["c"], without(PolicyRead))}
     assert verdicts(request, prepared, unseen)["C1"][0] is Verdict.UNKNOWN
     skipped = {**played, "c": with_upgrade(played["c"], "skipped", "install did not pass")}
     assert verdicts(request, prepared, skipped)["C8"][0] is Verdict.UNKNOWN
 
 
 def test_the_harness_lays_nothing_over_a_policy_but_its_fix(tmp_path: Path) -> None:
-    _, prepared = looked_at(recipes.KEYCLOAK, tmp_path)
+    _, prepared = prepared_recipe(recipes.KEYCLOAK, tmp_path)
     played = play_all(prepared, tmp_path)
     names = {
-        key: {record.what.name for record in one.history if isinstance(record.what, OverlayWritten)}
-        for key, one in played.items()
+        key: {
+            record.what.name for record in play.history if isinstance(record.what, OverlayWritten)
+        }
+        for key, play in played.items()
     }
     assert names["a"] == names["b"] == names["c"] == {"compose.standin.yml"}
     assert names["d"] == {"compose.ccci.yml", "compose.standin.yml"}
 
 
 def test_both_commits_commands_are_in_the_image(tmp_path: Path) -> None:
-    _, prepared = looked_at(recipes.WIKI, tmp_path)
+    _, prepared = prepared_recipe(recipes.WIKI, tmp_path)
     assert {"/bin/ps", "/bin/grep", "/bin/redis-cli", "/bin/curl"} <= prepared.commands
     assert prepared.subject.own.monitor_s == 90.0
     assert prepared.subject.own.stop_grace_s == 10.0
 
 
 def test_times_left_to_the_recipe_are_stretched(tmp_path: Path) -> None:
-    _, prepared = looked_at(recipes.WIKI, tmp_path)
-    entries = programme_of(prepared.subject, prepared.policy, Settings(time_scale=2))
+    _, prepared = prepared_recipe(recipes.WIKI, tmp_path)
+    entries = plan_of_recipe(prepared.subject, prepared.policy, Settings(time_scale=2))
     assert {entry.scenario.timing.monitor_s for entry in entries} == {180.0}
 
 
@@ -134,12 +146,12 @@ def test_a_policy_in_words_names_the_defaults() -> None:
 
 def changed(history: RecipeHistory, **files: str) -> RecipeHistory:
     """The same recipe with another head."""
-    head = Commit(message="another", files={"compose.yml": files["compose"]})
+    head = RecipeCommit(message="another", files={"compose.yml": files["compose"]})
     return msgspec.structs.replace(history, commits=(*history.commits, head))
 
 
 @pytest.mark.parametrize(
-    ("compose", "error", "said"),
+    ("compose", "error", "message"),
     [
         ("services: [", RecipeRefused, "is no YAML"),
         ("services: {db: {image: x}}\n", UsageError, "no service 'app' at head; it has: db"),
@@ -149,12 +161,12 @@ def changed(history: RecipeHistory, **files: str) -> RecipeHistory:
     ],
 )
 def test_a_head_that_cannot_be_played_is_said_before_any_lab(
-    tmp_path: Path, compose: str, error: type[Exception], said: str
+    tmp_path: Path, compose: str, error: type[Exception], message: str
 ) -> None:
     clone = bare_clone(changed(recipes.KEYCLOAK, compose=compose), tmp_path)
     (tmp_path / "scratch").mkdir()
-    with pytest.raises(error, match=said) as caught:
-        look_at(request_of(clone.source()), tmp_path / "scratch")
+    with pytest.raises(error, match=message) as caught:
+        prepare(request_of(clone.source()), tmp_path / "scratch")
     assert "\n" not in str(caught.value)
 
 
@@ -162,14 +174,14 @@ def test_a_service_without_a_stamp_cannot_be_judged(tmp_path: Path) -> None:
     request = request_of(bare_clone(recipes.KEYCLOAK, tmp_path).source(), "db")
     (tmp_path / "scratch").mkdir()
     with pytest.raises(UsageError, match="abra stamps the service 'app' alone"):
-        look_at(request, tmp_path / "scratch")
+        prepare(request, tmp_path / "scratch")
 
 
 def test_what_is_not_trusted_is_refused_before_any_lab(tmp_path: Path) -> None:
     request = request_of(bare_clone(recipes.TRAEFIK, tmp_path).source())
     (tmp_path / "scratch").mkdir()
     with pytest.raises(RecipeRefused, match="--trust host-paths would allow that"):
-        look_at(request, tmp_path / "scratch")
+        prepare(request, tmp_path / "scratch")
 
 
 def test_a_recipe_of_one_file_without_any_sample_is_one(tmp_path: Path) -> None:
@@ -177,13 +189,13 @@ def test_a_recipe_of_one_file_without_any_sample_is_one(tmp_path: Path) -> None:
     history = RecipeHistory(
         name="bare",
         commits=tuple(
-            Commit(message=str(n), files={"compose.yml": compose.format(n)}) for n in (1, 2)
+            RecipeCommit(message=str(n), files={"compose.yml": compose.format(n)}) for n in (1, 2)
         ),
     )
-    shas = upstream.build(history, tmp_path / "bare")
+    shas = build_repository(history, tmp_path / "bare")
     (tmp_path / "scratch").mkdir()
     source = RecipeSource(recipe=str(tmp_path / "bare"), base=shas[0], head=shas[1])
-    prepared = look_at(request_of(source), tmp_path / "scratch")
+    prepared = prepare(request_of(source), tmp_path / "scratch")
     played = play_all(prepared, tmp_path)
     assert (played["a"].upgrade.end, played["a"].upgrade.reason) == ("pass", "")
     assert prepared.commands == {"/bin/true", "/bin/x"}

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from stamplab.claims.discourse import PLAY_OF
-from stamplab.claims.discourse_plan import CLAIMS, Choice, programme_of
+from stamplab.claims.plan import CLAIMS, Choice, plan_of_choice
 from stamplab.cli.repro_discourse import Report, report_on
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import UsageError
@@ -25,9 +25,9 @@ def choice(trials: int = 1, guard: Harness = "both", claims: tuple[str, ...] = L
     return Choice(settings=Settings(), trials=trials, guard=guard, claims=claims)
 
 
-def programme(trials: int, guard: Harness = "both", claims: tuple[str, ...] = CLAIMS) -> str:
+def plan(trials: int, guard: Harness = "both", claims: tuple[str, ...] = CLAIMS) -> str:
     """The plays (a) to (d), in order; teeth are left out."""
-    keys = [entry.key for entry in programme_of(choice(trials, guard, claims))]
+    keys = [entry.key for entry in plan_of_choice(choice(trials, guard, claims))]
     return "".join(key for key in keys if key in "abcd")
 
 
@@ -48,7 +48,7 @@ def report(played: dict[str, list[PlayRecord]], note: str = "", trials: int = 1)
     ],
 )
 def test_what_is_played(trials: int, guard: Harness, plays: str) -> None:
-    assert programme(trials, guard) == plays
+    assert plan(trials, guard) == plays
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,14 @@ def test_what_is_played(trials: int, guard: Harness, plays: str) -> None:
 def test_only_what_the_claims_need_is_played(
     trials: int, guard: Harness, claims: tuple[str, ...], plays: str
 ) -> None:
-    assert programme(trials, guard, claims) == plays
+    assert plan(trials, guard, claims) == plays
 
 
 def test_teeth_are_tried_once_however_many_trials_and_not_without_the_guard() -> None:
-    keys = [entry.key for entry in programme_of(choice(trials=3, claims=CLAIMS))]
+    keys = [entry.key for entry in plan_of_choice(choice(trials=3, claims=CLAIMS))]
     assert "".join(keys[:7]) == "abdcdbd"
     assert len(set(keys[7:])) == len(keys[7:]) == 11
-    assert {entry.key for entry in programme_of(choice(guard="off", claims=CLAIMS))} == {"b"}
+    assert {entry.key for entry in plan_of_choice(choice(guard="off", claims=CLAIMS))} == {"b"}
 
 
 @pytest.mark.parametrize(
@@ -87,25 +87,25 @@ def test_a_claim_that_the_harness_cannot_show_is_bad_usage(
     guard: Harness, claims: tuple[str, ...], unshown: str
 ) -> None:
     with pytest.raises(UsageError, match=f"--guard {guard} no play shows {unshown}$"):
-        programme_of(choice(guard=guard, claims=claims))
+        plan_of_choice(choice(guard=guard, claims=claims))
 
 
 def test_ten_trials_press_ten_times_and_fix_ten_times() -> None:
-    plays = programme(10)
+    plays = plan(10)
     assert plays.count("b") + plays.count("c") == 10
     assert plays.count("d") == 10
 
 
 def test_no_two_plays_share_a_folder() -> None:
-    names = [entry.folder for entry in programme_of(choice(trials=30, claims=CLAIMS))]
+    names = [entry.folder for entry in plan_of_choice(choice(trials=30, claims=CLAIMS))]
     assert len(set(names)) == len(names)
 
 
 def test_all_claims_of_all_plays_make_a_pass(played: dict[str, PlayRecord]) -> None:
-    found = report({key: [play] for key, play in played.items()})
-    assert found.verdict is Verdict.PASS
-    assert found.trials == ()
-    assert found.reproduced.startswith("reproduced: ")
+    outcome = report({key: [play] for key, play in played.items()})
+    assert outcome.verdict is Verdict.PASS
+    assert outcome.trials == ()
+    assert outcome.reproduced.startswith("reproduced: ")
 
 
 def test_trials_are_counted_and_one_that_lacks_something_fails_the_whole(
@@ -117,23 +117,25 @@ def test_trials_are_counted_and_one_that_lacks_something_fails_the_whole(
         "c": [played["c"]],
         "d": [played["d"], played["d"], played["b"]],
     }
-    found = report(plays, trials=2)
-    assert [str(trials.proportion).split()[0] for trials in found.trials] == ["2/3", "2/3"]
+    outcome = report(plays, trials=2)
+    assert [str(trials.proportion).split()[0] for trials in outcome.trials] == ["2/3", "2/3"]
     assert (
-        found.trials[0].lacking[0].startswith("not reproduced: missing sign «rolled back» (seen: ")
+        outcome.trials[0]
+        .lacking[0]
+        .startswith("not reproduced: missing sign «rolled back» (seen: ")
     )
-    assert found.verdict is Verdict.FAIL
+    assert outcome.verdict is Verdict.FAIL
 
 
 def test_an_interrupted_run_is_unknown_whatever_was_seen_before(
     played: dict[str, PlayRecord],
 ) -> None:
     plays = {key: [play] for key, play in played.items()}
-    found = report(plays, note="interrupted")
-    assert found.verdict is Verdict.UNKNOWN
+    outcome = report(plays, note="interrupted")
+    assert outcome.verdict is Verdict.UNKNOWN
 
 
 def test_nothing_played_is_unknown() -> None:
-    found = report({key: [] for key in "abcd"})
-    assert found.verdict is Verdict.UNKNOWN
-    assert found.reproduced == "not played"
+    outcome = report({key: [] for key in "abcd"})
+    assert outcome.verdict is Verdict.UNKNOWN
+    assert outcome.reproduced == "not played"

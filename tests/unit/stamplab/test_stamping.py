@@ -14,15 +14,16 @@ import pytest
 from stamplab.claims.stamping import C2, claim, play_all
 from stamplab.cli.run import by_hand
 from stamplab.harness.verdict import Verdict
-from stamplab.lab.abra.driver import Program, stand_in
+from stamplab.lab.abra.driver import AbraProgram, stand_in_program
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.model.history import CommandRan
-from stamplab.lab.recipe import git, upstream
+from stamplab.lab.recipe import git
+from stamplab.lab.recipe.repository import build_repository
 from stamplab.runner.stamping.play import StampRun
-from stamplab.runner.stamping.repositories import make_ground
+from stamplab.runner.stamping.repositories import make_repositories
 from stamplab.runner.stamping.verdict import Stamped, judge_stamping, tell
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
-from stamplab.scenarios.stamping.experiment import Ground, Whose
+from stamplab.scenarios.stamping.experiment import CommitRole, StampingRepositories
 from stamplab.scenarios.stamping.variants import (
     COPY,
     COUNTER_EXAMPLES,
@@ -34,45 +35,50 @@ from tests import PYTHON_PATH
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+def repositories(tmp_path_factory: pytest.TempPathFactory) -> StampingRepositories:
     folder = tmp_path_factory.mktemp("ground")
-    upstream.build(asking_for_a_secret(RECIPE), folder / "recipe")
-    return make_ground("discourse", folder / "recipe", BASE_TAG, "main", folder)
+    build_repository(asking_for_a_secret(RECIPE), folder / "recipe")
+    return make_repositories("discourse", folder / "recipe", BASE_TAG, "main", folder)
 
 
 @pytest.fixture(scope="module")
-def stamped(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Stamped]:
+def stamped(
+    repositories: StampingRepositories, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Stamped]:
     folder = tmp_path_factory.mktemp("st")
-    return {one.name: one for one in play_all(C2, ground, stand_in(), folder)}
+    return {
+        experiment.name: experiment
+        for experiment in play_all(C2, repositories, stand_in_program(), folder)
+    }
 
 
-@pytest.mark.parametrize("name", [one.name for one in VARIANTS])
+@pytest.mark.parametrize("name", [experiment.name for experiment in VARIANTS])
 def test_a_variant_stamps_head_and_marks_it_exactly_when_the_tree_is_dirty(
-    stamped: Mapping[str, Stamped], ground: Ground, name: str
+    stamped: Mapping[str, Stamped], repositories: StampingRepositories, name: str
 ) -> None:
-    assert stamped[name].stamp == ground.head[:8]
-    assert stamped[f"{name}_dirty"].stamp == f"{ground.head[:8]}+U"
+    assert stamped[name].stamp == repositories.head[:8]
+    assert stamped[f"{name}_dirty"].stamp == f"{repositories.head[:8]}+U"
 
 
 def test_every_experiment_ends_for_want_of_a_secret(stamped: Mapping[str, Stamped]) -> None:
-    assert {one.bailed for one in stamped.values()} == {
+    assert {experiment.bailed for experiment in stamped.values()} == {
         "secret not generated: db_password, exit code 1"
     }
-    assert {one.verdict for one in stamped.values()} == {Verdict.PASS}
+    assert {experiment.verdict for experiment in stamped.values()} == {Verdict.PASS}
 
 
 def test_the_counter_examples_are_told_from_a_sound_run_and_from_each_other(
-    stamped: Mapping[str, Stamped], ground: Ground
+    stamped: Mapping[str, Stamped], repositories: StampingRepositories
 ) -> None:
-    counters = [stamped[one.name] for one in COUNTER_EXAMPLES]
-    sound = f"{ground.head[:8]}+U"
-    assert sound not in [one.stamp for one in counters]
-    assert {one.name: one.whose for one in counters} == {
-        "forgotten_checkout": Whose.BASE,
-        "tag_repointed": Whose.MIRRORS_TAG,
-        "env_pin": Whose.BASE,
-        "clean_tree": Whose.HEAD,
-        "mirror_behind": Whose.MIRRORS_TIP,
+    counters = [stamped[experiment.name] for experiment in COUNTER_EXAMPLES]
+    sound = f"{repositories.head[:8]}+U"
+    assert sound not in [experiment.stamp for experiment in counters]
+    assert {experiment.name: experiment.whose for experiment in counters} == {
+        "forgotten_checkout": CommitRole.BASE,
+        "tag_repointed": CommitRole.MIRRORS_TAG,
+        "env_pin": CommitRole.BASE,
+        "clean_tree": CommitRole.HEAD,
+        "mirror_behind": CommitRole.MIRRORS_TIP,
     }
 
 
@@ -84,9 +90,9 @@ def test_the_claim_holds_and_says_whose_abra_it_was(stamped: Mapping[str, Stampe
 
 @pytest.mark.parametrize("name", [MIRROR.name, f"{COPY.name}_dirty"])
 def test_what_is_printed_can_be_pasted(
-    stamped: Mapping[str, Stamped], ground: Ground, tmp_path: Path, name: str
+    stamped: Mapping[str, Stamped], repositories: StampingRepositories, tmp_path: Path, name: str
 ) -> None:
-    script = by_hand(EXPERIMENTS[name], ground, stand_in())
+    script = by_hand(EXPERIMENTS[name], repositories, stand_in_program())
     ours = f'abra() {{ "{sys.executable}" -P -m stamplab abra "$@"; }}'
     lines = [ours if line.startswith("abra()") else line for line in script.splitlines()]
     done = subprocess.run(
@@ -101,10 +107,10 @@ def test_what_is_printed_can_be_pasted(
     assert done.stderr.rstrip().endswith("FATA secret not generated: db_password")
 
 
-def run_of(ground: Ground, **changes: object) -> StampRun:
+def run_of(repositories: StampingRepositories, **changes: object) -> StampRun:
     """A sound run of `COPY`, changed."""
     output = (
-        f"DEBU app/deploy.go:372 version: taking chaos version: {ground.head[:8]}\n"
+        f"DEBU app/deploy.go:372 version: taking chaos version: {repositories.head[:8]}\n"
         "FATA secret not generated: db_password\n"
     )
     deploy = CommandRan(
@@ -119,8 +125,8 @@ def run_of(ground: Ground, **changes: object) -> StampRun:
     )
 
 
-def test_a_sound_run_passes(ground: Ground) -> None:
-    assert judge_stamping(COPY, ground, run_of(ground)).verdict is Verdict.PASS
+def test_a_sound_run_passes(repositories: StampingRepositories) -> None:
+    assert judge_stamping(COPY, repositories, run_of(repositories)).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(
@@ -136,56 +142,67 @@ def test_a_sound_run_passes(ground: Ground) -> None:
     ],
 )
 def test_whatever_is_not_as_claimed_fails_and_is_named(
-    ground: Ground, changes: dict[str, object], wrong: str
+    repositories: StampingRepositories, changes: dict[str, object], wrong: str
 ) -> None:
     names = {
-        "head": ground.head[:8],
-        "short": ground.head[:7],
-        "base": ground.commits[Whose.BASE][:8],
+        "head": repositories.head[:8],
+        "short": repositories.head[:7],
+        "base": repositories.commits[CommitRole.BASE][:8],
     }
     filled = {k: v.format_map(names) if isinstance(v, str) else v for k, v in changes.items()}
-    found = judge_stamping(COPY, ground, run_of(ground, **filled))
-    assert found.verdict is Verdict.FAIL
-    assert wrong.format_map(names) in found.wrong
+    match = judge_stamping(COPY, repositories, run_of(repositories, **filled))
+    assert match.verdict is Verdict.FAIL
+    assert wrong.format_map(names) in match.wrong
 
 
 @pytest.mark.parametrize("changes", [{"output": "FATA no engine"}, {"commands": ()}])
-def test_a_run_without_a_stamp_is_unknown(ground: Ground, changes: dict[str, object]) -> None:
-    assert judge_stamping(COPY, ground, run_of(ground, **changes)).verdict is Verdict.UNKNOWN
+def test_a_run_without_a_stamp_is_unknown(
+    repositories: StampingRepositories, changes: dict[str, object]
+) -> None:
+    assert (
+        judge_stamping(COPY, repositories, run_of(repositories, **changes)).verdict
+        is Verdict.UNKNOWN
+    )
 
 
 def test_an_experiment_that_cannot_be_played_is_unknown_and_says_why(
-    ground: Ground, tmp_path: Path
+    repositories: StampingRepositories, tmp_path: Path
 ) -> None:
-    broken = Program(argv=("/nonexistent/abra",), whose="no abra", is_real=False)
-    (found,) = play_all((COPY,), ground, broken, tmp_path)
-    assert found.verdict is Verdict.UNKNOWN
-    assert found.wrong == "no abra cannot be run: No such file or directory"
+    broken = AbraProgram(argv=("/nonexistent/abra",), whose="no abra", is_real=False)
+    (match,) = play_all((COPY,), repositories, broken, tmp_path)
+    assert match.verdict is Verdict.UNKNOWN
+    assert match.wrong == "no abra cannot be run: No such file or directory"
 
 
-def test_a_stamp_of_another_length_is_nobodys(ground: Ground) -> None:
-    assert tell(ground.head, ground) == Whose.NOBODYS
-    assert tell(ground.head[:8], ground) == Whose.HEAD
+def test_a_stamp_of_another_length_is_nobodys(repositories: StampingRepositories) -> None:
+    assert tell(repositories.head, repositories) == CommitRole.NOBODYS
+    assert tell(repositories.head[:8], repositories) == CommitRole.HEAD
 
 
 class TestGround:
-    def test_base_and_head_must_differ(self, ground: Ground, tmp_path: Path) -> None:
+    def test_base_and_head_must_differ(
+        self, repositories: StampingRepositories, tmp_path: Path
+    ) -> None:
         with pytest.raises(UsageError, match="are the same commit"):
-            make_ground("discourse", ground.upstream, BASE_TAG, BASE_TAG, tmp_path)
+            make_repositories("discourse", repositories.upstream, BASE_TAG, BASE_TAG, tmp_path)
 
-    def test_a_missing_tag_is_said(self, ground: Ground, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=r"9.9.9\+9 is no tag of the recipe") as said:
-            make_ground("discourse", ground.upstream, "9.9.9+9", "main", tmp_path)
-        assert "\n" not in str(said.value)
+    def test_a_missing_tag_is_said(
+        self, repositories: StampingRepositories, tmp_path: Path
+    ) -> None:
+        with pytest.raises(UsageError, match=r"9.9.9\+9 is no tag of the recipe") as text:
+            make_repositories("discourse", repositories.upstream, "9.9.9+9", "main", tmp_path)
+        assert "\n" not in str(text.value)
 
     def test_no_repository_is_said(self, tmp_path: Path) -> None:
         with pytest.raises(LabError, match="is no git work tree"):
-            make_ground("discourse", tmp_path, BASE_TAG, "main", tmp_path / "x")
+            make_repositories("discourse", tmp_path, BASE_TAG, "main", tmp_path / "x")
 
-    def test_a_dirty_source_gives_a_clean_ground(self, ground: Ground, tmp_path: Path) -> None:
+    def test_a_dirty_source_gives_a_clean_ground(
+        self, repositories: StampingRepositories, tmp_path: Path
+    ) -> None:
         source = tmp_path / "dirty"
-        git.clone(ground.upstream, source)
+        git.clone(repositories.upstream, source)
         (source / "compose.yml").write_text("# somebody is at work here\n")
-        made = make_ground("discourse", source, BASE_TAG, "main", tmp_path)
+        made = make_repositories("discourse", source, BASE_TAG, "main", tmp_path)
         assert "somebody" not in (made.mirror / "compose.yml").read_text()
-        assert made.head == ground.head
+        assert made.head == repositories.head

@@ -7,33 +7,38 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stamplab.claims.negative_controls import ORDERS, Tooth, bite, claim, teeth
+from stamplab.claims.negative_controls import (
+    ORDERS,
+    NegativeControl,
+    claim,
+    judge_negative_control,
+    negative_controls,
+)
+from stamplab.harness.checks.shape import GUARD, HC1
 from stamplab.harness.ci import hc1
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError
-from stamplab.lab.faults.stamp import Planted, stamp_of
+from stamplab.lab.faults.stamp import WrongStamp, stamp_of
 from stamplab.lab.model.history import Finding, Note, Observation, OomKill, ServiceSeen, StageEnd
-from stamplab.lab.recipe import upstream
-from stamplab.lab.recipe.upstream import Commit, RecipeHistory
+from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.runner.play_record import PlayRecord
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
-from stamplab.scenarios.discourse.shapes import GUARD, HC1
 from tests.unit.harness.fake_world import FakeWorld, comes_up, is_oom_killed, is_refused
 from tests.unit.harness.run_context import Repositories, build_repositories
 from tests.unit.stamplab.playing import play_fake, tampered, with_parts, with_upgrade, without
 
-TEETH = {tooth.name: tooth for tooth in teeth(plays.Settings())}
-PLANTED = [name for name in TEETH if name.startswith("planted-")]
-BROKEN = [name for name in TEETH if name not in PLANTED]
+CONTROLS_CLAIM = {control.name: control for control in negative_controls(plays.Settings())}
+PLANTED = [name for name in CONTROLS_CLAIM if name.startswith("planted-")]
+BROKEN = [name for name in CONTROLS_CLAIM if name not in PLANTED]
 
 
 @pytest.fixture(scope="session")
 def tried(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PlayRecord]:
     return {
-        name: play_fake(tooth.scenario, tmp_path_factory.mktemp(name))
-        for name, tooth in TEETH.items()
+        name: play_fake(control.scenario, tmp_path_factory.mktemp(name))
+        for name, control in CONTROLS_CLAIM.items()
     }
 
 
@@ -43,23 +48,23 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Repositories:
 
 
 def test_all_that_was_asked_for_is_there() -> None:
-    assert [TEETH[name].scenario.planted for name in PLANTED] == list(Planted)
-    broken = [TEETH[name].scenario for name in BROKEN]
-    asked = [(one.faults[HEAD_IMAGE], one.policy.order) for one in broken]
+    assert [CONTROLS_CLAIM[name].scenario.wrong_stamp for name in PLANTED] == list(WrongStamp)
+    broken = [CONTROLS_CLAIM[name].scenario for name in BROKEN]
+    asked = [(result.faults[HEAD_IMAGE], result.policy.order) for result in broken]
     assert asked == [
         (fault, order)
         for fault in (Fault.CRASHES, Fault.ABSENT, Fault.NEVER_HEALTHY)
         for order in ORDERS
     ]
-    assert {TEETH[name].step for name in PLANTED} == {HC1}
-    assert {TEETH[name].step for name in BROKEN} == {GUARD}
+    assert {CONTROLS_CLAIM[name].step for name in PLANTED} == {HC1}
+    assert {CONTROLS_CLAIM[name].step for name in BROKEN} == {GUARD}
 
 
-@pytest.mark.parametrize("name", TEETH)
+@pytest.mark.parametrize("name", CONTROLS_CLAIM)
 def test_a_tooth_bites(tried: dict[str, PlayRecord], name: str) -> None:
-    found = bite(TEETH[name], tried[name])
-    assert (found.verdict, found.wrong, found.end) == (Verdict.PASS, "", "fail")
-    assert found.where == f"{tried[name].folder.name}/history.jsonl"
+    result = judge_negative_control(CONTROLS_CLAIM[name], tried[name])
+    assert (result.verdict, result.wrong, result.end) == (Verdict.PASS, "", "fail")
+    assert result.where == f"{tried[name].folder.name}/history.jsonl"
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -72,29 +77,31 @@ def test_a_planted_stamp_converges_and_is_failed_by_hc1(
     assert read.text == play.upgrade.reason
     assert play.stamps[2] in read.text if play.stamps[2] else False
     assert play.signature.verdict is Verdict.FAIL
-    said = [record.what.text for record in play.history if isinstance(record.what, Note)]
-    assert any(text.startswith("planted stamp: ") for text in said)
-    assert any("the stamp is planted" in text for text in said)
+    text = [record.what.text for record in play.history if isinstance(record.what, Note)]
+    assert any(text.startswith("planted stamp: ") for text in text)
+    assert any("the stamp is planted" in text for text in text)
 
 
-@pytest.mark.parametrize("kind", Planted)
+@pytest.mark.parametrize("kind", WrongStamp)
 def test_every_planted_stamp_is_wrong_in_its_own_way(
-    repositories: Repositories, kind: Planted
+    repositories: Repositories, kind: WrongStamp
 ) -> None:
-    head, base = repositories.head, TEETH[PLANTED[0]].scenario.base
-    stamps = {each: stamp_of(each, repositories.mirror, head=head, base=base) for each in Planted}
+    head, base = repositories.head, CONTROLS_CLAIM[PLANTED[0]].scenario.base
+    stamps = {
+        each: stamp_of(each, repositories.mirror, head=head, base=base) for each in WrongStamp
+    }
     assert hc1.check(stamps[kind], head, is_dirty=True) is not None
     assert list(stamps.values()).count(stamps[kind]) == 1
     assert stamps[kind] != f"{head[:8]}+U"
 
 
 def test_a_recipe_with_no_release_besides_the_base_has_no_tags_stamp(tmp_path: Path) -> None:
-    (sha,) = upstream.build(
-        RecipeHistory(name="x", commits=(Commit(message="x", files={"x": ""}, tag="1.0.0"),)),
+    (sha,) = build_repository(
+        RecipeHistory(name="x", commits=(RecipeCommit(message="x", files={"x": ""}, tag="1.0.0"),)),
         tmp_path,
     )
     with pytest.raises(LabError, match=r"has no release besides 1\.0\.0: no tag's stamp can be"):
-        stamp_of(Planted.A_TAG, tmp_path, head=sha, base="1.0.0")
+        stamp_of(WrongStamp.A_TAG, tmp_path, head=sha, base="1.0.0")
 
 
 @pytest.mark.parametrize("name", ["crashes-start-first", "absent-stop-first"])
@@ -112,73 +119,78 @@ def test_a_head_that_is_never_healthy_ends_at_the_guards_own_bound(
 ) -> None:
     name = f"never-healthy-{order}"
     play = tried[name]
-    assert TEETH[name].scenario.upgrade_timeout_s == plays.PATIENCE_S
+    assert CONTROLS_CLAIM[name].scenario.upgrade_timeout_s == plays.PATIENCE_S
     assert "0 of 1 tasks of the new spec run, update state updating; task " in play.upgrade.reason
 
 
 # Every tooth can fail.
 
 
-@pytest.mark.parametrize("name", TEETH)
+@pytest.mark.parametrize("name", CONTROLS_CLAIM)
 def test_an_upgrade_that_passes_is_wrong(tried: dict[str, PlayRecord], name: str) -> None:
-    found = bite(TEETH[name], with_upgrade(tried[name], "pass"))
-    assert (found.verdict, found.wrong) == (Verdict.FAIL, "the upgrade passed")
+    result = judge_negative_control(CONTROLS_CLAIM[name], with_upgrade(tried[name], "pass"))
+    assert (result.verdict, result.wrong) == (Verdict.FAIL, "the upgrade passed")
 
 
-@pytest.mark.parametrize("name", TEETH)
+@pytest.mark.parametrize("name", CONTROLS_CLAIM)
 def test_the_other_steps_failure_is_wrong(tried: dict[str, PlayRecord], name: str) -> None:
     def change(what: Observation) -> Observation:
         if isinstance(what, Finding) and what.step in (HC1, GUARD):
             return msgspec.structs.replace(what, passed=not what.passed)
         return what
 
-    found = bite(TEETH[name], tampered(tried[name], change))
-    assert found.verdict is Verdict.FAIL
-    assert "it was failed by" in found.wrong
+    result = judge_negative_control(CONTROLS_CLAIM[name], tampered(tried[name], change))
+    assert result.verdict is Verdict.FAIL
+    assert "it was failed by" in result.wrong
 
 
-@pytest.mark.parametrize("name", TEETH)
+@pytest.mark.parametrize("name", CONTROLS_CLAIM)
 def test_another_reason_is_wrong(tried: dict[str, PlayRecord], name: str) -> None:
-    found = bite(TEETH[name], with_upgrade(tried[name], "fail", "something else"))
-    assert found.verdict is Verdict.FAIL
-    assert "its sentence does not say" in found.wrong
+    result = judge_negative_control(
+        CONTROLS_CLAIM[name], with_upgrade(tried[name], "fail", "something else")
+    )
+    assert result.verdict is Verdict.FAIL
+    assert "its sentence does not say" in result.wrong
 
 
 def test_hc1_must_not_speak_of_a_rollback(tried: dict[str, PlayRecord]) -> None:
-    tooth = TEETH["planted-stale"]
-    said = f"{tried[tooth.name].upgrade.reason}; swarm-rolled-back"
-    found = bite(tooth, with_upgrade(tried[tooth.name], "fail", said))
-    assert (found.verdict, found.wrong) == (Verdict.FAIL, "its sentence says 'roll'")
+    control = CONTROLS_CLAIM["planted-stale"]
+    text = f"{tried[control.name].upgrade.reason}; swarm-rolled-back"
+    result = judge_negative_control(control, with_upgrade(tried[control.name], "fail", text))
+    assert (result.verdict, result.wrong) == (Verdict.FAIL, "its sentence says 'roll'")
 
 
 def test_hc1_must_blame_the_stamp_that_is_deployed(tried: dict[str, PlayRecord]) -> None:
-    tooth = TEETH["planted-stale"]
+    control = CONTROLS_CLAIM["planted-stale"]
     other = tried["planted-truncated"].upgrade.reason
-    found = bite(tooth, with_upgrade(tried[tooth.name], "fail", other))
-    assert found.verdict is Verdict.FAIL
-    assert found.wrong.startswith("HC1 blames another stamp than the deployed '")
+    result = judge_negative_control(control, with_upgrade(tried[control.name], "fail", other))
+    assert result.verdict is Verdict.FAIL
+    assert result.wrong.startswith("HC1 blames another stamp than the deployed '")
 
 
 def test_the_guard_must_not_blame_the_checkout(tried: dict[str, PlayRecord]) -> None:
-    tooth = TEETH["crashes-stop-first"]
-    said = f"re-checkout failed: {tried[tooth.name].upgrade.reason}"
-    assert bite(tooth, with_upgrade(tried[tooth.name], "fail", said)).verdict is Verdict.FAIL
+    control = CONTROLS_CLAIM["crashes-stop-first"]
+    text = f"re-checkout failed: {tried[control.name].upgrade.reason}"
+    assert (
+        judge_negative_control(control, with_upgrade(tried[control.name], "fail", text)).verdict
+        is Verdict.FAIL
+    )
 
 
 @pytest.mark.parametrize("name", [PLANTED[0], BROKEN[0]])
 def test_the_incident_itself_is_no_tooth(
     tmp_path_factory: pytest.TempPathFactory, name: str
 ) -> None:
-    scenario = msgspec.structs.replace(TEETH[name].scenario, faults={})
+    scenario = msgspec.structs.replace(CONTROLS_CLAIM[name].scenario, faults={})
     world = FakeWorld(comes_up, is_oom_killed)
     play = play_fake(scenario, tmp_path_factory.mktemp("oom"), world)
-    found = bite(TEETH[name], play)
-    assert found.verdict is Verdict.FAIL
+    result = judge_negative_control(CONTROLS_CLAIM[name], play)
+    assert result.verdict is Verdict.FAIL
 
 
 def test_an_oom_kill_in_a_crash_is_wrong(tried: dict[str, PlayRecord]) -> None:
-    tooth = TEETH["crashes-start-first"]
-    play = tried[tooth.name]
+    control = CONTROLS_CLAIM["crashes-start-first"]
+    play = tried[control.name]
     assert play.attribution is not None
     assert play.attribution.failure is not None
     container = play.attribution.failure.container_id or ""
@@ -194,34 +206,37 @@ def test_an_oom_kill_in_a_crash_is_wrong(tried: dict[str, PlayRecord]) -> None:
         lines=(),
     )
     record = msgspec.structs.replace(play.history[0], what=oom)
-    found = bite(tooth, with_parts(play, history=[record, *play.history]))
-    assert (found.verdict, found.wrong) == (Verdict.FAIL, "an OOM kill is in it")
+    result = judge_negative_control(control, with_parts(play, history=[record, *play.history]))
+    assert (result.verdict, result.wrong) == (Verdict.FAIL, "an OOM kill is in it")
 
 
 # And be unknown.
 
 
-@pytest.mark.parametrize("name", TEETH)
+@pytest.mark.parametrize("name", CONTROLS_CLAIM)
 @pytest.mark.parametrize("end", ["unknown", "skipped"])
 def test_an_upgrade_that_did_not_end_is_unknown(
     tried: dict[str, PlayRecord], name: str, end: StageEnd
 ) -> None:
-    assert bite(TEETH[name], with_upgrade(tried[name], end)).verdict is Verdict.UNKNOWN
+    assert (
+        judge_negative_control(CONTROLS_CLAIM[name], with_upgrade(tried[name], end)).verdict
+        is Verdict.UNKNOWN
+    )
 
 
-@pytest.mark.parametrize("name", TEETH)
+@pytest.mark.parametrize("name", CONTROLS_CLAIM)
 @pytest.mark.parametrize("kind", [Finding, ServiceSeen])
 def test_missing_evidence_is_unknown(
     tried: dict[str, PlayRecord], name: str, kind: type[Observation]
 ) -> None:
-    found = bite(TEETH[name], tampered(tried[name], without(kind)))
-    assert (found.verdict, found.wrong) == (Verdict.UNKNOWN, "the guard did not rule")
+    result = judge_negative_control(CONTROLS_CLAIM[name], tampered(tried[name], without(kind)))
+    assert (result.verdict, result.wrong) == (Verdict.UNKNOWN, "the guard did not rule")
 
 
 def test_a_refused_install_is_unknown(tmp_path_factory: pytest.TempPathFactory) -> None:
-    tooth = TEETH[PLANTED[0]]
-    play = play_fake(tooth.scenario, tmp_path_factory.mktemp("refused"), FakeWorld(is_refused))
-    assert bite(tooth, play).verdict is Verdict.UNKNOWN
+    control = CONTROLS_CLAIM[PLANTED[0]]
+    play = play_fake(control.scenario, tmp_path_factory.mktemp("refused"), FakeWorld(is_refused))
+    assert judge_negative_control(control, play).verdict is Verdict.UNKNOWN
 
 
 def test_a_judge_that_crashes_says_unknown(tried: dict[str, PlayRecord]) -> None:
@@ -229,35 +244,44 @@ def test_a_judge_that_crashes_says_unknown(tried: dict[str, PlayRecord]) -> None
         def findings(self, step: str) -> list[Finding]:
             raise ZeroDivisionError(step)
 
-    tooth = TEETH[PLANTED[0]]
-    play = tried[tooth.name]
+    control = CONTROLS_CLAIM[PLANTED[0]]
+    play = tried[control.name]
     torn = Unreadable(play.app, play.results, play.history, play.folder, play.declared_shape)
-    found = bite(tooth, torn)
-    assert (found.verdict, found.wrong.split(":")[0]) == (Verdict.UNKNOWN, "the judge crashed")
+    result = judge_negative_control(control, torn)
+    assert (result.verdict, result.wrong.split(":")[0]) == (Verdict.UNKNOWN, "the judge crashed")
 
 
-def bites(tried: dict[str, PlayRecord], **missing: PlayRecord | None) -> tuple[Verdict | None, str]:
+def control_results(
+    tried: dict[str, PlayRecord], **missing: PlayRecord | None
+) -> tuple[Verdict | None, str]:
     changed = {name.replace("_", "-"): play for name, play in missing.items()}
-    found = claim(tuple(bite(TEETH[name], {**tried, **changed}[name]) for name in TEETH))
-    assert found.id == "C9"
-    return found.verdict, found.evidence
+    result = claim(
+        tuple(
+            judge_negative_control(CONTROLS_CLAIM[name], {**tried, **changed}[name])
+            for name in CONTROLS_CLAIM
+        )
+    )
+    assert result.id == "C9"
+    return result.verdict, result.evidence
 
 
 def test_c9_joins_them(tried: dict[str, PlayRecord]) -> None:
-    assert bites(tried) == (Verdict.PASS, "11 of 11 failed as they should")
+    assert control_results(tried) == (Verdict.PASS, "11 of 11 failed as they should")
     passed = with_upgrade(tried["planted-stale"], "pass")
-    assert bites(tried, planted_stale=passed) == (
+    assert control_results(tried, planted_stale=passed) == (
         Verdict.FAIL,
         "10 of 11 failed as they should; planted-stale: the upgrade passed",
     )
-    assert bites(tried, planted_stale=None) == (
+    assert control_results(tried, planted_stale=None) == (
         Verdict.UNKNOWN,
         "10 of 11 failed as they should; planted-stale: not played",
     )
 
 
 def test_teeth_are_made_of_the_settings() -> None:
-    fast: tuple[Tooth, ...] = teeth(plays.Settings(fast=True, memory_scale=0.5))
-    for tooth in fast:
-        assert tooth.scenario.timing == plays.FAST_TIMING
-        assert tooth.scenario.memory == plays.Settings(fast=True, memory_scale=0.5).memory
+    fast: tuple[NegativeControl, ...] = negative_controls(
+        plays.Settings(fast=True, memory_scale=0.5)
+    )
+    for control in fast:
+        assert control.scenario.timing == plays.FAST_TIMING
+        assert control.scenario.memory == plays.Settings(fast=True, memory_scale=0.5).memory

@@ -12,16 +12,15 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from stamplab.claims.discourse_plan import Choice, programme_of
-from stamplab.cli import main, repro_discourse
+from stamplab.claims.plan import Choice, plan_of_choice
+from stamplab.cli import discourse, main, repro_discourse
 from stamplab.cli.repro_discourse import Report, Request
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.engine import DockerEngine
 from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.recipe.compose import Compose, ComposeService
-from stamplab.lab.recipe.workload_overlay import StandIn
-from stamplab.runner import worlds
+from stamplab.lab.recipe.workload_overlay import WorkloadOverlay
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.runner.worlds import Live
@@ -38,9 +37,9 @@ APPARATUS = Apparatus(
 )
 
 
-def programme(settings: plays.Settings) -> dict[str, Scenario]:
+def plan(settings: plays.Settings) -> dict[str, Scenario]:
     """Every play that there is."""
-    return {entry.folder: entry.scenario for entry in programme_of(Choice(settings=settings))}
+    return {entry.folder: entry.scenario for entry in plan_of_choice(Choice(settings=settings))}
 
 
 def durations(value: object, path: str = "") -> Iterator[tuple[str, float | None]]:
@@ -62,22 +61,22 @@ def durations(value: object, path: str = "") -> Iterator[tuple[str, float | None
 @pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("factor", [2.0, 10.0])
 def test_every_duration_of_every_play_is_stretched(factor: float, *, fast: bool) -> None:
-    usual = programme(plays.Settings(fast=fast))
-    slow = programme(plays.Settings(fast=fast, time_scale=factor))
+    usual = plan(plays.Settings(fast=fast))
+    slow = plan(plays.Settings(fast=fast, time_scale=factor))
     own = {f".timing{path}": seconds for path, seconds in durations(OWN_TIMING)}
     assert usual.keys() == slow.keys()
     for name, scenario in usual.items():
-        found = dict(durations(slow[name]))
-        assert found.keys() == dict(durations(scenario)).keys() >= {".timeout_s", ".memory.boot_s"}
+        slowed = dict(durations(slow[name]))
+        assert slowed.keys() == dict(durations(scenario)).keys() >= {".timeout_s", ".memory.boot_s"}
         for path, seconds in durations(scenario):
             before_s = own.get(path) if seconds is None else seconds
             wanted_s = None if before_s is None else pytest.approx(before_s * factor)
-            assert found[path] == wanted_s, f"{name}{path}"
+            assert slowed[path] == wanted_s, f"{name}{path}"
 
 
 def test_nothing_but_times_is_stretched() -> None:
-    for name, scenario in programme(plays.Settings(time_scale=10)).items():
-        usual = programme(plays.Settings())[name]
+    for name, scenario in plan(plays.Settings(time_scale=10)).items():
+        usual = plan(plays.Settings())[name]
         back = msgspec.structs.replace(
             scenario,
             memory=msgspec.structs.replace(scenario.memory, boot_s=usual.memory.boot_s),
@@ -92,7 +91,7 @@ def test_nothing_but_times_is_stretched() -> None:
 
 @pytest.mark.parametrize("fast", [False, True])
 def test_by_one_every_play_is_as_it_was(*, fast: bool) -> None:
-    for scenario in programme(plays.Settings(fast=fast, time_scale=1)).values():
+    for scenario in plan(plays.Settings(fast=fast, time_scale=1)).values():
         assert scenario.timing == (plays.FAST_TIMING if fast else plays.TRUE_TIMING)
         assert scenario.timing.stop_grace_s is None
         assert scenario.memory.boot_s == (plays.FAST_BOOT_S if fast else plays.MEMORY.boot_s)
@@ -102,7 +101,7 @@ def test_by_one_every_play_is_as_it_was(*, fast: bool) -> None:
 
 def overlay(time_scale: float) -> dict[str, dict[str, Any]]:
     scenario = plays.honest(plays.Settings(time_scale=time_scale))
-    standin = StandIn(heavy="app", memory=scenario.memory, timing=scenario.timing)
+    standin = WorkloadOverlay(heavy="app", memory=scenario.memory, timing=scenario.timing)
     services: dict[str, dict[str, Any]] = yaml.safe_load(
         standin.overlay(
             Compose(
@@ -164,7 +163,7 @@ def test_a_play_makes_its_lab_as_patient_and_writes_it_down(
         given.update(options)
         raise LabError("there is no lab in a test")
 
-    monkeypatch.setattr(worlds, "live_lab", no_lab)
+    monkeypatch.setattr("stamplab.lab.live.lab.live_lab", no_lab)
     stage = Stage(means=Live(APPARATUS), argv=("stamplab",), tell=lambda _: None)
     folder = EvidenceFolder.create(tmp_path, "time-scale")
     with pytest.raises(LabError, match="no lab in a test"):
@@ -179,7 +178,7 @@ def test_the_whole_run_writes_it_down(tmp_path: Path, monkeypatch: pytest.Monkey
     def no_play(*_: object, **__: object) -> None:
         raise LabError("there is no play in a test")
 
-    monkeypatch.setattr(worlds, "prepare", lambda _: APPARATUS)
+    monkeypatch.setattr("stamplab.lab.live.lab.prepare", lambda _: APPARATUS)
     monkeypatch.setattr(repro_discourse, "play_staged", no_play)
     choice = Choice(settings=plays.Settings(time_scale=10))
     request = Request(choice=choice, runs=tmp_path, argv=("stamplab",))
@@ -199,14 +198,14 @@ def asked(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[list[Reques
             verdict=Verdict.UNKNOWN,
             reproduced="not played",
             claims=(),
-            teeth=(),
+            negative_controls=(),
             trials=(),
             evidence="",
             replay="",
             abra="nobody",
         )
 
-    monkeypatch.setattr(main, "repro_discourse", no_run)
+    monkeypatch.setattr(discourse, "repro_discourse", no_run)
     result = CliRunner().invoke(
         main.stamplab,
         ["repro", "discourse", *arguments],

@@ -7,15 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stamplab.claims.discourse_plan import Choice
-from stamplab.cli import main
+from stamplab.claims.plan import Choice
+from stamplab.cli import discourse, main
 from stamplab.cli.repro_discourse import Report, Request, repro_discourse
 from stamplab.lab.errors import RecipeRefused
 from stamplab.lab.live.engine import DockerEngine
 from stamplab.lab.live.lab import Apparatus
-from stamplab.lab.recipe.layout import stack_at
+from stamplab.lab.recipe.folder_stack import stack_of_folder
 from stamplab.lab.recipe.trust import Grant
-from stamplab.runner import worlds
 from stamplab.scenarios.discourse.plays import Settings
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests.unit.lab.judging import in_service, write
@@ -72,10 +71,10 @@ def test_json_has_file_place_value_reason_and_grant(
 ) -> None:
     code, out = run(capsys, "--json", recipe, recipe / "compose.socket.yml")
     assert code == 1
-    whole, one = msgspec.json.decode(out)
+    whole, single = msgspec.json.decode(out)
     assert whole["path"] == str(recipe)
     assert len(whole["refused"]) == 2
-    assert one["refused"] == [
+    assert single["refused"] == [
         {
             "file": "compose.socket.yml",
             "place": "services.app.volumes[0]",
@@ -112,7 +111,7 @@ def test_the_recipe_of_the_incident_needs_no_trust(
 def test_a_folder_is_read_with_the_sample_of_its_env_file(recipe: Path) -> None:
     sample = 'DATA=/etc\nCOMPOSE_FILE="compose.yml:$COMPOSE_FILE:../up.yml"\n#OTHER=1\n'
     (recipe / ".env.sample").write_text(sample)
-    stack = stack_at(recipe)
+    stack = stack_of_folder(recipe)
     assert [str(file.relative_to(recipe)) for file in stack.compose_files] == [
         "compose.yml",
         "../up.yml",
@@ -126,7 +125,7 @@ def test_a_sample_that_is_a_link_out_is_a_finding_and_is_not_read(
 ) -> None:
     (tmp_path / "env").write_text("SECRET=x\n")
     (recipe / ".env.sample").symlink_to(tmp_path / "env")
-    assert stack_at(recipe).environment == {}
+    assert stack_of_folder(recipe).environment == {}
     code, out = run(capsys, recipe)
     assert code == 1
     assert f".env.sample, the whole file leads to {tmp_path / 'env'}" in out.splitlines()[0]
@@ -134,17 +133,17 @@ def test_a_sample_that_is_a_link_out_is_a_finding_and_is_not_read(
 
 
 def test_trust_is_carried_into_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Request] = []
+    requests: list[Request] = []
 
     def play(request: Request, _: object) -> Report:
-        asked.append(request)
+        requests.append(request)
         raise RecipeRefused("the recipe is refused")
 
-    monkeypatch.setattr(main, "repro_discourse", play)
+    monkeypatch.setattr(discourse, "repro_discourse", play)
     with pytest.raises(SystemExit) as end:
         main.main(["repro", "discourse", "--trust", "devices", "--trust", "sysctls"])
     assert end.value.code == 64
-    assert asked[0].trust == {Grant.DEVICES, Grant.SYSCTLS}
+    assert requests[0].trust == {Grant.DEVICES, Grant.SYSCTLS}
 
 
 def test_a_refusal_makes_the_verdict_unknown_and_the_manifest_says_what_was_trusted(
@@ -153,8 +152,8 @@ def test_a_refusal_makes_the_verdict_unknown_and_the_manifest_says_what_was_trus
     def refuse(*_: object, **__: object) -> None:
         raise RecipeRefused("the recipe is refused: /etc")
 
-    monkeypatch.setattr(worlds, "prepare", lambda _: APPARATUS)
-    monkeypatch.setattr(worlds, "live_lab", refuse)
+    monkeypatch.setattr("stamplab.lab.live.lab.prepare", lambda _: APPARATUS)
+    monkeypatch.setattr("stamplab.lab.live.lab.live_lab", refuse)
     request = Request(
         choice=Choice(settings=Settings()),
         runs=tmp_path,

@@ -42,19 +42,19 @@ class Machine:
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, live: Outcome = None, virtual: Outcome = None
     ) -> None:
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self.looked: list[str] = []
         self.engines: list[Path | None] = []
         self._lacks = {"live": live, "virtual": virtual}
-        monkeypatch.setattr(worlds, "prepare", self._prepare)
+        monkeypatch.setattr("stamplab.lab.live.lab.prepare", self._prepare)
         monkeypatch.setattr(worlds, "virtual", self._virtual)
-        monkeypatch.setattr(worlds, "as_root", lambda: "sudo stamplab the same")
+        monkeypatch.setattr(worlds, "sudo_command_line", lambda: "sudo stamplab the same")
 
     def _look(self, world: str) -> None:
         self.looked.append(world)
-        lacks = self._lacks[world]
-        if lacks is not None:
-            raise lacks
+        missing = self._lacks[world]
+        if missing is not None:
+            raise missing
 
     def _prepare(self, engine: Path | None) -> Apparatus:
         self.engines.append(engine)
@@ -67,11 +67,11 @@ class Machine:
         return VIRTUAL
 
     def choose(self, which: Which, engine: Path | None = None, *live_only: str) -> Means:
-        return choose(which, engine, self.said.append, live_only)
+        return choose(which, engine, self.lines.append, live_only)
 
     @property
     def words(self) -> str:
-        return "\n".join(self.said)
+        return "\n".join(self.lines)
 
 
 # Where both can be had.
@@ -84,7 +84,7 @@ def test_live_is_what_one_gets_where_it_can_be_had(
     machine = Machine(monkeypatch)
     assert machine.choose(which) == Live(APPARATUS)
     assert machine.looked == ["live"]
-    assert machine.said == []
+    assert machine.lines == []
 
 
 def test_virtual_is_what_one_gets_who_asks_for_it_and_no_engine_is_looked_for(
@@ -93,7 +93,7 @@ def test_virtual_is_what_one_gets_who_asks_for_it_and_no_engine_is_looked_for(
     machine = Machine(monkeypatch)
     assert machine.choose("virtual") is VIRTUAL
     assert machine.looked == ["virtual"]
-    assert machine.said == []
+    assert machine.lines == []
 
 
 def test_an_engine_that_was_named_is_the_one_that_is_prepared(
@@ -107,12 +107,12 @@ def test_an_engine_that_was_named_is_the_one_that_is_prepared(
 # Where live cannot be had.
 
 
-@pytest.mark.parametrize("lacks", [NO_LIVE, NO_ROOT])
+@pytest.mark.parametrize("missing", [NO_LIVE, NO_ROOT])
 def test_who_asked_for_live_gets_no_other(
-    monkeypatch: pytest.MonkeyPatch, lacks: NotPossibleHere
+    monkeypatch: pytest.MonkeyPatch, missing: NotPossibleHere
 ) -> None:
-    machine = Machine(monkeypatch, live=lacks)
-    with pytest.raises(type(lacks), match=str(lacks)):
+    machine = Machine(monkeypatch, live=missing)
+    with pytest.raises(type(missing), match=str(missing)):
         machine.choose("live")
     assert machine.looked == ["live"]
 
@@ -139,7 +139,7 @@ def test_who_asked_for_nothing_gets_virtual_and_hears_of_it(
 ) -> None:
     machine = Machine(monkeypatch, live=NO_LIVE)
     assert machine.choose("auto") is VIRTUAL
-    assert machine.said[0] == f"NOT LIVE: {NO_LIVE}."
+    assert machine.lines[0] == f"NOT LIVE: {NO_LIVE}."
     assert "virtual time" in machine.words
     assert "stamplab doctor" in machine.words
     assert "sudo" not in machine.words
@@ -148,7 +148,7 @@ def test_who_asked_for_nothing_gets_virtual_and_hears_of_it(
 def test_who_is_not_root_hears_how_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch, live=NO_ROOT)
     assert machine.choose("auto") is VIRTUAL
-    assert machine.said[-1] == "For the live world: sudo stamplab the same"
+    assert machine.lines[-1] == "For the live world: sudo stamplab the same"
 
 
 @pytest.mark.parametrize("broken", [BROKEN, UsageError("STAMPLAB_ENGINE names nothing")])
@@ -164,26 +164,26 @@ def test_an_apparatus_that_fails_is_no_reason_for_another_world(
 # Where virtual cannot be had.
 
 
-@pytest.mark.parametrize("lacks", [NO_VIRTUAL, BROKEN])
+@pytest.mark.parametrize("missing", [NO_VIRTUAL, BROKEN])
 def test_who_asked_for_virtual_gets_no_other(
-    monkeypatch: pytest.MonkeyPatch, lacks: LabError
+    monkeypatch: pytest.MonkeyPatch, missing: LabError
 ) -> None:
-    machine = Machine(monkeypatch, virtual=lacks)
-    with pytest.raises(type(lacks), match=str(lacks)):
+    machine = Machine(monkeypatch, virtual=missing)
+    with pytest.raises(type(missing), match=str(missing)):
         machine.choose("virtual")
     assert machine.looked == ["virtual"]
 
 
-@pytest.mark.parametrize("lacks", [NO_LIVE, NO_ROOT])
+@pytest.mark.parametrize("missing", [NO_LIVE, NO_ROOT])
 def test_where_neither_can_be_had_both_reasons_are_given(
-    monkeypatch: pytest.MonkeyPatch, lacks: NotPossibleHere
+    monkeypatch: pytest.MonkeyPatch, missing: NotPossibleHere
 ) -> None:
-    machine = Machine(monkeypatch, live=lacks, virtual=NO_VIRTUAL)
+    machine = Machine(monkeypatch, live=missing, virtual=NO_VIRTUAL)
     with pytest.raises(NotPossibleHere) as raised:
         machine.choose("auto")
-    assert str(lacks) in str(raised.value)
+    assert str(missing) in str(raised.value)
     assert str(NO_VIRTUAL) in str(raised.value)
-    assert type(raised.value) is type(lacks)
+    assert type(raised.value) is type(missing)
     assert raised.value.exit_code == 77
     assert "NOT LIVE" not in machine.words
 
@@ -247,8 +247,8 @@ def test_the_images_of_the_virtual_world_have_every_command() -> None:
 def test_a_virtual_world_writes_its_history_and_leaves_no_scratch(
     virtual: Virtual, tmp_path: Path
 ) -> None:
-    told: list[object] = []
-    opening = Opening(service="app", on_record=lambda record: told.append(record.what))
+    lines: list[object] = []
+    opening = Opening(service="app", on_record=lambda record: lines.append(record.what))
     with virtual.open(tmp_path, opening) as (world, scratch):
         assert scratch.is_dir()
         world.record(Note(text="here"))
@@ -256,7 +256,7 @@ def test_a_virtual_world_writes_its_history_and_leaves_no_scratch(
     assert not scratch.exists()
     records, is_torn = read_history(tmp_path / "history.jsonl")
     assert not is_torn
-    assert [msgspec.json.encode(one.what) for one in records] == list(
-        map(msgspec.json.encode, told)
+    assert [msgspec.json.encode(record.what) for record in records] == list(
+        map(msgspec.json.encode, lines)
     )
-    assert Note(text="here") in told
+    assert Note(text="here") in lines

@@ -1,4 +1,4 @@
-"""What swarmsim would tell, made by hand: services and tasks in the Docker API's JSON."""
+"""Builders of swarmsim's events: services and tasks in the Docker API's JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from stamplab.lab.virtual.sim_events import Commit, ContainerDid, OutOfMemory
+from stamplab.lab.virtual.sim_events import ContainerEvent, OutOfMemory, StoreCommit
 
 STACK = "shop"
 NAME = "shop_app"
@@ -38,13 +38,13 @@ def service(
     message: str = "",
     service_id: str = SERVICE_ID,
 ) -> msgspec.Raw:
-    """A service as inspected; of version 1 unless told otherwise."""
-    said: dict[str, object] = {"ID": service_id, "Spec": spec() if present is None else present}
+    """A service as inspected; of version 1 by default."""
+    body: dict[str, object] = {"ID": service_id, "Spec": spec() if present is None else present}
     if previous is not None:
-        said["PreviousSpec"] = previous
+        body["PreviousSpec"] = previous
     if state is not None:
-        said["UpdateStatus"] = {"State": state, "Message": message, "StartedAt": "t1"}
-    return msgspec.Raw(msgspec.json.encode(said))
+        body["UpdateStatus"] = {"State": state, "Message": message, "StartedAt": "t1"}
+    return msgspec.Raw(msgspec.json.encode(body))
 
 
 def task(
@@ -58,7 +58,7 @@ def task(
 ) -> msgspec.Raw:
     """A task as listed."""
     created = datetime.fromtimestamp(created_s, UTC).isoformat()
-    said = {
+    body = {
         "ID": task_id,
         "ServiceID": service_id,
         "Slot": 1,
@@ -67,7 +67,7 @@ def task(
         "Spec": _template(version),
         "Status": {"Timestamp": created, "State": state},
     }
-    return msgspec.Raw(msgspec.json.encode(said))
+    return msgspec.Raw(msgspec.json.encode(body))
 
 
 def _template(version: str) -> dict[str, object]:
@@ -81,9 +81,9 @@ def _template(version: str) -> dict[str, object]:
 
 def commit(
     at_s: float, *tasks: msgspec.Raw, services: tuple[msgspec.Raw, ...] = (), **removed: str
-) -> Commit:
+) -> StoreCommit:
     """One transaction; ``removed_service`` and ``removed_task`` are ids."""
-    return Commit(
+    return StoreCommit(
         at_s=at_s,
         services=services,
         tasks=tasks,
@@ -92,7 +92,7 @@ def commit(
     )
 
 
-def did(
+def container_event(
     at_s: float,
     action: str,
     task_id: str,
@@ -100,9 +100,9 @@ def did(
     exit_code: int = 0,
     started_s: float = 0.0,
     is_oom: bool = False,
-) -> ContainerDid:
-    """Something became of a task's container."""
-    return ContainerDid(
+) -> ContainerEvent:
+    """An event of a task's container."""
+    return ContainerEvent(
         at_s=at_s,
         action=action,
         container=f"container-{task_id}",

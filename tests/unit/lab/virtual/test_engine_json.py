@@ -46,7 +46,7 @@ def played(request: pytest.FixtureRequest, asked: Asked) -> Iterator[tuple[Asked
     """The golden update, which ended as its name says, played again: the very specs."""
     ended: str = request.param
     real = json.loads(swarm_json("updating"))
-    (network,) = {one["Target"] for one in real["Spec"]["TaskTemplate"]["Networks"]}
+    (network,) = {network["Target"] for network in real["Spec"]["TaskTemplate"]["Networks"]}
     asked("begin", seed=3)
     asked(
         "provide",
@@ -97,10 +97,10 @@ def test_a_real_engines_keys_are_there(played: tuple[Asked, str]) -> None:
     assert [missing(real[state], by_state[state]) for state in both] == [[] for _ in both]
 
 
-def missing(wanted: Json, found: Json, path: str = "") -> list[str]:
+def missing(wanted: Json, actual: Json, path: str = "") -> list[str]:
     """Keys of one object that another lacks, however deep."""
-    lacking = [f"{path}{key}" for key in wanted.keys() - found.keys()]
-    for key in wanted.keys() & found.keys():
-        if isinstance(wanted[key], dict) and isinstance(found[key], dict):
-            lacking += missing(wanted[key], found[key], f"{path}{key}.")
-    return sorted(lacking)
+    absent = [f"{path}{key}" for key in wanted.keys() - actual.keys()]
+    for key in wanted.keys() & actual.keys():
+        if isinstance(wanted[key], dict) and isinstance(actual[key], dict):
+            absent += missing(wanted[key], actual[key], f"{path}{key}.")
+    return sorted(absent)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stamplab.lab.model.history import Note, Observation, Record, ServiceSeen
 from stamplab.lab.model.history_file import HistoryWriter, encode_history, read_history
-from stamplab.lab.virtual.journal import Clock, Remembered
+from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
 from tests.unit.lab.golden import service, swarm_json
 from tests.unit.lab.test_history import SAMPLES
 
@@ -22,12 +22,12 @@ rows = st.lists(
 Row = tuple[float, Observation, float | None]
 
 
-def both(folder: Path, row: list[Row]) -> tuple[Remembered, HistoryWriter]:
+def both(folder: Path, row: list[Row]) -> tuple[MemoryJournal, HistoryWriter]:
     """The same observations, put into either at the same times."""
-    clock = Clock()
+    clock = VirtualClock()
     path = folder / "history.jsonl"
     path.unlink(missing_ok=True)
-    remembered, written = Remembered(clock), HistoryWriter(path, clock.now_s)
+    remembered, written = MemoryJournal(clock), HistoryWriter(path, clock.now_s)
     for seen_s, what, happened_s in row:
         clock.move_to(seen_s)
         for journal in (remembered, written):
@@ -36,7 +36,7 @@ def both(folder: Path, row: list[Row]) -> tuple[Remembered, HistoryWriter]:
     return remembered, written
 
 
-def lines(remembered: Remembered) -> bytes:
+def lines(remembered: MemoryJournal) -> bytes:
     return encode_history(remembered.records)
 
 
@@ -57,8 +57,8 @@ def test_so_does_every_kind_of_them(tmp_path: Path, sample: Observation) -> None
 def test_an_answer_of_several_lines_is_one_line_of_either(tmp_path: Path) -> None:
     raw = msgspec.Raw(swarm_json("updating"))
     assert b"\n" in bytes(raw)
-    seen = ServiceSeen(name="shop_web", service=service("updating"), raw=raw)
-    remembered, written = both(tmp_path, [(1.0, seen, None)])
+    observation = ServiceSeen(name="shop_web", service=service("updating"), raw=raw)
+    remembered, written = both(tmp_path, [(1.0, observation, None)])
     assert lines(remembered) == written.path.read_bytes()
     assert lines(remembered).count(b"\n") == 2
 
@@ -69,8 +69,8 @@ def test_what_is_remembered_can_be_read_back_as_a_history(tmp_path: Path) -> Non
     path.write_bytes(lines(remembered))
     read, is_torn = read_history(path)
     assert not is_torn
-    assert [(one.seq, one.seen_s, one.source) for one in read] == [
-        (one.seq, one.seen_s, one.source) for one in remembered.records
+    assert [(r.seq, r.seen_s, r.source) for r in read] == [
+        (r.seq, r.seen_s, r.source) for r in remembered.records
     ]
 
 
@@ -79,24 +79,24 @@ def test_either_gives_each_record_once_and_in_order(tmp_path: Path) -> None:
     for journal in both(tmp_path, notes):
         taken = [journal.take(0.0) for _ in range(4)]
         assert taken[-1] is None
-        assert [said(record) for record in taken[:3]] == ["0", "1", "2"]
+        assert [text_of(record) for record in taken[:3]] == ["0", "1", "2"]
 
 
-def said(record: Record | None) -> str:
+def text_of(record: Record | None) -> str:
     assert record is not None
     assert isinstance(record.what, Note)
     return record.what.text
 
 
 def test_a_journal_in_memory_waits_for_nothing() -> None:
-    journal = Remembered(Clock())
+    journal = MemoryJournal(VirtualClock())
     assert journal.take(1e9) is None
     journal.append("lab", Note(text="now"))
-    assert said(journal.take(1e9)) == "now"
+    assert text_of(journal.take(1e9)) == "now"
 
 
 def test_the_clock_never_goes_back() -> None:
-    clock = Clock()
+    clock = VirtualClock()
     assert clock.now_s() == 0
     for to_s, now_s in ((2.5, 2.5), (1.0, 2.5), (2.5, 2.5), (3.0, 3.0)):
         clock.move_to(to_s)

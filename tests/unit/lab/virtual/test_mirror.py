@@ -7,15 +7,15 @@ import pytest
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.virtual.mirror import Mirror
-from stamplab.lab.virtual.sim_events import Commit
+from stamplab.lab.virtual.sim_events import StoreCommit
 from tests.unit.lab.virtual import made
 from tests.unit.lab.virtual.made import NAME, SERVICE_ID, commit, service, spec, task
 
 
-def mirror_of(*commits: Commit) -> Mirror:
+def mirror_of(*commits: StoreCommit) -> Mirror:
     mirror = Mirror()
-    for one in commits:
-        mirror.feed(one)
+    for commit_ in commits:
+        mirror.feed(commit_)
     return mirror
 
 
@@ -34,11 +34,11 @@ def test_at_first_there_is_nothing() -> None:
 
 def test_a_service_is_kept_parsed_and_to_the_letter() -> None:
     raw = service()
-    found = mirror_of(commit(1, services=(raw,))).named(NAME)
-    assert found is not None
-    assert found[0].id == SERVICE_ID
-    assert found[0].name == NAME
-    assert bytes(found[1]) == bytes(raw)
+    pair = mirror_of(commit(1, services=(raw,))).named(NAME)
+    assert pair is not None
+    assert pair[0].id == SERVICE_ID
+    assert pair[0].name == NAME
+    assert bytes(pair[1]) == bytes(raw)
 
 
 def test_the_last_commit_counts() -> None:
@@ -46,9 +46,9 @@ def test_the_last_commit_counts() -> None:
         commit(1, task("t1", state="starting"), services=(service(),)),
         commit(2, task("t1", state="running"), services=(service(spec("2")),)),
     )
-    found, alone = mirror.named(NAME), mirror.task("t1")
-    assert found is not None
-    assert found[0].spec.image == "shop:2"
+    pair, alone = mirror.named(NAME), mirror.task("t1")
+    assert pair is not None
+    assert pair[0].spec.image == "shop:2"
     assert alone is not None
     assert alone.state == "running"
     assert ids(mirror) == ["t1"]
@@ -121,10 +121,10 @@ def test_services_are_kept_apart() -> None:
 @pytest.mark.parametrize(
     "commit_",
     [
-        Commit(at_s=1, services=(msgspec.Raw(b'{"ID": "x"}'),)),
-        Commit(at_s=1, tasks=(msgspec.Raw(b'{"ID": "x"}'),)),
+        StoreCommit(at_s=1, services=(msgspec.Raw(b'{"ID": "x"}'),)),
+        StoreCommit(at_s=1, tasks=(msgspec.Raw(b'{"ID": "x"}'),)),
     ],
 )
-def test_what_is_no_engines_json_is_an_error(commit_: Commit) -> None:
+def test_what_is_no_engines_json_is_an_error(commit_: StoreCommit) -> None:
     with pytest.raises(LabError, match="not understood"):
         mirror_of(commit_)

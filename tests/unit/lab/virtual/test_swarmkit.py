@@ -21,8 +21,8 @@ from stamplab.lab.faults.operator import (
 from stamplab.lab.model.history import ClientProbe, OperatorActed, Record, ServiceSeen, TasksSeen
 from stamplab.lab.model.history_file import line_of
 from stamplab.lab.model.swarm import RUNNING, Service, Task
-from stamplab.lab.virtual.conditions import Conditions, Looks, Node
-from stamplab.lab.virtual.journal import Clock, Remembered
+from stamplab.lab.virtual.conditions import Conditions, NodeOptions, PeriodicTaskLists
+from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
 from stamplab.lab.virtual.swarmsim import SwarmSim
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Stack
@@ -55,7 +55,7 @@ def sim(virtual: Virtual) -> Iterator[SwarmSim]:
     running.close()
 
 
-class Played:
+class Deployment:
     """A small stack deployed at time 0, and what became of it."""
 
     def __init__(
@@ -68,23 +68,23 @@ class Played:
             compose_files=(folder / "compose.yml",),
             environment={},
         )
-        clock = Clock()
-        self.journal = Remembered(clock)
+        clock = VirtualClock()
+        self.journal = MemoryJournal(clock)
         self.world = VirtualWorld(
             sim, clock, self.journal, "app", conditions or Conditions(), virtual.resolver.resolve
         )
 
-    def deployed(self) -> Played:
+    def deployed(self) -> Deployment:
         self.world.provide(self.stack)
         assert self.world.apply(self.stack).exit_code == 0
         return self
 
-    def until(self, until_s: float) -> Played:
+    def until(self, until_s: float) -> Deployment:
         while self.world.next(until_s) is not None:
             continue
         return self
 
-    def act(self, operation: Operation, *, at_s: float) -> Played:
+    def act(self, operation: Operation, *, at_s: float) -> Deployment:
         self.world.schedule(NAME, [Act(after_s=at_s - self.world.now_s(), what=operation)])
         return self.until(at_s + 5)
 
@@ -99,65 +99,69 @@ class Played:
     @property
     def service(self) -> Service:
         """As it was seen last."""
-        seen = [one.what.service for one in self.records if isinstance(one.what, ServiceSeen)]
-        assert seen[-1] is not None
-        return seen[-1]
+        services = [r.what.service for r in self.records if isinstance(r.what, ServiceSeen)]
+        assert services[-1] is not None
+        return services[-1]
 
     @property
     def running(self) -> list[Task]:
         """Its tasks that ran when they were seen last."""
-        listed = [one.what.tasks for one in self.records if isinstance(one.what, TasksSeen)]
+        listed = [r.what.tasks for r in self.records if isinstance(r.what, TasksSeen)]
         return [task for task in listed[-1] if task.state == RUNNING]
 
     @property
     def answers(self) -> list[str]:
         """The versions that clients were answered with."""
-        asked = [one.what.version for one in self.records if isinstance(one.what, ClientProbe)]
+        asked = [r.what.version for r in self.records if isinstance(r.what, ClientProbe)]
         return [version for version in asked if version is not None]
 
     @property
     def refusals(self) -> list[str]:
-        return [one.what.refused for one in self.records if isinstance(one.what, OperatorActed)]
+        return [r.what.refused for r in self.records if isinstance(r.what, OperatorActed)]
 
 
 @pytest.fixture
-def played(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> Played:
-    return Played(sim, virtual, tmp_path).deployed().until(3)
+def played(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> Deployment:
+    return Deployment(sim, virtual, tmp_path).deployed().until(3)
 
 
 @pytest.mark.parametrize("seed", [0, 7])
 def test_the_same_conditions_give_the_identical_history(
     sim: SwarmSim, virtual: Virtual, tmp_path: Path, seed: int
 ) -> None:
-    conditions = Conditions(seed=seed, sight=Looks(every_s=0.3), deploy_before_s=0.2)
-    one, again = (played_once(sim, virtual, tmp_path, conditions) for _ in range(2))
-    assert one.lines == again.lines
-    assert len(one.records) > 20
+    conditions = Conditions(
+        seed=seed, visibility=PeriodicTaskLists(every_s=0.3), deploy_before_s=0.2
+    )
+    first, second = (played_once(sim, virtual, tmp_path, conditions) for _ in range(2))
+    assert first.lines == second.lines
+    assert len(first.records) > 20
 
 
-def played_once(sim: SwarmSim, virtual: Virtual, folder: Path, conditions: Conditions) -> Played:
-    played = Played(sim, virtual, folder, conditions).deployed().until(2)
+def played_once(
+    sim: SwarmSim, virtual: Virtual, folder: Path, conditions: Conditions
+) -> Deployment:
+    played = Deployment(sim, virtual, folder, conditions).deployed().until(2)
     return played.act(NextVersion(version="2", labels={}), at_s=2.5)
 
 
 def test_another_seed_gives_other_ids_and_the_same_end(
     sim: SwarmSim, virtual: Virtual, tmp_path: Path
 ) -> None:
-    one, another = (played_once(sim, virtual, tmp_path, Conditions(seed=seed)) for seed in (1, 2))
-    assert one.service.id != another.service.id
-    assert one.service.update_state == another.service.update_state == "completed"
-    assert one.answers[-1] == another.answers[-1] == "2"
+    first, second = (played_once(sim, virtual, tmp_path, Conditions(seed=seed)) for seed in (1, 2))
+    assert first.service.id != second.service.id
+    assert first.service.update_state == second.service.update_state == "completed"
+    assert first.answers[-1] == second.answers[-1] == "2"
 
 
 def test_a_fraction_of_a_nanosecond_before_a_moment_it_has_not_come(
     sim: SwarmSim, virtual: Virtual, tmp_path: Path
 ) -> None:
-    happened_s = Played(sim, virtual, tmp_path).deployed().until(3).records[-1].happened_s
-    again = Played(sim, virtual, tmp_path).deployed().until(happened_s - 2e-10)
-    assert again.world.now_s() == happened_s - 2e-10
+    happened_s = Deployment(sim, virtual, tmp_path).deployed().until(3).records[-1].happened_s
+    second = Deployment(sim, virtual, tmp_path).deployed().until(happened_s - 2e-10)
+    assert second.world.now_s() == happened_s - 2e-10
 
 
-def test_it_comes_up_and_answers(played: Played) -> None:
+def test_it_comes_up_and_answers(played: Deployment) -> None:
     assert [task.state for task in played.running] == [RUNNING]
     assert set(played.answers) == {"1"}
 
@@ -165,18 +169,18 @@ def test_it_comes_up_and_answers(played: Played) -> None:
 def test_it_waits_for_the_node_that_it_asks_for(
     sim: SwarmSim, virtual: Virtual, tmp_path: Path
 ) -> None:
-    waiting = Played(sim, virtual, tmp_path)
+    waiting = Deployment(sim, virtual, tmp_path)
     waiting.world.have_images(["stand-in/a:1"])
     waiting.world.apply(waiting.stack)
     assert waiting.until(10).running == []
 
 
-def test_a_second_operator_scales(played: Played) -> None:
+def test_a_second_operator_scales(played: Deployment) -> None:
     assert len(played.act(Scale(replicas=2), at_s=4).running) == 2
     assert played.refusals == [""]
 
 
-def test_a_second_operator_deploys_another_version(played: Played) -> None:
+def test_a_second_operator_deploys_another_version(played: Deployment) -> None:
     played.act(NextVersion(version="2", labels={"stamp": "theirs"}), at_s=4)
     assert played.service.update_state == "completed"
     assert played.service.spec.labels["stamp"] == "theirs"
@@ -184,7 +188,7 @@ def test_a_second_operator_deploys_another_version(played: Played) -> None:
     assert played.answers[-1] == "2"
 
 
-def test_a_restamp_touches_no_task_and_leaves_no_status(played: Played) -> None:
+def test_a_restamp_touches_no_task_and_leaves_no_status(played: Deployment) -> None:
     before = played.running
     played.act(Restamp(labels={"stamp": "theirs"}), at_s=4)
     assert played.service.spec.labels["stamp"] == "theirs"
@@ -192,14 +196,14 @@ def test_a_restamp_touches_no_task_and_leaves_no_status(played: Played) -> None:
     assert played.running == before
 
 
-def test_the_same_once_more_changes_nothing_but_what_came_before(played: Played) -> None:
+def test_the_same_once_more_changes_nothing_but_what_came_before(played: Deployment) -> None:
     spec = played.service.spec
     played.act(Redeploy(), at_s=4)
     assert played.service.spec == played.service.previous_spec == spec
     assert played.refusals == [""]
 
 
-def test_a_rollback_by_hand_swaps_the_specs(played: Played) -> None:
+def test_a_rollback_by_hand_swaps_the_specs(played: Deployment) -> None:
     first = played.service.spec
     played.act(NextVersion(version="2", labels={}), at_s=4)
     second = played.service.spec
@@ -210,7 +214,7 @@ def test_a_rollback_by_hand_swaps_the_specs(played: Played) -> None:
     assert played.answers[-1] == "1"
 
 
-def test_what_swarmkit_refuses_is_told_in_its_words(played: Played) -> None:
+def test_what_swarmkit_refuses_is_told_in_its_words(played: Deployment) -> None:
     played.act(RollBack(), at_s=4)
     (refused,) = played.refusals
     assert "does not have a previous spec" in refused
@@ -220,7 +224,7 @@ def test_what_swarmkit_refuses_is_told_in_its_words(played: Played) -> None:
 def test_a_spec_that_is_none_is_refused_as_well(
     sim: SwarmSim, virtual: Virtual, tmp_path: Path
 ) -> None:
-    world = Played(sim, virtual, tmp_path)
+    world = Deployment(sim, virtual, tmp_path)
     resolved = virtual.resolver.resolve(world.stack)
     (raw,) = resolved.services
     spec = msgspec.json.decode(raw, type=dict[str, object])
@@ -234,7 +238,7 @@ def test_a_spec_that_is_none_is_refused_as_well(
 def test_after_a_swarm_that_could_not_begin_the_next_one_does(
     sim: SwarmSim, virtual: Virtual, tmp_path: Path
 ) -> None:
-    Played(sim, virtual, tmp_path)
+    Deployment(sim, virtual, tmp_path)
     with pytest.raises(LabError, match=r"prepare_s must be from 0"):
-        sim.begin(0, Node(prepare_s=-1))
-    assert len(Played(sim, virtual, tmp_path).deployed().until(3).running) == 1
+        sim.begin(0, NodeOptions(prepare_s=-1))
+    assert len(Deployment(sim, virtual, tmp_path).deployed().until(3).running) == 1

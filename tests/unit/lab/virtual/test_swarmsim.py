@@ -13,8 +13,8 @@ import pytest
 from stamplab.lab.errors import LabError
 from stamplab.lab.recipe.resolver import SwarmObject
 from stamplab.lab.virtual import swarmsim
-from stamplab.lab.virtual.conditions import Node
-from stamplab.lab.virtual.sim_events import Advanced, Commit, ContainerDid, OutOfMemory
+from stamplab.lab.virtual.conditions import NodeOptions
+from stamplab.lab.virtual.sim_events import ContainerEvent, OutOfMemory, StoreCommit, TimeStep
 from stamplab.lab.virtual.swarmsim import SwarmRefused, SwarmSim
 
 OK = '{"ok":{}}'
@@ -66,7 +66,7 @@ def asked(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_swarm_begins_with_its_seed_and_all_of_its_node(start: Start, tmp_path: Path) -> None:
-    node = Node(prepare_s=0.5)
+    node = NodeOptions(prepare_s=0.5)
     start(noting(tmp_path)).begin(7, node)
     assert asked(tmp_path) == [{"do": "begin", "seed": 7, "node": msgspec.to_builtins(node)}]
 
@@ -74,18 +74,24 @@ def test_a_swarm_begins_with_its_seed_and_all_of_its_node(start: Start, tmp_path
 def test_the_one_before_is_ended_first(start: Start, tmp_path: Path) -> None:
     sim = start(noting(tmp_path))
     for seed in range(3):
-        sim.begin(seed, Node())
-    assert [one["do"] for one in asked(tmp_path)] == ["begin", "end", "begin", "end", "begin"]
+        sim.begin(seed, NodeOptions())
+    assert [request["do"] for request in asked(tmp_path)] == [
+        "begin",
+        "end",
+        "begin",
+        "end",
+        "begin",
+    ]
 
 
 def test_one_that_could_not_begin_is_not_ended(start: Start, tmp_path: Path) -> None:
     refuses = f"case $line in *1}}}}) echo '{{\"error\":\"no\"}}';; *) echo '{OK}';; esac"
     sim = start(ALWAYS.format(f"""printf '%s\\n' "$line" >>{tmp_path}/asked; {refuses}"""))
-    sim.begin(0, Node(overhead_bytes=2))
+    sim.begin(0, NodeOptions(overhead_bytes=2))
     with pytest.raises(LabError):
-        sim.begin(0, Node(overhead_bytes=1))
-    sim.begin(0, Node(overhead_bytes=2))
-    assert [one["do"] for one in asked(tmp_path)] == ["begin", "end", "begin", "begin"]
+        sim.begin(0, NodeOptions(overhead_bytes=1))
+    sim.begin(0, NodeOptions(overhead_bytes=2))
+    assert [request["do"] for request in asked(tmp_path)] == ["begin", "end", "begin", "begin"]
 
 
 def test_what_each_request_looks_like(start: Start, tmp_path: Path) -> None:
@@ -121,7 +127,7 @@ def test_a_spec_goes_to_it_to_the_letter(start: Start, tmp_path: Path) -> None:
 
 
 def test_what_happened_is_read_in_its_order(start: Start) -> None:
-    happened = (
+    events = (
         '{"at_s":1.5,"kind":"oom","container":"c","task":"t","process":"p","rss_bytes":1,'
         '"usage_bytes":2,"limit_bytes":3,"containers":{"c":1}},'
         '{"at_s":1.5,"kind":"container","action":"die","container":"c","task":"t","service":"s",'
@@ -129,14 +135,14 @@ def test_what_happened_is_read_in_its_order(start: Start) -> None:
         '{"at_s":1.5,"kind":"commit","services":[{"ID":"s1"}],"removed":[],"tasks":[],'
         '"removed_tasks":["t9"]}'
     )
-    sim = start(answering(f'{{"ok":{{"now_s":1.5,"happened":[{happened}]}}}}'))
-    advanced = sim.advance(2)
-    assert advanced.now_s == 1.5
-    assert [type(one) for one in advanced.happened] == [OutOfMemory, ContainerDid, Commit]
-    _, ended, committed = advanced.happened
-    assert isinstance(ended, ContainerDid)
+    sim = start(answering(f'{{"ok":{{"now_s":1.5,"happened":[{events}]}}}}'))
+    step = sim.advance(2)
+    assert step.now_s == 1.5
+    assert [type(event) for event in step.events] == [OutOfMemory, ContainerEvent, StoreCommit]
+    _, ended, committed = step.events
+    assert isinstance(ended, ContainerEvent)
     assert (ended.exit_code, ended.oom, ended.started_s) == (137, True, 0.5)
-    assert isinstance(committed, Commit)
+    assert isinstance(committed, StoreCommit)
     assert bytes(committed.services[0]) == b'{"ID":"s1"}'
     assert committed.removed_tasks == ("t9",)
 
@@ -146,14 +152,14 @@ def test_an_answer_may_be_long(start: Start) -> None:
     commit = f'{{"at_s":1,"kind":"commit","removed_tasks":[{ids}]}}'
     sim = start(f"""read -r line; printf '{{"ok":{{"now_s":1,"happened":['
 printf '{commit}'; sleep 0.05; printf ']}}}}\\n'; read -r line""")
-    (told,) = sim.advance(1).happened
-    assert isinstance(told, Commit)
-    assert len(told.removed_tasks) == 1500
+    (event,) = sim.advance(1).events
+    assert isinstance(event, StoreCommit)
+    assert len(event.removed_tasks) == 1500
 
 
 def test_nothing_has_happened_is_an_answer_too(start: Start) -> None:
     sim = start(answering('{"ok":{"now_s":2,"happened":[]}}'))
-    assert sim.advance(2) == Advanced(now_s=2, happened=())
+    assert sim.advance(2) == TimeStep(now_s=2, events=())
 
 
 # How it fails.
@@ -190,7 +196,7 @@ def test_its_death_is_told_with_its_last_words(start: Start) -> None:
 
 
 def test_one_that_says_no_word_is_said_to_have_said_none(start: Start) -> None:
-    with pytest.raises(LabError, match=r"exit code 0\): no word"):
+    with pytest.raises(LabError, match=r"exit code 0\): no message"):
         start("read -r line").advance(1)
 
 

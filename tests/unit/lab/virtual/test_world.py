@@ -37,40 +37,56 @@ from stamplab.lab.model.history import (
     ServiceSeen,
     TasksSeen,
 )
-from stamplab.lab.recipe.resolver import ComposeRefused, Resolved, SwarmObject
+from stamplab.lab.recipe.resolver import ComposeRefused, ResolvedStack, SwarmObject
 from stamplab.lab.recipe.trust import Grant
-from stamplab.lab.virtual.conditions import Commits, Conditions, Looks, Moments, Node, Sight
-from stamplab.lab.virtual.journal import Clock, Remembered
+from stamplab.lab.virtual.conditions import (
+    Conditions,
+    EveryCommit,
+    EveryMoment,
+    NodeOptions,
+    PeriodicTaskLists,
+    Visibility,
+)
+from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
 from stamplab.lab.virtual.mirror import Mirror
 from stamplab.lab.virtual.recorder import spec_in
-from stamplab.lab.virtual.sim_events import Commit, Happened
+from stamplab.lab.virtual.sim_events import SimEvent, StoreCommit
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Deployer, Stack
 from tests.unit.lab.judging import in_service, write
 from tests.unit.lab.virtual.fake_sim import FakeSim
-from tests.unit.lab.virtual.made import NAME, SERVICE_ID, STACK, commit, did, service, spec, task
+from tests.unit.lab.virtual.made import (
+    NAME,
+    SERVICE_ID,
+    STACK,
+    commit,
+    container_event,
+    service,
+    spec,
+    task,
+)
 
 SPEC = msgspec.Raw(msgspec.json.encode(spec()))
 CREATED = commit(0, services=(service(),))
 TOUCHED = commit(0, task("t1"))
 
 
-def resolved(*services: msgspec.Raw, networks: Sequence[str] = ()) -> Resolved:
+def resolved(*services: msgspec.Raw, networks: Sequence[str] = ()) -> ResolvedStack:
     objects = tuple(SwarmObject(id=f"id-{n}", name=n, external=False) for n in networks)
-    return Resolved(
+    return ResolvedStack(
         services=services, networks=objects, secrets=(), configs=(), warnings=(), reads=()
     )
 
 
-class Listening:
-    """A watcher, and the moments of which it was told."""
+class Listener:
+    """Notes the moments of the commits that it hears of."""
 
     def __init__(self) -> None:
-        self.told: list[float] = []
+        self.heard_s: list[float] = []
 
-    def changed(self, at_s: float, mirror: Mirror) -> None:
+    def on_commit(self, at_s: float, mirror: Mirror) -> None:
         del mirror
-        self.told.append(at_s)
+        self.heard_s.append(at_s)
 
 
 class Stage:
@@ -81,14 +97,14 @@ class Stage:
         sim: FakeSim | None = None,
         conditions: Conditions | None = None,
         trust: frozenset[Grant] = frozenset(),
-        answer: Resolved | ComposeRefused | None = None,
+        answer: ResolvedStack | ComposeRefused | None = None,
     ) -> None:
         self.sim = sim or FakeSim()
         self.answer = answer or resolved(SPEC)
         self.asked: list[Stack] = []
-        self.watcher = Listening()
-        clock = Clock()
-        self.journal = Remembered(clock)
+        self.listener = Listener()
+        clock = VirtualClock()
+        self.journal = MemoryJournal(clock)
         self.world = VirtualWorld(
             self.sim.as_sim,
             clock,
@@ -97,10 +113,10 @@ class Stage:
             conditions or Conditions(),
             self._resolve,
             trust,
-            self.watcher,
+            self.listener,
         )
 
-    def _resolve(self, stack: Stack) -> Resolved:
+    def _resolve(self, stack: Stack) -> ResolvedStack:
         self.asked.append(stack)
         if isinstance(self.answer, ComposeRefused):
             raise self.answer
@@ -108,7 +124,7 @@ class Stage:
 
     def begun(self) -> Stage:
         """All that there is at the beginning was seen."""
-        self.world._is_stirred = True  # as by a deploy
+        self.world._may_have_events = True  # as by a deploy
         self.world.inspect(NAME)
         self.until(0)
         return self
@@ -122,7 +138,9 @@ class Stage:
 
     def of(self, *kinds: type[Observation]) -> list[tuple[float, Observation]]:
         records = self.journal.records
-        return [(one.seen_s, one.what) for one in records if isinstance(one.what, kinds)]
+        return [
+            (record.seen_s, record.what) for record in records if isinstance(record.what, kinds)
+        ]
 
 
 def notes(stage: Stage) -> list[str]:
@@ -130,16 +148,17 @@ def notes(stage: Stage) -> list[str]:
 
 
 def deployed(stage: Stage) -> list[tuple[float, int, str]]:
-    found = stage.of(Deployed)
-    return [(at_s, w.exit_code, w.output) for at_s, w in found if isinstance(w, Deployed)]
+    return [
+        (at_s, w.exit_code, w.output) for at_s, w in stage.of(Deployed) if isinstance(w, Deployed)
+    ]
 
 
 def acted(stage: Stage) -> list[tuple[float, str, str]]:
-    found = stage.of(OperatorActed)
-    return [(at_s, w.what, w.refused) for at_s, w in found if isinstance(w, OperatorActed)]
+    acts = stage.of(OperatorActed)
+    return [(at_s, w.what, w.refused) for at_s, w in acts if isinstance(w, OperatorActed)]
 
 
-def with_service(*moments: tuple[float, Sequence[Happened]], refuses: str = "") -> FakeSim:
+def with_service(*moments: tuple[float, Sequence[SimEvent]], refuses: str = "") -> FakeSim:
     """A swarm in which the service is there from the beginning."""
     return FakeSim(((0, (CREATED,)), *moments), refuses=refuses)
 
@@ -148,9 +167,9 @@ def with_service(*moments: tuple[float, Sequence[Happened]], refuses: str = "") 
 
 
 def test_a_world_begins_at_nought_with_its_conditions_and_no_memory_in_use() -> None:
-    node = Node(prepare_s=0.5)
+    node = NodeOptions(prepare_s=0.5)
     stage = Stage(conditions=Conditions(seed=7, node=node))
-    assert stage.sim.asked == [(0, "begin", (7, node))]
+    assert stage.sim.requests == [(0, "begin", (7, node))]
     assert stage.world.now_s() == 0
     first = stage.world.next(0)
     assert first is not None
@@ -164,7 +183,7 @@ def test_what_was_recorded_comes_before_time_goes_on() -> None:
     stage.world.record(Note(text="first"))
     stage.world.record(Note(text="second"))
     records = [stage.world.next(100) for _ in range(3)]
-    assert [type(one.what) for one in records if one] == [MemorySample, Note, Note]
+    assert [type(record.what) for record in records if record] == [MemorySample, Note, Note]
     assert stage.world.now_s() == 0
 
 
@@ -191,13 +210,13 @@ def test_a_moment_that_has_passed_is_not_gone_back_to() -> None:
 
 def test_what_happens_unseen_lets_time_go_on() -> None:
     unseen = [(at_s, (TOUCHED,)) for at_s in (1.0, 2.0, 3.0)]
-    stage = Stage(with_service(*unseen), Conditions(sight=Looks(every_s=10)))
+    stage = Stage(with_service(*unseen), Conditions(visibility=PeriodicTaskLists(every_s=10)))
     records = stage.until(9.0)
     assert stage.world.now_s() == 9
     assert not any(isinstance(record.what, TasksSeen) for record in records)
-    assert stage.watcher.told == [0, 1, 2, 3]
-    (looked,) = [one for one in stage.until(11) if isinstance(one.what, TasksSeen)]
-    assert looked.seen_s == 10
+    assert stage.listener.heard_s == [0, 1, 2, 3]
+    (listing,) = [r for r in stage.until(11) if isinstance(r.what, TasksSeen)]
+    assert listing.seen_s == 10
 
 
 def test_a_fraction_of_a_nanosecond_before_a_moment_it_has_not_come() -> None:
@@ -220,23 +239,25 @@ acts_ = st.lists(
     ),
     max_size=4,
 )
-sights = st.sampled_from([Commits(), Moments(), Looks(every_s=0.3, phase_s=0.1)])
+visibilities = st.sampled_from(
+    [EveryCommit(), EveryMoment(), PeriodicTaskLists(every_s=0.3, phase_s=0.1)]
+)
 
 
 @settings(max_examples=40)
 @given(
     moments=happenings,
     acts=acts_,
-    sight=sights,
+    visibility=visibilities,
     untils_s=st.lists(instants, min_size=1, max_size=6),
 )
 def test_it_never_goes_past_the_moment_that_it_was_given(
-    moments: list[tuple[float, Sequence[Happened]]],
+    moments: list[tuple[float, Sequence[SimEvent]]],
     acts: list[Act],
-    sight: Sight,
+    visibility: Visibility,
     untils_s: list[float],
 ) -> None:
-    stage = Stage(with_service(*moments), Conditions(sight=sight)).begun()
+    stage = Stage(with_service(*moments), Conditions(visibility=visibility)).begun()
     stage.world.schedule(NAME, acts)
     taken = len(stage.journal.records)
     for until_s in untils_s:
@@ -280,7 +301,7 @@ def test_acts_happen_at_their_times_and_in_order_whatever_order_they_were_given_
         (3, "a second operator deployed the same spec again", ""),
         (5, "a second operator scaled the service to 0", ""),
     ]
-    assert [at_s for at_s, _ in stage.sim.was_asked("update")] == [3, 5]
+    assert [at_s for at_s, _ in stage.sim.requests_of("update")] == [3, 5]
 
 
 LATE = Redeploy()
@@ -289,10 +310,10 @@ LATE = Redeploy()
 def test_acts_of_one_moment_happen_in_the_order_that_they_were_given_in() -> None:
     stage = Stage(with_service())
     row = [Scale(replicas=number) for number in range(5)]
-    stage.world.schedule(NAME, [Act(after_s=1, what=one) for one in row])
+    stage.world.schedule(NAME, [Act(after_s=1, what=scale) for scale in row])
     stage.until(1)
-    said = [what for _, what, _ in acted(stage)]
-    assert said == [f"a second operator scaled the service to {number}" for number in range(5)]
+    messages = [what for _, what, _ in acted(stage)]
+    assert messages == [f"a second operator scaled the service to {number}" for number in range(5)]
 
 
 def test_two_rows_of_acts_are_woven_together() -> None:
@@ -316,7 +337,7 @@ def test_what_is_called_off_does_not_happen() -> None:
     stage = Stage(with_service())
     stage.world.schedule(NAME, [Act(after_s=1, what=Redeploy()), Act(after_s=3, what=Redeploy())])
     stage.until(2)
-    stage.world.call_off()
+    stage.world.cancel_scheduled()
     stage.until(10)
     assert [at_s for at_s, _, _ in acted(stage)] == [1]
 
@@ -330,7 +351,7 @@ def test_an_operation_is_sent_upon_the_present_spec(operation: Operation, roll_b
     stage = Stage(with_service((1, (commit(1, services=(service(newer),)),))))
     stage.world.schedule(NAME, [Act(after_s=2, what=operation)])
     stage.until(2)
-    ((at_s, sent),) = stage.sim.was_asked("update")
+    ((at_s, sent),) = stage.sim.requests_of("update")
     assert isinstance(sent, tuple)
     service_id, body, is_rollback = sent
     assert (at_s, service_id, is_rollback) == (2, SERVICE_ID, roll_back)
@@ -344,9 +365,9 @@ def test_a_service_is_removed_and_made_anew(operation: Operation, then: list[str
     stage.sim.answer("remove", commit(1, removed_service=SERVICE_ID))
     stage.world.schedule(NAME, [Act(after_s=1, what=operation)])
     stage.until(2)
-    assert [name for _, name, _ in stage.sim.asked] == ["begin", "remove", *then]
-    assert stage.sim.was_asked("remove") == [(1, SERVICE_ID)]
-    assert all(sent == bytes(spec_in(service())) for _, sent in stage.sim.was_asked("create"))
+    assert [name for _, name, _ in stage.sim.requests] == ["begin", "remove", *then]
+    assert stage.sim.requests_of("remove") == [(1, SERVICE_ID)]
+    assert all(sent == bytes(spec_in(service())) for _, sent in stage.sim.requests_of("create"))
     assert [refused for _, _, refused in acted(stage)] == [""]
     last = stage.of(ServiceSeen)[-1]
     assert last == (1, ServiceSeen(name=NAME, service=None))
@@ -358,7 +379,7 @@ def test_sight_may_be_lost_and_the_swarm_is_asked_nothing() -> None:
     (record,) = stage.until(2)
     assert record.what == RecorderLost(recorder="nemesis", reason="sight is lost of the swarm")
     assert record.seen_s == 1
-    assert [name for _, name, _ in stage.sim.asked] == ["begin"]
+    assert [name for _, name, _ in stage.sim.requests] == ["begin"]
 
 
 def test_what_the_swarm_refuses_stands_in_the_history_with_its_words() -> None:
@@ -379,7 +400,7 @@ def test_to_operate_upon_what_is_not_there_is_refused_too() -> None:
     stage.world.schedule(NAME, [Act(after_s=1, what=Redeploy())])
     stage.until(2)
     assert [refused for _, _, refused in acted(stage)] == [f"there is no service {NAME}"]
-    assert stage.sim.was_asked("update") == []
+    assert stage.sim.requests_of("update") == []
 
 
 def test_a_limit_is_set_at_its_time_and_told_with_what_is_in_use() -> None:
@@ -389,7 +410,7 @@ def test_a_limit_is_set_at_its_time_and_told_with_what_is_in_use() -> None:
     more = SetLimit(limit_bytes=None, reason="all")
     stage.world.schedule(NAME, [Act(after_s=1, what=less), Act(after_s=2, what=more)])
     stage.until(3)
-    assert stage.sim.was_asked("limit") == [(1, 300), (2, None)]
+    assert stage.sim.requests_of("limit") == [(1, 300), (2, None)]
     assert stage.of(LimitSet) == [
         (1, LimitSet(limit_bytes=300, usage_bytes=250, reason="less")),
         (2, LimitSet(limit_bytes=None, usage_bytes=250, reason="all")),
@@ -412,7 +433,7 @@ def test_a_deploy_works_before_and_after_the_swarm_hears_of_it() -> None:
     stage.sim.answer("create", CREATED)
     answer = stage.world.deploy(STACK, resolved(SPEC))
     assert answer == Deployed(stack=STACK, exit_code=0, output=f"Creating service {NAME}")
-    assert stage.sim.was_asked("create") == [(1.5, bytes(SPEC))]
+    assert stage.sim.requests_of("create") == [(1.5, bytes(SPEC))]
     assert deployed(stage) == [(3.5, 0, f"Creating service {NAME}")]
     assert [at_s for at_s, _ in stage.of(ServiceSeen)] == [1.5, 3.5]
     assert stage.world.now_s() == 3.5
@@ -422,7 +443,7 @@ def test_meanwhile_others_act() -> None:
     stage = Stage(with_service(), Conditions(deploy_before_s=2, deploy_after_s=2)).begun()
     stage.world.schedule(NAME, [Act(after_s=1, what=Redeploy()), Act(after_s=3, what=Redeploy())])
     stage.world.deploy(STACK, resolved(SPEC))
-    assert [at_s for at_s, _ in stage.sim.was_asked("update")] == [1, 2, 3]
+    assert [at_s for at_s, _ in stage.sim.requests_of("update")] == [1, 2, 3]
     assert [at_s for at_s, _, _ in acted(stage)] == [1, 3]
 
 
@@ -436,8 +457,8 @@ def test_a_service_that_is_there_is_updated_by_its_id() -> None:
     stage = Stage(with_service()).begun()
     answer = stage.world.deploy(STACK, resolved(SPEC))
     assert answer.output == f"Updating service {NAME} (id: {SERVICE_ID})"
-    assert stage.sim.was_asked("update") == [(0, (SERVICE_ID, bytes(SPEC), False))]
-    assert stage.sim.was_asked("create") == []
+    assert stage.sim.requests_of("update") == [(0, (SERVICE_ID, bytes(SPEC), False))]
+    assert stage.sim.requests_of("create") == []
 
 
 def test_a_refused_deploy_is_an_answer_with_the_swarms_words() -> None:
@@ -445,12 +466,12 @@ def test_a_refused_deploy_is_an_answer_with_the_swarms_words() -> None:
     answer = stage.world.deploy(STACK, resolved(SPEC, SPEC))
     assert answer.exit_code == 1
     assert answer.output == "rpc error: invalid reference format"
-    assert len(stage.sim.was_asked("create")) == 1
+    assert len(stage.sim.requests_of("create")) == 1
     assert deployed(stage) == [(0, 1, answer.output)]
 
 
 def test_clients_ask_from_the_first_deploy_on_that_was_taken() -> None:
-    refused = Stage(FakeSim(((1, (did(1, "start", "t1"),)),), refuses="no"))
+    refused = Stage(FakeSim(((1, (container_event(1, "start", "t1"),)),), refuses="no"))
     refused.world.deploy(STACK, resolved(SPEC))
     refused.until(2)
     assert refused.of(ClientProbe) == []
@@ -463,8 +484,8 @@ def test_what_a_stack_brings_along_is_made_once() -> None:
     stage = Stage()
     for networks in (["internal"], ["internal", "proxy"], ["proxy"]):
         stage.world.deploy(STACK, resolved(networks=networks))
-    given = [what for _, what in stage.sim.was_asked("provide") if isinstance(what, dict)]
-    names = [[one.name for one in what.get("networks", ())] for what in given]
+    given = [what for _, what in stage.sim.requests_of("provide") if isinstance(what, dict)]
+    names = [[network.name for network in what.get("networks", ())] for what in given]
     assert names == [["internal"], ["proxy"], []]
 
 
@@ -478,7 +499,7 @@ def test_a_stack_is_judged_resolved_and_deployed(tmp_path: Path) -> None:
     asked = stack(tmp_path)
     assert stage.world.apply(asked).exit_code == 0
     assert stage.asked == [asked]
-    assert len(stage.sim.was_asked("create")) == 1
+    assert len(stage.sim.requests_of("create")) == 1
 
 
 @pytest.mark.parametrize("verb", ["apply", "provide"])
@@ -487,10 +508,10 @@ def test_what_is_not_trusted_is_refused_before_anything_is_done(tmp_path: Path, 
     with pytest.raises(RecipeRefused, match="--trust host-paths"):
         getattr(stage.world, verb)(stack(tmp_path, "volumes: ['/etc:/x']"))
     assert stage.asked == []
-    assert [name for _, name, _ in stage.sim.asked] == ["begin"]
-    ((_, found),) = stage.of(Finding)
-    assert isinstance(found, Finding)
-    assert not found.passed
+    assert [name for _, name, _ in stage.sim.requests] == ["begin"]
+    ((_, finding),) = stage.of(Finding)
+    assert isinstance(finding, Finding)
+    assert not finding.passed
 
 
 def test_what_is_trusted_is_deployed_and_said(tmp_path: Path) -> None:
@@ -506,7 +527,7 @@ def test_what_docker_would_refuse_is_an_answer_and_nothing_is_sent(tmp_path: Pat
         stack=STACK, exit_code=1, output="services.app.surprise is not allowed"
     )
     assert deployed(stage) == [(0, 1, "services.app.surprise is not allowed")]
-    assert stage.sim.was_asked("create") == []
+    assert stage.sim.requests_of("create") == []
 
 
 def test_a_program_that_deploys_by_itself_has_no_engine_here(tmp_path: Path) -> None:
@@ -522,14 +543,14 @@ def test_what_is_taken_for_granted_is_made_and_said(tmp_path: Path) -> None:
     asked.compose_files[0].write_text(text)
     stage.world.provide(asked)
     given_ = {"images": ["stand-in/a:1"], "labels": {"disk": "fast"}}
-    assert stage.sim.was_asked("provide") == [(0, given_)]
+    assert stage.sim.requests_of("provide") == [(0, given_)]
     assert notes(stage) == ["provided: image stand-in/a:1", "provided: node labels disk=fast"]
 
 
 def test_a_stack_that_takes_nothing_for_granted_gets_nothing(tmp_path: Path) -> None:
     stage = Stage()
     stage.world.provide(stack(tmp_path))
-    assert stage.sim.was_asked("provide") == [(0, {})]
+    assert stage.sim.requests_of("provide") == [(0, {})]
     assert notes(stage) == []
 
 
@@ -541,17 +562,19 @@ def test_an_inspect_sees_what_has_happened_by_now_and_records_it() -> None:
     stage.sim.answer("update", commit(0, services=(service(spec("2")),)))
     stage.world.deploy(STACK, resolved(SPEC))
     before = len(stage.of(ServiceSeen))
-    seen = stage.world.inspect(NAME)
-    assert seen is not None
-    assert seen.spec.image == "shop:2"
+    service_ = stage.world.inspect(NAME)
+    assert service_ is not None
+    assert service_.spec.image == "shop:2"
     assert stage.world.inspect("another") is None
     names = [what.name for _, what in stage.of(ServiceSeen) if isinstance(what, ServiceSeen)]
     assert names[before:] == [NAME, "another"]
 
 
-@pytest.mark.parametrize("sight", [Commits(), Moments(), Looks(every_s=100)])
-def test_a_look_records_all_services_tasks_and_memory_anew(sight: Sight) -> None:
-    stage = Stage(with_service((1, (TOUCHED,))), Conditions(sight=sight))
+@pytest.mark.parametrize(
+    "visibility", [EveryCommit(), EveryMoment(), PeriodicTaskLists(every_s=100)]
+)
+def test_a_look_records_all_services_tasks_and_memory_anew(visibility: Visibility) -> None:
+    stage = Stage(with_service((1, (TOUCHED,))), Conditions(visibility=visibility))
     stage.until(2)
     before = len(stage.journal.records)
     stage.world.look(STACK)
@@ -561,8 +584,8 @@ def test_a_look_records_all_services_tasks_and_memory_anew(sight: Sight) -> None
 
 
 def test_the_watcher_hears_of_every_commit_however_the_harness_looks() -> None:
-    row: Sequence[Commit] = (commit(1, task("t1")), commit(1, task("t1", state="failed")))
-    stage = Stage(with_service((1, row)), Conditions(sight=Looks(every_s=100)))
+    row: Sequence[StoreCommit] = (commit(1, task("t1")), commit(1, task("t1", state="failed")))
+    stage = Stage(with_service((1, row)), Conditions(visibility=PeriodicTaskLists(every_s=100)))
     stage.until(2)
-    assert stage.watcher.told == [0, 1, 1]
+    assert stage.listener.heard_s == [0, 1, 1]
     assert stage.of(TasksSeen) == []

@@ -49,9 +49,9 @@ class Application:
 
         def reached() -> bool:
             over = self.process.poll() is not None
-            found = phase in self.phases()
-            assert found or not over, f"ended without {phase}: {self.phases()}"
-            return found
+            has_begun = phase in self.phases()
+            assert has_begun or not over, f"ended without {phase}: {self.phases()}"
+            return has_begun
 
         wait_until(reached, phase)
         return next(line for line in json_lines(self.log) if line["phase"] == phase)

@@ -28,10 +28,10 @@ def static_compiler() -> str | None:
 
 
 def compiler_or_skip() -> str:
-    found = static_compiler()
-    if found is None:
+    compiler = static_compiler()
+    if compiler is None:
         pytest.skip("no C compiler on PATH links a static program")
-    return found
+    return compiler
 
 
 def script(path: Path, lines: str) -> Path:
@@ -42,7 +42,7 @@ def script(path: Path, lines: str) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_ready_made_program(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_provided_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STAMPLOAD", raising=False)
     monkeypatch.delenv("CC", raising=False)
 
@@ -151,9 +151,9 @@ def test_the_real_zig_builds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_ready_made_program_is_taken_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ready_made = script(tmp_path / "mine", "echo stampload 1")
-    monkeypatch.setenv("STAMPLOAD", str(ready_made))
-    assert build.build_program(tmp_path / "cache") == ready_made
+    provided = script(tmp_path / "mine", "echo stampload 1")
+    monkeypatch.setenv("STAMPLOAD", str(provided))
+    assert build.build_program(tmp_path / "cache") == provided
     assert not (tmp_path / "cache").exists()
 
 

@@ -145,13 +145,13 @@ def test_a_containers_first_process_serves_whatever_it_is_called(
 
 
 def test_shells_keep_working(root: Path) -> None:
-    said = subprocess.run(
+    completed = subprocess.run(
         within(root, "sh", "-c", 'echo "$0 $1 $((1 + 1))"', "a", "b"),
         env=environment(1),
         capture_output=True,
         text=True,
     )
-    assert (said.returncode, said.stdout) == (0, "/bin/sh b 2\n")
+    assert (completed.returncode, completed.stdout) == (0, "/bin/sh b 2\n")
     script = subprocess.run(
         within(root, "sh"),
         env=environment(1),

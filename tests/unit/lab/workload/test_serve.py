@@ -354,3 +354,18 @@ def test_hears_signals_as_pid_1(stampload: Path, mode: str, tmp_path: Path) -> N
     finally:
         outer.kill()
         outer.communicate(timeout=DEADLINE_S)
+
+
+@pytest.mark.parametrize(("slot", "fails"), [(1, False), (2, True)])
+def test_a_fault_of_one_slot_is_no_other_tasks(serve: Serve, slot: int, *, fails: bool) -> None:
+    app = serve(exit_at_s=0.2, exit_code=3, slot=slot, fault_slot=2)
+    if fails:
+        assert app.process.wait(DEADLINE_S) == 3
+    else:
+        app.wait_for("ready")
+        time.sleep(0.4)
+        assert app.process.poll() is None
+
+
+def test_never_ready_is_a_fault_of_its_slot_too(serve: Serve) -> None:
+    serve(never_ready=1, slot=1, fault_slot=2).wait_for("ready")

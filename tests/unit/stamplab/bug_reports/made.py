@@ -6,26 +6,31 @@ from typing import Any
 
 import msgspec
 
-from stamplab.harness.checks.deploy_ground_truth import Fate, Observer, Truth
+from stamplab.harness.checks.ground_truth import GroundTruth, ServiceObserver, TrueOutcome
+from stamplab.harness.checks.timeline import ServiceTimeline, timeline_of
 from stamplab.harness.guard import Outcome, Ruling
 from stamplab.lab.model import docker_json
 from stamplab.lab.model.history import Observation, ServiceSeen, TasksSeen
-from stamplab.lab.model.service_spec import Wanted, spec_of
+from stamplab.lab.model.service_request import ServiceRequest
 from stamplab.lab.model.swarm import Service, Task
-from stamplab.scenarios.bug_reports.timeline import Client, Life, Played, Tried, life_of
+from stamplab.scenarios.bug_reports.results import BugReportPlay, ClientResult, DeployResult
 
 STACK = "story"
 NAME = "story_web"
-BASE = Wanted()
-HEAD = Wanted(stamp="2", version="2")
+BASE = ServiceRequest()
+HEAD = ServiceRequest(stamp="2", version="2")
 
 
-def spec(wanted: Wanted) -> bytes:
-    return spec_of(wanted, STACK, "app:1", 1 << 30)
+def spec(wanted: ServiceRequest) -> bytes:
+    return wanted.spec_json(STACK, "app:1", 1 << 30)
 
 
 def service(
-    wanted: Wanted, state: str | None = None, *, previous: Wanted | None = None, message: str = ""
+    wanted: ServiceRequest,
+    state: str | None = None,
+    *,
+    previous: ServiceRequest | None = None,
+    message: str = "",
 ) -> ServiceSeen:
     """The service inspected, with the engine's own JSON."""
     described: dict[str, Any] = {"ID": "s1", "Spec": msgspec.json.decode(spec(wanted))}
@@ -42,7 +47,7 @@ def gone() -> ServiceSeen:
 
 
 def task(
-    name: str, wanted: Wanted, state: str = "running", *, exit_code: int | None = None
+    name: str, wanted: ServiceRequest, state: str = "running", *, exit_code: int | None = None
 ) -> Task:
     seen = service(wanted).service
     assert isinstance(seen, Service)
@@ -65,15 +70,15 @@ def tasks(*listed: Task) -> TasksSeen:
     return TasksSeen(service=NAME, tasks=listed)
 
 
-def observed(*moments: tuple[float, Observation]) -> Observer:
-    observer = Observer(NAME)
+def observed(*moments: tuple[float, Observation]) -> ServiceObserver:
+    observer = ServiceObserver(NAME)
     for at_s, what in moments:
         observer.feed(at_s, what)
     return observer
 
 
-def life(observer: Observer, *first: str) -> Life:
-    return life_of(observer, first)
+def life(observer: ServiceObserver, *first: str) -> ServiceTimeline:
+    return timeline_of(observer, first)
 
 
 def ruling(outcome: Outcome, decided_s: float = 10.0) -> Ruling:
@@ -82,29 +87,29 @@ def ruling(outcome: Outcome, decided_s: float = 10.0) -> Ruling:
 
 def tried(
     outcome: Outcome,
-    fate: Fate,
+    fate: TrueOutcome,
     *,
-    wanted: Wanted = HEAD,
-    client: Client | None = None,
+    wanted: ServiceRequest = HEAD,
+    client: ClientResult | None = None,
     broke_s: float | None = None,
     decided_s: float = 10.0,
-) -> Tried:
-    return Tried(
+) -> DeployResult:
+    return DeployResult(
         service=NAME,
-        wanted=wanted,
+        request=wanted,
         what="update web",
         at_s=0.0,
         ruling=ruling(outcome, decided_s),
-        truth=Truth(fate=fate, text="so it is", broke_s=broke_s),
+        truth=GroundTruth(outcome=fate, text="so it is", broke_s=broke_s),
         client=client,
     )
 
 
-def client(exit_code: int | None, waited_s: float = 5.0) -> Client:
-    return Client(
+def client(exit_code: int | None, waited_s: float = 5.0) -> ClientResult:
+    return ClientResult(
         command="docker service update", waited_s=waited_s, exit_code=exit_code, last_words="done"
     )
 
 
-def played(*deploys: Tried, of: Life) -> Played:
-    return Played(tried=deploys, lives={"web": of}, until_s=70.0)
+def played(*deploys: DeployResult, of: ServiceTimeline) -> BugReportPlay:
+    return BugReportPlay(deploys=deploys, timelines={"web": of}, until_s=70.0)

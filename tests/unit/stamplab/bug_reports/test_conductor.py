@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.model.service_spec import Wanted
+from stamplab.lab.model.service_request import ServiceRequest
 from stamplab.lab.world import World
-from stamplab.runner.bug_reports.player import Play, Waiting
-from stamplab.runner.bug_reports.side_by_side import conduct
-from stamplab.scenarios.bug_reports.report import Entry
+from stamplab.runner.bug_reports.player import BugReportPlayer, Waiting
+from stamplab.runner.bug_reports.side_by_side import play_side_by_side
+from stamplab.scenarios.bug_reports.report import BugReport
 from stamplab.scenarios.bug_reports.step import Create
 
 Ends = list[tuple[str, str]]
@@ -35,7 +35,7 @@ class _Clock:
 class _Playing(msgspec.Struct):
     """A play that takes some seconds, and tells when it runs."""
 
-    entry: Entry
+    report: BugReport
     clock: _Clock
     lasts_s: float
     ran: list[tuple[str, float, float]]
@@ -45,20 +45,21 @@ class _Playing(msgspec.Struct):
         began_s = self.clock.now_s()
         while self.clock.now_s() < began_s + self.lasts_s:
             yield began_s + self.lasts_s
-        self.ran.append((self.entry.name, began_s, self.clock.now_s()))
+        self.ran.append((self.report.name, began_s, self.clock.now_s()))
         if self.error:
             raise LabError(self.error)
 
 
-def entry(name: str, reserve_share: float = 0.0) -> Entry:
-    return Entry(
+def entry(name: str, reserve_share: float = 0.0) -> BugReport:
+    return BugReport(
         name=name,
         source="D1",
         title="",
         seen="",
         expected="",
-        steps=(Create(wanted=Wanted(reserve_share=reserve_share)),),
+        steps=(Create(request=ServiceRequest(reserve_share=reserve_share)),),
         signature=(),
+        control="it is made up",
     )
 
 
@@ -66,11 +67,11 @@ def conducted(
     make: Callable[[_Clock, list[tuple[str, float, float]]], list[_Playing]], at_once: int
 ) -> tuple[list[tuple[str, float, float]], Ends]:
     clock, ran, ends = _Clock(), list[tuple[str, float, float]](), Ends()
-    conduct(
+    play_side_by_side(
         cast("World", clock),
-        cast("list[Play]", make(clock, ran)),
+        cast("list[BugReportPlayer]", make(clock, ran)),
         at_once,
-        lambda play, error: ends.append((play.entry.name, str(error or ""))),
+        lambda play, error: ends.append((play.report.name, str(error or ""))),
     )
     return ran, ends
 

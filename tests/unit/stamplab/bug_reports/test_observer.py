@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from stamplab.harness.checks import deploy_ground_truth as module
-from stamplab.harness.checks.deploy_ground_truth import STEADY_S, Fate, Observer
+from stamplab.harness.checks import ground_truth as module
+from stamplab.harness.checks.ground_truth import STEADY_S, ServiceObserver, TrueOutcome
 from stamplab.lab.model.history import Observation
-from stamplab.lab.model.service_spec import Wanted, changed
+from stamplab.lab.model.service_request import ServiceRequest, changed
 from stamplab.lab.model.swarm import Task
 from tests.unit.stamplab.bug_reports.made import BASE, HEAD, gone, observed, service, task, tasks
 
@@ -18,9 +18,11 @@ BEFORE: tuple[tuple[float, Observation], ...] = ((0, service(BASE)), (1, tasks(t
 SINCE = len(BEFORE)
 
 
-def fate(*moments: tuple[float, Observation], wanted: Wanted = HEAD, now_s: float = 70.0) -> Fate:
+def outcome_after(
+    *moments: tuple[float, Observation], request: ServiceRequest = HEAD, now_s: float = 70.0
+) -> TrueOutcome:
     """What became of a deploy over the base, when nobody did anything else."""
-    return observed(*BEFORE, *moments).truth(wanted, SINCE, None, now_s).fate
+    return observed(*BEFORE, *moments).truth(request, SINCE, None, now_s).outcome
 
 
 def test_it_shares_no_code_with_the_guard() -> None:
@@ -37,8 +39,14 @@ def test_it_shares_no_code_with_the_guard() -> None:
 def test_deployed_is_what_was_asked_for_with_the_same_tasks_for_long() -> None:
     up = (5, tasks(task("old", BASE, "shutdown"), task("new", HEAD)))
     done = (10, service(HEAD, "completed", previous=BASE))
-    assert fate((2, service(HEAD, "updating", previous=BASE)), up, done) is Fate.DEPLOYED
-    assert fate((2, service(HEAD, "updating", previous=BASE)), up, done, now_s=24) is Fate.DOWN
+    assert (
+        outcome_after((2, service(HEAD, "updating", previous=BASE)), up, done)
+        is TrueOutcome.DEPLOYED
+    )
+    assert (
+        outcome_after((2, service(HEAD, "updating", previous=BASE)), up, done, now_s=24)
+        is TrueOutcome.DOWN
+    )
 
 
 def test_a_restart_every_so_often_is_no_running() -> None:
@@ -50,7 +58,7 @@ def test_a_restart_every_so_often_is_no_running() -> None:
         listed.append(task(f"new{number}", HEAD, "failed", exit_code=1))
         moments.append((at_s + 5, tasks(*listed)))
     moments.append((69, tasks(*listed, task("last", HEAD))))
-    assert fate(*moments) is Fate.DOWN
+    assert outcome_after(*moments) is TrueOutcome.DOWN
     truth = observed(*BEFORE, *moments).truth(HEAD, SINCE, None, 70)
     assert truth.broke_s == 10
     assert truth.text == (
@@ -59,75 +67,83 @@ def test_a_restart_every_so_often_is_no_running() -> None:
 
 
 def test_the_old_tasks_do_not_count() -> None:
-    assert fate((2, service(HEAD, "updating", previous=BASE))) is Fate.DOWN
+    assert outcome_after((2, service(HEAD, "updating", previous=BASE))) is TrueOutcome.DOWN
 
 
 def test_rolled_back_is_the_spec_from_before_without_a_previous_one() -> None:
     head = (2, service(HEAD, "updating", previous=BASE))
-    assert fate(head, (5, service(BASE, "rollback_completed"))) is Fate.ROLLED_BACK
+    assert outcome_after(head, (5, service(BASE, "rollback_completed"))) is TrueOutcome.ROLLED_BACK
     by_hand = service(BASE, "rollback_completed", previous=HEAD)
-    assert fate(head, (5, by_hand)) is Fate.REPLACED
+    assert outcome_after(head, (5, by_hand)) is TrueOutcome.REPLACED
 
 
 def test_another_spec_in_the_end_is_somebody_elses() -> None:
     other = changed(HEAD, stamp="9")
-    assert fate((2, service(HEAD)), (5, service(other, previous=HEAD))) is Fate.REPLACED
+    assert (
+        outcome_after((2, service(HEAD)), (5, service(other, previous=HEAD)))
+        is TrueOutcome.REPLACED
+    )
 
 
 def test_a_stamp_alone_is_not_what_was_asked_for() -> None:
     only_stamped = changed(BASE, stamp="2")
-    assert fate((2, service(only_stamped, previous=BASE))) is Fate.REPLACED
+    assert outcome_after((2, service(only_stamped, previous=BASE))) is TrueOutcome.REPLACED
 
 
 def test_nor_is_another_number_of_replicas() -> None:
-    assert fate((2, service(changed(HEAD, replicas=3), previous=BASE))) is Fate.REPLACED
+    assert (
+        outcome_after((2, service(changed(HEAD, replicas=3), previous=BASE)))
+        is TrueOutcome.REPLACED
+    )
 
 
 def test_paused_removed_and_scaled_to_zero() -> None:
-    assert fate((2, service(HEAD, "paused", previous=BASE))) is Fate.PAUSED
-    assert fate((2, service(HEAD)), (5, gone())) is Fate.REMOVED
+    assert outcome_after((2, service(HEAD, "paused", previous=BASE))) is TrueOutcome.PAUSED
+    assert outcome_after((2, service(HEAD)), (5, gone())) is TrueOutcome.REMOVED
     none = changed(HEAD, replicas=0)
-    assert fate((2, service(none)), (5, tasks()), wanted=none) is Fate.DEPLOYED
-    assert Observer("nobody").truth(HEAD, 0, None, 70).fate is Fate.REMOVED
+    assert outcome_after((2, service(none)), (5, tasks()), request=none) is TrueOutcome.DEPLOYED
+    assert ServiceObserver("nobody").truth(HEAD, 0, None, 70).outcome is TrueOutcome.REMOVED
 
 
 @pytest.mark.parametrize(
     ("restart", "state", "exit_code", "expected"),
     [
-        ("on-failure", "complete", 0, Fate.FINISHED),
-        ("none", "complete", 0, Fate.FINISHED),
-        ("any", "complete", 0, Fate.DOWN),
-        ("on-failure", "failed", 1, Fate.DOWN),
-        ("none", "rejected", None, Fate.DOWN),
+        ("on-failure", "complete", 0, TrueOutcome.FINISHED),
+        ("none", "complete", 0, TrueOutcome.FINISHED),
+        ("any", "complete", 0, TrueOutcome.DOWN),
+        ("on-failure", "failed", 1, TrueOutcome.DOWN),
+        ("none", "rejected", None, TrueOutcome.DOWN),
     ],
 )
 def test_finished_is_an_end_with_0_of_what_is_not_restarted(
-    restart: str, state: str, exit_code: int | None, expected: Fate
+    restart: str, state: str, exit_code: int | None, expected: TrueOutcome
 ) -> None:
     job = changed(HEAD, restart=restart)
     ended = tasks(task("job", job, state, exit_code=exit_code))
-    assert fate((2, service(job)), (5, ended), wanted=job) is expected
+    assert outcome_after((2, service(job)), (5, ended), request=job) is expected
 
 
 def test_what_was_cut_short_by_the_next_update_is_replaced_what_was_over_is_not() -> None:
     head = (2.0, service(HEAD, "updating", previous=BASE))
     after = (9.0, service(changed(HEAD, stamp="3"), previous=HEAD))
     cut = observed(*BEFORE, head, after)
-    assert cut.truth(HEAD, SINCE, SINCE + 1, 70).fate is Fate.REPLACED
+    assert cut.truth(HEAD, SINCE, SINCE + 1, 70).outcome is TrueOutcome.REPLACED
     over = observed(*BEFORE, head, (5, service(HEAD, "paused", previous=BASE)), after)
-    assert over.truth(HEAD, SINCE, SINCE + 2, 70).fate is Fate.PAUSED
+    assert over.truth(HEAD, SINCE, SINCE + 2, 70).outcome is TrueOutcome.PAUSED
 
 
 def test_what_touches_no_task_is_deployed_as_soon_as_it_stood_for_long() -> None:
     labelled = changed(BASE, stamp="2")
     seen = observed(*BEFORE, (2, service(labelled, previous=BASE)))
-    assert seen.truth(labelled, SINCE, SINCE + 1, 30).fate is Fate.DEPLOYED
-    assert seen.truth(labelled, SINCE, SINCE + 1, 10).fate is Fate.REPLACED
+    assert seen.truth(labelled, SINCE, SINCE + 1, 30).outcome is TrueOutcome.DEPLOYED
+    assert seen.truth(labelled, SINCE, SINCE + 1, 10).outcome is TrueOutcome.REPLACED
 
 
 def test_a_new_spec_at_the_very_moment_of_the_deploy_does_not_count_as_before() -> None:
     at_once = (1.0, service(HEAD, "updating", previous=BASE))
-    assert fate(at_once, (5, service(BASE, "rollback_completed"))) is Fate.ROLLED_BACK
+    assert (
+        outcome_after(at_once, (5, service(BASE, "rollback_completed"))) is TrueOutcome.ROLLED_BACK
+    )
 
 
 def test_it_remembers_when_the_service_last_changed_and_who_ran_beside_whom() -> None:
@@ -141,4 +157,7 @@ def test_it_remembers_when_the_service_last_changed_and_who_ran_beside_whom() ->
 
 def test_the_last_moment_of_steadiness_counts() -> None:
     up = (50 - STEADY_S, tasks(task("new", HEAD)))
-    assert fate((2, service(HEAD, "completed", previous=BASE)), up, now_s=50) is Fate.DEPLOYED
+    assert (
+        outcome_after((2, service(HEAD, "completed", previous=BASE)), up, now_s=50)
+        is TrueOutcome.DEPLOYED
+    )

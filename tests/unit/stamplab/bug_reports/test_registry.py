@@ -7,9 +7,10 @@ import re
 import pytest
 
 from stamplab.lab.errors import UsageError
-from stamplab.scenarios.bug_reports.registry import ENTRIES, find
-from stamplab.scenarios.bug_reports.report import Entry
-from stamplab.scenarios.bug_reports.step import Create, Deploy
+from stamplab.lab.model.service_request import ServiceRequest
+from stamplab.scenarios.bug_reports.registry import REPORTS_BY_NAME, find
+from stamplab.scenarios.bug_reports.report import BugReport
+from stamplab.scenarios.bug_reports.step import Create, Deploy, describe
 from stamplab.scenarios.stamping.variants import EXPERIMENTS
 
 WANTED = [
@@ -39,29 +40,34 @@ def test_a_report_is_found_by_its_name_and_by_its_number(report: str) -> None:
 
 
 def test_what_is_not_there_is_said() -> None:
-    with pytest.raises(UsageError, match="nothing in the record is called '4711'"):
+    with pytest.raises(UsageError, match="no bug report is called '4711'"):
         find("4711")
 
 
 def test_a_number_that_several_trackers_have_is_asked_back() -> None:
-    with pytest.raises(UsageError, match="may be any of: moby#28012"):
+    with pytest.raises(UsageError, match="may be any of: docker-stack-wait#6"):
         find("6")
 
 
 def test_no_name_means_two_entries_and_none_is_a_stamping_experiments() -> None:
     names = [
-        name.lower() for entry in ENTRIES.values() for name in entry.names if not name.isdigit()
+        name.lower()
+        for entry in REPORTS_BY_NAME.values()
+        for name in entry.names
+        if not name.isdigit()
     ]
     assert len(names) == len(set(names))
     assert not set(names) & set(EXPERIMENTS)
 
 
-@pytest.mark.parametrize("entry", ENTRIES.values(), ids=lambda entry: entry.name)
-def test_an_entry_is_whole(entry: Entry) -> None:
+@pytest.mark.parametrize("entry", REPORTS_BY_NAME.values(), ids=lambda entry: entry.name)
+def test_an_entry_is_whole(entry: BugReport) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", entry.name)
     assert entry.signature
-    assert entry.shape is not None or "virtual" in entry.not_in
-    assert all((entry.title, entry.seen, entry.expected))
+    is_public = "#" in entry.source
+    assert entry.shape is not None or "virtual" in entry.not_in or not is_public
+    assert entry.title
+    assert not is_public or (entry.seen and entry.expected)
     judged = [
         step
         for step in entry.steps
@@ -71,3 +77,33 @@ def test_an_entry_is_whole(entry: Entry) -> None:
     if "#" in entry.source:
         assert entry.url.endswith(f"/issues/{entry.source.rpartition('#')[2]}")
     assert all(why for why in entry.not_in.values())
+
+
+@pytest.mark.parametrize("report", REPORTS_BY_NAME.values(), ids=lambda report: report.name)
+def test_every_deploy_of_a_report_and_of_its_control_can_be_made(report: BugReport) -> None:
+    control = report.as_control
+    for steps in (report.steps, control.steps if control else ()):
+        present: dict[str, ServiceRequest] = {}
+        for step in steps:
+            assert describe(step)
+            match step:
+                case Create(request=request):
+                    assert request.create_command(report.name, "app:1", 1 << 30)
+                    present[request.name] = request
+                case Deploy(request=request):
+                    before = present[request.name]
+                    assert request.update_command(before, report.name, "app:1", 1 << 30)
+                    present[request.name] = request
+                case _:
+                    pass
+
+
+@pytest.mark.parametrize("report", REPORTS_BY_NAME.values(), ids=lambda report: report.name)
+def test_a_report_has_a_control_with_other_steps_or_a_reason(report: BugReport) -> None:
+    assert report.control
+    assert report.control != report.steps
+    control = report.as_control
+    assert (control is None) is isinstance(report.control, str)
+    if control is not None:
+        assert control.name == f"{report.name}-control"
+        assert (control.signature, control.timeout_s) == (report.signature, report.timeout_s)

@@ -13,25 +13,29 @@ from stamplab.harness.guard import Outcome
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.model.history import CommandRan, Deployed, EngineEvent, Note, Record
 from stamplab.lab.model.history_file import read_history
-from stamplab.runner.bug_reports.table import Row, is_of, play_entries, table_of
+from stamplab.lab.model.service_request import ServiceRequest
+from stamplab.runner.bug_reports.own_records import is_of
+from stamplab.runner.bug_reports.table import ReportRow, play_reports, table_of
 from stamplab.runner.bug_reports.text import (
-    concluded,
+    client_text,
+    conclusion,
+    control_text,
     last_rows,
-    of_client,
     show_list,
     show_page,
     show_row,
     show_table,
 )
-from stamplab.runner.bug_reports.verdict import Judged
+from stamplab.runner.bug_reports.verdict import ReportVerdict
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.worlds import Virtual
-from stamplab.scenarios.bug_reports.registry import ENTRIES, find
-from stamplab.scenarios.bug_reports.report import Entry
-from stamplab.scenarios.bug_reports.timeline import Client, Command
+from stamplab.scenarios.bug_reports.registry import REPORTS_BY_NAME, find
+from stamplab.scenarios.bug_reports.report import BugReport
+from stamplab.scenarios.bug_reports.results import ClientResult, GuardResult
+from stamplab.scenarios.bug_reports.step import Create
 from tests.unit.stamplab.bug_reports.made import BASE, gone, service
 
-JUDGED = Judged(
+JUDGED = ReportVerdict(
     verdict=Verdict.PASS,
     reproduced=True,
     must=True,
@@ -43,8 +47,8 @@ JUDGED = Judged(
 )
 
 
-def row(name: str = "label-only", **changes: object) -> Row:
-    made = Row(
+def row(name: str = "label-only", **changes: object) -> ReportRow:
+    made = ReportRow(
         name=name,
         source="moby#29012",
         title="t",
@@ -53,13 +57,13 @@ def row(name: str = "label-only", **changes: object) -> Row:
         client="",
         played_utc="2026-01-01T00:00:00+00:00",
         verdict=Verdict.PASS,
-        judged=JUDGED,
+        result=JUDGED,
     )
     return msgspec.structs.replace(made, **changes)
 
 
-def judged(**changes: object) -> Row:
-    return row(judged=msgspec.structs.replace(JUDGED, **changes))
+def judged(**changes: object) -> ReportRow:
+    return row(result=msgspec.structs.replace(JUDGED, **changes))
 
 
 def printed(show: object) -> str:
@@ -72,26 +76,28 @@ def printed(show: object) -> str:
 
 
 def test_what_follows_from_a_row() -> None:
-    assert concluded(row()) == "reproduced, as it must; the guard is right"
-    assert "unexpected" in concluded(judged(must=False))
-    lacking = judged(reproduced=False, missing=("this part",))
-    assert concluded(lacking).startswith("not reproduced (this part), and that is unexpected")
+    assert conclusion(row()) == "reproduced, as it must; the guard is right"
+    assert "unexpected" in conclusion(judged(must=False))
+    lacking = judged(reproduced=False, missing=("«this part» (seen: that)",))
+    assert conclusion(lacking).startswith(
+        "not reproduced: missing sign «this part» (seen: that), and that is unexpected"
+    )
     fixed = judged(reproduced=False, must=False, missing=("this part",))
-    assert concluded(fixed) == "not reproduced, as it must not be; the guard is right"
-    assert concluded(judged(wrong=("it was wrong",))).endswith("; it was wrong")
-    assert "when it ruled; it broke" in concluded(judged(later=("it broke",)))
-    assert "not to be seen here: that" in concluded(judged(unseen=("that",)))
-    assert "another shape: this" in concluded(judged(differences=("this",)))
-    assert concluded(row(judged=None, why="the lab failed")) == "the lab failed"
+    assert conclusion(fixed) == "not reproduced, as it must not be; the guard is right"
+    assert conclusion(judged(wrong=("it was wrong",))).endswith("; it was wrong")
+    assert "when it ruled; it broke" in conclusion(judged(later=("it broke",)))
+    assert "not to be seen here: that" in conclusion(judged(unseen=("that",)))
+    assert "another shape: this" in conclusion(judged(differences=("this",)))
+    assert conclusion(row(result=None, why="the lab failed")) == "the lab failed"
 
 
 def test_how_a_clients_wait_ended() -> None:
     ran = CommandRan(argv=("docker",), exit_code=0, took_s=2.5, output="a\n\nverify: b \n\n")
-    assert of_client(Client.of(ran)) == "exit 0 after 2.5 s: verify: b"
+    assert client_text(ClientResult.of(ran)) == "exit 0 after 2.5 s: verify: b"
     killed = msgspec.structs.replace(ran, exit_code=-9, took_s=60.2)
-    assert of_client(Client.of(killed)) == "still waiting after 60 s: verify: b"
-    assert Client.of(msgspec.structs.replace(ran, output="")).last_words == ""
-    assert of_client(None) == "none here"
+    assert client_text(ClientResult.of(killed)) == "still waiting after 60 s: verify: b"
+    assert ClientResult.of(msgspec.structs.replace(ran, output="")).last_words == ""
+    assert client_text(None) == "none here"
 
 
 def test_what_the_guards_command_said() -> None:
@@ -111,7 +117,7 @@ def test_what_the_guards_command_said() -> None:
     output = msgspec.json.encode(document).decode()
     ran = CommandRan(argv=("guard",), exit_code=10, took_s=3, output=output)
     record = Record(seq=0, source="lab", happened_s=42, seen_s=42, what=ran)
-    command = Command.of(record)
+    command = GuardResult.of(record)
     assert (command.outcome, command.exit_code) == (Outcome.ROLLED_BACK, 10)
     assert (command.reason, command.decided_s, command.api_calls) == ("web: rolled back", 42, 11)
 
@@ -120,7 +126,7 @@ def test_what_the_guards_command_said() -> None:
 def test_a_guard_without_a_document_is_unknown(output: str) -> None:
     ran = CommandRan(argv=("guard",), exit_code=0, took_s=3, output=output)
     record = Record(seq=0, source="lab", happened_s=42, seen_s=42, what=ran)
-    command = Command.of(record)
+    command = GuardResult.of(record)
     assert (command.outcome, command.reason) == (Outcome.UNKNOWN, output)
 
 
@@ -151,25 +157,29 @@ def test_a_record_is_of_its_stack_alone() -> None:
 
 def test_plays_leave_their_rows_and_their_histories(virtual: Virtual, tmp_path: Path) -> None:
     folder = EvidenceFolder.create(tmp_path, "record")
-    entries: list[Entry] = [find("label-only"), find("D4")]
-    told: list[str] = []
-    rows = play_entries(entries, virtual, folder, 9, lambda one: told.append(one.name))
-    assert {one.name: one.verdict for one in rows} == {
+    entries: list[BugReport] = [find("label-only"), find("D4")]
+    names: list[str] = []
+    rows = play_reports(
+        entries, virtual, folder, 9, lambda played_row: names.append(played_row.name)
+    )
+    assert {played_row.name: played_row.verdict for played_row in rows} == {
         "label-only": Verdict.PASS,
         "interrupted-client": Verdict.PASS,
     }
-    assert set(told) == {"label-only", "interrupted-client"}
-    left_out = next(one for one in rows if one.name == "interrupted-client")
-    assert left_out.judged is None
-    assert "no docker client" in concluded(left_out)
+    assert set(names) == {"label-only", "interrupted-client"}
+    left_out = next(played_row for played_row in rows if played_row.name == "interrupted-client")
+    assert left_out.result is None
+    assert "no docker client" in conclusion(left_out)
     part = folder.path / "label-only"
     history, torn = read_history(part / "history.jsonl")
     assert history
     assert not torn
-    last = last_rows(tmp_path, ENTRIES.values())
+    last = last_rows(tmp_path, REPORTS_BY_NAME.values())
     assert set(last) == {("label-only", "virtual")}
     assert msgspec.structs.replace(last["label-only", "virtual"], evidence="") == (
-        msgspec.structs.replace(next(one for one in rows if one.name == "label-only"), evidence="")
+        msgspec.structs.replace(
+            next(played_row for played_row in rows if played_row.name == "label-only"), evidence=""
+        )
     )
 
 
@@ -183,13 +193,13 @@ def test_the_newest_row_counts_and_what_cannot_be_read_is_passed_by(tmp_path: Pa
         folder = tmp_path / "record" / name / "label-only"
         folder.mkdir(parents=True)
         (folder / "verdict.json").write_bytes(text)
-    last = last_rows(tmp_path, ENTRIES.values())
+    last = last_rows(tmp_path, REPORTS_BY_NAME.values())
     assert last["label-only", "virtual"].engine == "new"
 
 
 def test_what_is_shown(virtual: Virtual, tmp_path: Path) -> None:
     folder = EvidenceFolder.create(tmp_path, "record")
-    rows = play_entries([find("D2")], virtual, folder, 1, lambda _: None)
+    rows = play_reports([find("D2")], virtual, folder, 1, lambda _: None)
     page = printed(lambda console: show_page(find("D2"), console))
     for words in ("D2, moby#26421", "seen:", "expected:", "1. create web", "reproduced if:"):
         assert words in page
@@ -199,9 +209,9 @@ def test_what_is_shown(virtual: Virtual, tmp_path: Path) -> None:
     grid = printed(lambda console: show_table(table_of(rows), console))
     for words in ("docker client none", "rolled back", "reproduced, as it must", "verdict: pass"):
         assert words in grid
-    last = last_rows(tmp_path, ENTRIES.values())
+    last = last_rows(tmp_path, REPORTS_BY_NAME.values())
     listed = printed(
-        lambda console: show_list(ENTRIES.values(), {"stamp_copy": "how"}, last, console)
+        lambda console: show_list(REPORTS_BY_NAME.values(), {"stamp_copy": "how"}, last, console)
     )
     for words in ("back-to-the-unproved", "not played", "not possible", "pass, 20", "stamp_copy"):
         assert words in listed
@@ -211,3 +221,46 @@ def test_a_service_that_is_seen_belongs_to_its_stack() -> None:
     seen = Record(seq=0, source="swarm", happened_s=0, seen_s=0, what=service(BASE))
     assert is_of("story", seen)
     assert not is_of("stor", seen)
+
+
+def test_a_control_that_shows_the_same_fails_its_report(virtual: Virtual, tmp_path: Path) -> None:
+    report = find("label-only")
+    same = msgspec.structs.replace(report, control=report.steps)
+    folder = EvidenceFolder.create(tmp_path, "bug-reports")
+    (failed,) = play_reports([same], virtual, folder, 1, lambda _: None)
+    assert failed.result is not None
+    assert (failed.result.verdict, failed.verdict) == (Verdict.PASS, Verdict.FAIL)
+    assert conclusion(failed).endswith("its control shows the same, so it shows nothing")
+    assert (folder.path / "label-only-control" / "history.jsonl").stat().st_size > 0
+
+
+def test_a_control_that_cannot_be_played_leaves_its_report_unknown(
+    virtual: Virtual, tmp_path: Path
+) -> None:
+    report = find("label-only")
+    refused = (Create(request=ServiceRequest(restart="sometimes"), judged=True),)
+    folder = EvidenceFolder.create(tmp_path, "bug-reports")
+    broken = msgspec.structs.replace(report, control=refused)
+    (unknown,) = play_reports([broken], virtual, folder, 1, lambda _: None)
+    assert unknown.verdict is Verdict.UNKNOWN
+    assert "its control: label-only-control: create web: refused" in conclusion(unknown)
+
+
+def test_reports_without_a_control_are_listed_with_the_reason(
+    virtual: Virtual, tmp_path: Path
+) -> None:
+    report = msgspec.structs.replace(find("label-only"), control="no engine does otherwise")
+    listed = printed(lambda console: show_list([report], {}, {}, console))
+    assert "none: no engine does" in listed
+    assert control_text(find("label-only")) == "update web: another label and another version"
+    folder = EvidenceFolder.create(tmp_path, "bug-reports")
+    (passed,) = play_reports([report], virtual, folder, 1, lambda _: None)
+    assert (passed.verdict, passed.control) == (Verdict.PASS, None)
+
+
+def test_rows_of_before_there_were_controls_are_read_as_they_were() -> None:
+    stored = msgspec.json.decode(msgspec.json.encode(row()))
+    assert {"judged", "said"} <= stored.keys()
+    del stored["control"]
+    read = msgspec.json.decode(msgspec.json.encode(stored), type=ReportRow)
+    assert conclusion(read) == "reproduced, as it must; the guard is right"

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from stamplab.runner.worlds import Virtual
-from stamplab.search.explorable import EXPLORABLE, Ground, ground_of
+from stamplab.search.explorable import EXPLORABLE, SchedulePlayer, schedule_player
 
 
 @pytest.fixture(scope="session")
-def ground(virtual: Virtual) -> Iterator[Ground]:
+def player(virtual: Virtual) -> Iterator[SchedulePlayer]:
     """The incident's upgrade, rehearsed, and the real SwarmKit to play it on."""
-    with ground_of(EXPLORABLE["discourse"], virtual) as found:
-        yield found
+    with schedule_player(EXPLORABLE["discourse"], virtual) as player:
+        yield player

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event
+from multiprocessing.connection import Connection
 
 
-def work(asked: bytes, job: int, said: Queue[bytes], stop: Event) -> None:
+def work(encoded: bytes, job: int, connection: Connection) -> None:
     """Job 1 is killed, as by the kernel for want of memory; job 0 talks until it is stopped."""
-    del asked
+    del encoded
     if job == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    while not stop.wait(0.01):
-        said.put(json.dumps({"job": job, "outcomes": {"converged": 1}}).encode())
+    while not connection.poll(0.01):
+        connection.send_bytes(json.dumps({"outcomes": {"converged": 1}}).encode())

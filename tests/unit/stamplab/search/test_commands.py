@@ -25,20 +25,19 @@ from stamplab.lab.errors import LabError, NotPossibleHere
 from stamplab.lab.faults.memory_pressure import Squeeze
 from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.resolver import Resolver
-from stamplab.runner import worlds
 from stamplab.runner.evidence import Manifest
 from stamplab.runner.worlds import Virtual
 from stamplab.search.explorable import REFERENCE
 from stamplab.search.laws import LAWS
-from stamplab.search.parallel import Quarry, Quest
+from stamplab.search.parallel import SearchRequest, SearchResult
 from stamplab.search.schedule import Kept, keep, read_kept
-from stamplab.search.search import Found
-from tests.unit.lab.test_answering import has_ended
+from stamplab.search.search import BrokenLaw
+from tests.unit.lab.support.test_jsonl_process import has_ended
 from tests.unit.stamplab.search import workers
 from tests.unit.stamplab.search.trials import but
 
 INCIDENT = but(REFERENCE, pressure=Squeeze(short_by=0.5), hc1_pause_s=60.0)
-FOUND = Found(
+FOUND = BrokenLaw(
     law="true-reason",
     broken="the swarm rolled back, and: (HC1)",
     schedule=INCIDENT,
@@ -85,15 +84,17 @@ def run(runs: Path, *arguments: str) -> Ran:
     return Ran(*arguments, runs=runs)
 
 
-def finding(monkeypatch: pytest.MonkeyPatch, *found: Found) -> list[Quest]:
+def finding(monkeypatch: pytest.MonkeyPatch, *broken_laws: BrokenLaw) -> list[SearchRequest]:
     """Let the search come to this at once; what it was asked for is noted."""
-    asked: list[Quest] = []
+    asked: list[SearchRequest] = []
 
-    def search(quest: Quest, told: Callable[[Counter[str], float], None]) -> Quarry:
-        asked.append(quest)
+    def search(
+        request: SearchRequest, on_progress: Callable[[Counter[str], float], None]
+    ) -> SearchResult:
+        asked.append(request)
         outcomes = Counter({"converged": 30, "rolled back": 10})
-        told(outcomes, 0.5)
-        return Quarry(found=found, examples=40, took_s=0.5, outcomes=dict(outcomes))
+        on_progress(outcomes, 0.5)
+        return SearchResult(broken=broken_laws, examples=40, took_s=0.5, outcomes=dict(outcomes))
 
     monkeypatch.setattr(explore, "search", search)
     return asked
@@ -132,9 +133,9 @@ def test_as_json_it_is_what_the_evidence_holds(tmp_path: Path) -> None:
     kept = (tmp_path / "explore-discourse" / "latest" / "verdict.json").read_bytes()
     assert msgspec.json.decode(kept) == ran.json
     manifest = tmp_path / "explore-discourse" / "latest" / "manifest.json"
-    said = msgspec.json.decode(manifest.read_bytes(), type=Manifest)
-    assert (said.scenario, said.world) == ("explore-discourse", "virtual")
-    assert ran.json["quest"].items() <= said.options.items()
+    text = msgspec.json.decode(manifest.read_bytes(), type=Manifest)
+    assert (text.scenario, text.world) == ("explore-discourse", "virtual")
+    assert ran.json["quest"].items() <= text.options.items()
 
 
 @pytest.mark.usefixtures("unbuilt")
@@ -146,10 +147,10 @@ def test_what_was_asked_for_is_what_is_searched(
     options = ["--law", "fix", "--law", "no-false-red", "--guard", "off", "--seed", "9"]
     run(tmp_path, "explore", "discourse", *options, "--from-scratch", "--examples", "3")
     run(tmp_path, "explore", "discourse", "--examples", "3", "--jobs", "8")
-    usual = Quest(scenario="discourse", laws=tuple(LAWS), guard=True, examples=1000)
+    usual = SearchRequest(scenario="discourse", laws=tuple(LAWS), guard=True, examples=1000)
     assert asked[0] == usual
     assert asked[2] == but(usual, examples=3, jobs=3)
-    assert but(asked[1], jobs=1) == Quest(
+    assert but(asked[1], jobs=1) == SearchRequest(
         scenario="discourse",
         laws=("fix", "no-false-red"),
         guard=False,
@@ -180,10 +181,10 @@ def test_what_makes_no_sense_is_exit_code_64(tmp_path: Path, arguments: tuple[st
 def test_where_there_is_no_virtual_world_it_is_exit_code_77(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lacks(_: object) -> None:
+    def missing(_: object) -> None:
         raise NotPossibleHere("there is no go on PATH")
 
-    monkeypatch.setattr(explore, "virtual", lacks)
+    monkeypatch.setattr(explore, "virtual", missing)
     asked = finding(monkeypatch)
     assert run(tmp_path, *EXPLORE).code == 77
     assert asked == []
@@ -193,7 +194,7 @@ def test_where_there_is_no_virtual_world_it_is_exit_code_77(
 def test_an_apparatus_that_fails_is_exit_code_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> Quarry:
+    def fails(*_: object) -> SearchResult:
         raise LabError("swarmsim ended")
 
     monkeypatch.setattr(explore, "search", fails)
@@ -270,19 +271,19 @@ def test_the_command_that_is_printed_plays_it_again_wherever_it_is_kept(
     argv = [*virtually[1:], "--world", "virtual", "--json"]
     plays = [CliRunner().invoke(main.stamplab, argv, standalone_mode=False) for _ in range(2)]
     assert [play.return_value for play in plays] == [0, 0], plays[0].exception
-    said = [msgspec.json.decode(play.stdout, type=dict[str, Any]) for play in plays]
-    assert [(one["verdict"], one["world"]) for one in said] == [("broken again", "virtual")] * 2
-    assert (said[0]["law"], said[0]["was"]) == ("true-reason", FOUND.broken)
-    assert said[0]["broken"].startswith("the swarm rolled back at ")
+    text = [msgspec.json.decode(play.stdout, type=dict[str, Any]) for play in plays]
+    assert [(case["verdict"], case["world"]) for case in text] == [("broken again", "virtual")] * 2
+    assert (text[0]["law"], text[0]["was"]) == ("true-reason", FOUND.broken)
+    assert text[0]["broken"].startswith("the swarm rolled back at ")
     assert "the field's case" in plays[0].stderr
-    moments = [(one["at_s"], one["what"]) for one in said[0]["timeline"]]
+    moments = [(case["at_s"], case["what"]) for case in text[0]["timeline"]]
     assert (0.0, "the service's update state is updating") in moments
-    assert said[1]["timeline"] == said[0]["timeline"]
-    folders = [Path(one["evidence"]) for one in said]
+    assert text[1]["timeline"] == text[0]["timeline"]
+    folders = [Path(case["evidence"]) for case in text]
     assert {folder.parent for folder in folders} == {runs / f"replay-{INCIDENT.id}"}
-    first, again = ((folder / "history.jsonl").read_bytes() for folder in folders)
-    assert first == again
-    assert msgspec.json.decode((folders[0] / "verdict.json").read_bytes()) == said[0]
+    first, second = ((folder / "history.jsonl").read_bytes() for folder in folders)
+    assert first == second
+    assert msgspec.json.decode((folders[0] / "verdict.json").read_bytes()) == text[0]
     assert msgspec.json.decode((folders[0] / "manifest.json").read_bytes())["world"] == "virtual"
 
 
@@ -302,7 +303,7 @@ def test_who_wants_it_live_does_not_get_it_virtual(
     def no_engine(_: object) -> None:
         raise NotPossibleHere("there is no dockerd on PATH")
 
-    monkeypatch.setattr(worlds, "prepare", no_engine)
+    monkeypatch.setattr("stamplab.lab.live.lab.prepare", no_engine)
     path = keep(KEPT, tmp_path)
     ran = run(tmp_path, "replay", "--world", "live", str(path))
     assert ran.code == 77
@@ -317,19 +318,19 @@ def test_what_nobody_has_kept_cannot_be_played(tmp_path: Path, id_: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("kept", "said"),
+    ("kept", "text"),
     [
         (but(KEPT, law="gravity"), "there is no law 'gravity'; there are: no-false-green"),
         (but(KEPT, scenario="nextcloud"), "'nextcloud' cannot be explored"),
     ],
 )
 def test_a_schedule_of_what_there_is_not_is_the_users_to_mend(
-    tmp_path: Path, kept: Kept, said: str
+    tmp_path: Path, kept: Kept, text: str
 ) -> None:
     path = keep(kept, tmp_path)
     ran = run(tmp_path, *REPLAY, str(path))
     assert ran.code == 64
-    assert said in str(ran.error)
+    assert text in str(ran.error)
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -360,9 +361,9 @@ def test_ctrl_c_leaves_no_process_and_no_scratch(
     ) as process:
         started = wait_for_programs(process, virtual.swarmsim, count=2)
         os.killpg(process.pid, signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "Traceback" not in said
+        _, text = process.communicate(timeout=60)
+    assert process.returncode == 130, text
+    assert "Traceback" not in text
     assert [pid for pid in started if not has_ended(pid)] == []
     assert not labs.exists()
     assert (tmp_path / "runs" / "explore-discourse" / "latest" / "manifest.json").exists()
@@ -373,8 +374,8 @@ def wait_for_programs(process: subprocess.Popen[str], program: Path, *, count: i
     deadline_s = time.monotonic() + 120
     while time.monotonic() < deadline_s and process.poll() is None:
         children = psutil.Process(process.pid).children(recursive=True)
-        if sum(is_of(one, program) for one in children) == count:
-            return [one.pid for one in children]
+        if sum(is_of(case, program) for case in children) == count:
+            return [case.pid for case in children]
         time.sleep(0.1)
     process.kill()
     raise AssertionError(f"{program} does not run: {process.communicate()}")

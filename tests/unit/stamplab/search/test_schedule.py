@@ -19,14 +19,14 @@ from stamplab.lab.faults.operator import (
     RollBack,
     Scale,
 )
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
-from stamplab.lab.virtual.conditions import Conditions, Looks
+from stamplab.lab.virtual.conditions import Conditions, PeriodicTaskLists
 from stamplab.scenarios.discourse.plays import DISCOURSE
 from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
 from stamplab.search.explorable import EXPLORABLE, REFERENCE
 from stamplab.search.laws import LAWS
-from stamplab.search.schedule import Change, Kept, Meddling, Schedule, keep, read_kept
+from stamplab.search.schedule import Change, Kept, Schedule, TimedOperation, keep, read_kept
 from stamplab.search.strategies import schedules
 from tests.unit.stamplab.search.trials import but
 
@@ -34,14 +34,14 @@ LABELS_ONLY = EXPLORABLE["discourse"].labels_only
 FULL = but(
     REFERENCE,
     pressure=Ramp(after_s=1, over_s=2),
-    meddling=(
-        Meddling(after_s=1.5, what=NextVersion(version="9", labels={"b": "2", "a": "1"})),
-        Meddling(after_s=2.5, what=Redeploy()),
+    operations=(
+        TimedOperation(after_s=1.5, what=NextVersion(version="9", labels={"b": "2", "a": "1"})),
+        TimedOperation(after_s=2.5, what=Redeploy()),
     ),
     fault=Fault.CRASHES,
-    planted=Planted.STALE,
+    wrong_stamp=WrongStamp.STALE,
     hc1_pause_s=12.5,
-    conditions=Conditions(seed=7, sight=Looks(every_s=0.5, phase_s=0.1)),
+    conditions=Conditions(seed=7, visibility=PeriodicTaskLists(every_s=0.5, phase_s=0.1)),
 )
 OTHERWISE: dict[str, object] = {
     "memory": but(REFERENCE.memory, boot_s=2.0),
@@ -49,12 +49,12 @@ OTHERWISE: dict[str, object] = {
     "policy": but(REFERENCE.policy, parallelism=0),
     "pressure": Squeeze(),
     "earlier": (RollBack(),),
-    "meddling": (Meddling(after_s=1, what=RollBack()),),
+    "operations": (TimedOperation(after_s=1, what=RollBack()),),
     "change": Change.LABELS,
     "head_replicas": 0,
     "fault": Fault.ABSENT,
-    "planted": Planted.TRUNCATED,
-    "missaid": True,
+    "wrong_stamp": WrongStamp.TRUNCATED,
+    "reports_expected_stamp": True,
     "refused": True,
     "blind_after_s": 0.0,
     "hc1_pause_s": 0.1,
@@ -78,9 +78,9 @@ def kept(schedule: Schedule = FULL) -> Kept:
 
 
 def test_the_same_schedule_has_the_same_name() -> None:
-    again = msgspec.json.decode(msgspec.json.encode(FULL), type=Schedule)
-    assert again == FULL
-    assert again.id == FULL.id
+    second = msgspec.json.decode(msgspec.json.encode(FULL), type=Schedule)
+    assert second == FULL
+    assert second.id == FULL.id
 
 
 @pytest.mark.parametrize("name", Schedule.__struct_fields__)
@@ -90,19 +90,19 @@ def test_another_value_of_any_field_makes_another_name(name: str) -> None:
 
 def test_the_order_of_labels_does_not_make_another_name() -> None:
     turned = NextVersion(version="9", labels={"a": "1", "b": "2"})
-    meddling = (Meddling(after_s=1.5, what=turned), FULL.meddling[1])
-    assert but(FULL, meddling=meddling).id == FULL.id
+    operations = (TimedOperation(after_s=1.5, what=turned), FULL.operations[1])
+    assert but(FULL, operations=operations).id == FULL.id
 
 
 def test_the_order_of_acts_does() -> None:
-    assert but(FULL, meddling=FULL.meddling[::-1]).id != FULL.id
+    assert but(FULL, operations=FULL.operations[::-1]).id != FULL.id
 
 
 def test_what_says_nothing_is_no_part_of_a_name() -> None:
-    said = msgspec.to_builtins(REFERENCE)
-    assert "max_attempts" in said["policy"]
-    del said["policy"]["max_attempts"], said["fault"]
-    assert msgspec.convert(said, Schedule).id == REFERENCE.id
+    text = msgspec.to_builtins(REFERENCE)
+    assert "max_attempts" in text["policy"]
+    del text["policy"]["max_attempts"], text["fault"]
+    assert msgspec.convert(text, Schedule).id == REFERENCE.id
 
 
 def test_a_name_is_fit_for_a_file_and_for_a_command_line() -> None:
@@ -125,10 +125,10 @@ def test_whatever_is_drawn_is_kept_and_read_back_under_its_name(
 def test_what_is_known_lies_under_its_own_name_and_law() -> None:
     for explorable in EXPLORABLE.values():
         for path in explorable.known.glob("*/*.json"):
-            found = read_kept(path)
-            assert path.stem == found.schedule.id
-            assert path.parent.name == found.law
-            assert found.scenario == explorable.name
+            matches = read_kept(path)
+            assert path.stem == matches.schedule.id
+            assert path.parent.name == matches.law
+            assert matches.scenario == explorable.name
 
 
 # Kept and read.
@@ -147,7 +147,7 @@ def test_a_person_can_read_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "instead", "said"),
+    ("part", "instead", "message"),
     [
         ('"boot_s": 1.0', '"boot_s": "soon"', "boot_s`"),
         ('"boot_s": 1.0', '"boot_s": -1.0', "boot_s of a memory shape"),
@@ -157,13 +157,13 @@ def test_a_person_can_read_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_file_is_the_users_to_mend(
-    tmp_path: Path, part: str, instead: str, said: str
+    tmp_path: Path, part: str, instead: str, message: str
 ) -> None:
     path = keep(kept(), tmp_path)
     text = path.read_text()
     assert part in text
     path.write_text(text.replace(part, instead))
-    with pytest.raises(UsageError, match=f"{path} is no schedule: .*{said}"):
+    with pytest.raises(UsageError, match=f"{path} is no schedule: .*{message}"):
         read_kept(path)
 
 
@@ -200,9 +200,9 @@ def test_as_a_scenario_it_says_all_that_it_varies() -> None:
         FULL.policy,
     )
     assert scenario.pressure == FULL.pressure
-    assert scenario.planted == FULL.planted
+    assert scenario.wrong_stamp == FULL.wrong_stamp
     assert scenario.faults == {HEAD_IMAGE: Fault.CRASHES}
-    assert scenario.acts == tuple(Act(after_s=m.after_s, what=m.what) for m in FULL.meddling)
+    assert scenario.acts == tuple(Act(after_s=m.after_s, what=m.what) for m in FULL.operations)
     assert (scenario.recipe, scenario.base) == (DISCOURSE.recipe, DISCOURSE.base)
     assert FULL.id in scenario.name
 
@@ -217,16 +217,23 @@ def test_a_head_of_labels_alone_is_another_commit() -> None:
 
 
 def test_what_came_before_and_how_the_deployer_lies_are_the_scenarios_too() -> None:
-    schedule = but(FULL, earlier=(Redeploy(),), missaid=True, head_replicas=0, refused=True)
+    schedule = but(
+        FULL, earlier=(Redeploy(),), reports_expected_stamp=True, head_replicas=0, refused=True
+    )
     scenario = schedule.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
-    assert (scenario.earlier, scenario.missaid, scenario.head_replicas) == ((Redeploy(),), True, 0)
+    assert (scenario.earlier, scenario.reports_expected_stamp, scenario.head_replicas) == (
+        (Redeploy(),),
+        True,
+        0,
+    )
     assert scenario.refused
 
 
 def test_to_lose_sight_is_an_act_like_another() -> None:
     blind = but(FULL, blind_after_s=3.5)
     usual, acts = (
-        one.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True).acts for one in (FULL, blind)
+        schedule.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True).acts
+        for schedule in (FULL, blind)
     )
     assert acts == (*usual, Act(after_s=3.5, what=LoseSight()))
 
@@ -256,7 +263,7 @@ def test_the_old_harness_alone_reads_hc1_after_a_pause(*, guard: bool) -> None:
 
 def test_the_reference_is_as_plain_as_can_be() -> None:
     scenario = REFERENCE.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
-    assert (scenario.faults, scenario.planted, scenario.acts) == ({}, None, ())
+    assert (scenario.faults, scenario.wrong_stamp, scenario.acts) == ({}, None, ())
     assert scenario.pressure == Ample()
 
 
@@ -270,7 +277,7 @@ def test_a_schedule_without_retries_could_not_be_written_out() -> None:
     [Restamp(labels={"a": "1"}), Redeploy(), RollBack(), Scale(replicas=0)],
 )
 def test_every_operation_survives_being_kept(tmp_path: Path, what: Redeploy) -> None:
-    schedule = but(REFERENCE, meddling=(Meddling(after_s=1, what=what),))
+    schedule = but(REFERENCE, operations=(TimedOperation(after_s=1, what=what),))
     assert read_kept(keep(kept(schedule), tmp_path)).schedule == schedule
 
 

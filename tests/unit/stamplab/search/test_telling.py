@@ -7,11 +7,11 @@ import pytest
 from stamplab.harness.ci.policy import Policy
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Pulse, Ramp, Squeeze
 from stamplab.lab.faults.operator import RollBack, Scale
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.model.history import EngineEvent, Finding, MemorySample, Note, Observation
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.search.explorable import REFERENCE
-from stamplab.search.schedule import Meddling, Schedule
+from stamplab.search.schedule import Schedule, TimedOperation
 from stamplab.search.trial_text import Moment, describe, sentence, timeline
 from tests.builders import BASE, HEAD, MIB, Story, ended, oom_kill, seen, service
 from tests.unit.stamplab.search.trials import (
@@ -51,9 +51,9 @@ def test_what_is_not_is_said() -> None:
         replicas=3,
         max_failure_ratio=0.3,
     )
-    meddling = (
-        Meddling(after_s=4.5, what=Scale(replicas=0)),
-        Meddling(after_s=6, what=RollBack()),
+    operations = (
+        TimedOperation(after_s=4.5, what=Scale(replicas=0)),
+        TimedOperation(after_s=6, what=RollBack()),
     )
     schedule = but(
         REFERENCE,
@@ -61,8 +61,8 @@ def test_what_is_not_is_said() -> None:
         policy=policy,
         pressure=Squeeze(short_by=0.9),
         fault=Fault.CRASHES,
-        planted=Planted.STALE,
-        meddling=meddling,
+        wrong_stamp=WrongStamp.STALE,
+        operations=operations,
     )
     assert describe(schedule) == (
         "boot 3.5 s up to 300 MiB, then 100 MiB; stop-first, pause, monitor 5.0 s; delay 2.5 s; "
@@ -74,7 +74,7 @@ def test_what_is_not_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pressure", "said"),
+    ("pressure", "text"),
     [
         (Ample(), "ample memory"),
         (Squeeze(short_by=0.1), "memory short by 10% of OLD's"),
@@ -88,8 +88,8 @@ def test_what_is_not_is_said() -> None:
         ),
     ],
 )
-def test_every_kind_of_pressure_is_said(pressure: Pressure, said: str) -> None:
-    assert describe(but(REFERENCE, pressure=pressure)).endswith(f"; {said}")
+def test_every_kind_of_pressure_is_said(pressure: Pressure, text: str) -> None:
+    assert describe(but(REFERENCE, pressure=pressure)).endswith(f"; {text}")
 
 
 # A timeline.
@@ -107,8 +107,8 @@ def incident() -> Story:
 
 
 def test_an_incident_is_told_moment_by_moment() -> None:
-    told = timeline(trial(incident(), "fail", "(HC1)", schedule=PRESSED, step="hc1"))
-    assert told == (
+    lines = timeline(trial(incident(), "fail", "(HC1)", schedule=PRESSED, step="hc1"))
+    assert lines == (
         Moment(0.0, "the service's update state is updating"),
         Moment(0.2, "a task starts, of discourse:3.5.0"),
         Moment(1.0, "OOM kill of a task with 250 MiB, limit 350 MiB"),
@@ -120,7 +120,9 @@ def test_an_incident_is_told_moment_by_moment() -> None:
 
 
 def test_what_came_before_the_upgrade_is_left_out_and_what_came_before_head_is_negative() -> None:
-    story = Story(*[(one.seen_s, one.what) for one in upgrading().records[:3]])
+    story = Story(
+        *[(played_trial.seen_s, played_trial.what) for played_trial in upgrading().records[:3]]
+    )
     story.at(10.5, acted()).at(11, seen(service(HEAD, BASE, "updating")))
     assert timeline(trial(story)) == (
         Moment(-0.5, "a second operator changed labels only"),
@@ -129,14 +131,16 @@ def test_what_came_before_the_upgrade_is_left_out_and_what_came_before_head_is_n
 
 
 def test_where_head_was_never_applied_time_begins_with_the_upgrade() -> None:
-    story = Story(*[(one.seen_s, one.what) for one in upgrading().records[:3]])
+    story = Story(
+        *[(played_trial.seen_s, played_trial.what) for played_trial in upgrading().records[:3]]
+    )
     story.at(12.5, acted(refused="update out of sequence"))
-    said = "a second operator changed labels only, refused: update out of sequence"
-    assert timeline(trial(story)) == (Moment(2.5, said),)
+    text = "a second operator changed labels only, refused: update out of sequence"
+    assert timeline(trial(story)) == (Moment(2.5, text),)
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("what", "text"),
     [
         (container("health_status: healthy"), "a task is healthy, of discourse:3.5.0"),
         (oom_kill("new", rss_bytes=250 * MIB), "OOM kill of a task with 250 MiB"),
@@ -144,8 +148,8 @@ def test_where_head_was_never_applied_time_begins_with_the_upgrade() -> None:
         (Finding(step="deploy_app", passed=True, text="stamped"), "deploy_app passed: stamped"),
     ],
 )
-def test_each_of_these_is_told(what: Observation, said: str) -> None:
-    assert timeline(trial(upgrading().at(12, what)))[-1] == Moment(1.0, said)
+def test_each_of_these_is_told(what: Observation, text: str) -> None:
+    assert timeline(trial(upgrading().at(12, what)))[-1] == Moment(1.0, text)
 
 
 @pytest.mark.parametrize(
@@ -200,10 +204,12 @@ def test_figures_that_there_are_not_are_left_out() -> None:
 
 
 def test_where_head_was_never_applied_there_are_none() -> None:
-    story = Story(*[(one.seen_s, one.what) for one in upgrading().records[:3]])
+    story = Story(
+        *[(played_trial.seen_s, played_trial.what) for played_trial in upgrading().records[:3]]
+    )
     assert sentence(trial(story), "x") == f"{describe(REFERENCE)}: x"
 
 
 def test_an_oom_kill_before_the_upgrade_is_not_its_own() -> None:
-    records = [(one.seen_s, one.what) for one in upgrading().records]
+    records = [(played_trial.seen_s, played_trial.what) for played_trial in upgrading().records]
     assert "OOM" not in figures(Story((5.0, oom_kill("old")), *records[2:]))

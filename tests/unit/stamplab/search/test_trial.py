@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from stamplab.harness.checks.upgrade_truth import UpgradeObserver, upgrade_observed
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Pulse, Ramp, Squeeze
 from stamplab.lab.faults.operator import (
     NextVersion,
@@ -15,14 +16,13 @@ from stamplab.lab.faults.operator import (
     RollBack,
     Scale,
 )
-from stamplab.lab.faults.stamp import Planted
+from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.model.history import LimitSet, OperatorActed, StageBegan
 from stamplab.lab.recipe.workload_overlay import Fault
-from stamplab.lab.virtual.conditions import Commits, Looks, Moments, Sight
-from stamplab.search.explorable import REFERENCE, Ground
-from stamplab.search.ground_truth import Truth, truth_of
+from stamplab.lab.virtual.conditions import EveryCommit, EveryMoment, PeriodicTaskLists, Visibility
+from stamplab.search.explorable import REFERENCE, SchedulePlayer
 from stamplab.search.laws import LAWS
-from stamplab.search.schedule import Change, Meddling, Schedule
+from stamplab.search.schedule import Change, Schedule, TimedOperation
 from stamplab.search.search import outcome
 from stamplab.search.trial import AFTERWARDS_S, Trial
 from tests.unit.stamplab.search.trials import but
@@ -35,7 +35,10 @@ EARLIER = NextVersion(version="3.3.1-earlier", labels={})
 
 
 def meddled_with(*operations: Operation, at_s: float = 1.0) -> Schedule:
-    return but(REFERENCE, meddling=tuple(Meddling(after_s=at_s, what=one) for one in operations))
+    return but(
+        REFERENCE,
+        operations=tuple(TimedOperation(after_s=at_s, what=operation) for operation in operations),
+    )
 
 
 ENDS: list[tuple[Schedule, str, str]] = [
@@ -44,10 +47,14 @@ ENDS: list[tuple[Schedule, str, str]] = [
     (STOP_FIRST, "pass", "converged"),
     (but(REFERENCE, fault=Fault.CRASHES), "fail", "rolled back"),
     (but(REFERENCE, fault=Fault.ABSENT), "fail", "rolled back"),
-    (but(REFERENCE, planted=Planted.STALE), "fail", "converged"),
+    (but(REFERENCE, wrong_stamp=WrongStamp.STALE), "fail", "converged"),
     (but(REFERENCE, change=Change.LABELS), "pass", "converged"),
     (but(INCIDENT, pressure=Pulse(after_s=0, for_s=60)), "fail", "rolled back"),
-    (but(REFERENCE, planted=Planted.STALE, missaid=True), "fail", "broken otherwise"),
+    (
+        but(REFERENCE, wrong_stamp=WrongStamp.STALE, reports_expected_stamp=True),
+        "fail",
+        "broken otherwise",
+    ),
     (but(REFERENCE, head_replicas=0), "pass", "converged"),
     (but(REFERENCE, refused=True), "fail", "broken otherwise"),
     (but(REFERENCE, blind_after_s=1.0), "unknown", "broken otherwise"),
@@ -64,32 +71,32 @@ def name_of(schedule: Schedule) -> str:
     return schedule.id
 
 
-@pytest.mark.parametrize(("schedule", "end", "said"), ENDS)
+@pytest.mark.parametrize(("schedule", "end", "text"), ENDS)
 def test_the_guard_says_what_became_of_it_and_breaks_no_law(
-    ground: Ground, schedule: Schedule, end: str, said: str
+    player: SchedulePlayer, schedule: Schedule, end: str, text: str
 ) -> None:
-    trial = ground.play(schedule, guard=True)
-    assert (trial.end, outcome(trial)) == (end, said), trial.reason
-    assert [law.asks(trial) for law in LAWS.values()] == [None] * len(LAWS)
+    trial = player.play(schedule, guard=True)
+    assert (trial.end, outcome(trial)) == (end, text), trial.reason
+    assert [law.check(trial) for law in LAWS.values()] == [None] * len(LAWS)
 
 
 @pytest.mark.parametrize(("pause_s", "law"), [(0.0, "no-false-green"), (60.0, "true-reason")])
-def test_the_old_harness_has_two_faces(ground: Ground, pause_s: float, law: str) -> None:
-    trial = ground.play(but(INCIDENT, hc1_pause_s=pause_s), guard=False)
-    assert [name for name, one in LAWS.items() if one.asks(trial)] == [law]
+def test_the_old_harness_has_two_faces(player: SchedulePlayer, pause_s: float, law: str) -> None:
+    trial = player.play(but(INCIDENT, hc1_pause_s=pause_s), guard=False)
+    assert [name for name, schedule in LAWS.items() if schedule.check(trial)] == [law]
 
 
 # The truth, from its watcher and from the history.
 
 
-def told(truth: Truth) -> tuple[object, ...]:
+def facts(truth: UpgradeObserver) -> tuple[object, ...]:
     """All of it; times as a history has them."""
     updates = [(round(at_s, 6), spec) for at_s, spec in truth.updates]
     times_s = [at_s and round(at_s, 6) for at_s in (truth.applied_s, truth.rolled_back_s)]
     return truth.head, times_s, updates
 
 
-def held(truth: Truth, trial: Trial) -> list[bool]:
+def held(truth: UpgradeObserver, trial: Trial) -> list[bool]:
     """Whether it held head over each second."""
     seconds = range(round(trial.watched_until_s))
     return [truth.held_head(at_s, at_s + 1) for at_s in seconds]
@@ -107,30 +114,32 @@ SCHEDULES = [
 @pytest.mark.parametrize("guard", [True, False])
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=name_of)
 def test_a_history_without_gaps_tells_what_the_watcher_saw(
-    ground: Ground, schedule: Schedule, *, guard: bool
+    player: SchedulePlayer, schedule: Schedule, *, guard: bool
 ) -> None:
-    assert schedule.conditions.sight == Commits()
-    trial = ground.play(schedule, guard=guard)
-    read = truth_of(trial.history, trial.app.service)
-    assert told(read) == told(trial.truth)
+    assert schedule.conditions.visibility == EveryCommit()
+    trial = player.play(schedule, guard=guard)
+    read = upgrade_observed(trial.history, trial.app.service)
+    assert facts(read) == facts(trial.truth)
     assert held(read, trial) == held(trial.truth, trial)
 
 
-@pytest.mark.parametrize("sight", [Moments(), Looks(every_s=1.7, phase_s=0.3)])
-def test_the_watcher_sees_all_however_the_harness_looks(ground: Ground, sight: Sight) -> None:
-    conditions = but(INCIDENT.conditions, sight=sight)
-    trial = ground.play(but(INCIDENT, conditions=conditions), guard=True)
-    read = truth_of(trial.history, trial.app.service)
+@pytest.mark.parametrize("visibility", [EveryMoment(), PeriodicTaskLists(every_s=1.7, phase_s=0.3)])
+def test_the_watcher_sees_all_however_the_harness_looks(
+    player: SchedulePlayer, visibility: Visibility
+) -> None:
+    conditions = but(INCIDENT.conditions, visibility=visibility)
+    trial = player.play(but(INCIDENT, conditions=conditions), guard=True)
+    read = upgrade_observed(trial.history, trial.app.service)
     assert trial.truth.rolled_back_s is not None
-    assert len(trial.truth.states) > len(read.states)
+    assert len(trial.truth.sightings) > len(read.sightings)
 
 
-def test_what_is_rolled_back_by_hand_was_not_by_the_swarm(ground: Ground) -> None:
+def test_what_is_rolled_back_by_hand_was_not_by_the_swarm(player: SchedulePlayer) -> None:
     """The old harness, whose pause lets the second operator in after head has converged."""
-    trial = ground.play(but(BY_HAND, hc1_pause_s=60.0), guard=False)
-    acts = [one.what for one in trial.history if isinstance(one.what, OperatorActed)]
-    assert [one.refused for one in acts] == [""]
-    states = [state.service.update_state for state in trial.truth.states if state.service]
+    trial = player.play(but(BY_HAND, hc1_pause_s=60.0), guard=False)
+    acts = [record.what for record in trial.history if isinstance(record.what, OperatorActed)]
+    assert [record.refused for record in acts] == [""]
+    states = [state.service.update_state for state in trial.truth.sightings if state.service]
     assert "rollback_completed" in states
     assert trial.truth.rolled_back_s is None
 
@@ -138,18 +147,22 @@ def test_what_is_rolled_back_by_hand_was_not_by_the_swarm(ground: Ground) -> Non
 # Time.
 
 
-def test_it_is_watched_for_the_hold_time_in_which_nobody_does_anything(ground: Ground) -> None:
-    late = but(REFERENCE, meddling=(Meddling(after_s=500, what=Redeploy()),))
-    trial = ground.play(late, guard=True)
+def test_it_is_watched_for_the_hold_time_in_which_nobody_does_anything(
+    player: SchedulePlayer,
+) -> None:
+    late = but(REFERENCE, operations=(TimedOperation(after_s=500, what=Redeploy()),))
+    trial = player.play(late, guard=True)
     assert trial.hold_s == 5.0
     assert trial.watched_until_s == trial.end_s + 5.0
-    assert not any(isinstance(one.what, OperatorActed) for one in trial.history)
+    assert not any(isinstance(record.what, OperatorActed) for record in trial.history)
     assert trial.history[-1].seen_s <= trial.watched_until_s + AFTERWARDS_S
 
 
-def test_the_upgrade_begins_with_its_stage(ground: Ground) -> None:
-    trial = ground.play(REFERENCE, guard=True)
-    (began,) = [one.seen_s for one in trial.history if one.what == StageBegan(stage="upgrade")]
+def test_the_upgrade_begins_with_its_stage(player: SchedulePlayer) -> None:
+    trial = player.play(REFERENCE, guard=True)
+    (began,) = [
+        record.seen_s for record in trial.history if record.what == StageBegan(stage="upgrade")
+    ]
     assert trial.truth.applied_s is not None
     assert began == trial.upgrade_s <= trial.truth.applied_s < trial.end_s
 
@@ -163,14 +176,16 @@ def test_the_upgrade_begins_with_its_stage(ground: Ground) -> None:
         (Ramp(after_s=0, over_s=1, steps=3), 4),
     ],
 )
-def test_the_pressure_is_in_its_history(ground: Ground, pressure: Pressure, limits: int) -> None:
-    trial = ground.play(but(REFERENCE, pressure=pressure), guard=True)
-    found = [one.what for one in trial.history if isinstance(one.what, LimitSet)]
-    assert len(found) == limits
-    assert (found[0].limit_bytes is not None) is isinstance(pressure, Squeeze)
+def test_the_pressure_is_in_its_history(
+    player: SchedulePlayer, pressure: Pressure, limits: int
+) -> None:
+    trial = player.play(but(REFERENCE, pressure=pressure), guard=True)
+    limits_set = [record.what for record in trial.history if isinstance(record.what, LimitSet)]
+    assert len(limits_set) == limits
+    assert (limits_set[0].limit_bytes is not None) is isinstance(pressure, Squeeze)
 
 
-def test_nothing_of_one_trial_is_left_in_the_next(ground: Ground) -> None:
-    first = ground.play(REFERENCE, guard=True)
-    ground.play(but(INCIDENT, planted=Planted.STALE, fault=Fault.CRASHES), guard=False)
-    assert ground.play(REFERENCE, guard=True).as_jsonl() == first.as_jsonl()
+def test_nothing_of_one_trial_is_left_in_the_next(player: SchedulePlayer) -> None:
+    first = player.play(REFERENCE, guard=True)
+    player.play(but(INCIDENT, wrong_stamp=WrongStamp.STALE, fault=Fault.CRASHES), guard=False)
+    assert player.play(REFERENCE, guard=True).as_jsonl() == first.as_jsonl()

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 from hypothesis import strategies as st
 
+from stamplab.harness.checks.upgrade_truth import upgrade_observed
 from stamplab.harness.ci.app import App
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.lab.faults import operator
@@ -20,9 +21,8 @@ from stamplab.lab.model.history import (
     StageBegan,
     StageEnd,
 )
-from stamplab.lab.virtual.conditions import Conditions, Node
+from stamplab.lab.virtual.conditions import Conditions, NodeOptions
 from stamplab.search.explorable import REFERENCE
-from stamplab.search.ground_truth import truth_of
 from stamplab.search.schedule import Schedule
 from stamplab.search.strategies import seconds
 from stamplab.search.trial import Trial
@@ -45,7 +45,7 @@ def plain(draw: st.DrawFn) -> Schedule:
         memory=but(REFERENCE.memory, boot_s=seconds(draw, 0.1, 30)),
         hc1_pause_s=seconds(draw, 0, 60),
         conditions=Conditions(
-            seed=draw(st.integers(0, 9)), node=Node(prepare_s=seconds(draw, 0, 2))
+            seed=draw(st.integers(0, 9)), node=NodeOptions(prepare_s=seconds(draw, 0, 2))
         ),
     )
 
@@ -107,15 +107,15 @@ def trial(
     ``step`` is what failed it; of another step than the guard, ``guarded`` tells whether the guard
     had passed it before. The reason is a sentence of a real ruling, and has its facts as fields.
     """
-    told = converged() if story is None else story
-    history = told.records
+    lines = converged() if story is None else story
+    history = lines.records
     if end == "fail":
         passed = [(end_s, Finding(step=GUARD, passed=True, text="converged: "))] if guarded else []
         failed = (end_s, Finding(step=step, passed=False, text=reason))
-        history = [schema1.upgrade(one) for one in Story(*told_at(told), *passed, failed).records]
+        history = [schema1.upgrade(one) for one in Story(*told_at(lines), *passed, failed).records]
     stages = (
         StageResult(stage="install", end="pass"),
         StageResult(stage="upgrade", end=end, reason=reason),
     )
     results = Results(run_id="made", recipe="discourse", ref="head", stages=stages, abra="nobody")
-    return Trial(schedule, APP, results, history, truth_of(history, APP.service), end_s)
+    return Trial(schedule, APP, results, history, upgrade_observed(history, APP.service), end_s)

@@ -6,8 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event
+from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest.mock import patch
 
@@ -57,12 +56,12 @@ def playing(play: Play) -> Iterator[None]:
     """A search in this process has no swarm; its schedules are few figures."""
 
     @contextmanager
-    def ground_of(*_: object) -> Iterator[MadeUp]:
+    def schedule_player(*_: object) -> Iterator[MadeUp]:
         yield MadeUp(play)
 
     with (
         patch.object(parallel, "virtual", lambda: None),
-        patch.object(parallel, "ground_of", ground_of),
+        patch.object(parallel, "schedule_player", schedule_player),
         patch.object(parallel, "schedules", lambda _: plain()),
     ):
         yield
@@ -73,9 +72,7 @@ def note(word: str) -> None:
         notes.write(f"{word}\n")
 
 
-def one_finds_while_another_shrinks(
-    asked: bytes, job: int, said: Queue[bytes], stop: Event
-) -> None:
+def one_finds_while_another_shrinks(encoded: bytes, job: int, connection: Connection) -> None:
     """Job 0 has found something at once, and is slow to shrink it; job 1 finds something then."""
     ready = Path(os.environ[NOTES]).with_suffix(".ready")
 
@@ -84,15 +81,15 @@ def one_finds_while_another_shrinks(
             while not ready.exists():
                 time.sleep(0.01)
             return played(schedule)
-        note("late" if stop.is_set() else "in time")
+        note("late" if connection.poll() else "in time")
         if ready.exists():
-            stop.wait(20)
+            connection.poll(20)
         ready.touch()
         return trial(rolled_back(), "pass", schedule=schedule)
 
     with playing(play):
-        parallel._work(asked, job, said, stop)
+        parallel._work(encoded, job, connection)
 
 
-def decoded(heard: bytes) -> parallel._Heard:
-    return msgspec.json.decode(heard, type=parallel._Heard)
+def decoded(message: bytes) -> parallel._Message:
+    return msgspec.json.decode(message, type=parallel._Message)

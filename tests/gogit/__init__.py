@@ -1,1 +1,0 @@
-"""go-git as a program: built here for the tests, and asked by them."""

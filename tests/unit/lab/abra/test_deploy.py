@@ -1,0 +1,164 @@
+"""abra's folder, its stamp, and the stand-in's deploy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stamplab.lab.abra import deploy, stamp
+from stamplab.lab.abra.folder import AbraFolder
+from stamplab.lab.abra.go_git import DEFAULT_VERSION
+from stamplab.lab.errors import LabError
+from stamplab.lab.faults.operator import Act
+from stamplab.lab.model.history import CommandRan, Deployed, Note, Observation
+from stamplab.lab.model.swarm import Service
+from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe.env_file import with_values
+from stamplab.lab.recipe.repository import build_repository
+from stamplab.lab.world import Deployer, Stack
+from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
+
+DOMAIN = "app.example.org"
+
+
+class RecordingWorld:
+    """A world that applies nothing and remembers everything."""
+
+    def __init__(self, exit_code: int = 0) -> None:
+        self.exit_code = exit_code
+        self.applied: list[Stack] = []
+        self.recorded: list[Observation] = []
+
+    def now_s(self) -> float:
+        return 0.0
+
+    def next(self, until_s: float) -> None:
+        del until_s
+
+    def provide(self, stack: Stack) -> None: ...
+
+    def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
+        self.applied.append(stack)
+        return Deployed(stack=stack.name, exit_code=self.exit_code, output="the client's words")
+
+    def inspect(self, service: str) -> Service | None:
+        del service
+        return None
+
+    def look(self, stack: str) -> None: ...
+
+    def usage_bytes(self) -> int:
+        return 0
+
+    def set_limit(self, limit_bytes: int | None, reason: str) -> None: ...
+
+    def schedule(self, service: str, acts: Sequence[Act]) -> None: ...
+
+    def cancel_scheduled(self) -> None: ...
+
+    def record(self, what: Observation) -> None:
+        self.recorded.append(what)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> AbraFolder:
+    """An ABRA_DIR with the recipe at head."""
+    origin = tmp_path / "upstream"
+    build_repository(RECIPE, origin)
+    folder = AbraFolder(tmp_path / "abra")
+    folder.create()
+    checkout.fetch(origin, origin, folder.recipe("discourse"), "main")
+    settings = {
+        "TYPE": "discourse:0.7.0+3.3.1",
+        "DOMAIN": DOMAIN,
+        "COMPOSE_FILE": "compose.yml:compose.x.yml",
+    }
+    folder.write_env_text(DOMAIN, with_values("", settings))
+    return folder
+
+
+def test_the_stamp_is_the_first_8_digits_of_head(folder: AbraFolder) -> None:
+    tree = folder.recipe("discourse")
+    sha = git.open_at(tree).head.commit.hexsha
+    assert stamp.chaos_version(tree) == sha[:8]
+
+
+@pytest.mark.parametrize("file", ["compose.yml", "untracked.yml"])
+def test_a_dirty_tree_is_marked(folder: AbraFolder, file: str) -> None:
+    tree = folder.recipe("discourse")
+    clean = stamp.chaos_version(tree)
+    checkout.write_uncommitted(tree, {file: "changed\n"})
+    assert stamp.chaos_version(tree) == clean + "+U"
+
+
+def test_the_stamp_follows_the_checkout_and_nothing_else(folder: AbraFolder) -> None:
+    tree = folder.recipe("discourse")
+    sha = checkout.check_out(tree, BASE_TAG)
+    assert stamp.chaos_version(tree) == sha[:8]
+
+
+def test_a_repository_without_a_commit_has_no_stamp(tmp_path: Path) -> None:
+    git.create(tmp_path / "empty")
+    with pytest.raises(
+        LabError, match=r"empty has no stamp: .*its HEAD names a branch that has no commit"
+    ):
+        stamp.chaos_version(tmp_path / "empty")
+
+
+def test_a_stack_is_its_domain_with_underscores_cut_at_45() -> None:
+    assert stamp.stack_name("a.b.example.org") == "a_b_example_org"
+    assert len(stamp.stack_name("x" * 60)) == 45
+    assert stamp.label("a_b", "chaos-version") == "coop-cloud.a_b.chaos-version"
+
+
+def test_an_env_file_may_have_comments_blanks_and_quotes(folder: AbraFolder) -> None:
+    file = folder.path / "servers" / "default" / "z.org.env"
+    file.write_text("# TYPE=no\n\nTYPE=recipe  \nCOMPOSE_FILE=\"a.yml:b.yml\"\n  X='1'\nnonsense\n")
+    assert folder.read_env("z.org") == {"TYPE": "recipe", "COMPOSE_FILE": "a.yml:b.yml", "X": "1"}
+
+
+def test_an_app_that_is_not_there_is_named(folder: AbraFolder) -> None:
+    with pytest.raises(LabError, match=r"there is no app none\.org"):
+        deploy.chaos_deploy(RecordingWorld(), folder, "none.org")
+
+
+def test_a_chaos_deploy_deploys_the_checkout_as_it_is(folder: AbraFolder) -> None:
+    world = RecordingWorld()
+    tree = folder.recipe("discourse")
+    done = deploy.chaos_deploy(world, folder, DOMAIN)
+    assert done.stamp == stamp.chaos_version(tree)
+    assert done.stack == "app_example_org"
+    (stack,) = world.applied
+    assert stack.directory == tree
+    assert [file.name for file in stack.compose_files] == [
+        "compose.yml",
+        "compose.x.yml",
+        "app_example_org.yml",
+    ]
+    assert stack.environment["STACK_NAME"] == "app_example_org"
+    assert stack.environment["DOMAIN"] == DOMAIN
+    labels = yaml.safe_load(stack.compose_files[-1].read_text())["services"]["app"]["deploy"]
+    assert labels["labels"] == {
+        "coop-cloud.app_example_org.recipe": "discourse",
+        "coop-cloud.app_example_org.chaos": "true",
+        "coop-cloud.app_example_org.chaos-version": done.stamp,
+    }
+    assert stamp.chaos_version(tree) == done.stamp
+
+
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_everything_says_whose_abra_it_was(folder: AbraFolder, exit_code: int) -> None:
+    world = RecordingWorld(exit_code)
+    done = deploy.chaos_deploy(world, folder, DOMAIN)
+    note, ran = world.recorded
+    debug = f"DEBU app/deploy.go:372 version: taking chaos version: {done.stamp}"
+    whose = f"abra stand-in of stamplab (go-git {DEFAULT_VERSION})"
+    assert note == Note(text=f"{debug} ({whose})")
+    assert isinstance(ran, CommandRan)
+    assert ran.by == whose
+    assert ran.exit_code == exit_code
+    assert ran.argv[:4] == ("abra", "app", "deploy", "-C")
+    assert ran.output == f"{debug}\nthe client's words"

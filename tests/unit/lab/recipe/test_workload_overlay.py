@@ -1,0 +1,123 @@
+"""The overlay for recipes in other people's style: complete, and no more than is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stamplab.lab.recipe import workload_overlay
+from stamplab.lab.recipe.compose import Compose, ComposeService, Healthcheck
+from stamplab.lab.recipe.repository import RecipeHistory
+from stamplab.lab.recipe.source import acquire, read_at_commit
+from stamplab.lab.recipe.workload_overlay import Timing, WorkloadOverlay, workload_image
+from stamplab.lab.workload.shape import MemoryShape
+from tests import recipes
+
+STANDIN = WorkloadOverlay(
+    heavy="app",
+    memory=MemoryShape(steady_bytes=100 << 20, peak_bytes=300 << 20, boot_s=1.0),
+    timing=Timing(),
+)
+Read = Callable[[RecipeHistory], Compose]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    def read_head(history: RecipeHistory) -> Compose:
+        clone = recipes.bare_clone(history, tmp_path)
+        (tmp_path / "scratch").mkdir()
+        acquired = acquire(clone.source(), tmp_path / "scratch")
+        return read_at_commit(acquired, acquired.head, tmp_path / "tree").compose
+
+    return read_head
+
+
+def overlay(compose: Compose) -> dict[str, Any]:
+    whole: dict[str, Any] = yaml.safe_load(STANDIN.overlay(compose))
+    return whole
+
+
+@pytest.mark.parametrize("history", recipes.ALL, ids=lambda history: history.name)
+def test_every_service_of_every_file_is_stood_in_for(read: Read, history: RecipeHistory) -> None:
+    compose = read(history)
+    whole = overlay(compose)
+    assert whole["version"] == compose.version
+    assert set(whole["services"]) == set(compose.services)
+    for name, service in whole["services"].items():
+        assert service["image"].startswith("stand-in/")
+        assert service["entrypoint"] == ["/bin/stand-in"]
+        assert "update_config" not in service["deploy"]
+        assert ("STAMPLOAD_PEAK_BYTES", str(300 << 20)) in service["environment"].items() or (
+            name != "app"
+        )
+
+
+def test_limits_and_reservations_are_those_of_the_workload(read: Read) -> None:
+    services = overlay(read(recipes.N8N))["services"]
+    assert services["app"]["user"] == "0:0"
+    assert services["app"]["deploy"]["resources"] == {
+        "limits": {"cpus": "1", "memory": str(664 << 20)},
+        "reservations": {"memory": str(4 << 20)},
+    }
+    assert "resources" not in services["db"]["deploy"]
+    assert "user" not in services["db"]
+
+
+def test_a_program_that_is_a_config_is_the_stand_ins(read: Read) -> None:
+    whole = overlay(read(recipes.TRAEFIK))
+    assert whole["configs"] == {
+        "entrypoint": {
+            "name": "${STACK_NAME}_entrypoint_${ENTRYPOINT_VERSION}",
+            "file": "./compose.standin.sh",
+        }
+    }
+    assert (
+        "{{" not in workload_overlay.CONFIG_SCRIPT
+    )  # it is read as a template where the recipe has it so
+    assert "configs" not in overlay(read_wiki := Compose(services={"app": ComposeService()}))
+    assert workload_overlay.script_configs(read_wiki) == {}
+
+
+def test_a_service_with_ports_for_all_nodes_keeps_its_virtual_ip(read: Read) -> None:
+    services = overlay(read(recipes.TRAEFIK))["services"]
+    assert services["app"]["deploy"] == {}
+    assert overlay(Compose(services={"app": ComposeService()}))["services"]["app"]["deploy"] == {
+        "endpoint_mode": "dnsrr"
+    }
+
+
+@pytest.mark.parametrize(
+    ("own", "retries"),
+    [
+        (Healthcheck(), 300),
+        (Healthcheck(interval="30s", retries="10"), 1000),
+        (Healthcheck(interval="15s", retries="4"), 200),
+        (Healthcheck(interval="100ms", retries="1"), 3),
+        (Healthcheck(interval="x", retries="y"), 300),
+    ],
+)
+def test_health_is_waited_for_as_long_as_the_recipe_would(own: Healthcheck, retries: int) -> None:
+    compose = Compose(services={"app": ComposeService(healthcheck=own)})
+    check = overlay(compose)["services"]["app"]["healthcheck"]
+    assert check == {"interval": "300ms", "timeout": "10000ms", "retries": retries}
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("postgres", "stand-in/postgres:latest"),
+        ("postgres:16", "stand-in/postgres:16"),
+        ("ghcr.io/A/b:1", "stand-in/ghcr.io/a/b:1"),
+        ("registry:5000/a/b", "stand-in/registry-5000/a/b:latest"),
+        ("registry:5000/a/b:2", "stand-in/registry-5000/a/b:2"),
+        ("a@sha256:0123456789abcdef", "stand-in/a:0123456789ab"),
+        ("a:3@sha256:0123456789abcdef", "stand-in/a:3-0123456789ab"),
+        ("", "stand-in/none:latest"),
+    ],
+)
+def test_an_image_by_another_name_is_another_image(image: str, name: str) -> None:
+    assert workload_image(image) == name

@@ -1,0 +1,132 @@
+"""A program that is kept running: it answers, fails in one sentence, and is never left behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stamplab.lab.errors import LabError
+from stamplab.lab.support.jsonl_process import JsonlProcess
+from stamplab.lab.support.processes import ProcessId
+
+ECHO = 'while read -r line; do echo "$$ $line"; done'
+
+
+def program(folder: Path, lines: str) -> Path:
+    path = folder / "answering"
+    path.write_text(f"#!/bin/sh\n{lines}\n")
+    path.chmod(0o755)
+    return path
+
+
+def pid_in(answer: bytes) -> int:
+    return int(answer.split()[0])
+
+
+def test_one_process_answers_all_questions(tmp_path: Path) -> None:
+    running = JsonlProcess(program(tmp_path, ECHO))
+    first, second = running.ask(b"one"), running.ask(b"two")
+    assert first.split()[1:] == [b"one"]
+    assert second.split()[1:] == [b"two"]
+    assert pid_in(first) == pid_in(second)
+    running.end()
+    assert not psutil.pid_exists(pid_in(first))
+
+
+def test_it_starts_again_after_its_end(tmp_path: Path) -> None:
+    running = JsonlProcess(program(tmp_path, ECHO))
+    first = running.ask(b"one")
+    running.end()
+    running.end()
+    second = running.ask(b"two")
+    assert pid_in(second) != pid_in(first)
+    running.end()
+
+
+def test_it_gets_no_environment_but_the_one_that_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OURS", "ours")
+    answering = program(tmp_path, 'read -r line; echo "$OURS,$ITS"')
+    running = JsonlProcess(answering, {"ITS": "its"})
+    assert running.ask(b"") == b",its\n"
+    running.end()
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ("exit 3", "it ended with 3, and said nothing"),
+        ("echo no such thing >&2; exit 3", "it ended with 3, and said no such thing"),
+        ("read -r line; printf half", "it ended with 0, and said nothing"),
+        ("exec 0<&-; exec 1>&-; sleep 0.2", "it ended with 0, and said nothing"),
+    ],
+)
+def test_a_program_that_ends_is_named_with_its_words(
+    tmp_path: Path, lines: str, reason: str
+) -> None:
+    running = JsonlProcess(program(tmp_path, lines))
+    with pytest.raises(LabError, match=f"answering gave no answer within 60 s: {reason}"):
+        running.ask(b"x")
+
+
+def test_after_a_failure_the_next_question_has_a_new_process(tmp_path: Path) -> None:
+    mark = tmp_path / "started"
+    running = JsonlProcess(
+        program(tmp_path, f"[ -e {mark} ] || {{ touch {mark}; exit 1; }}\n{ECHO}")
+    )
+    with pytest.raises(LabError):
+        running.ask(b"x")
+    assert running.ask(b"x").endswith(b" x\n")
+    running.end()
+
+
+def test_one_that_is_late_is_ended(tmp_path: Path) -> None:
+    answering = program(tmp_path, f"echo $$ >{tmp_path}/pid; read -r line; exec sleep 600")
+    running = JsonlProcess(answering, timeout_s=0.5)
+    with pytest.raises(LabError, match=r"no answer within 0.5 s: it ended with -9"):
+        running.ask(b"x")
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+def test_what_cannot_be_run_is_said(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="absent cannot be run: No such file"):
+        JsonlProcess(tmp_path / "absent").ask(b"x")
+
+
+def test_it_ends_with_the_object(tmp_path: Path) -> None:
+    running = JsonlProcess(program(tmp_path, ECHO))
+    pid = pid_in(running.ask(b"x"))
+    del running
+    assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.parametrize("end", ["", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
+def test_it_ends_with_us_however_we_end(tmp_path: Path, end: str) -> None:
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from stamplab.lab.support.jsonl_process import JsonlProcess\n"
+        "running = JsonlProcess(Path(sys.argv[1]))\n"
+        "print(running.ask(b'x').split()[0].decode(), flush=True)\n" + end
+    )
+    answering = str(program(tmp_path, ECHO))
+    done = subprocess.run(
+        [sys.executable, "-c", script, answering], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == (-9 if end else 0), done.stderr
+    assert has_ended(int(done.stdout))
+
+
+def has_ended(pid: int) -> bool:
+    """Wait for it; a zombie has ended, whoever should have collected it."""
+    deadline_s = time.monotonic() + 30
+    while (process := ProcessId.of(pid)) and process.is_alive():
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(0.01)
+    return True
