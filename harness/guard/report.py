@@ -10,12 +10,11 @@ import msgspec
 
 from stamplab.harness.guard.expectations import Baseline
 from stamplab.harness.guard.outcome import Outcome, Ruling
-from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import ContainerEnded, EngineEvent, Record, TasksSeen
 from stamplab.lab.model.swarm import RUNNING, TASK_LABEL, Service, Task
 
 SCHEMA = 2
-"""The version of the JSON document. Schema 1 had the same fields."""
+"""The version of the JSON document, as `stamplab.lab.model.schema`; 1 had the same fields."""
 
 SuccessKind = Literal[
     "updated", "created", "unchanged", "labels only", "scaled to zero", "job", "pruned"
@@ -135,16 +134,11 @@ class GuardReport(msgspec.Struct, frozen=True, kw_only=True):
     def from_json(document: str) -> GuardReport:
         """Read a document of this schema or an earlier one.
 
-        Raises msgspec.DecodeError where it is no such document, LabError where it is of a newer
-        schema.
+        Raises NewerSchema, or msgspec.MsgspecError where it is no such document.
         """
-        report = msgspec.json.decode(document, type=GuardReport)
-        if report.schema > SCHEMA:
-            raise LabError(
-                f"the guard's document is of schema {report.schema}, and this stamplab reads "
-                f"schemas 1 to {SCHEMA}: read it with a newer stamplab"
-            )
-        return report
+        from stamplab.lab.model.schema import decode_document  # whoever guards reads none
+
+        return decode_document(document.encode(), GuardReport, "the guard's document")
 
 
 class TaskFacts:

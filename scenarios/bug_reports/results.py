@@ -49,7 +49,7 @@ class GuardResult(msgspec.Struct, frozen=True, kw_only=True):
         assert isinstance(record.what, CommandRan)  # noqa: S101 - that is its end
         ran = record.what
         try:
-            report = msgspec.json.decode(ran.output, type=GuardReport)
+            report = GuardReport.from_json(ran.output)
             outcome, reason = Outcome(report.outcome), report.reason
             api_calls = report.api_calls
         except (msgspec.MsgspecError, ValueError):

@@ -1,7 +1,7 @@
 """One search in several processes: each share has its own seed, the first find ends them all.
 
 Every process talks to its starter over a connection of its own, so that the death of one can
-neither block nor be taken for another's (why no library: docs/adr/0108-search-processes.md).
+neither block nor be taken for another's (why no library: ADR 0062).
 """
 
 from __future__ import annotations

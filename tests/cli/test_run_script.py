@@ -295,7 +295,7 @@ def test_a_dynamic_busybox_does_not_count(machine: Machine) -> None:
         ["judge"],
         ["doctor"],
         ["generations"],
-        ["run", "x"],
+        ["run", "stamp_copy"],
         ["abra"],
         ["repro", "--engine=/opt/engine"],
     ],

@@ -247,7 +247,7 @@ STEPS: dict[str, st.SearchStrategy[Step]] = dict((
     ),
     _step(
         "packed refs",
-        "git pack-refs --all", "git gc -q", "git pack-refs --all; rm .git/packed-refs",
+        "git pack-refs --all", "git gc -q",
     ),
     _step(
         "detached HEAD",
@@ -262,7 +262,8 @@ STEPS: dict[str, st.SearchStrategy[Step]] = dict((
     _step(
         "empty repository",
         "git checkout -q --orphan fresh", "rm -rf .git; git init -q", "rm -rf .git",
-        "git update-ref -d HEAD", "git init -q ../bare --bare; cd ../bare",
+        "git update-ref -d HEAD", "git pack-refs --all; rm .git/packed-refs",
+        "git init -q ../bare --bare; cd ../bare",
         "git init -q ../empty; cd ../empty; git commit -q --allow-empty -m empty",
     ),
     _step(

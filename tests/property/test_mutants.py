@@ -54,6 +54,7 @@ UNREACHED: Mapping[str, str] = {
     "view.serving_tasks: if 1": _REPLICATED,
     "view.done_tasks": _REPLICATED,
     "view._is_of_present_spec": _REPLICATED,
+    "rules._other_update: if 1": "no schedule has a deploy that fails after its service is gone",
     "rules.is_settled: if 2": _REPLICATED,
     "rules.hold_ends_s: if 1": _REPLICATED,
     "rules.hold_ends_s: or 1, operand 2": _REPLICATED,

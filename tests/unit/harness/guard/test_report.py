@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from stamplab.harness.guard import Outcome
-from stamplab.harness.guard.report import GuardReport, ServiceVerdict
-from stamplab.lab.errors import LabError
+from stamplab.harness.guard.report import SCHEMA, GuardReport, ServiceVerdict
+from stamplab.lab.model import schema
+from stamplab.lab.model.schema import NewerSchema
 
 SERVICE = ServiceVerdict(
     name="shop_app", outcome=Outcome.CONVERGED, reason="converged: it runs", how="updated"
@@ -26,8 +27,8 @@ REPORT = GuardReport(
 )
 
 
-def of_schema(schema: int) -> GuardReport:
-    return msgspec.structs.replace(REPORT, schema=schema)
+def of_schema(version: int) -> GuardReport:
+    return msgspec.structs.replace(REPORT, schema=version)
 
 
 @pytest.mark.parametrize("report", [REPORT, of_schema(1)])
@@ -36,15 +37,20 @@ def test_a_document_is_read_as_it_was_written(report: GuardReport) -> None:
     assert msgspec.structs.replace(read, services=tuple(read.services)) == report
 
 
+def test_it_has_the_schema_of_all_documents() -> None:
+    assert SCHEMA == schema.SCHEMA
+
+
 def test_a_document_of_a_newer_schema_is_refused_with_both_versions() -> None:
-    with pytest.raises(LabError, match="of schema 3, and this stamplab reads schemas 1 to 2") as it:
-        GuardReport.from_json(of_schema(3).to_json())
+    newer = of_schema(SCHEMA + 1).to_json()
+    with pytest.raises(NewerSchema, match=f"schema {SCHEMA + 1}, .* reads up to {SCHEMA}") as it:
+        GuardReport.from_json(newer)
     assert it.value.exit_code == 2
 
 
 @pytest.mark.parametrize("text", ["", "stamplab: the engine cannot be reached", "{}"])
 def test_what_is_no_document_is_a_decoding_error(text: str) -> None:
-    with pytest.raises(msgspec.DecodeError):
+    with pytest.raises(msgspec.MsgspecError):
         GuardReport.from_json(text)
 
 
