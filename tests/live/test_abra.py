@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 import stamplab
+from stamplab.lab.abra import go_git
 from stamplab.lab.abra.driver import Abra, find_abra, stand_in_program
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.live.lab import Apparatus, live_lab
@@ -115,7 +116,7 @@ def test_a_program_given_as_abra_deploys_in_the_plays(
     program = tmp_path / "abra"
     root = Path(stamplab.__path__[0]).parent
     program.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{root}" exec "{sys.executable}" '
+        f'#!/bin/sh\nPYTHONPATH="{root}" STAMPLAB_GOGIT="{go_git.prepare()}" exec "{sys.executable}" '
         '-P -m stamplab.lab.abra.standin "$@"\n'
     )
     program.chmod(0o755)
