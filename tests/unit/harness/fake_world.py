@@ -49,7 +49,6 @@ class Wanted(msgspec.Struct, frozen=True):
     version: str
     steady_bytes: int
     peak_bytes: int
-    environment: dict[str, str]
 
 
 Fate = Callable[["FakeWorld", str, Wanted], Deployed | None]
@@ -299,23 +298,6 @@ def is_refused(world: FakeWorld, name: str, wanted: Wanted) -> Deployed:
     return Deployed(stack=stack, exit_code=1, output="invalid reference format\n")
 
 
-def fails_of(error: str) -> Fate:
-    """Its task fails before it runs, and the swarm rolls back."""
-
-    def fate(world: FakeWorld, name: str, wanted: Wanted) -> None:
-        base = world.services[name].spec
-        new = _starts(world, name, wanted)
-        world.later(1.0, lambda: world.move_task(name, new, "failed", error))
-        _rolls_back(world, name, base, new, after_s=1.0)
-
-    return fate
-
-
-def stays_starting(world: FakeWorld, name: str, wanted: Wanted) -> None:
-    """Its health check never passes, and its start period never ends."""
-    _starts(world, name, wanted)
-
-
 def _starts(world: FakeWorld, name: str, wanted: Wanted) -> str:
     """An update begins: its first task, and where the order says so the old one's end."""
     updating = builders.status("updating")
@@ -350,32 +332,6 @@ def comes_up_mute(world: FakeWorld, name: str, wanted: Wanted) -> None:
 def comes_late(world: FakeWorld, name: str, wanted: Wanted) -> None:
     """The swarm takes it, and shows it only seconds later."""
     world.later(3.0, lambda: comes_up(world, name, wanted))
-
-
-def as_memory_allows(world: FakeWorld, name: str, wanted: Wanted) -> Deployed | None:
-    """NEW boots if its peak fits beside what runs then, and is OOM-killed if not.
-
-    A broken image fails in its own way, whatever the memory.
-    """
-    fate = _of_the_image(wanted)
-    if fate is not None:
-        return fate(world, name, wanted)
-    beside = world.usage_bytes()
-    if wanted.spec.update.order == "stop-first" and name in world.services:
-        beside -= wanted.steady_bytes
-    fits = world.limit_bytes is None or beside + wanted.peak_bytes <= world.limit_bytes
-    (comes_up if fits else is_oom_killed)(world, name, wanted)
-    return None
-
-
-def _of_the_image(wanted: Wanted) -> Fate | None:
-    if "STAMPLOAD_EXIT_AT_S" in wanted.environment:
-        return fails_of("task: non-zero exit (1)")
-    if "STAMPLOAD_NEVER_READY" in wanted.environment:
-        return stays_starting
-    if not wanted.spec.image.startswith("stand-in/"):
-        return fails_of(f"No such image: {wanted.spec.image}")
-    return None
 
 
 def _failed_while_starting(world: FakeWorld, name: str, wanted: Wanted) -> str:
@@ -470,7 +426,6 @@ def _wanted(service: dict[str, Any]) -> Wanted:
         version=str(environment.get("STAMPLOAD_VERSION", "")),
         steady_bytes=int(environment.get("STAMPLOAD_STEADY_BYTES", 0)),
         peak_bytes=int(environment.get("STAMPLOAD_PEAK_BYTES", 0)),
-        environment=environment,
     )
 
 
