@@ -107,7 +107,7 @@ def _print_beside_live(player: SchedulePlayer) -> None:
     )
     took_s, trial = _timed(lambda: player.play(schedule, guard=True))
     try:
-        stage = Stage(means=Live(prepare()), argv=("bench",), tell=lambda _: None)
+        stage = Stage(means=Live(prepare()), argv=("bench",), on_progress=lambda _: None)
     except NotPossibleHere as reason:
         print(f"beside the live world: not measured, {reason}")
         return

@@ -31,8 +31,8 @@ def merge(verdicts: Iterable[Verdict]) -> Verdict:
 
     Nothing to judge is unknown, for an empty set of evidence proves nothing.
     """
-    found = set(verdicts)
+    distinct = set(verdicts)
     # What is missing may hide either (ADR 0008).
-    if not found or Verdict.UNKNOWN in found:
+    if not distinct or Verdict.UNKNOWN in distinct:
         return Verdict.UNKNOWN
-    return Verdict.FAIL if Verdict.FAIL in found else Verdict.PASS
+    return Verdict.FAIL if Verdict.FAIL in distinct else Verdict.PASS

@@ -12,13 +12,13 @@ with subtest("the guest has version 2 of the control groups, and no network"):
 with subtest("labs can run, and every program is from the closure"):
     machine.succeed("stamplab doctor")
     listed = machine.succeed("stamplab --version --verbose").splitlines()[1:]
-    foreign = [line.split()[0] for line in listed if "/nix/store/" not in line]
-    assert foreign == ["abra"], listed
+    outside_store = [line.split()[0] for line in listed if "/nix/store/" not in line]
+    assert outside_store == ["abra"], listed
 
 with subtest("an ordinary user is told the command for root"):
-    status, said = machine.execute("runuser -u nobody -- stamplab repro discourse 2>&1")
-    assert status == 77, said
-    assert "sudo /nix/store/" in said, said
+    status, output = machine.execute("runuser -u nobody -- stamplab repro discourse 2>&1")
+    assert status == 77, output
+    assert "sudo /nix/store/" in output, output
 
 with subtest("the incident is reproduced, and the fix holds"):
     report = json.loads(

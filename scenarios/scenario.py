@@ -70,7 +70,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     time_scale: float = 1.0
     """How much longer than usual everything takes; the apparatus is as much more patient."""
 
-    def stretched(self, factor: float, own: Timing) -> Self:
+    def with_time_scale(self, factor: float, own: Timing) -> Self:
         """Return the same experiment for a machine that is ``factor`` times as slow.
 
         All times are multiplied, those that were left to the recipe too: they are written out from

@@ -132,13 +132,15 @@ def show_stamped(stamped: Sequence[Stamped], console: Console) -> None:
     table.add_column("experiment", overflow="fold")
     table.add_column("stamp", no_wrap=True)
     table.add_column("whose commit, and how it ended", overflow="fold", ratio=1)
-    for one in stamped:
-        is_right = Text("as it must be" if one.verdict is Verdict.PASS else one.wrong)
-        is_right.stylize(VERDICT_STYLES[one.verdict])
+    for result in stamped:
+        is_right = Text("as it must be" if result.verdict is Verdict.PASS else result.wrong)
+        is_right.stylize(VERDICT_STYLES[result.verdict])
         table.add_row(
-            Text.assemble((one.name, "bold"), "\n", one.title),
-            Text(one.stamp or "none"),
-            Text.assemble(f"{one.whose}; {one.bailed}; by {one.by or 'nobody'}\n", is_right),
+            Text.assemble((result.name, "bold"), "\n", result.title),
+            Text(result.stamp or "none"),
+            Text.assemble(
+                f"{result.whose}; {result.bailed}; by {result.by or 'nobody'}\n", is_right
+            ),
         )
     console.print(table)
 

@@ -210,10 +210,10 @@ def is_image(expected: str, actual: str) -> bool:
     the tag stands for (docker/docker client/service_create.go, imageWithDigestString): a digest
     counts where one is expected.
     """
-    wanted, found = _split_reference(expected), _split_reference(actual)
-    if wanted[2] and found[2]:
-        return (wanted[0], wanted[2]) == (found[0], found[2])
-    return wanted[:2] == found[:2] and not wanted[2]
+    wanted, actual_parts = _split_reference(expected), _split_reference(actual)
+    if wanted[2] and actual_parts[2]:
+        return (wanted[0], wanted[2]) == (actual_parts[0], actual_parts[2])
+    return wanted[:2] == actual_parts[:2] and not wanted[2]
 
 
 def _split_reference(reference: str) -> tuple[str, str, str]:

@@ -103,8 +103,8 @@ class GoGit:
             "direct": direct,
         }
         try:
-            said = self._answering.ask(msgspec.json.encode(question))
-            return msgspec.json.decode(said, type=Answer)
+            answer = self._answering.ask(msgspec.json.encode(question))
+            return msgspec.json.decode(answer, type=Answer)
         except msgspec.MsgspecError as error:
             raise LabError(f"gogit answered in a way not understood: {error}") from error
 
@@ -138,15 +138,15 @@ def read(checkout: Path, home: Path | None = None) -> Reading:
     return Reading(go_git=version, head=answer.head, changes=answer.changes)
 
 
-def prepare(tell: Callable[[str], None] = lambda _: None) -> Path:
-    """Return the program of the chosen version; it may be built now, and ``tell`` hears of that.
+def prepare(on_progress: Callable[[str], None] = lambda _: None) -> Path:
+    """Return the program of the chosen version; ``on_progress`` hears of a build.
 
     Raises NotPossibleHere, UsageError, LabError: see `stamplab.lab.support.go_build.get_program`.
     """
     version = chosen_version()
     with _asking:
         if version not in _running:
-            program = get_program(PROGRAMS[version], cache_folder(), on_progress=tell)
+            program = get_program(PROGRAMS[version], cache_folder(), on_progress=on_progress)
             _running[version] = GoGit(program)
         return _running[version].program
 

@@ -40,8 +40,8 @@ def refusal(checkout: Path, step: str, reason: str, version: str) -> str:
 
     ``step`` is where go-git failed, and ``reason`` what it said.
     """
-    said = " ".join(reason.split())
-    sentence = f"{checkout} has no stamp: go-git {version} refuses it ({step}: {said})"
+    one_line_reason = " ".join(reason.split())
+    sentence = f"{checkout} has no stamp: go-git {version} refuses it ({step}: {one_line_reason})"
     cause = find_cause(checkout, step)
     if cause is None:
         return f'{sentence}; docs/abra.md, "How go-git reads a repository", has what it refuses'

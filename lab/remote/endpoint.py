@@ -131,7 +131,12 @@ def _is_plain(host: str) -> bool:
 
 
 def _tls_in(folder: Path, *, verify: bool) -> Tls:
-    found = {
+    files_present = {
         name: path for name in ("ca", "cert", "key") if (path := folder / f"{name}.pem").is_file()
     }
-    return Tls(ca=found.get("ca"), cert=found.get("cert"), key=found.get("key"), verify=verify)
+    return Tls(
+        ca=files_present.get("ca"),
+        cert=files_present.get("cert"),
+        key=files_present.get("key"),
+        verify=verify,
+    )

@@ -201,7 +201,7 @@ class SwarmWatcher:
         self._was_cut = not self._schedule.has_events
         self._written.clear()
         services = self._reader.services
-        self._in_update = {name for name, one in services.items() if one.is_in_update}
+        self._in_update = {name for name, service in services.items() if service.is_in_update}
         self._schedule.on_poll(now_s, self.calls)
         self.is_blind = False
         return Snapshot(records=self._records(observations), unwatched_s=unwatched_s)

@@ -152,9 +152,9 @@ def _cache_path(wanted: GoProgram, go: Go, cache_dir: Path) -> Path:
 
 def _sources(wanted: GoProgram) -> list[Path]:
     """All that goes into the program, in one order."""
-    found = list(wanted.module_files)
-    found += [file for ending in ("go", "s") for file in wanted.sources.rglob(f"*.{ending}")]
-    return sorted(file for file in found if not file.name.endswith("_test.go"))
+    sources = list(wanted.module_files)
+    sources += [file for ending in ("go", "s") for file in wanted.sources.rglob(f"*.{ending}")]
+    return sorted(file for file in sources if not file.name.endswith("_test.go"))
 
 
 def _build(wanted: GoProgram, go: Go, scratch: Path, timeout_s: float) -> None:

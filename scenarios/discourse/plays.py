@@ -181,4 +181,4 @@ def scenario(
         faults=dict(faults or {}),
         shape=shape,
     )
-    return made.stretched(settings.time_scale, subject.own)
+    return made.with_time_scale(settings.time_scale, subject.own)

@@ -16,7 +16,7 @@ from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_s
 from stamplab.scenarios.stamping.experiment import StampingRepositories
 
 STAMPING, CONSTANT = "C2", "C12"
-COLD = (STAMPING, CONSTANT)
+OFFLINE = (STAMPING, CONSTANT)
 
 
 def discourse_repositories(folder: Path) -> StampingRepositories:
@@ -33,7 +33,7 @@ def require_possible(asked: Collection[str]) -> None:
 
 
 def judge_cold(asked: Collection[str], program: AbraProgram, folder: Path) -> tuple[Claim, ...]:
-    """Play and judge the claims of `COLD` that were asked for. Raises LabError."""
+    """Play and judge the claims of `OFFLINE` that were asked for. Raises LabError."""
     claims = []
     if STAMPING in asked:
         place = folder / "stamping"

@@ -12,7 +12,7 @@ import msgspec
 
 from stamplab.claims.discourse import PLAY_OF
 from stamplab.claims.negative_controls import NegativeControl, negative_controls
-from stamplab.claims.offline_claims import COLD
+from stamplab.claims.offline_claims import OFFLINE
 from stamplab.claims.recipe import is_armed
 from stamplab.lab.errors import UsageError
 from stamplab.lab.model.history import PolicyRead
@@ -54,7 +54,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the harness on trial has a play for that claim."""
         if claim == CONTROLS_CLAIM:
             return self.guard != "off"
-        if claim in COLD:
+        if claim in OFFLINE:
             return True
         return PLAY_OF[claim] in _OF_HARNESS[self.guard]
 

@@ -43,8 +43,8 @@ def unwind_on_signals() -> Iterator[None]:
             signal.default_int_handler(number, frame)
         raise Terminated(number)
 
-    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(one, unwind)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, unwind)
     before = sys.unraisablehook
     sys.unraisablehook = partial(_in_a_finalizer, before, has_come)
     try:
@@ -107,6 +107,6 @@ def _in_a_finalizer(
         case _:
             otherwise(lost)
             return
-    again = threading.Timer(_SEND_AGAIN_S, os.kill, (os.getpid(), number))
-    again.daemon = True
-    again.start()
+    resend = threading.Timer(_SEND_AGAIN_S, os.kill, (os.getpid(), number))
+    resend.daemon = True
+    resend.start()

@@ -103,7 +103,7 @@ def play_into(
     on_row: OnRow,
 ) -> ReportTable:
     """Play reports into a folder, with its manifest and its verdict. Raises LabError."""
-    stage = Stage(means=means, argv=command_line(), tell=lambda _: None)
+    stage = Stage(means=means, argv=command_line(), on_progress=lambda _: None)
     options: dict[str, object] = {
         "entries": [report.name for report in reports],
         "at_once": at_once,

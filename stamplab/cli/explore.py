@@ -123,7 +123,7 @@ def explore(
     with screen.status("starting") as status:
         means = virtual(status.update)  # before the workers need it, which say nothing
         go_git.prepare(status.update)
-        stage = Stage(means=means, argv=command_line(), tell=status.update)
+        stage = Stage(means=means, argv=command_line(), on_progress=status.update)
         name = f"explore-{scenario}"
         folder.write_json("manifest.json", manifest(name, stage, _options(request)))
         result = search(

@@ -227,8 +227,8 @@ class _GuardRun:
             self._command.kill()
 
     def _print_targets(self, watch: DeployWatch) -> None:
-        found = ", ".join(watch.services) or "none of them is there yet"
-        self._say(f"{self._engine}: {found}")
+        names = ", ".join(watch.services) or "none of them is there yet"
+        self._say(f"{self._engine}: {names}")
         if not self._argv:
             self._say(
                 "no deploy command: the last update is judged by what the services say of it; "

@@ -60,7 +60,10 @@ def parity(
     screen = Screen(stderr=True, quiet=quiet, highlight=False)
     scenarios = _chosen(names, fast=fast)
     means, not_played = _means(engines, live=not no_live)
-    stages = [Stage(means=one, argv=command_line(), tell=lambda _: None) for one in means]
+    stages = [
+        Stage(means=world_means, argv=command_line(), on_progress=lambda _: None)
+        for world_means in means
+    ]
     folder = EvidenceFolder.create(runs.absolute(), "parity")
 
     def show_cell(cell: ParityCell) -> None:

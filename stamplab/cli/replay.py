@@ -60,11 +60,13 @@ def replay(
     screen = Screen(stderr=True, quiet=quiet, highlight=False)
     kept = _kept(id_, runs.absolute())
 
-    def tell(line: str) -> None:
+    def on_progress(line: str) -> None:
         screen.print(Text(line), soft_wrap=True)
 
-    tell(kept.in_words)
-    stage = Stage(means=choose(world, engine, tell), argv=command_line(), tell=tell)
+    on_progress(kept.in_words)
+    stage = Stage(
+        means=choose(world, engine, on_progress), argv=command_line(), on_progress=on_progress
+    )
     folder = EvidenceFolder.create(runs.absolute(), f"replay-{kept.schedule.id}")
     replayed = play_again(kept, stage, folder)
     folder.write_json("verdict.json", replayed)

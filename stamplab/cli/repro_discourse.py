@@ -22,7 +22,7 @@ from stamplab.lab.recipe.trust import Grant
 from stamplab.parity.shape_reader import compare_shapes
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.play_record import PlayRecord
-from stamplab.runner.staging import Stage, Tell, manifest, play_staged
+from stamplab.runner.staging import OnProgress, Stage, manifest, play_staged
 from stamplab.runner.worlds import Means, Which, choose
 
 
@@ -70,7 +70,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     world: Which = "live"
 
 
-def repro_discourse(request: Request, tell: Tell) -> Report:
+def repro_discourse(request: Request, on_progress: OnProgress) -> Report:
     """Play what was chosen, judge the claims, and write the verdict down, whatever fails.
 
     Raises LabError when the apparatus fails or the recipe is refused: then the verdict on disk is
@@ -79,12 +79,13 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     plan = plan_of_choice(request.choice)
     require_possible(request.choice.claims)
     program = find_abra(request.abra)
+    means = means_of(request, on_progress)
     if request.abra is None:
-        go_git.prepare(tell)
+        go_git.prepare(on_progress)
     stage = Stage(
-        means=means_of(request, tell),
+        means=means,
         argv=request.argv,
-        tell=tell,
+        on_progress=on_progress,
         trust=request.trust,
         abra=program if request.abra else None,
     )
@@ -102,12 +103,12 @@ def repro_discourse(request: Request, tell: Tell) -> Report:
     return play_all(plan, stage, folder, judged, keep=request.keep, before=before)
 
 
-def means_of(request: Request, tell: Tell) -> Means:
+def means_of(request: Request, on_progress: OnProgress) -> Means:
     """Choose the world that the plays are played on. Raises NotPossibleHere, UsageError."""
     live_only = [
         option for option, given in (("--keep", request.keep), ("--abra", request.abra)) if given
     ]
-    return choose(request.world, request.engine, tell, live_only)
+    return choose(request.world, request.engine, on_progress, live_only)
 
 
 def play_all(
@@ -125,7 +126,7 @@ def play_all(
     It is written down from the first moment on, as unknown, for nothing can be after a
     ``kill -9``. Raises LabError.
     """
-    stage.tell(f"evidence: {folder.path}")
+    stage.on_progress(f"evidence: {folder.path}")
     played: dict[str, list[PlayRecord]] = {entry.key: [] for entry in plan}
     note = "interrupted: the run did not come to its end"
     folder.write_json("verdict.json", judged(played, note))

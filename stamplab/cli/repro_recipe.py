@@ -26,7 +26,7 @@ from stamplab.lab.recipe.source import (
 from stamplab.lab.recipe.trust import Grant, demands_of, require_trusted
 from stamplab.lab.world import Stack
 from stamplab.runner.evidence import EvidenceFolder
-from stamplab.runner.staging import Stage, Tell, manifest
+from stamplab.runner.staging import OnProgress, Stage, manifest
 from stamplab.runner.worlds import Which, choose
 from stamplab.scenarios.discourse.plays import Settings, Subject
 
@@ -54,7 +54,7 @@ class PreparedRecipe(msgspec.Struct, frozen=True, kw_only=True):
     commands: frozenset[str]
 
 
-def repro_recipe(request: RecipeRequest, on_progress: Tell) -> Report:
+def repro_recipe(request: RecipeRequest, on_progress: OnProgress) -> Report:
     """Play the recipe's upgrade, judge the claims, and write the verdict, whatever fails.
 
     Raises UsageError or RecipeRefused, with nothing written, where nothing can be played; LabError
@@ -68,7 +68,7 @@ def repro_recipe(request: RecipeRequest, on_progress: Tell) -> Report:
         stage = Stage(
             means=means.with_commands(prepared.commands),
             argv=request.argv,
-            tell=on_progress,
+            on_progress=on_progress,
             trust=request.trust,
         )
         name = "repro-recipe"

@@ -86,7 +86,7 @@ def play(
     installed = stages.install(context, scenario.base, setup.head, scenario.timeout_s)
     done = [installed]
     if installed.end == "pass":
-        _live_through(scenario, world, setup)
+        _apply_earlier_updates(scenario, world, setup)
         _squeeze(scenario, world, setup)
         _plant(scenario, world, tree, setup)
         if scenario.reports_expected_stamp:
@@ -154,7 +154,7 @@ def _of_head(scenario: Scenario, setup: UpgradeSetup) -> tuple[Overlay, ...]:
     return (Overlay(name="compose.head.yml", services=services, only_at=setup.head),)
 
 
-def _live_through(scenario: Scenario, world: World, setup: UpgradeSetup) -> None:
+def _apply_earlier_updates(scenario: Scenario, world: World, setup: UpgradeSetup) -> None:
     """Have the service's earlier updates done, each until the swarm says that it is over."""
     for operation in scenario.earlier:
         world.schedule(setup.app.service, (Act(after_s=0.0, what=operation),))

@@ -29,7 +29,7 @@ from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.worlds import Means, Opening
 from stamplab.scenarios.scenario import Scenario
 
-Tell = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
     means: Means
     argv: tuple[str, ...]
-    tell: Tell
+    on_progress: OnProgress
     trust: frozenset[Grant] = frozenset()
     """What recipes may have, beyond what all get."""
     abra: AbraProgram | None = None
@@ -57,9 +57,9 @@ def play_staged(
     The world is watched for ``watch_s`` more, in which nobody does anything.
     """
     if stage.abra is None:
-        go_git.prepare(stage.tell)
+        go_git.prepare(stage.on_progress)
     folder.write_json("manifest.json", manifest(scenario.name, stage, _options(scenario)))
-    stage.tell(f"({scenario.name}) {scenario.title}")
+    stage.on_progress(f"({scenario.name}) {scenario.title}")
     console = folder.path / "console.log"
     with console.open("w", encoding="utf-8") as log:
 
@@ -68,14 +68,14 @@ def play_staged(
             if line is not None:
                 log.write(line + "\n")
                 log.flush()
-                stage.tell(line)
+                stage.on_progress(line)
 
         opening = Opening(
             service=scenario.service,
             keep=keep,
             trust=stage.trust,
             patience=scenario.time_scale,
-            tell=stage.tell,
+            on_progress=stage.on_progress,
             on_record=on_record,
         )
         with stage.means.open(folder.path, opening) as (world, scratch):
@@ -90,7 +90,7 @@ def play_staged(
         if played.attribution is not None and played.attribution.rollback is not None:
             line = f"attribution: {explain(played.attribution)}"
             log.write(line + "\n")
-            stage.tell(line)
+            stage.on_progress(line)
     return played
 
 

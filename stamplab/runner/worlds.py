@@ -58,7 +58,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     trust: frozenset[Grant] = frozenset()
     patience: float = 1.0
     """How much longer than usual the apparatus waits."""
-    tell: Callable[[str], None] = lambda _: None
+    on_progress: Callable[[str], None] = lambda _: None
     on_record: Callable[[Record], None] = lambda _: None
 
 
@@ -114,7 +114,7 @@ class Live(msgspec.Struct, frozen=True):
             PORT,
             keep=opening.keep,
             trust=opening.trust,
-            on_message=opening.tell,
+            on_message=opening.on_progress,
             on_record=opening.on_record,
             time_scale=opening.patience,
         ) as world:
@@ -187,18 +187,23 @@ def virtual_world(
     return world, journal
 
 
-def virtual(tell: Callable[[str], None] = lambda _: None) -> Virtual:
-    """Return the means of the virtual world; ``tell`` hears what is built for it.
+def virtual(on_progress: Callable[[str], None] = lambda _: None) -> Virtual:
+    """Return the means of the virtual world; ``on_progress`` hears what is built for it.
 
     Raises NotPossibleHere with what is missing.
     """
     cache = cache_folder()
-    resolver = Resolver(get_program(STACKSPEC, cache, on_progress=tell))
-    return Virtual(swarmsim=get_program(SWARMSIM, cache, on_progress=tell), resolver=resolver)
+    resolver = Resolver(get_program(STACKSPEC, cache, on_progress=on_progress))
+    return Virtual(
+        swarmsim=get_program(SWARMSIM, cache, on_progress=on_progress), resolver=resolver
+    )
 
 
 def choose(
-    which: Which, engine: Path | None, tell: Callable[[str], None], live_only: Sequence[str] = ()
+    which: Which,
+    engine: Path | None,
+    on_progress: Callable[[str], None],
+    live_only: Sequence[str] = (),
 ) -> Means:
     """Return the world that was asked for, or the one that this machine has.
 
@@ -209,7 +214,7 @@ def choose(
     if which == "virtual":
         if meant:
             raise UsageError(f"{meant[0]} is of the live world: leave it out of --world virtual")
-        return virtual(tell)
+        return virtual(on_progress)
     from stamplab.lab.live.lab import prepare
 
     try:
@@ -217,10 +222,10 @@ def choose(
     except NotPossibleHere as reason:
         if which == "live" or meant:
             raise
-        means = _instead(reason, tell)
-        tell(f"NOT LIVE: {reason}.")
-        tell("The scenarios are played by the real SwarmKit in virtual time: no engine, no kernel.")
-        tell(
+        means = _instead(reason, on_progress)
+        on_progress(f"NOT LIVE: {reason}.")
+        on_progress("The real SwarmKit plays the scenarios in virtual time: no engine, no kernel.")
+        on_progress(
             f"For the live world: {sudo_command_line()}" if isinstance(reason, NeedsRoot) else _LIVE
         )
         return means
@@ -229,8 +234,8 @@ def choose(
 _LIVE = "`stamplab doctor` says what the live world lacks here; --world live insists on it."
 
 
-def _instead(reason: NotPossibleHere, tell: Callable[[str], None]) -> Virtual:
+def _instead(reason: NotPossibleHere, on_progress: Callable[[str], None]) -> Virtual:
     try:
-        return virtual(tell)
+        return virtual(on_progress)
     except NotPossibleHere as other:
         raise type(reason)(f"{reason}; and the virtual world: {other}") from other

@@ -14,7 +14,7 @@ from stamplab.runner.worlds import Live
 
 @pytest.fixture
 def stage(apparatus: Apparatus) -> Stage:
-    return Stage(means=Live(apparatus), argv=("stamplab", "test"), tell=print)
+    return Stage(means=Live(apparatus), argv=("stamplab", "test"), on_progress=print)
 
 
 @pytest.fixture

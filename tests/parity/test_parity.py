@@ -23,7 +23,7 @@ SCENARIOS = scenarios_with_shape(Settings(fast=True))
 
 def played(name: str, means: Means, folder: Path) -> ParityCell:
     """One cell of the parity table."""
-    stage = Stage(means=means, argv=("stamplab", "test"), tell=print)
+    stage = Stage(means=means, argv=("stamplab", "test"), on_progress=print)
     evidence = EvidenceFolder.create(folder, "parity")
     (cell,) = play_cells([SCENARIOS[name]], [stage], evidence, lambda _: None)
     return cell

@@ -33,7 +33,7 @@ class Stamped(msgspec.Struct, frozen=True, kw_only=True):
     """What is not as it must be."""
 
 
-def tell(stamp: str, repositories: StampingRepositories) -> str:
+def describe_stamp(stamp: str, repositories: StampingRepositories) -> str:
     """Say whose commit a stamp names, and whether its tree was dirty: what a stamp gives away."""
     sha = stamp.removesuffix(DIRTY_MARK)
     named = [
@@ -67,7 +67,7 @@ def judge_stamping(
         title=experiment.title,
         verdict=Verdict.of(None if run.stamp is None else not wrong),
         stamp=run.stamp,
-        whose="unknown" if run.stamp is None else tell(run.stamp, repositories),
+        whose="unknown" if run.stamp is None else describe_stamp(run.stamp, repositories),
         bailed=f"{bail or 'no bail-out'}, exit code {deploy.exit_code}"
         if deploy
         else "no chaos deploy",
@@ -85,7 +85,7 @@ def _wrong(experiment: Experiment, repositories: StampingRepositories, run: Stam
     if run.stamp is None:
         return f"it named no stamp: {last_line(deploy.output) or 'nothing said'}"
     if run.stamp != wanted:
-        return f"it took {run.stamp}, {tell(run.stamp, repositories)}, not {wanted}"
+        return f"it took {run.stamp}, {describe_stamp(run.stamp, repositories)}, not {wanted}"
     if deploy.exit_code == 0:
         return "it exited with 0"
     if run.refused and repositories.asks_secrets:

@@ -21,7 +21,7 @@ from stamplab.lab.recipe import git
 from stamplab.lab.recipe.repository import build_repository
 from stamplab.runner.stamping.play import StampRun
 from stamplab.runner.stamping.repositories import make_repositories
-from stamplab.runner.stamping.verdict import Stamped, judge_stamping, tell
+from stamplab.runner.stamping.verdict import Stamped, describe_stamp, judge_stamping
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
 from stamplab.scenarios.stamping.experiment import CommitRole, StampingRepositories
 from stamplab.scenarios.stamping.variants import (
@@ -175,8 +175,8 @@ def test_an_experiment_that_cannot_be_played_is_unknown_and_says_why(
 
 
 def test_a_stamp_of_another_length_is_nobodys(repositories: StampingRepositories) -> None:
-    assert tell(repositories.head, repositories) == CommitRole.NOBODYS
-    assert tell(repositories.head[:8], repositories) == CommitRole.HEAD
+    assert describe_stamp(repositories.head, repositories) == CommitRole.NOBODYS
+    assert describe_stamp(repositories.head[:8], repositories) == CommitRole.HEAD
 
 
 class TestGround:

@@ -164,7 +164,7 @@ def test_a_play_makes_its_lab_as_patient_and_writes_it_down(
         raise LabError("there is no lab in a test")
 
     monkeypatch.setattr("stamplab.lab.live.lab.live_lab", no_lab)
-    stage = Stage(means=Live(APPARATUS), argv=("stamplab",), tell=lambda _: None)
+    stage = Stage(means=Live(APPARATUS), argv=("stamplab",), on_progress=lambda _: None)
     folder = EvidenceFolder.create(tmp_path, "time-scale")
     with pytest.raises(LabError, match="no lab in a test"):
         play_staged(plays.honest(plays.Settings(time_scale=10)), stage, folder)

@@ -61,8 +61,8 @@ class Machine:
         self._look("live")
         return APPARATUS
 
-    def _virtual(self, tell: Callable[[str], None]) -> Virtual:
-        del tell
+    def _virtual(self, on_progress: Callable[[str], None]) -> Virtual:
+        del on_progress
         self._look("virtual")
         return VIRTUAL
 

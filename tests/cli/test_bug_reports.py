@@ -62,7 +62,7 @@ def test_the_table_and_what_is_remembered_of_it(virtual: Virtual, tmp_path: Path
     ("arguments", "message"),
     [
         (("run", "6"), "may be any of"),
-        (("run", "label-only", "--recipe", "x"), "a report needs no recipe"),
+        (("run", "label-only", "--recipe", "x"), "a report is not stamped"),
         (("run", "stamp_copy", "--world", "virtual"), "needs no world"),
         (("bug-reports", "nothing"), "no bug report is called"),
         (("bug-reports", "--at-once", "0"), "0 is not in the range"),
