@@ -116,8 +116,8 @@ def test_a_program_given_as_abra_deploys_in_the_plays(
     program = tmp_path / "abra"
     root = Path(stamplab.__path__[0]).parent
     program.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{root}" STAMPLAB_GOGIT="{go_git.prepare()}" exec "{sys.executable}" '
-        '-P -m stamplab.lab.abra.standin "$@"\n'
+        f'#!/bin/sh\nexport PYTHONPATH="{root}" STAMPLAB_GOGIT="{go_git.prepare()}"\n'
+        f'exec "{sys.executable}" -P -m stamplab.lab.abra.standin "$@"\n'
     )
     program.chmod(0o755)
     by_it = msgspec.structs.replace(stage, abra=find_abra(program))

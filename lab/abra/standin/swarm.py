@@ -7,10 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import docker
 import msgspec
-import requests
-from docker.errors import DockerException
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.docker_json import parse_services, parse_tasks
@@ -35,6 +32,8 @@ class StandInSwarm:
     def __init__(self, address: str) -> None:
         self.address = address
         with self._errors_as("reached"):
+            import docker  # slow to import, and most commands ask no engine
+
             self._api = docker.APIClient(base_url=address, version="auto", timeout=_TIMEOUT_S)
 
     @classmethod
@@ -116,6 +115,9 @@ class StandInSwarm:
     @contextmanager
     def _errors_as(self, action: str) -> Iterator[None]:
         """Turn the engine's errors into a LabError: it "cannot be ``action``"."""
+        import requests
+        from docker.errors import DockerException
+
         try:
             yield
         except (DockerException, requests.RequestException, ValueError) as error:

@@ -49,7 +49,6 @@ class ResolvedService(msgspec.Struct, frozen=True):
     version: str
     steady_bytes: int
     peak_bytes: int
-    environment: dict[str, str]
 
 
 DeployEffect = Callable[["FakeWorld", str, ResolvedService], Deployed | None]
@@ -301,23 +300,6 @@ def is_refused(world: FakeWorld, name: str, resolved: ResolvedService) -> Deploy
     return Deployed(stack=stack, exit_code=1, output="invalid reference format\n")
 
 
-def fails_of(error: str) -> DeployEffect:
-    """Its task fails before it runs, and the swarm rolls back."""
-
-    def effect(world: FakeWorld, name: str, resolved: ResolvedService) -> None:
-        base = world.services[name].spec
-        new = _starts(world, name, resolved)
-        world.later(1.0, lambda: world.move_task(name, new, "failed", error))
-        _rolls_back(world, name, base, new, after_s=1.0)
-
-    return effect
-
-
-def stays_starting(world: FakeWorld, name: str, resolved: ResolvedService) -> None:
-    """Its health check never passes, and its start period never ends."""
-    _starts(world, name, resolved)
-
-
 def _starts(world: FakeWorld, name: str, resolved: ResolvedService) -> str:
     """An update begins: its first task, and where the order says so the old one's end."""
     updating = builders.status("updating")
@@ -352,32 +334,6 @@ def comes_up_mute(world: FakeWorld, name: str, resolved: ResolvedService) -> Non
 def comes_late(world: FakeWorld, name: str, resolved: ResolvedService) -> None:
     """The swarm takes it, and shows it only seconds later."""
     world.later(3.0, lambda: comes_up(world, name, resolved))
-
-
-def as_memory_allows(world: FakeWorld, name: str, resolved: ResolvedService) -> Deployed | None:
-    """NEW boots if its peak fits beside what runs then, and is OOM-killed if not.
-
-    A broken image fails in its own way, whatever the memory.
-    """
-    effect = _of_the_image(resolved)
-    if effect is not None:
-        return effect(world, name, resolved)
-    beside = world.usage_bytes()
-    if resolved.spec.update.order == "stop-first" and name in world.services:
-        beside -= resolved.steady_bytes
-    fits = world.limit_bytes is None or beside + resolved.peak_bytes <= world.limit_bytes
-    (comes_up if fits else is_oom_killed)(world, name, resolved)
-    return None
-
-
-def _of_the_image(resolved: ResolvedService) -> DeployEffect | None:
-    if "STAMPLOAD_EXIT_AT_S" in resolved.environment:
-        return fails_of("task: non-zero exit (1)")
-    if "STAMPLOAD_NEVER_READY" in resolved.environment:
-        return stays_starting
-    if not resolved.spec.image.startswith("stand-in/"):
-        return fails_of(f"No such image: {resolved.spec.image}")
-    return None
 
 
 def _failed_while_starting(world: FakeWorld, name: str, resolved: ResolvedService) -> str:
@@ -472,7 +428,6 @@ def _resolve_service(service: dict[str, Any]) -> ResolvedService:
         version=str(environment.get("STAMPLOAD_VERSION", "")),
         steady_bytes=int(environment.get("STAMPLOAD_STEADY_BYTES", 0)),
         peak_bytes=int(environment.get("STAMPLOAD_PEAK_BYTES", 0)),
-        environment=environment,
     )
 
 

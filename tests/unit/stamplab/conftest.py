@@ -4,15 +4,16 @@ import pytest
 
 from stamplab.lab.faults.memory_pressure import Ample
 from stamplab.runner.play_record import PlayRecord
+from stamplab.runner.worlds import Virtual
 from stamplab.scenarios.discourse import plays
-from tests.unit.stamplab.playing import play_fake
+from tests.unit.stamplab.playing import play_virtual
 
 SETTINGS = plays.Settings()
 
 
 @pytest.fixture(scope="session")
-def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PlayRecord]:
-    """The four plays of the incident, in virtual seconds."""
+def played(virtual: Virtual, tmp_path_factory: pytest.TempPathFactory) -> dict[str, PlayRecord]:
+    """The four plays of the incident."""
     scenarios = {
         "a": plays.ample(SETTINGS),
         "b": plays.misattributed(SETTINGS),
@@ -20,17 +21,17 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PlayRecord]:
         "d": plays.fixed(SETTINGS),
     }
     return {
-        which: play_fake(scenario, tmp_path_factory.mktemp(which))
+        which: play_virtual(scenario, virtual, tmp_path_factory.mktemp(which))
         for which, scenario in scenarios.items()
     }
 
 
 @pytest.fixture(scope="session")
-def unpressed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PlayRecord]:
+def unpressed(virtual: Virtual, tmp_path_factory: pytest.TempPathFactory) -> dict[str, PlayRecord]:
     """The same plays without any pressure: a control in which nothing is reproduced."""
     settings = plays.Settings(pressure=Ample())
     scenarios = {"b": plays.misattributed(settings), "c": plays.honest(settings)}
     return {
-        which: play_fake(scenario, tmp_path_factory.mktemp(which))
+        which: play_virtual(scenario, virtual, tmp_path_factory.mktemp(which))
         for which, scenario in scenarios.items()
     }

@@ -1,4 +1,4 @@
-"""Scenarios played on the fake world, and plays whose evidence was tampered with."""
+"""Scenarios played in virtual time, and plays whose evidence was tampered with."""
 
 from __future__ import annotations
 
@@ -9,18 +9,29 @@ import msgspec
 
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.lab.model.history import History, Observation, Record, StageEnd
+from stamplab.lab.recipe.trust import Grant
+from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.play import play, prepare_setup, tree_of
 from stamplab.runner.play_record import PlayRecord
+from stamplab.runner.staging import Stage, play_staged
+from stamplab.runner.worlds import Virtual
 from stamplab.scenarios.scenario import Scenario
-from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
+from tests.unit.harness.fake_world import FakeWorld
 
 
-def play_fake(scenario: Scenario, folder: Path, world: FakeWorld | None = None) -> PlayRecord:
-    """Play a scenario in virtual seconds; an upgrade comes to what memory allows."""
-    stage = FakeWorld(as_memory_allows) if world is None else world
+def play_virtual(
+    scenario: Scenario, means: Virtual, folder: Path, trust: frozenset[Grant] = frozenset()
+) -> PlayRecord:
+    """Play a scenario on the real SwarmKit; its evidence goes into a folder within ``folder``."""
+    stage = Stage(means=means, argv=("stamplab", "test"), tell=lambda _: None, trust=trust)
+    return play_staged(scenario, stage, EvidenceFolder.create(folder, scenario.name))
+
+
+def play_scripted(scenario: Scenario, world: FakeWorld, folder: Path) -> PlayRecord:
+    """Play a scenario on a world whose script says what each deploy comes to."""
     setup = prepare_setup(scenario, folder)
-    results = play(scenario, stage, setup, tree_of(scenario, stage, setup, folder))
-    return PlayRecord(setup.app, results, stage.history, folder, scenario.shape)
+    results = play(scenario, world, setup, tree_of(scenario, world, setup, folder))
+    return PlayRecord(setup.app, results, world.history, folder, scenario.shape)
 
 
 Change = Callable[[Observation], Observation | None]

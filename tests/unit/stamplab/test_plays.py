@@ -13,13 +13,14 @@ from stamplab.lab.model.history import LimitSet, PolicyRead, StageBegan
 from stamplab.lab.recipe import checkout
 from stamplab.parity.table import scenarios_with_shape
 from stamplab.runner.play_record import PlayRecord
+from stamplab.runner.worlds import Virtual
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION, RECIPE
 from stamplab.scenarios.scenario import Scenario
 from stamplab.search.explorable import REFERENCE
 from tests.unit.harness.fake_world import FakeWorld, is_refused
 from tests.unit.harness.run_context import Repositories, build_repositories
-from tests.unit.stamplab.playing import play_fake
+from tests.unit.stamplab.playing import play_scripted, play_virtual
 
 Play = Callable[[plays.Settings], Scenario]
 ALL: tuple[Play, ...] = (plays.ample, plays.misattributed, plays.honest, plays.fixed)
@@ -148,7 +149,7 @@ def test_every_play_reads_the_policy_and_says_whose_abra_it_was(
 
 def test_when_the_install_fails_the_upgrade_is_skipped(tmp_path: Path) -> None:
     world = FakeWorld(is_refused)
-    record = play_fake(plays.honest(DEFAULT), tmp_path, world)
+    record = play_scripted(plays.honest(DEFAULT), world, tmp_path)
     ends = [(stage.stage, stage.end) for stage in record.results.stages]
     assert ends == [("install", "fail"), ("upgrade", "skipped")]
     assert record.results.level == 0
@@ -160,10 +161,8 @@ def test_when_the_install_fails_the_upgrade_is_skipped(tmp_path: Path) -> None:
     assert StageBegan(stage="upgrade") not in [record.what for record in world.history]
 
 
-def test_the_same_scenario_twice_gives_the_same_history(tmp_path: Path) -> None:
-    (tmp_path / "1").mkdir()
-    (tmp_path / "2").mkdir()
-    first, second = (play_fake(plays.honest(DEFAULT), tmp_path / name) for name in "12")
+def test_the_same_scenario_twice_gives_the_same_history(virtual: Virtual, tmp_path: Path) -> None:
+    first, second = (play_virtual(plays.honest(DEFAULT), virtual, tmp_path / name) for name in "12")
     assert len(first.history) == len(second.history)
     for first_record, other in zip(first.history, second.history, strict=True):
         assert (first_record.seen_s, type(first_record.what)) == (other.seen_s, type(other.what))

@@ -23,11 +23,11 @@ from stamplab.lab.recipe.source import RecipeSource
 from stamplab.lab.recipe.trust import Grant
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.play_record import PlayRecord
+from stamplab.runner.worlds import Virtual
 from stamplab.scenarios.discourse.plays import Settings
 from tests import recipes
 from tests.recipes import bare_clone
-from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
-from tests.unit.stamplab.playing import play_fake, tampered, with_upgrade, without
+from tests.unit.stamplab.playing import play_virtual, tampered, with_upgrade, without
 
 FAST = Settings(fast=True)
 ALL_GRANTS = frozenset(Grant)
@@ -47,13 +47,11 @@ def prepared_recipe(history: RecipeHistory, folder: Path) -> tuple[RecipeRequest
 
 
 def play_all(
-    prepared: PreparedRecipe, folder: Path, settings: Settings = FAST
+    prepared: PreparedRecipe, virtual: Virtual, folder: Path, settings: Settings = FAST
 ) -> dict[str, PlayRecord]:
     played = {}
     for entry in plan_of_recipe(prepared.subject, prepared.policy, settings):
-        (folder / entry.folder).mkdir()
-        world = FakeWorld(as_memory_allows)
-        played[entry.key] = play_fake(entry.scenario, folder / entry.folder, world)
+        played[entry.key] = play_virtual(entry.scenario, virtual, folder / entry.folder, ALL_GRANTS)
     return played
 
 
@@ -69,21 +67,23 @@ def verdicts(
     "history", [recipes.KEYCLOAK, recipes.N8N], ids=lambda history: history.name
 )
 def test_an_armed_recipe_is_put_through_all_four_plays(
-    history: RecipeHistory, tmp_path: Path
+    history: RecipeHistory, virtual: Virtual, tmp_path: Path
 ) -> None:
     request, prepared = prepared_recipe(history, tmp_path)
     assert is_armed(prepared.policy)
-    played = play_all(prepared, tmp_path)
+    played = play_all(prepared, virtual, tmp_path)
     assert "".join(played) == "abcd"
     results = verdicts(request, prepared, played)
     assert set(results) == {"control", "C1", "C3", "C4", "C5", "C7", "C8"}
     assert {name: verdict for name, (verdict, _) in results.items() if verdict != "pass"} == {}
 
 
-def test_of_an_unarmed_recipe_only_its_own_policy_is_played(tmp_path: Path) -> None:
+def test_of_an_unarmed_recipe_only_its_own_policy_is_played(
+    virtual: Virtual, tmp_path: Path
+) -> None:
     request, prepared = prepared_recipe(recipes.WIKI, tmp_path)
     assert not is_armed(prepared.policy)
-    played = play_all(prepared, tmp_path)
+    played = play_all(prepared, virtual, tmp_path)
     assert "".join(played) == "ac"
     results = verdicts(request, prepared, played)
     assert set(results) == {"control", "C1", "C8"}
@@ -91,9 +91,9 @@ def test_of_an_unarmed_recipe_only_its_own_policy_is_played(tmp_path: Path) -> N
     assert "not armed: it takes rollback and start-first both" in results["C1"][1]
 
 
-def test_what_an_unarmed_policy_does_must_be_said(tmp_path: Path) -> None:
+def test_what_an_unarmed_policy_does_must_be_said(virtual: Virtual, tmp_path: Path) -> None:
     request, prepared = prepared_recipe(recipes.WIKI, tmp_path)
-    played = play_all(prepared, tmp_path)
+    played = play_all(prepared, virtual, tmp_path)
     reported = {**played, "c": with_upgrade(played["c"], "fail", "the update is paused")}
     assert verdicts(request, prepared, reported)["C8"][0] is Verdict.PASS
     unseen = {**reported, "c": tampered(reported["c"], without(PolicyRead))}
@@ -102,9 +102,11 @@ def test_what_an_unarmed_policy_does_must_be_said(tmp_path: Path) -> None:
     assert verdicts(request, prepared, skipped)["C8"][0] is Verdict.UNKNOWN
 
 
-def test_the_harness_lays_nothing_over_a_policy_but_its_fix(tmp_path: Path) -> None:
+def test_the_harness_lays_nothing_over_a_policy_but_its_fix(
+    virtual: Virtual, tmp_path: Path
+) -> None:
     _, prepared = prepared_recipe(recipes.KEYCLOAK, tmp_path)
-    played = play_all(prepared, tmp_path)
+    played = play_all(prepared, virtual, tmp_path)
     names = {
         key: {
             record.what.name for record in play.history if isinstance(record.what, OverlayWritten)
@@ -184,7 +186,7 @@ def test_what_is_not_trusted_is_refused_before_any_lab(tmp_path: Path) -> None:
         prepare(request, tmp_path / "scratch")
 
 
-def test_a_recipe_of_one_file_without_any_sample_is_one(tmp_path: Path) -> None:
+def test_a_recipe_of_one_file_without_any_sample_is_one(virtual: Virtual, tmp_path: Path) -> None:
     compose = "services: {{app: {{image: 'a:{}', healthcheck: {{test: 'true x'}}}}}}\n"
     history = RecipeHistory(
         name="bare",
@@ -196,6 +198,6 @@ def test_a_recipe_of_one_file_without_any_sample_is_one(tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
     source = RecipeSource(recipe=str(tmp_path / "bare"), base=shas[0], head=shas[1])
     prepared = prepare(request_of(source), tmp_path / "scratch")
-    played = play_all(prepared, tmp_path)
+    played = play_all(prepared, virtual, tmp_path)
     assert (played["a"].upgrade.end, played["a"].upgrade.reason) == ("pass", "")
     assert prepared.commands == {"/bin/true", "/bin/x"}

@@ -23,11 +23,19 @@ from stamplab.lab.model.history import Finding, Note, Observation, OomKill, Serv
 from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.runner.play_record import PlayRecord
+from stamplab.runner.worlds import Virtual
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
 from tests.unit.harness.fake_world import FakeWorld, comes_up, is_oom_killed, is_refused
 from tests.unit.harness.run_context import Repositories, build_repositories
-from tests.unit.stamplab.playing import play_fake, tampered, with_parts, with_upgrade, without
+from tests.unit.stamplab.playing import (
+    play_scripted,
+    play_virtual,
+    tampered,
+    with_parts,
+    with_upgrade,
+    without,
+)
 
 CONTROLS_CLAIM = {control.name: control for control in negative_controls(plays.Settings())}
 PLANTED = [name for name in CONTROLS_CLAIM if name.startswith("planted-")]
@@ -35,9 +43,9 @@ BROKEN = [name for name in CONTROLS_CLAIM if name not in PLANTED]
 
 
 @pytest.fixture(scope="session")
-def tried(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PlayRecord]:
+def tried(virtual: Virtual, tmp_path_factory: pytest.TempPathFactory) -> dict[str, PlayRecord]:
     return {
-        name: play_fake(control.scenario, tmp_path_factory.mktemp(name))
+        name: play_virtual(control.scenario, virtual, tmp_path_factory.mktemp(name))
         for name, control in CONTROLS_CLAIM.items()
     }
 
@@ -183,7 +191,7 @@ def test_the_incident_itself_is_no_tooth(
 ) -> None:
     scenario = msgspec.structs.replace(CONTROLS_CLAIM[name].scenario, faults={})
     world = FakeWorld(comes_up, is_oom_killed)
-    play = play_fake(scenario, tmp_path_factory.mktemp("oom"), world)
+    play = play_scripted(scenario, world, tmp_path_factory.mktemp("oom"))
     result = judge_negative_control(CONTROLS_CLAIM[name], play)
     assert result.verdict is Verdict.FAIL
 
@@ -235,7 +243,9 @@ def test_missing_evidence_is_unknown(
 
 def test_a_refused_install_is_unknown(tmp_path_factory: pytest.TempPathFactory) -> None:
     control = CONTROLS_CLAIM[PLANTED[0]]
-    play = play_fake(control.scenario, tmp_path_factory.mktemp("refused"), FakeWorld(is_refused))
+    play = play_scripted(
+        control.scenario, FakeWorld(is_refused), tmp_path_factory.mktemp("refused")
+    )
     assert judge_negative_control(control, play).verdict is Verdict.UNKNOWN
 
 

@@ -23,11 +23,11 @@ from stamplab.lab.recipe.compose import Compose, ComposeService
 from stamplab.lab.recipe.workload_overlay import WorkloadOverlay
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
-from stamplab.runner.worlds import Live
+from stamplab.runner.worlds import Live, Virtual
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import OWN_TIMING, RECIPE
 from stamplab.scenarios.scenario import Scenario
-from tests.unit.stamplab.playing import play_fake
+from tests.unit.stamplab.playing import play_virtual
 
 APPARATUS = Apparatus(
     engine=DockerEngine(tools={}, environment={}, version="20.10.24", source="a test"),
@@ -146,8 +146,8 @@ def test_the_recipes_own_times_are_those_that_it_states() -> None:
         assert service["stop_grace_period"] == f"{OWN_TIMING.stop_grace_s:g}s"
 
 
-def test_a_stretched_play_comes_to_the_same_end(tmp_path: Path) -> None:
-    played = play_fake(plays.honest(plays.Settings(time_scale=10)), tmp_path)
+def test_a_stretched_play_comes_to_the_same_end(virtual: Virtual, tmp_path: Path) -> None:
+    played = play_virtual(plays.honest(plays.Settings(time_scale=10)), virtual, tmp_path)
     assert played.signature.verdict is Verdict.PASS, str(played.signature)
 
 

@@ -30,7 +30,7 @@ from stamplab.scenarios.bug_reports.step import (
     WaitFor,
     describe,
 )
-from tests.unit.harness.fake_world import FakeWorld, as_memory_allows
+from tests.unit.harness.fake_world import FakeWorld, comes_up
 
 BASE = ServiceRequest()
 UP = (Create(request=BASE), WaitFor(until="running"))
@@ -164,7 +164,7 @@ def test_a_swarm_that_takes_no_changes_any_more_has_shown_nothing(
 
 def test_there_is_no_operator_for_a_world_of_another_kind() -> None:
     with pytest.raises(LabError, match="live lab or in virtual time"):
-        deployer_on(FakeWorld(as_memory_allows), None)
+        deployer_on(FakeWorld(comes_up), None)
 
 
 def test_an_entry_can_be_read_back_from_json() -> None:
