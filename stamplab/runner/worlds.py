@@ -224,7 +224,9 @@ def choose(
             raise
         means = _instead(reason, on_progress)
         on_progress(f"NOT LIVE: {reason}.")
-        on_progress("The real SwarmKit plays the scenarios in virtual time: no engine, no kernel.")
+        on_progress(
+            "The scenarios are played by the real SwarmKit in virtual time: no engine, no kernel."
+        )
         on_progress(
             f"For the live world: {sudo_command_line()}" if isinstance(reason, NeedsRoot) else _LIVE
         )
