@@ -164,7 +164,13 @@ def main(arguments: Sequence[str]) -> None:
         return
     with remote_swarm(apparatus) as swarm:
         met = [
-            _print(case, [_measure(swarm, case, f"b{number}r{one}") for one in range(rounds)])
+            _print(
+                case,
+                [
+                    _measure(swarm, case, f"b{number}r{round_number}")
+                    for round_number in range(rounds)
+                ],
+            )
             for number, case in enumerate(CASES)
         ]
     print(f"both goals met in {sum(met)} of {len(met)} cases")
@@ -172,18 +178,18 @@ def main(arguments: Sequence[str]) -> None:
 
 def _print(case: UpdateCase, measured: Sequence[MeasuredWait]) -> bool:
     """Print a case's figures; return whether both goals are met."""
-    late_s = sorted(one.late_s for one in measured)
-    waited_s = statistics.median(one.waited_s for one in measured)
-    calls_per_s = max(one.calls_per_s for one in measured)
+    late_s = sorted(wait.late_s for wait in measured)
+    waited_s = statistics.median(wait.waited_s for wait in measured)
+    calls_per_s = max(wait.calls_per_s for wait in measured)
     median_s = statistics.median(late_s)
-    outcomes = ", ".join(sorted({one.outcome for one in measured}))
+    outcomes = ", ".join(sorted({wait.outcome for wait in measured}))
     print(f"{case.name}: {outcomes}, {len(measured)} times, median wait {waited_s:.1f} s")
     print(
         f"  late by {median_s * 1000:.0f} ms (median; {late_s[0] * 1000:.0f} to "
         f"{late_s[-1] * 1000:.0f})"
     )
     print(
-        f"  API calls: {statistics.median(one.calls for one in measured):.0f} (median), at most "
+        f"  API calls: {statistics.median(wait.calls for wait in measured):.0f} (median), at most "
         f"{calls_per_s:.2f} a second on average over a wait",
         flush=True,
     )

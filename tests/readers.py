@@ -14,13 +14,13 @@ class Verdict(msgspec.Struct, frozen=True):
     """The stamp's two halves, or a refusal; and a few words for a person."""
 
     head: str
-    said: str
+    status: str
     reason: str = ""
 
     @property
     def stamp(self) -> tuple[str, str]:
         """HEAD, and clean, dirty or refused."""
-        return self.head, self.said
+        return self.head, self.status
 
 
 REFUSED = "refused"

@@ -26,7 +26,7 @@ def commands_in(text: str) -> list[str]:
     ]
 
 
-COMMANDS = [one for one in commands_in(README) if not one.startswith("nix ")]
+COMMANDS = [command for command in commands_in(README) if not command.startswith("nix ")]
 """For those of nix see tests/nix."""
 
 

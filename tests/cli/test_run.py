@@ -37,8 +37,8 @@ def test_it_prints_the_stamp_and_the_commands_that_do_the_same(tmp_path: Path) -
 @pytest.mark.parametrize(
     "version",
     [
-        pytest.param(one, marks=() if one == DEFAULT_VERSION else pytest.mark.deep)
-        for one in PROGRAMS
+        pytest.param(version, marks=() if version == DEFAULT_VERSION else pytest.mark.deep)
+        for version in PROGRAMS
     ],
 )
 def test_a_stamp_says_for_which_go_git_it_speaks(version: str, tmp_path: Path) -> None:

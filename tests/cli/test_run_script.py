@@ -45,9 +45,9 @@ class Machine:
         self.cache = folder / "cache"
         self.programs.mkdir()
         for tool in ORDINARY_TOOLS.split():
-            found = shutil.which(tool)
-            assert found, f"this machine lacks {tool}"
-            (self.programs / tool).symlink_to(found)
+            path = shutil.which(tool)
+            assert path, f"this machine lacks {tool}"
+            (self.programs / tool).symlink_to(path)
         self.add("id", "#!/bin/sh\necho 0\n")
         self.add("python3", PYTHON)
         for program in ["git", "cc", *ENGINE]:

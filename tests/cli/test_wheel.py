@@ -128,9 +128,9 @@ def test_the_wheel_of_the_sdist_is_that_of_the_checkout(wheel: Path, tmp_path: P
     sdist = build("sdist", ROOT, tmp_path / "sdist")
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
-    again = build("wheel", tmp_path / sdist.name.removesuffix(".tar.gz"), tmp_path / "wheel")
-    assert again.name == wheel.name
-    assert again.read_bytes() == wheel.read_bytes()
+    rebuilt = build("wheel", tmp_path / sdist.name.removesuffix(".tar.gz"), tmp_path / "wheel")
+    assert rebuilt.name == wheel.name
+    assert rebuilt.read_bytes() == wheel.read_bytes()
 
 
 def test_a_projects_own_packages_and_the_fixture_do_not_meet(

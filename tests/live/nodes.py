@@ -60,7 +60,9 @@ class Worker:
     def kill(self) -> None:
         """Kill its daemon; the containers go with it, and the manager is not told."""
         of_worker = str(self._folder.path / _CONFIGURATION)
-        (daemon,) = [one for one in daemons_in(self._folder) if of_worker in one.cmdline()]
+        (daemon,) = [
+            candidate for candidate in daemons_in(self._folder) if of_worker in candidate.cmdline()
+        ]
         for process in [daemon, *daemon.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):  # a health check that has just ended
                 process.send_signal(signal.SIGKILL)

@@ -38,9 +38,9 @@ class Proxy:
         with self._lock:
             streams, self._streams = self._streams, []
         for pair in streams:
-            for one in pair:
+            for connection in pair:
                 with suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+                    connection.shutdown(socket.SHUT_RDWR)
         self.cuts += len(streams)
         return len(streams)
 
@@ -69,14 +69,14 @@ class Proxy:
                 if reads:
                     self._note(data, pair)
                 target.sendall(data)
-        for one in pair:
+        for connection in pair:
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _note(self, data: bytes, pair: tuple[socket.socket, socket.socket]) -> None:
-        found = _REQUEST.findall(data)
-        assert found, f"what is sent here begins no request: {data[:100]!r}"
-        for method, path in found:
+        matches = _REQUEST.findall(data)
+        assert matches, f"what is sent here begins no request: {data[:100]!r}"
+        for method, path in matches:
             self.requests.append((method.decode(), path.decode()))
             if b"/events" in path:
                 with self._lock:

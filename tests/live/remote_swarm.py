@@ -87,12 +87,12 @@ def daemons_in(folder: LabFolder) -> list[psutil.Process]:
     """The dockerd of each node of a lab."""
     lease = folder.read_lease()
     assert lease.init is not None
-    found = []
+    daemons = []
     for child in psutil.Process(lease.init.pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # a health check that has just ended
             if child.name() == "dockerd":
-                found.append(child)
-    return found
+                daemons.append(child)
+    return daemons
 
 
 def wait_until_running(swarm: RemoteSwarm, name: str) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 import stamplab
+from stamplab.lab.abra import go_git
 from stamplab.lab.abra.driver import Abra, find_abra, stand_in_program
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.live.lab import Apparatus, live_lab
@@ -76,7 +77,7 @@ def test_an_app_lives_from_its_env_file_to_its_undeploy(
         assert abra.run("app", "new", "-o", "-n", "-D", DOMAIN, "light").exit_code == 0
         assert "secret not generated: db_password" in abra.run(*app, DOMAIN).output
         assert abra.run("app", "secret", "generate", "-o", "-n", "-a", DOMAIN).exit_code == 0
-        secrets = [one["Spec"]["Name"] for one in api.secrets()]
+        secrets = [secret["Spec"]["Name"] for secret in api.secrets()]
         assert secrets == [f"{STACK}_db_password_v1"]
 
         done = abra.run(*app, DOMAIN)
@@ -87,8 +88,8 @@ def test_an_app_lives_from_its_env_file_to_its_undeploy(
             "chaos": "false",
             "version": VERSION,
         }
-        again = abra.run(*app, DOMAIN)
-        assert (again.exit_code, again.last_line) == (1, f"FATA {DOMAIN} is already deployed")
+        repeated = abra.run(*app, DOMAIN)
+        assert (repeated.exit_code, repeated.last_line) == (1, f"FATA {DOMAIN} is already deployed")
 
         head = checkout.check_out(folder.recipe("light"), "main")
         assert abra.chaos_deploy(DOMAIN).exit_code == 0
@@ -99,13 +100,13 @@ def test_an_app_lives_from_its_env_file_to_its_undeploy(
         assert api.services() == []
         inserted = abra.run("app", "secret", "insert", "-n", DOMAIN, "smtp", "v2", "hush")
         assert inserted.exit_code == 0
-        assert f"{STACK}_smtp_v2" in [one["Spec"]["Name"] for one in api.secrets()]
+        assert f"{STACK}_smtp_v2" in [secret["Spec"]["Name"] for secret in api.secrets()]
 
 
 def labels(service: dict[str, dict[str, dict[str, str]]]) -> dict[str, str]:
     prefix = f"coop-cloud.{STACK}."
-    found = service["Spec"]["Labels"].items()
-    return {name.removeprefix(prefix): value for name, value in found if name.startswith(prefix)}
+    items = service["Spec"]["Labels"].items()
+    return {name.removeprefix(prefix): value for name, value in items if name.startswith(prefix)}
 
 
 def test_a_program_given_as_abra_deploys_in_the_plays(
@@ -115,8 +116,8 @@ def test_a_program_given_as_abra_deploys_in_the_plays(
     program = tmp_path / "abra"
     root = Path(stamplab.__path__[0]).parent
     program.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{root}" exec "{sys.executable}" '
-        '-P -m stamplab.lab.abra.standin "$@"\n'
+        f'#!/bin/sh\nexport PYTHONPATH="{root}" STAMPLAB_GOGIT="{go_git.prepare()}"\n'
+        f'exec "{sys.executable}" -P -m stamplab.lab.abra.standin "$@"\n'
     )
     program.chmod(0o755)
     by_it = msgspec.structs.replace(stage, abra=find_abra(program))

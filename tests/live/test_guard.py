@@ -73,11 +73,11 @@ def test_a_daemon_that_is_killed_in_the_hold_gives_no_false_success(
         wait_until_running(swarm, "killed")
         swarm.restart()
         killed_s = time.monotonic()
-        found = running.end()
+        document = running.end()
         waited_s = time.monotonic() - killed_s
-    assert found["outcome"] in ("converged", "rolled back", "unknown", "paused"), found
-    if found["outcome"] == "converged":
-        assert waited_s > 4, found  # the hold began anew, with the task that came after it
+    assert document["outcome"] in ("converged", "rolled back", "unknown", "paused"), document
+    if document["outcome"] == "converged":
+        assert waited_s > 4, document  # the hold began anew, with the task that came after it
     assert proxy.methods == {"GET"}
     swarm.docker("service", "rm", "killed")
 
@@ -86,10 +86,10 @@ def test_an_upgrade_converges_and_nothing_but_looks_was_asked(
     swarm: RemoteSwarm, proxy: Proxy
 ) -> None:
     swarm.create("good")
-    found = guard(swarm, proxy, "good", swarm.update("good"), "--expect", "v=2")
-    assert (found["outcome"], only(found)["how"]) == ("converged", "updated")
+    document = guard(swarm, proxy, "good", swarm.update("good"), "--expect", "v=2")
+    assert (document["outcome"], only(document)["how"]) == ("converged", "updated")
     assert proxy.methods == {"GET"}
-    assert len(proxy.requests) == found["api_calls"]
+    assert len(proxy.requests) == document["api_calls"]
     swarm.docker("service", "rm", "good")
 
 
@@ -101,13 +101,13 @@ def test_by_tls_it_sees_the_same_and_without_a_certificate_nothing_is_deployed(
     with by_tls(swarm.url) as host:
         env = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
         with RunningGuard(swarm, *words, host=host, env=env) as running:
-            found = running.end()
-        assert (found["outcome"], found["deploy"]) == ("unknown", None)
+            document = running.end()
+        assert (document["outcome"], document["deploy"]) == ("unknown", None)
         certificates(tmp_path)
         with RunningGuard(swarm, *words, host=host, env=env) as running:
-            found = running.end()
-    assert found["outcome"] == "rolled back", found
-    assert only(found)["failure"]["ran_s"] >= 1
+            document = running.end()
+    assert document["outcome"] == "rolled back", document
+    assert only(document)["failure"]["ran_s"] >= 1
     assert proxy.requests == []
     swarm.docker("service", "rm", "behind-tls")
 
@@ -119,14 +119,14 @@ def test_an_oom_kill_before_it_is_healthy_rolls_back_and_is_named(
     words = swarm.update(
         "thirsty", "--limit-memory", "32M", peak_bytes=100_000_000, boot_s=0.5, ready_s=5
     )
-    found = guard(swarm, proxy, "thirsty", words)
-    assert found["outcome"] == "rolled back"
-    failure = only(found)["failure"]
+    document = guard(swarm, proxy, "thirsty", words)
+    assert document["outcome"] == "rolled back"
+    failure = only(document)["failure"]
     assert failure["exit_code"] == 137
     assert failure["oom_killed"] is True
     assert failure["window"] == "before running"
     assert 0 < failure["ran_s"] < 30
-    assert "OOM-killed by the engine's OOMKilled" in found["reason"]
+    assert "OOM-killed by the engine's OOMKilled" in document["reason"]
     assert proxy.methods == {"GET"}
     swarm.docker("service", "rm", "thirsty")
 
@@ -143,9 +143,9 @@ def test_a_stream_that_is_cut_twenty_times_hides_no_rollback(
             assert time.monotonic() < deadline_s
             proxy.cut_streams()
             time.sleep(0.05)
-        found = running.end()
-    assert found["outcome"] == "rolled back"
-    assert only(found)["failure"]["exit_code"] == 3
+        document = running.end()
+    assert document["outcome"] == "rolled back"
+    assert only(document)["failure"]["exit_code"] == 3
     assert proxy.methods == {"GET"}
     swarm.docker("service", "rm", "cut")
 
@@ -155,10 +155,10 @@ def test_a_service_that_is_removed_and_one_that_is_scaled_to_zero(
 ) -> None:
     swarm.create("gone")
     docker = swarm.update("gone")[0]
-    found = guard(swarm, proxy, "gone", (docker, "service", "scale", "-d", "gone=0"))
-    assert (found["outcome"], only(found)["how"]) == ("converged", "scaled to zero")
-    found = guard(swarm, proxy, "gone", (docker, "service", "rm", "gone"))
-    assert found["outcome"] == "removed"
+    document = guard(swarm, proxy, "gone", (docker, "service", "scale", "-d", "gone=0"))
+    assert (document["outcome"], only(document)["how"]) == ("converged", "scaled to zero")
+    document = guard(swarm, proxy, "gone", (docker, "service", "rm", "gone"))
+    assert document["outcome"] == "removed"
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ def test_what_ends_by_itself_and_what_is_everywhere(
     if not mode.endswith("job"):
         options += ("--update-monitor", "500ms")
     create = (docker, "service", "create", "-d", "--name", mode, *words, *options)
-    found = guard(swarm, proxy, mode, (*create, swarm.image, runs_s))
-    assert (found["outcome"], only(found)["how"]) == (
+    document = guard(swarm, proxy, mode, (*create, swarm.image, runs_s))
+    assert (document["outcome"], only(document)["how"]) == (
         "converged",
         "job" if mode.endswith("job") else "created",
     )
@@ -192,9 +192,9 @@ def test_a_stack_of_which_one_service_rolls_back_is_mixed(swarm: RemoteSwarm, pr
         swarm.update("pair_b", exit_at_s=0.1, exit_code=3, ready_s=9),
     )
     script = " && ".join(" ".join(f"'{word}'" for word in words) for words in (good, bad))
-    found = guard(swarm, proxy, "pair", ("sh", "-c", script))
-    assert (found["outcome"], found["exit_code"]) == ("mixed stack", 18)
-    assert {one["name"]: one["outcome"] for one in found["services"]} == {
+    document = guard(swarm, proxy, "pair", ("sh", "-c", script))
+    assert (document["outcome"], document["exit_code"]) == ("mixed stack", 18)
+    assert {service["name"]: service["outcome"] for service in document["services"]} == {
         "pair_a": "converged",
         "pair_b": "rolled back",
     }

@@ -29,8 +29,8 @@ def guard(swarm: RemoteSwarm, name: str, *words: str) -> dict[str, Any]:
 def test_an_upgrade_on_another_node_converges(nodes: tuple[RemoteSwarm, Worker]) -> None:
     swarm, worker = nodes
     swarm.create("there", "--constraint", f"node.id=={worker.node}")
-    found = guard(swarm, "there", "--", *swarm.update("there", ready_s=2))
-    assert found["outcome"] == "converged", found
+    document = guard(swarm, "there", "--", *swarm.update("there", ready_s=2))
+    assert document["outcome"] == "converged", document
     swarm.docker("service", "rm", "there")
 
 
@@ -42,23 +42,23 @@ def test_of_an_oom_kill_on_another_node_it_says_what_is_not_known(
     words = swarm.update(
         "thirsty", "--limit-memory", "32M", peak_bytes=100_000_000, boot_s=0.5, ready_s=5
     )
-    found = guard(swarm, "thirsty", "--", *words)
-    assert found["outcome"] == "rolled back", found
-    failure = found["services"][0]["failure"]
+    document = guard(swarm, "thirsty", "--", *words)
+    assert document["outcome"] == "rolled back", document
+    failure = document["services"][0]["failure"]
     assert failure["node"] == worker.node
     assert failure["exit_code"] == 137
     assert failure["oom_killed"] is None
     assert failure["oom_known_by"] == f"not known: it ran on another node ({worker.node})"
-    assert "it ran on another node" in found["reason"]
+    assert "it ran on another node" in document["reason"]
     swarm.docker("service", "rm", "thirsty")
 
 
 def test_a_global_service_runs_on_both(nodes: tuple[RemoteSwarm, Worker]) -> None:
     swarm, _ = nodes
     swarm.create("everywhere", "--mode", "global")
-    found = guard(swarm, "everywhere", "--", *swarm.update("everywhere"))
-    assert found["outcome"] == "converged", found
-    assert "2 of 2 tasks" in found["reason"]
+    document = guard(swarm, "everywhere", "--", *swarm.update("everywhere"))
+    assert document["outcome"] == "converged", document
+    assert "2 of 2 tasks" in document["reason"]
     swarm.docker("service", "rm", "everywhere")
 
 
@@ -75,5 +75,5 @@ def test_a_node_that_dies_is_noticed_by_a_hold_that_is_longer_than_its_manager_t
     with RunningGuard(swarm, "lost", "--hold", "25", "--timeout", "35", "--", *words) as running:
         wait_until_running(swarm, "lost")
         worker.kill()
-        found = running.end()
-    assert found["outcome"] in ("stalled", "timed out"), found
+        document = running.end()
+    assert document["outcome"] in ("stalled", "timed out"), document

@@ -103,7 +103,7 @@ def whole(history: RecipeHistory, folder: Path) -> Stack:
 def test_its_specs_are_those_of_a_real_deploy(apparatus: Apparatus, tmp_path: Path) -> None:
     (tmp_path / "evidence").mkdir()
     stacks = [much(tmp_path, apparatus.image)]
-    stacks += [whole(one, tmp_path) for one in (RECIPE, recipes.KEYCLOAK, recipes.WIKI)]
+    stacks += [whole(history, tmp_path) for history in (RECIPE, recipes.KEYCLOAK, recipes.WIKI)]
     with (
         Resolver() as resolver,
         live_lab(apparatus, tmp_path / "evidence", "app", 8080, trust=frozenset(Grant)) as world,
@@ -114,9 +114,9 @@ def test_its_specs_are_those_of_a_real_deploy(apparatus: Apparatus, tmp_path: Pa
             assert deployed.exit_code == 0, deployed.output
             environment = world.daemon.client_environment(stack.environment)
             seen = msgspec.structs.replace(stack, environment=environment)
-            resolved = [msgspec.json.decode(one) for one in resolver.resolve(seen).services]
+            resolved = [msgspec.json.decode(raw) for raw in resolver.resolve(seen).services]
             made = made_by_the_engine(world, stack.name)
-            assert [one["Name"] for one in resolved] == sorted(made)
+            assert [spec["Name"] for spec in resolved] == sorted(made)
             ids = ids_of(world)
             for spec in resolved:
                 assert without_versions(as_stored(spec, ids)) == without_versions(
@@ -126,14 +126,14 @@ def test_its_specs_are_those_of_a_real_deploy(apparatus: Apparatus, tmp_path: Pa
 
 def made_by_the_engine(world: LiveWorld, stack: str) -> dict[str, Any]:
     services = world.daemon.api.services(filters={"label": f"com.docker.stack.namespace={stack}"})
-    return {one["Spec"]["Name"]: one["Spec"] for one in services}
+    return {service["Spec"]["Name"]: service["Spec"] for service in services}
 
 
 def ids_of(world: LiveWorld) -> dict[str, str]:
     api = world.daemon.api
     configs = msgspec.json.decode(fetch(api, "configs") or b"[]")
-    found = {one["Name"]: one["Id"] for one in api.networks()}
-    return found | {one["Spec"]["Name"]: one["ID"] for one in (*api.secrets(), *configs)}
+    ids = {network["Name"]: network["Id"] for network in api.networks()}
+    return ids | {item["Spec"]["Name"]: item["ID"] for item in (*api.secrets(), *configs)}
 
 
 def as_stored(spec: dict[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
@@ -142,8 +142,8 @@ def as_stored(spec: dict[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
     for network in task["Networks"]:
         network["Target"] = ids[network["Target"]]
     for kind in ("Secret", "Config"):
-        for one in container.get(f"{kind}s", ()):
-            one[f"{kind}ID"] = ids[one[f"{kind}Name"]]
+        for reference in container.get(f"{kind}s", ()):
+            reference[f"{kind}ID"] = ids[reference[f"{kind}Name"]]
     task["Runtime"] = "container"
     container["Isolation"] = "default"
     if "RestartPolicy" in task:

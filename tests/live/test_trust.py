@@ -45,8 +45,8 @@ def test_an_evil_recipe_is_refused_before_the_daemon_hears_of_it(
         assert fetch(world.daemon.api, "services") == b"[]"
         assert {network["Id"] for network in world.daemon.api.networks()} == networks
     history, _ = read_history(tmp_path / "history.jsonl")
-    said = [record.what for record in history if isinstance(record.what, Finding)]
-    assert said == [Finding(step="require_trusted", passed=False, text=str(refused.value))]
+    findings = [record.what for record in history if isinstance(record.what, Finding)]
+    assert findings == [Finding(step="require_trusted", passed=False, text=str(refused.value))]
     assert not any(isinstance(record.what, CommandRan) for record in history)
 
 

@@ -29,8 +29,8 @@ PLAIN = {name: re.sub(r"#.*", "", text) for name, text in FILES.items()}
 
 def arguments(text: str) -> set[str]:
     """The names that a file takes from nixpkgs: its function's pattern."""
-    found = re.search(r"^\{\n(.*?)\n\}:", text, re.DOTALL | re.MULTILINE)
-    return set(re.findall(r"^  ([\w-]+)", found[1], re.MULTILINE)) if found else set()
+    match = re.search(r"^\{\n(.*?)\n\}:", text, re.DOTALL | re.MULTILINE)
+    return set(re.findall(r"^  ([\w-]+)", match[1], re.MULTILINE)) if match else set()
 
 
 def of_python(text: str) -> set[str]:
@@ -45,14 +45,14 @@ def test_every_attribute_is_listed(name: str) -> None:
     used = arguments(PLAIN[name]) - OUR_OWN
     if name in {"package.nix", "shell.nix", "stampload.nix"}:
         used |= of_python(PLAIN[name])
-    assert {one for one in used if f"`{one}`" not in DOCUMENT} == set()
+    assert {attribute for attribute in used if f"`{attribute}`" not in DOCUMENT} == set()
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_every_function_of_lib_is_listed(name: str) -> None:
     listed = DOCUMENT.partition("Of `lib`: ")[2].partition("\n\n")[0]
     used = set(re.findall(r"\blib\.(\w+)", PLAIN[name]))
-    assert {one for one in used if f"`{one}`" not in listed} == set()
+    assert {function for function in used if f"`{function}`" not in listed} == set()
 
 
 def test_the_tests_above_see_something() -> None:

@@ -63,7 +63,7 @@ def test_each_package_and_app_is_described(nix: Nix) -> None:
     for kind in ("packages", "apps"):
         outputs = shown[kind][system]
         assert {"default"} < set(outputs)
-        assert [name for name, one in outputs.items() if not one.get("description")] == []
+        assert [name for name, output in outputs.items() if not output.get("description")] == []
 
 
 def program(nix: Nix, app: str) -> str:
@@ -97,7 +97,7 @@ def test_the_incident_with_docker_and_git_gone_from_path(nix: Nix, tmp_path: Pat
     (latest,) = (tmp_path / "runs").glob("*/latest")
     manifests = [json.loads(file.read_text()) for file in latest.rglob("manifest.json")]
     assert manifests
-    assert all(one["engine_source"].startswith("/nix/store/") for one in manifests)
+    assert all(manifest["engine_source"].startswith("/nix/store/") for manifest in manifests)
 
 
 def run_as_nobody(*command: str) -> subprocess.CompletedProcess[str]:
@@ -132,6 +132,6 @@ def test_who_is_not_root_gets_the_virtual_world_said_loudly(nix: Nix) -> None:
     done = run_as_nobody(app, "--fast")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "NOT LIVE: " in done.stderr
-    found = re.search(r"^For the live world: (.*)$", done.stderr, re.MULTILINE)
-    assert found
-    assert re.fullmatch(r"sudo /nix/store/\S+/bin/stamplab repro discourse --fast", found[1])
+    match = re.search(r"^For the live world: (.*)$", done.stderr, re.MULTILINE)
+    assert match
+    assert re.fullmatch(r"sudo /nix/store/\S+/bin/stamplab repro discourse --fast", match[1])

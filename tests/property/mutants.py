@@ -69,10 +69,10 @@ def mutants() -> list[Mutant]:
 @contextmanager
 def without(mutant: Mutant) -> Iterator[None]:
     """Take the clause away for a while."""
-    module = next(one for one in MODULES if one.__name__ == mutant.module)
-    (tree,) = (tree for found, tree in _mutated(module) if found == mutant)
-    importers = [guard_package, *(one for one in MODULES if one is not module)]
-    before = [(one, dict(vars(one))) for one in (module, *importers)]
+    module = next(candidate for candidate in MODULES if candidate.__name__ == mutant.module)
+    (tree,) = (tree for candidate, tree in _mutated(module) if candidate == mutant)
+    importers = [guard_package, *(other for other in MODULES if other is not module)]
+    before = [(target, dict(vars(target))) for target in (module, *importers)]
     own_before = before[0][1]
     rules_before = guard_package.Guard.__init__.__defaults__
     exec(compile(tree, str(module.__file__), "exec"), vars(module))  # noqa: S102 - our own source
@@ -84,9 +84,9 @@ def without(mutant: Mutant) -> Iterator[None]:
         guard_package.Guard.__init__.__defaults__ = (rules.RULES,)
         yield
     finally:
-        for one, names in before:
-            vars(one).clear()
-            vars(one).update(names)
+        for target, names in before:
+            vars(target).clear()
+            vars(target).update(names)
         guard_package.Guard.__init__.__defaults__ = rules_before
 
 

@@ -95,8 +95,8 @@ class Builder:
         template = self._folder / ("submodule" if state.has_submodule else "plain")
         shutil.copytree(template, place, symlinks=True)
         steps = "\n".join(step.script for step in state.steps)
-        said = _run(f"{OUTSET}cd repo\n{steps}\npwd -P >&9\n", place)
-        return Built(repository=Path(said), home=place / "home")
+        output = _run(f"{OUTSET}cd repo\n{steps}\npwd -P >&9\n", place)
+        return Built(repository=Path(output), home=place / "home")
 
 
 def environment_of(home: Path) -> dict[str, str]:

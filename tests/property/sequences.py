@@ -74,7 +74,7 @@ looks: st.SearchStrategy[ServiceSeen] = st.builds(
     seen, st.one_of(services, services, services, st.none())
 )
 listings: st.SearchStrategy[TasksSeen] = st.lists(tasks, max_size=3, unique_by=lambda t: t.id).map(
-    lambda found: listed(*found)
+    lambda drawn: listed(*drawn)
 )
 deploys: st.SearchStrategy[Deployed] = st.builds(deployed, st.sampled_from((0, 0, 0, 1)))
 losses: st.SearchStrategy[RecorderLost] = st.builds(
@@ -134,7 +134,7 @@ def upgrades(draw: st.DrawFn) -> list[Record]:
 
 
 IRRELEVANT: tuple[Observation, ...] = (
-    memory(one=1, two=2),
+    memory(first=1, second=2),
     memory(),
     probe(ok=True),
     probe(ok=False),

@@ -31,13 +31,13 @@ from tests.property.sequences import (
     upgrades,
     with_noise,
 )
-from tests.unit.harness.watching import Watched, follow, guard_of
+from tests.unit.harness.watching import WatchResult, follow, guard_of
 
 moderate = settings(max_examples=80, deadline=None)
 histories = st.one_of(upgrades(), stories())
 
 
-def watch(before: Service | None, history: list[Record]) -> Watched:
+def watch(before: Service | None, history: list[Record]) -> WatchResult:
     return follow(guard_of(before, deadline_s=DEADLINE_S), history)
 
 

@@ -82,8 +82,8 @@ GUARDS_TESTS = sorted(
 
 @pytest.fixture(scope="module")
 def player(virtual: Virtual) -> Iterator[SchedulePlayer]:
-    with schedule_player(EXPLORABLE["discourse"], virtual) as found:
-        yield found
+    with schedule_player(EXPLORABLE["discourse"], virtual) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -131,10 +131,10 @@ def test_a_clause_that_is_taken_away_is_missed(
 
 
 def test_what_is_out_of_reach_is_a_clause() -> None:
-    found = mutants()
-    keys = {mutant.where for mutant in found}
-    assert len(keys) == len(found), "two clauses have one key"
-    assert UNREACHED.keys() <= keys | {mutant.function_key for mutant in found}
+    clauses = mutants()
+    keys = {mutant.where for mutant in clauses}
+    assert len(keys) == len(clauses), "two clauses have one key"
+    assert UNREACHED.keys() <= keys | {mutant.function_key for mutant in clauses}
 
 
 def _fails_the_guards_tests() -> bool:

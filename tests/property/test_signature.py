@@ -25,24 +25,26 @@ moderate = settings(max_examples=80, deadline=None)
 
 
 @moderate
-@given(lost=st.sets(st.sampled_from(sorted(INCIDENT))))
-def test_reproduced_needs_every_kind_of_evidence(lost: set[str]) -> None:
-    story = Story(*(moment for name, moment in INCIDENT.items() if name not in lost))
+@given(missing=st.sets(st.sampled_from(sorted(INCIDENT))))
+def test_reproduced_needs_every_kind_of_evidence(missing: set[str]) -> None:
+    story = Story(*(moment for name, moment in INCIDENT.items() if name not in missing))
     attribution = attribute(story.records, NAME)
     signature = read_signature(attribution, STAMP)
     if signature.verdict is Verdict.PASS:
-        assert not lost & NEEDED
-        assert WHO_FAILED - lost
-        assert lost.isdisjoint({"probe", "second probe"}) or len({"probe", "second probe"} - lost)
+        assert not missing & NEEDED
+        assert WHO_FAILED - missing
+        assert missing.isdisjoint({"probe", "second probe"}) or len(
+            {"probe", "second probe"} - missing
+        )
     else:
         assert signature.missing
         assert str(signature).startswith("not reproduced: ")
 
 
 @moderate
-@given(lost=st.sets(st.sampled_from(sorted(INCIDENT))))
-def test_whatever_is_lost_there_is_an_explanation_or_none(lost: set[str]) -> None:
-    story = Story(*(moment for name, moment in INCIDENT.items() if name not in lost))
+@given(missing=st.sets(st.sampled_from(sorted(INCIDENT))))
+def test_whatever_is_lost_there_is_an_explanation_or_none(missing: set[str]) -> None:
+    story = Story(*(moment for name, moment in INCIDENT.items() if name not in missing))
     attribution = attribute(story.records, NAME)
     if attribution is not None:
         assert explain(attribution)

@@ -62,7 +62,7 @@ def compare(built: Built, gogit: GoGit, home: Path | None = None) -> bool:
     note(f"go-git: {answer}\nthat may write: {direct}\ngit: {git}")
     assert (answer.head, answer.changes) == (direct.head, direct.changes)
     assert bool(answer.failed) == bool(direct.failed)
-    return git.said != readers.of_gogit(answer).said
+    return git.status != readers.of_gogit(answer).status
 
 
 @pytest.mark.timeout(1800)

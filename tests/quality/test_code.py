@@ -138,12 +138,12 @@ def test_no_path_of_a_machine_and_no_index_is_in_the_project() -> None:
     ).stdout.split()
     if not listed:
         pytest.skip("no git checkout: there is no list of the project's files")
-    found = [
+    offenders = [
         name
         for name in listed
         if (ROOT / name).is_file() and forbidden.search((ROOT / name).read_text(errors="replace"))
     ]
-    assert found == []
+    assert offenders == []
 
 
 def check(*command: str) -> None:

@@ -32,8 +32,8 @@ def number(record: Path) -> str:
 
 
 def status(record: Path) -> str:
-    found = re.search(r"^Status: (.*)$", record.read_text(), re.MULTILINE)
-    return found[1] if found else ""
+    match = re.search(r"^Status: (.*)$", record.read_text(), re.MULTILINE)
+    return match[1] if match else ""
 
 
 HOLDING = [record for record in RECORDS if status(record).startswith("Accepted")]
@@ -82,8 +82,8 @@ def test_the_index_lists_each_adr_with_its_title() -> None:
 
 def test_who_is_superseded_and_who_supersedes_name_each_other() -> None:
     by_number = {number(record): status(record) for record in RECORDS}
-    for this, said in by_number.items():
-        for other in cited_in(said):
+    for this, status_line in by_number.items():
+        for other in cited_in(status_line):
             assert this in cited_in(by_number[other]), f"ADR {other} does not name ADR {this}"
 
 
@@ -98,7 +98,11 @@ def test_every_adr_that_is_cited_exists() -> None:
 
 
 def test_every_adr_that_holds_is_cited_from_the_code() -> None:
-    cited = {one for path in code_files() for one in cited_in(path.read_text(errors="replace"))}
+    cited = {
+        reference
+        for path in code_files()
+        for reference in cited_in(path.read_text(errors="replace"))
+    }
     assert {number(record) for record in HOLDING} - cited == set()
 
 

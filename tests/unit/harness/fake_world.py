@@ -42,7 +42,7 @@ OOM_AFTER_S = 1.5
 OVERHEAD_BYTES = 10_000
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class ResolvedService(msgspec.Struct, frozen=True):
     """One service of a stack, resolved from its compose files."""
 
     spec: ServiceSpec
@@ -51,14 +51,14 @@ class Wanted(msgspec.Struct, frozen=True):
     peak_bytes: int
 
 
-Fate = Callable[["FakeWorld", str, Wanted], Deployed | None]
+DeployEffect = Callable[["FakeWorld", str, ResolvedService], Deployed | None]
 """What one deploy of the heavy service comes to; an answer of its own is a refusal."""
 
 
 class FakeWorld:
-    """A world; ``fates`` are those of the heavy service's deploys, the last one repeating."""
+    """A world; ``effects`` are those of the heavy service's deploys, the last one repeating."""
 
-    def __init__(self, *fates: Fate, heavy: str = "app") -> None:
+    def __init__(self, *effects: DeployEffect, heavy: str = "app") -> None:
         self.history: list[Record] = []
         self.services: dict[str, Service] = {}
         self.tasks: dict[str, list[Task]] = {}
@@ -66,8 +66,8 @@ class FakeWorld:
         self.stacks: list[Stack] = []
         self.provided: list[Stack] = []
         self.answers = True
-        self._wanted: dict[str, Wanted] = {}
-        self._fates = deque(fates)
+        self._resolved: dict[str, ResolvedService] = {}
+        self._effects = deque(effects)
         self._heavy = heavy
         self._now_s = 0.0
         self._unread: deque[Record] = deque()
@@ -95,15 +95,15 @@ class FakeWorld:
     def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
         self.stacks.append(stack)
         answer = Deployed(stack=stack.name, exit_code=0, output="")
-        for service, wanted in resolve(stack).items():
+        for service, resolved in resolve(stack).items():
             name = f"{stack.name}_{service}"
-            self._wanted[wanted.spec.task_digest] = wanted
+            self._resolved[resolved.spec.task_digest] = resolved
             if service == self._heavy:
-                fate = self._fates[0] if len(self._fates) == 1 else self._fates.popleft()
-                answer = fate(self, name, wanted) or answer
+                effect = self._effects[0] if len(self._effects) == 1 else self._effects.popleft()
+                answer = effect(self, name, resolved) or answer
             elif name not in self.services:
-                self.put(name, wanted.spec)
-                self.run_task(name, wanted.spec, "running")
+                self.put(name, resolved.spec)
+                self.run_task(name, resolved.spec, "running")
         self.record(answer)
         self.look(stack.name)
         if len(self.stacks) == 1:
@@ -122,7 +122,7 @@ class FakeWorld:
 
     def usage_bytes(self) -> int:
         return OVERHEAD_BYTES + sum(
-            self._wanted[task.spec_digest].steady_bytes
+            self._resolved[task.spec_digest].steady_bytes
             for tasks in self.tasks.values()
             for task in tasks
             if task.state == "running"
@@ -153,10 +153,12 @@ class FakeWorld:
 
     def _perform(self, service: str, what: Deed) -> None:
         if not isinstance(what, SetLimit):
-            raise NotImplementedError(f"{what} upon {service}: a fate has to say what it comes to")
+            raise NotImplementedError(
+                f"{what} upon {service}: an effect has to say what it comes to"
+            )
         self.set_limit(what.limit_bytes, what.reason)
 
-    # What fates are made of.
+    # What effects are made of.
 
     def later(self, after_s: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (self._now_s + after_s, next(self._numbers), action))
@@ -221,7 +223,7 @@ class FakeWorld:
             for task in tasks
             if self.answers and task.state == "running" and name.endswith(f"_{self._heavy}")
         ]
-        version = self._wanted[running[0].spec_digest].version if running else None
+        version = self._resolved[running[0].spec_digest].version if running else None
         error = None if running else "connection refused"
         number = next(self._numbers)
         self.record(
@@ -233,9 +235,9 @@ class FakeWorld:
 # Fates.
 
 
-def comes_up(world: FakeWorld, name: str, wanted: Wanted) -> None:
+def comes_up(world: FakeWorld, name: str, resolved: ResolvedService) -> None:
     """It boots; an update completes when its monitor is over."""
-    spec, base = wanted.spec, world.services.get(name)
+    spec, base = resolved.spec, world.services.get(name)
     status = builders.status("updating")
     if base is None:
         world.put(name, spec)
@@ -258,10 +260,10 @@ def comes_up(world: FakeWorld, name: str, wanted: Wanted) -> None:
     world.later(BOOT_S + spec.update.monitor_s, done)
 
 
-def is_oom_killed(world: FakeWorld, name: str, wanted: Wanted) -> None:
+def is_oom_killed(world: FakeWorld, name: str, resolved: ResolvedService) -> None:
     """Its task is OOM-killed before it runs; the swarm rolls back, and OLD serves all the while."""
     base = world.services[name].spec
-    blame = _failed_while_starting(world, name, wanted)
+    blame = _failed_while_starting(world, name, resolved)
     _rolls_back(world, name, base, blame, after_s=OOM_AFTER_S)
 
 
@@ -275,75 +277,75 @@ def _rolls_back(
     world.later(after_s + 1.0, rollback("rollback_completed"))
 
 
-def is_paused(world: FakeWorld, name: str, wanted: Wanted) -> None:
+def is_paused(world: FakeWorld, name: str, resolved: ResolvedService) -> None:
     """Its task fails, and failure_action is pause."""
     base = world.services[name].spec
-    blame = _failed_while_starting(world, name, wanted)
+    blame = _failed_while_starting(world, name, resolved)
     paused = builders.status("paused", task=blame)
-    world.later(OOM_AFTER_S, lambda: world.put(name, wanted.spec, base, paused))
+    world.later(OOM_AFTER_S, lambda: world.put(name, resolved.spec, base, paused))
 
 
-def stays_pending(world: FakeWorld, name: str, wanted: Wanted) -> None:
+def stays_pending(world: FakeWorld, name: str, resolved: ResolvedService) -> None:
     """No node suits its task: the swarm waits for ever."""
     base = world.services.get(name)
     status = builders.status("updating")
-    world.put(name, wanted.spec, base.spec if base else None, status if base else None)
-    world.run_task(name, wanted.spec, "pending")
+    world.put(name, resolved.spec, base.spec if base else None, status if base else None)
+    world.run_task(name, resolved.spec, "pending")
 
 
-def is_refused(world: FakeWorld, name: str, wanted: Wanted) -> Deployed:
+def is_refused(world: FakeWorld, name: str, resolved: ResolvedService) -> Deployed:
     """The swarm does not take it."""
-    del world, wanted
+    del world, resolved
     stack = name.rpartition("_")[0]
     return Deployed(stack=stack, exit_code=1, output="invalid reference format\n")
 
 
-def _starts(world: FakeWorld, name: str, wanted: Wanted) -> str:
+def _starts(world: FakeWorld, name: str, resolved: ResolvedService) -> str:
     """An update begins: its first task, and where the order says so the old one's end."""
     updating = builders.status("updating")
-    world.put(name, wanted.spec, world.services[name].spec, updating)
-    new = world.run_task(name, wanted.spec, "starting")
-    if wanted.spec.update.order == "stop-first":
+    world.put(name, resolved.spec, world.services[name].spec, updating)
+    new = world.run_task(name, resolved.spec, "starting")
+    if resolved.spec.update.order == "stop-first":
         world.stop_others(name, new)
     return new
 
 
-def vanishes(world: FakeWorld, name: str, wanted: Wanted) -> None:
+def vanishes(world: FakeWorld, name: str, resolved: ResolvedService) -> None:
     """Somebody removes the service right away."""
-    del wanted
+    del resolved
     world.services.pop(name, None)
     world.tasks.pop(name, None)
     world.inspect(name)
 
 
-def loses_its_stamp(world: FakeWorld, name: str, wanted: Wanted) -> None:
+def loses_its_stamp(world: FakeWorld, name: str, resolved: ResolvedService) -> None:
     """The swarm takes other labels than those that were stamped."""
-    others = {label: f"not {value}" for label, value in wanted.spec.labels.items()}
-    spec = msgspec.structs.replace(wanted.spec, labels=others)
-    comes_up(world, name, msgspec.structs.replace(wanted, spec=spec))
+    others = {label: f"not {value}" for label, value in resolved.spec.labels.items()}
+    spec = msgspec.structs.replace(resolved.spec, labels=others)
+    comes_up(world, name, msgspec.structs.replace(resolved, spec=spec))
 
 
-def comes_up_mute(world: FakeWorld, name: str, wanted: Wanted) -> None:
+def comes_up_mute(world: FakeWorld, name: str, resolved: ResolvedService) -> None:
     """It converges, and clients get no answer from then on."""
     world.answers = False
-    comes_up(world, name, wanted)
+    comes_up(world, name, resolved)
 
 
-def comes_late(world: FakeWorld, name: str, wanted: Wanted) -> None:
+def comes_late(world: FakeWorld, name: str, resolved: ResolvedService) -> None:
     """The swarm takes it, and shows it only seconds later."""
-    world.later(3.0, lambda: comes_up(world, name, wanted))
+    world.later(3.0, lambda: comes_up(world, name, resolved))
 
 
-def _failed_while_starting(world: FakeWorld, name: str, wanted: Wanted) -> str:
-    new = _starts(world, name, wanted)
+def _failed_while_starting(world: FakeWorld, name: str, resolved: ResolvedService) -> str:
+    new = _starts(world, name, resolved)
     container = f"container-{new}"
     began_s = world.now_s()
     world.record(EngineEvent(kind="container", action="start", actor_id=container, attributes={}))
 
     def fail() -> None:
         limit = world.limit_bytes
-        old = {task.container_id or "": wanted.steady_bytes for task in world.tasks[name][:-1]}
-        used = {**old, container: wanted.peak_bytes}
+        old = {task.container_id or "": resolved.steady_bytes for task in world.tasks[name][:-1]}
+        used = {**old, container: resolved.peak_bytes}
         world.record(MemorySample(usage_bytes=limit or 0, limit_bytes=limit, containers=used))
         world.record(
             OomKill(
@@ -352,7 +354,7 @@ def _failed_while_starting(world: FakeWorld, name: str, wanted: Wanted) -> str:
                 limited_cgroup="/docker",
                 pid=4711,
                 process="stampload",
-                anon_rss_bytes=wanted.peak_bytes,
+                anon_rss_bytes=resolved.peak_bytes,
                 usage_bytes=limit,
                 limit_bytes=limit,
                 lines=(),
@@ -377,14 +379,14 @@ def _failed_while_starting(world: FakeWorld, name: str, wanted: Wanted) -> str:
 # Compose files, as far as the recipe and the overlays use them.
 
 
-def resolve(stack: Stack) -> dict[str, Wanted]:
+def resolve(stack: Stack) -> dict[str, ResolvedService]:
     """Resolve a stack's files, the last one winning."""
     services: dict[str, dict[str, Any]] = {}
     for file in stack.compose_files:
         text = Template(file.read_text()).safe_substitute(stack.environment)
         for name, part in yaml.safe_load(text)["services"].items():
             services[name] = _merged(services.get(name, {}), part)
-    return {name: _wanted(service) for name, service in services.items()}
+    return {name: _resolve_service(service) for name, service in services.items()}
 
 
 def _merged(under: Any, over: Any) -> Any:
@@ -402,13 +404,13 @@ def _mapping(value: Any) -> Any:
     return value
 
 
-def _wanted(service: dict[str, Any]) -> Wanted:
+def _resolve_service(service: dict[str, Any]) -> ResolvedService:
     deploy = _mapping(service.get("deploy", {}))
     labels = {str(key): str(value) for key, value in _mapping(deploy.get("labels", {})).items()}
     task = {key: value for key, value in service.items() if key != "deploy"}
     config = deploy.get("update_config", {})
     environment = _mapping(service.get("environment", {}))
-    return Wanted(
+    return ResolvedService(
         spec=ServiceSpec(
             labels=labels,
             image=service["image"],

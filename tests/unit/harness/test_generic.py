@@ -17,7 +17,7 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import Finding, Note, StageBegan, StageEnded
 from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION
 from tests.unit.harness import fake_world
-from tests.unit.harness.fake_world import FakeWorld, Fate, comes_up, texts
+from tests.unit.harness.fake_world import DeployEffect, FakeWorld, comes_up, texts
 from tests.unit.harness.run_context import Repositories, checkout_of, make_context
 
 EARLY = HC1Read(pause_s=0)
@@ -27,10 +27,10 @@ NO_MATCH = "chaos commit '{base}+U', not the intended PR-head '{head}' (HC1)"
 
 
 def run(
-    repositories: Repositories, scratch: Path, *fates: Fate, order: str = "start-first"
+    repositories: Repositories, scratch: Path, *effects: DeployEffect, order: str = "start-first"
 ) -> tuple[FakeWorld, RunContext]:
-    """The base installed; the fates are those of the deploys after it."""
-    world = FakeWorld(comes_up, *fates)
+    """The base installed; the effects are those of the deploys after it."""
+    world = FakeWorld(comes_up, *effects)
     context = make_context(world, repositories, scratch, order=order)
     assert stages.install(context, BASE_TAG, repositories.head, 60).end == "pass"
     return world, context
@@ -115,23 +115,23 @@ def test_a_refused_deploy_fails_with_the_swarms_words(
         perform_upgrade(context, plan)
 
 
-@pytest.mark.parametrize("fate", [fake_world.is_paused, fake_world.stays_pending])
+@pytest.mark.parametrize("effect", [fake_world.is_paused, fake_world.stays_pending])
 def test_an_undeployable_head_still_fails(
-    repositories: Repositories, tmp_path: Path, fate: Fate
+    repositories: Repositories, tmp_path: Path, effect: DeployEffect
 ) -> None:
-    _, context = run(repositories, tmp_path, fate)
+    _, context = run(repositories, tmp_path, effect)
     with pytest.raises(StageFailed):
         perform_upgrade(context, UpgradePlan(head=repositories.head, timeout_s=30))
 
 
 @pytest.mark.parametrize("guard", [True, False])
-@pytest.mark.parametrize("planted", [0, 2, 3])
+@pytest.mark.parametrize("deployed_index", [0, 2, 3])
 def test_hc1_still_fails_another_commit_that_was_really_deployed(
     repositories: Repositories,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     guard: bool,
-    planted: int,
+    deployed_index: int,
 ) -> None:
     """The checkout is moved behind the harness's back: abra stamps what lies there."""
     world, context = run(repositories, tmp_path, comes_up)
@@ -139,12 +139,12 @@ def test_hc1_still_fails_another_commit_that_was_really_deployed(
 
     def look_and_move(stack: str) -> None:
         look(stack)
-        git.Repo(checkout_of(context)).git.checkout(repositories.shas[planted], detach=True)
+        git.Repo(checkout_of(context)).git.checkout(repositories.shas[deployed_index], detach=True)
 
     monkeypatch.setattr(world, "look", look_and_move)
     with pytest.raises(StageFailed) as failed:
         perform_upgrade(context, UpgradePlan(head=repositories.head, guard=guard))
-    stamp = f"{repositories.shas[planted][:8]}+U"
+    stamp = f"{repositories.shas[deployed_index][:8]}+U"
     message = f"chaos commit '{stamp}', not the intended PR-head '{repositories.head[:12]}' (HC1)"
     assert failed.value.reason == (message if guard else f"re-checkout failed: {message}")
     assert hc1_reads(world) == [False]
@@ -164,8 +164,8 @@ def test_an_upgrade_that_moved_nothing_proves_nothing(
 ) -> None:
     """The field's anti-vacuous rule: the base deployed over itself matches its own commit."""
 
-    def unchanged(world: FakeWorld, name: str, wanted: fake_world.Wanted) -> None:
-        world.put(name, wanted.spec, world.services[name].spec)
+    def unchanged(world: FakeWorld, name: str, resolved: fake_world.ResolvedService) -> None:
+        world.put(name, resolved.spec, world.services[name].spec)
 
     _, context = run(repositories, tmp_path, unchanged)
     plan = UpgradePlan(head=repositories.base, guard=guard)
@@ -275,16 +275,16 @@ def test_an_upgrade_stage_that_passes(repositories: Repositories, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("fate", "reason"),
+    ("effect", "reason"),
     [
         (fake_world.is_refused, "the deploy was refused: invalid reference format"),
         (fake_world.stays_pending, "not healthy within 20 s: "),
     ],
 )
 def test_an_install_that_fails_says_why(
-    repositories: Repositories, tmp_path: Path, fate: Fate, reason: str
+    repositories: Repositories, tmp_path: Path, effect: DeployEffect, reason: str
 ) -> None:
-    context = make_context(FakeWorld(fate), repositories, tmp_path)
+    context = make_context(FakeWorld(effect), repositories, tmp_path)
     result = stages.install(context, BASE_TAG, repositories.head, 20)
     assert result.end == "fail"
     assert result.reason.startswith(reason)

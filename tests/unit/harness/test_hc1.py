@@ -23,7 +23,7 @@ def test_the_intended_heads_stamp_passes(stamp: str, is_dirty: bool) -> None:
     assert hc1.check(stamp, HEAD, is_dirty=is_dirty) is None
 
 
-PLANTED = {
+WRONG_STAMPS = {
     "another commit's": "0123abcd+U",
     "the base's": f"{BASE}+U",
     "the base's, clean": BASE,
@@ -45,9 +45,9 @@ PLANTED = {
 }
 
 
-@pytest.mark.parametrize("planted", PLANTED)
-def test_a_planted_wrong_stamp_fails_with_the_stamp_in_the_message(planted: str) -> None:
-    stamp = PLANTED[planted]
+@pytest.mark.parametrize("case", WRONG_STAMPS)
+def test_a_planted_wrong_stamp_fails_with_the_stamp_in_the_message(case: str) -> None:
+    stamp = WRONG_STAMPS[case]
     expected = f"chaos commit {stamp!r}, not the intended PR-head '7ae7b0f76efb' (HC1)"
     assert hc1.check(stamp, HEAD, is_dirty=True) == expected
 

@@ -26,7 +26,7 @@ from stamplab.lab.model.history import ClientProbe, CommandRan, Finding, Note, R
 from stamplab.lab.world import World
 from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION
 from tests.unit.harness import fake_world
-from tests.unit.harness.fake_world import FakeWorld, Fate, comes_up, texts
+from tests.unit.harness.fake_world import DeployEffect, FakeWorld, comes_up, texts
 from tests.unit.harness.run_context import (
     Repositories,
     build_repositories,
@@ -36,7 +36,7 @@ from tests.unit.harness.run_context import (
 
 
 def installed(
-    repositories: Repositories, scratch: Path, *then: Fate
+    repositories: Repositories, scratch: Path, *then: DeployEffect
 ) -> tuple[FakeWorld, RunContext]:
     """A run with the base up, head checked out, and what the next deploys come to."""
     world = FakeWorld(comes_up, *then)
@@ -189,9 +189,9 @@ def test_wait_healthy_is_not_content_with_what_was_recorded_before_the_redeploy(
 ) -> None:
     """The deploy takes its time, OLD answers a client meanwhile, and then it is stopped."""
 
-    def stops_old(world: FakeWorld, name: str, wanted: fake_world.Wanted) -> None:
+    def stops_old(world: FakeWorld, name: str, resolved: fake_world.ResolvedService) -> None:
         world.record(ClientProbe(n=99, ok=True, took_ms=1, version="3.3.1"))
-        fake_world.stays_pending(world, name, wanted)
+        fake_world.stays_pending(world, name, resolved)
         world.stop_others(name, "")
 
     world, context = installed(repositories, tmp_path, stops_old)
@@ -250,7 +250,7 @@ def test_only_converged_passes_and_only_unknown_is_no_failure(
     assert not any("upgrade-converged" in text for text in texts(world.history, Finding))
 
 
-ENDS: list[tuple[Fate, str, float]] = [
+ENDS: list[tuple[DeployEffect, str, float]] = [
     (fake_world.is_oom_killed, "head spec applied then swarm-rolled-back: new task task", 2.5),
     (fake_world.is_paused, "the update is paused: task task", 1.5),
     (fake_world.stays_pending, "not converged by the deadline: 0 of 1 tasks", 60),
@@ -260,11 +260,11 @@ ENDS: list[tuple[Fate, str, float]] = [
 ]
 
 
-@pytest.mark.parametrize(("fate", "reason", "after_s"), ENDS)
+@pytest.mark.parametrize(("effect", "reason", "after_s"), ENDS)
 def test_an_upgrade_that_does_not_converge_fails_with_the_true_reason(
-    repositories: Repositories, tmp_path: Path, fate: Fate, reason: str, after_s: float
+    repositories: Repositories, tmp_path: Path, effect: DeployEffect, reason: str, after_s: float
 ) -> None:
-    world, context = installed(repositories, tmp_path, fate)
+    world, context = installed(repositories, tmp_path, effect)
     began_s = world.now_s()
     with pytest.raises(StageFailed) as failed:
         converge(context)
@@ -278,8 +278,8 @@ def test_an_upgrade_that_does_not_converge_fails_with_the_true_reason(
 def test_sight_lost_is_the_apparatus_failure_not_a_verdict(
     repositories: Repositories, tmp_path: Path
 ) -> None:
-    def unseen(world: FakeWorld, name: str, wanted: fake_world.Wanted) -> None:
-        comes_up(world, name, wanted)
+    def unseen(world: FakeWorld, name: str, resolved: fake_world.ResolvedService) -> None:
+        comes_up(world, name, resolved)
         world.later(1, lambda: world.record(RecorderLost(recorder="events", reason="torn")))
 
     _, context = installed(repositories, tmp_path, unseen)

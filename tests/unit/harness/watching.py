@@ -16,7 +16,7 @@ DEADLINE_S = 120.0
 _MOST_STEPS = 500
 
 
-class Watched(msgspec.Struct, frozen=True):
+class WatchResult(msgspec.Struct, frozen=True):
     """How a watch ended."""
 
     ruling: Ruling
@@ -40,17 +40,17 @@ def guard_of(
     )
 
 
-def follow(guard: Guard, history: Iterable[Record]) -> Watched:
+def follow(guard: Guard, history: Iterable[Record]) -> WatchResult:
     """Do as `assert_upgrade_converged` does, in a world that plays a history."""
-    coming = deque(history)
+    upcoming = deque(history)
     waits: list[float] = []
     now_s = 0.0
     fed = 0
     while guard.ruling is None:
         until_s = guard.wake_s
         assert until_s >= now_s, f"a wait until {until_s} is over before it begins, at {now_s}"
-        if coming and coming[0].seen_s <= until_s:
-            record = coming.popleft()
+        if upcoming and upcoming[0].seen_s <= until_s:
+            record = upcoming.popleft()
             now_s = max(now_s, record.seen_s)
             fed += 1
             guard.feed(record)
@@ -60,7 +60,7 @@ def follow(guard: Guard, history: Iterable[Record]) -> Watched:
             waits.append(until_s)
             guard.tick(now_s)
         assert len(waits) + fed < _MOST_STEPS, "the loop does not end"
-    return Watched(guard.ruling, tuple(waits), fed)
+    return WatchResult(guard.ruling, tuple(waits), fed)
 
 
 def rule(

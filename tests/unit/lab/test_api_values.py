@@ -102,16 +102,16 @@ def nobody() -> str:
 
 
 def test_real_policies_with_and_without_what_the_engine_leaves_out() -> None:
-    found = {s.name: s.spec for s, _ in parse_services(golden.swarm_json("modes"))}
-    assert found["modes_plain"].update == found["modes_plain"].rollback == UpdatePolicy()
-    assert found["modes_none"].update == UpdatePolicy(
+    specs = {s.name: s.spec for s, _ in parse_services(golden.swarm_json("modes"))}
+    assert specs["modes_plain"].update == specs["modes_plain"].rollback == UpdatePolicy()
+    assert specs["modes_none"].update == UpdatePolicy(
         parallelism=0, delay_s=7.0, max_failure_ratio=0.3
     )
-    assert found["modes_none"].update.hold_s == 8.0
-    assert found["modes_everywhere"].update == UpdatePolicy(
+    assert specs["modes_none"].update.hold_s == 8.0
+    assert specs["modes_everywhere"].update == UpdatePolicy(
         order="start-first", failure_action="continue"
     )
-    assert found["modes_everywhere"].rollback == UpdatePolicy(order="start-first", parallelism=2)
+    assert specs["modes_everywhere"].rollback == UpdatePolicy(order="start-first", parallelism=2)
 
 
 def task_with(**status: Any) -> Task:

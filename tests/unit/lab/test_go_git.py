@@ -70,8 +70,10 @@ def test_a_ready_made_program_of_another_version_is_refused(
     monkeypatch.setattr(go_git, "_running", {})
     monkeypatch.setenv("STAMPLAB_GOGIT_5_16_5", str(built_program(GOGIT)))
     monkeypatch.setenv(go_git.VERSION_VARIABLE, "5.16.5")
-    said = r"STAMPLAB_GOGIT_5_16_5 names a program of go-git 5\.19\.3, where 5\.16\.5 was asked for"
-    with pytest.raises(UsageError, match=said):
+    message = (
+        r"STAMPLAB_GOGIT_5_16_5 names a program of go-git 5\.19\.3, where 5\.16\.5 was asked for"
+    )
+    with pytest.raises(UsageError, match=message):
         go_git.read(tmp_path)
 
 

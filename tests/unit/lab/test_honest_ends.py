@@ -56,7 +56,7 @@ def fail_with(error: BaseException) -> Callable[[Recorder], NoReturn]:
     return script
 
 
-def lost(history: HistoryWriter) -> list[str]:
+def loss_reasons(history: HistoryWriter) -> list[str]:
     records = read_history(history.path)[0]
     return [record.what.reason for record in records if isinstance(record.what, RecorderLost)]
 
@@ -79,7 +79,7 @@ def test_a_recorder_that_ends_before_its_time_is_lost_however_it_ended(
     recorder.join(20)
     with pytest.raises(LabError, match="the recorder of scripted was lost: "):
         history.take(0)
-    assert lost(history) == [reason]
+    assert loss_reasons(history) == [reason]
 
 
 def test_what_breaks_because_a_recorder_is_stopped_is_no_loss(history: HistoryWriter) -> None:
@@ -91,7 +91,7 @@ def test_what_breaks_because_a_recorder_is_stopped_is_no_loss(history: HistoryWr
     recorder.start()
     recorder.stop()
     assert history.take(0) is None
-    assert lost(history) == []
+    assert loss_reasons(history) == []
 
 
 def test_a_recorder_that_does_not_stop_is_named(history: HistoryWriter) -> None:

@@ -166,9 +166,9 @@ def test_sight_that_is_lost_is_told_and_the_engine_is_asked_nothing(
     api = Api()
     doing = operator(history, api, [Act(after_s=0, what=LoseSight())])
     doing.start()
-    (lost,) = taken(history, 1)
+    (record,) = taken(history, 1)
     doing.stop()
-    assert lost.what == RecorderLost(recorder="nemesis", reason="sight is lost of the swarm")
+    assert record.what == RecorderLost(recorder="nemesis", reason="sight is lost of the swarm")
     assert api.asked == []
 
 
@@ -188,6 +188,6 @@ def test_an_engine_that_is_lost_is_told_and_fails_the_run(history: HistoryWriter
     doing.join(20)
     with pytest.raises(LabError, match="the recorder of nemesis was lost"):
         history.take(20)
-    lost = read_history(history.path)[0][0].what
-    assert isinstance(lost, RecorderLost)
-    assert lost.recorder == "nemesis"
+    loss = read_history(history.path)[0][0].what
+    assert isinstance(loss, RecorderLost)
+    assert loss.recorder == "nemesis"

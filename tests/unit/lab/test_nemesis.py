@@ -81,7 +81,7 @@ def test_a_next_version_changes_labels_and_what_its_tasks_answer_with() -> None:
     assert changes(operation) == {".Labels.stamp", ".Labels.added", environment}
     before, now = paths(decoded(SPEC))[environment], paths(after(operation))[environment]
     assert isinstance(before, list)
-    others = [one for one in before if one != "STAMPLOAD_VERSION=2"]
+    others = [variable for variable in before if variable != "STAMPLOAD_VERSION=2"]
     assert len(others) == len(before) - 1
     assert now == [*others, "STAMPLOAD_VERSION=9.9.9"]
 
@@ -103,13 +103,13 @@ def test_to_scale_changes_the_replicas_alone(replicas: int) -> None:
     assert after(Scale(replicas=replicas))["Mode"] == {"Replicated": {"Replicas": replicas}}
 
 
-@pytest.mark.parametrize("operation", CHANGING, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("operation", CHANGING, ids=lambda operation: type(operation).__name__)
 def test_keys_stay_in_their_order(operation: Operation) -> None:
     before, now = list(paths(decoded(SPEC))), list(paths(after(operation)))
     assert [path for path in now if path in set(before)] == before
 
 
-@pytest.mark.parametrize("operation", CHANGING, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("operation", CHANGING, ids=lambda operation: type(operation).__name__)
 def test_an_engine_would_understand_what_comes_out(operation: Operation) -> None:
     service = decoded(swarm_json("updating"))
     service["Spec"] = after(operation)
@@ -143,9 +143,9 @@ json_values = st.recursive(
 
 
 @settings(max_examples=40)
-@given(foreign=st.dictionaries(st.text(), json_values, max_size=4))
-def test_what_an_operation_does_not_know_it_leaves_as_it_is(foreign: dict[str, object]) -> None:
-    spec = {**foreign, **decoded(SPEC)}
+@given(unknown=st.dictionaries(st.text(), json_values, max_size=4))
+def test_what_an_operation_does_not_know_it_leaves_as_it_is(unknown: dict[str, object]) -> None:
+    spec = {**unknown, **decoded(SPEC)}
     raw = msgspec.json.encode(spec)
     for operation in CHANGING:
         changed = after(operation, raw)
@@ -157,7 +157,7 @@ def test_what_an_operation_does_not_know_it_leaves_as_it_is(foreign: dict[str, o
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("what", "description"),
     [
         (SetLimit(limit_bytes=1, reason="the pulse begins"), "the pulse begins"),
         (Restamp(labels=LABELS), "a second operator changed labels only"),
@@ -170,13 +170,13 @@ def test_what_an_operation_does_not_know_it_leaves_as_it_is(foreign: dict[str, o
         (LoseSight(), "sight is lost of the swarm"),
     ],
 )
-def test_each_is_said_in_words(what: Deed, said: str) -> None:
-    assert in_words(what) == said
+def test_each_is_said_in_words(what: Deed, description: str) -> None:
+    assert in_words(what) == description
 
 
 def test_every_operation_has_its_words_and_its_edit_here() -> None:
     every = set(Operation.__args__)
-    assert every == {type(one) for one in (*CHANGING, *LEAVING)}
+    assert every == {type(operation) for operation in (*CHANGING, *LEAVING)}
 
 
 @pytest.mark.parametrize("deed", [*CHANGING, *LEAVING, LoseSight()])

@@ -111,8 +111,8 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
 
 @pytest.fixture(
     params=[
-        pytest.param(one, marks=() if one == DEFAULT_VERSION else pytest.mark.deep)
-        for one in PROGRAMS
+        pytest.param(version, marks=() if version == DEFAULT_VERSION else pytest.mark.deep)
+        for version in PROGRAMS
     ]
 )
 def version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -133,7 +133,7 @@ def shell(built: Built, script: str) -> None:
     )
 
 
-@pytest.mark.parametrize("refused", REFUSED, ids=lambda one: one.script[:70])
+@pytest.mark.parametrize("refused", REFUSED, ids=lambda case: case.script[:70])
 def test_a_refusal_says_why_and_its_advice_helps(
     refused: Refused, version: str, builder: Builder
 ) -> None:

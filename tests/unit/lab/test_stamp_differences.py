@@ -222,8 +222,8 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(one, marks=() if one == DEFAULT_VERSION else pytest.mark.deep)
-        for one in PROGRAMS
+        pytest.param(version, marks=() if version == DEFAULT_VERSION else pytest.mark.deep)
+        for version in PROGRAMS
     ],
 )
 def version(request: pytest.FixtureRequest) -> str:
@@ -248,15 +248,15 @@ def test_a_difference(pin: Pin, version: str, reader: GoGit, builder: Builder) -
     answer, git = reader.ask(built.repository), readers.of_git(built)
     gogit = readers.of_gogit(answer)
     assert answer.go_git == version
-    assert (git.said, gogit.said) == (pin.git, pin.of(version)), (git, gogit)
+    assert (git.status, gogit.status) == (pin.git, pin.of(version)), (git, gogit)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to somebody else")
 def test_go_git_does_not_ask_whose_a_repository_is(reader: GoGit, builder: Builder) -> None:
     built = made(builder, "chown -Rh 12345 .")
-    assert readers.of_gogit(reader.ask(built.repository)).said == "clean"
+    assert readers.of_gogit(reader.ask(built.repository)).status == "clean"
     git = readers.of_git(built)
-    assert (git.said, "dubious ownership" in git.reason) == ("refused", True)
+    assert (git.status, "dubious ownership" in git.reason) == ("refused", True)
 
 
 @pytest.mark.parametrize("has_submodule", [False, True])
@@ -268,7 +268,7 @@ def test_an_ordinary_checkout_is_clean_for_both(
         readers.of_git(built).stamp,
         readers.of_gogit(reader.ask(built.repository)).stamp,
     }
-    assert [said for _, said in verdicts] == ["clean"]
+    assert [status for _, status in verdicts] == ["clean"]
 
 
 def test_the_table_of_the_documentation_says_which_versions_differ() -> None:
@@ -279,9 +279,9 @@ def test_the_table_of_the_documentation_says_which_versions_differ() -> None:
     known = {pin.reason: set[str]() for pin in PINS} | {"another owner": set(PROGRAMS)}
     for pin in PINS:
         known[pin.reason] |= {version for version in PROGRAMS if pin.differs(version)}
-    told = {reason: set(PROGRAMS) if held == "all" else set(held.split(", "))
+    documented = {reason: set(PROGRAMS) if held == "all" else set(held.split(", "))
             for reason, held in rows.items()}  # fmt: skip
-    assert told == known
+    assert documented == known
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_what_makes_no_difference(
 ) -> None:
     built = made(builder, script)
     gogit = readers.of_gogit(reader.ask(built.repository))
-    assert (readers.of_git(built).said, gogit.said) == (verdict, verdict)
+    assert (readers.of_git(built).status, gogit.status) == (verdict, verdict)
 
 
 def test_the_global_excludes_of_a_home_count_only_where_it_is_given(
@@ -326,5 +326,5 @@ def test_the_global_excludes_of_a_home_count_only_where_it_is_given(
         builder, "echo new >../home/i; git config --global core.excludesFile '~/i'; echo n >new"
     )
     for _ in range(2):  # the answer with a HOME leaves nothing behind
-        assert readers.of_gogit(reader.ask(built.repository)).said == "dirty"
-        assert readers.of_gogit(reader.ask(built.repository, built.home)).said == "clean"
+        assert readers.of_gogit(reader.ask(built.repository)).status == "dirty"
+        assert readers.of_gogit(reader.ask(built.repository, built.home)).status == "clean"

@@ -23,7 +23,7 @@ def play_virtual(
     scenario: Scenario, means: Virtual, folder: Path, trust: frozenset[Grant] = frozenset()
 ) -> PlayRecord:
     """Play a scenario on the real SwarmKit; its evidence goes into a folder within ``folder``."""
-    stage = Stage(means=means, argv=("stamplab", "test"), tell=lambda _: None, trust=trust)
+    stage = Stage(means=means, argv=("stamplab", "test"), on_progress=lambda _: None, trust=trust)
     return play_staged(scenario, stage, EvidenceFolder.create(folder, scenario.name))
 
 

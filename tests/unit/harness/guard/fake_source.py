@@ -18,7 +18,7 @@ _numbers = count()
 
 def look(*what: Observation, at: float = 0.0, unwatched_s: float = 0.0) -> Snapshot:
     """What one look has shown."""
-    records = tuple(placed(next(_numbers), "swarm", one, at, None) for one in what)
+    records = tuple(placed(next(_numbers), "swarm", observation, at, None) for observation in what)
     return Snapshot(records=records, unwatched_s=unwatched_s)
 
 

@@ -64,7 +64,7 @@ def test_an_exception_passes_through_and_ends_the_guard(up: Engine) -> None:
     with pytest.raises(ZeroDivisionError), guarding(APP) as guard:
         raise ZeroDivisionError
     assert guard.verdict().outcome is Outcome.DEPLOY_FAILED
-    assert not [one for one in threading.enumerate() if one.name == "docker events"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "docker events"]
 
 
 def test_an_engine_and_an_environment_may_be_named(engine: Engine) -> None:

@@ -69,7 +69,7 @@ def document(text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("words", "exit_code", "said"),
+    ("words", "exit_code", "message"),
     [
         ((), 0, "converged: the deploy left the service unchanged"),
         (("--expect", "a=b"), 14, "the service's label a is None, not 'b'"),
@@ -79,11 +79,11 @@ def document(text: str) -> dict[str, Any]:
     ],
 )
 def test_a_deploy_that_changes_nothing(
-    up: Engine, words: tuple[str, ...], exit_code: int, said: str
+    up: Engine, words: tuple[str, ...], exit_code: int, message: str
 ) -> None:
     result = invoke(up, APP, *words, "--", "true")
     assert code(result) == exit_code
-    assert said in result.stdout
+    assert message in result.stdout
 
 
 def test_without_a_command_the_last_update_is_judged_and_that_is_said(up: Engine) -> None:
@@ -236,11 +236,11 @@ class Running:
 
 @contextmanager
 def running(engine: Engine, *words: str, program: Sequence[str] = PROGRAM) -> Iterator[Running]:
-    one = Running(engine, *words, program=program)
+    guard_process = Running(engine, *words, program=program)
     try:
-        yield one
+        yield guard_process
     finally:
-        one.close()
+        guard_process.close()
 
 
 def test_an_upgrade_from_the_baseline_to_the_verdict(up: Engine, tmp_path: Path) -> None:
@@ -372,7 +372,7 @@ keys, *words = sys.argv[1:]
 pid, terminal = pty.fork()
 if pid == 0:
     os.execv(sys.executable, [sys.executable, "-P", "-m", "stamplab", "guard", *words])
-said, typed = b"", False
+output, typed = b"", False
 while True:
     try:
         data = os.read(terminal, 1000)
@@ -380,20 +380,22 @@ while True:
         break
     if not data:
         break
-    said += data
-    if b"ready" in said and not typed:
+    output += data
+    if b"ready" in output and not typed:
         typed = True
         os.write(terminal, keys.encode().decode("unicode_escape").encode())
-print(said.decode())
+print(output.decode())
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
 
 
 @pytest.mark.parametrize(
-    ("keys", "exit_code", "said"),
+    ("keys", "exit_code", "message"),
     [("yes\\n", 0, "it read yes"), ("\\x03", 130, "interrupted by SIGINT")],
 )
-def test_at_a_terminal_the_deploy_may_ask(up: Engine, keys: str, exit_code: int, said: str) -> None:
+def test_at_a_terminal_the_deploy_may_ask(
+    up: Engine, keys: str, exit_code: int, message: str
+) -> None:
     deploy = ("sh", "-c", "echo ready; read answer && echo it read $answer")
     done = subprocess.run(
         [sys.executable, "-c", AT_A_TERMINAL, keys, APP, "--quiet", "--", *deploy],
@@ -404,7 +406,7 @@ def test_at_a_terminal_the_deploy_may_ask(up: Engine, keys: str, exit_code: int,
         check=False,
         timeout=50,
     )
-    assert said in done.stdout
+    assert message in done.stdout
     assert done.stdout.splitlines()[-1] == str(exit_code), done.stdout + done.stderr
 
 

@@ -93,12 +93,12 @@ def test_a_rollback_is_told_with_the_failed_tasks_words() -> None:
     assert "exit code 1" in verdict.reason
 
 
-@pytest.mark.parametrize(("code", "said"), [(1, "no such network"), (137, "what stands above")])
-def test_a_deploy_that_fails_is_ruled_at_once(code: int, said: str) -> None:
-    sight = FakeSource(BEFORE, (1.0, ended(code, said)), (2.0, UP), (9.0, DONE))
+@pytest.mark.parametrize(("code", "message"), [(1, "no such network"), (137, "what stands above")])
+def test_a_deploy_that_fails_is_ruled_at_once(code: int, message: str) -> None:
+    sight = FakeSource(BEFORE, (1.0, ended(code, message)), (2.0, UP), (9.0, DONE))
     verdict, at_s = watched(PLAN, sight)
     assert (verdict.outcome, at_s) == (Outcome.DEPLOY_FAILED, 1.0)
-    assert f"exit code {code} and said: {said}" in verdict.reason
+    assert f"exit code {code} and said: {message}" in verdict.reason
 
 
 def test_nothing_is_concluded_before_the_deploy_has_ended() -> None:
@@ -131,7 +131,7 @@ def test_unchanged_and_labels_only_and_scaled_to_zero_are_told_apart() -> None:
         same = FakeSource(BEFORE, (6.0, ended()), (6.0, after))
         verdict, _ = watched(PLAN, same)
         assert verdict.is_success
-        assert [one.how for one in verdict.services] == [how]
+        assert [service.how for service in verdict.services] == [how]
 
 
 def test_created_removed_and_never_there() -> None:
@@ -318,7 +318,10 @@ def of_both(*moments: Moment) -> StackVerdict:
 def test_a_stack_that_converged_says_how_each_service_did() -> None:
     verdict = of_both((2.0, both(APP_DONE, db(S_BASE), OLD)))
     assert verdict.is_success
-    assert {one.name: one.how for one in verdict.services} == {NAME: "updated", DB: "unchanged"}
+    assert {service.name: service.how for service in verdict.services} == {
+        NAME: "updated",
+        DB: "unchanged",
+    }
     assert verdict.reason == f"all 2 services: updated ({NAME}); unchanged ({DB})"
 
 
@@ -345,17 +348,20 @@ def test_a_service_that_the_deploy_brings_is_watched_and_a_later_one_is_not() ->
     with_db = both(APP_DONE, db(S_HEAD), NEW)
     sight = FakeSource(before, (1.0, ended()), (2.0, with_db))
     verdict, _ = watched(WHOLE, sight)
-    assert {one.name: one.how for one in verdict.services} == {NAME: "updated", DB: "created"}
+    assert {service.name: service.how for service in verdict.services} == {
+        NAME: "updated",
+        DB: "created",
+    }
     sight = FakeSource(before, (1.0, ended()), (2.0, APP_DONE), (3.0, with_db))
     verdict, _ = watched(WHOLE, sight)
-    assert [one.name for one in verdict.services] == [NAME]
+    assert [service.name for service in verdict.services] == [NAME]
 
 
 def test_a_service_that_comes_while_the_deploy_runs_is_watched() -> None:
     before = app(S_BASE, None, None, OLD)
     with_db = both(APP_DONE, db(S_HEAD), NEW)
     sight = FakeSource(before, (1.0, with_db), (2.0, ended()), (2.0, with_db))
-    assert {one.name for one in watched(WHOLE, sight)[0].services} == {NAME, DB}
+    assert {service.name for service in watched(WHOLE, sight)[0].services} == {NAME, DB}
 
 
 @pytest.mark.parametrize(("prunes", "outcome"), [(True, Outcome.CONVERGED), (False, Outcome.MIXED)])
@@ -377,7 +383,7 @@ def test_a_stack_that_was_not_there_is_found_by_its_services() -> None:
     there = (*app(S_HEAD, None, None, NEW),)
     verdict, _ = watched(WHOLE, FakeSource(nothing, (1.0, ended()), (1.5, there)))
     assert verdict.is_success
-    assert [one.name for one in verdict.services] == [NAME]
+    assert [service.name for service in verdict.services] == [NAME]
 
 
 def test_a_label_counts_for_the_services_that_carry_it() -> None:

@@ -48,7 +48,7 @@ SHELL = [line for block in blocks("sh") for line in block.splitlines()]
 PIPELINES = [yaml.safe_load(block) for block in blocks("yaml")]
 GUARDS = [
     line
-    for line in [*SHELL, *(one for pipeline in PIPELINES for one in commands_of(pipeline))]
+    for line in [*SHELL, *(command for pipeline in PIPELINES for command in commands_of(pipeline))]
     if line.startswith("stamplab guard")
 ]
 
@@ -83,17 +83,17 @@ def test_python_understands_it(block: str) -> None:
 
 def test_every_exit_code_is_the_programs() -> None:
     table = TEXT.partition("## Exit codes")[2].partition("##")[0]
-    said = {
+    documented = {
         int(number)
         for row in re.findall(r"^\| ([\d, ]+) \|", table, re.M)
         for number in row.split(",")
     }
-    assert said == {outcome.exit_code for outcome in Outcome} | {64, 130, 143}
+    assert documented == {outcome.exit_code for outcome in Outcome} | {64, 130, 143}
 
 
 def test_every_option_is_the_programs() -> None:
-    said = set(re.findall(r"^\| `(--[a-z-]+)", TEXT, re.M))
-    assert said == {
+    documented = set(re.findall(r"^\| `(--[a-z-]+)", TEXT, re.M))
+    assert documented == {
         option for parameter in guard.params for option in parameter.opts if option.startswith("-")
     }
 

@@ -85,18 +85,20 @@ def test_the_stamp_names_the_commit_dirty_or_not(stamp: str, commit: str) -> Non
 
 @pytest.mark.parametrize("stamp", ["fedcba98", "fedcba98+U", SHA[:7], f"{SHA[:8]}+X"])
 def test_a_stamp_that_names_another_is_a_commit_mismatch_with_both(stamp: str) -> None:
-    found = DeployExpectations.parse([], None, SHA).find_mismatch([stamped(stamp)], of_stack=False)
-    assert found is not None
-    assert found[0] is Outcome.COMMIT_MISMATCH
-    assert stamp in found[1]
-    assert SHA[:12] in found[1]
-    assert "(HC1)" in found[1]
+    mismatch = DeployExpectations.parse([], None, SHA).find_mismatch(
+        [stamped(stamp)], of_stack=False
+    )
+    assert mismatch is not None
+    assert mismatch[0] is Outcome.COMMIT_MISMATCH
+    assert stamp in mismatch[1]
+    assert SHA[:12] in mismatch[1]
+    assert "(HC1)" in mismatch[1]
 
 
 def test_no_stamp_at_all_is_a_commit_mismatch() -> None:
-    found = DeployExpectations.parse([], None, SHA).find_mismatch([stamped(None)], of_stack=True)
-    assert found is not None
-    assert found[0] is Outcome.COMMIT_MISMATCH
+    mismatch = DeployExpectations.parse([], None, SHA).find_mismatch([stamped(None)], of_stack=True)
+    assert mismatch is not None
+    assert mismatch[0] is Outcome.COMMIT_MISMATCH
 
 
 def test_in_a_stack_every_stamp_that_there_is_counts_and_one_is_enough() -> None:
@@ -110,8 +112,8 @@ def test_in_a_stack_one_service_of_the_image_is_enough() -> None:
     wanted = DeployExpectations.parse([], "image:head", None)
     right, other = stamped(None), stamped(None, image="database:1", name="db")
     assert wanted.find_mismatch([right, other], of_stack=True) is None
-    found = wanted.find_mismatch([right, other], of_stack=False)
-    assert found == (
+    mismatch = wanted.find_mismatch([right, other], of_stack=False)
+    assert mismatch == (
         Outcome.STAMP_MISMATCH,
         "the image image:head was expected, and db has database:1",
     )

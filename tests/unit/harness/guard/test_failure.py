@@ -87,8 +87,8 @@ def test_in_which_window_it_failed(
 def test_whether_it_was_oom_killed_and_how_that_is_known(
     observations: tuple[Observation, ...], oom: bool | None, known_by: str
 ) -> None:
-    found = known(*observations)
-    assert (found.oom_killed, found.oom_known_by) == (oom, known_by)
+    failure = known(*observations)
+    assert (failure.oom_killed, failure.oom_known_by) == (oom, known_by)
 
 
 def test_the_whole_of_what_is_known() -> None:
@@ -107,7 +107,7 @@ def test_the_whole_of_what_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("observations", "said"),
+    ("observations", "clause"),
     [
         (
             (listed(STARTING), listed(FAILED), end(oom=True)),
@@ -133,11 +133,11 @@ def test_the_whole_of_what_is_known() -> None:
         ((listed(REJECTED),), "failed, before it was ever RUNNING"),
     ],
 )
-def test_it_is_said_in_one_clause(observations: tuple[Observation, ...], said: str) -> None:
-    assert facts_of(*observations).describe_failure("new") == said
+def test_it_is_said_in_one_clause(observations: tuple[Observation, ...], clause: str) -> None:
+    assert facts_of(*observations).describe_failure("new") == clause
 
 
 def test_another_tasks_end_is_not_its_own() -> None:
     other: Task = msgspec.structs.replace(FAILED, id="other")
-    found = known(listed(FAILED, other), msgspec.structs.replace(end(oom=True), task_id="other"))
-    assert found.oom_killed is None
+    failure = known(listed(FAILED, other), msgspec.structs.replace(end(oom=True), task_id="other"))
+    assert failure.oom_killed is None

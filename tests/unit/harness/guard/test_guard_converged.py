@@ -396,13 +396,15 @@ ON_ITS_WAY = {
 @pytest.mark.parametrize("further", ON_ITS_WAY)
 def test_a_further_task_on_its_way_may_kill_the_one_that_runs(further: str) -> None:
     """Found by the search: OLD was the OOM killer's victim, and its slot got another head task."""
-    coming = ON_ITS_WAY[further]
-    story = upgrade((10, listed(OLD, NEW, coming)), (11, seen(AT_HEAD)))
+    upcoming = ON_ITS_WAY[further]
+    story = upgrade((10, listed(OLD, NEW, upcoming)), (11, seen(AT_HEAD)))
     ruling = rule(BEFORE, story)
     assert ruling.outcome is Outcome.STALLED
-    assert f"a further task is on its way: further is {coming.state}" in ruling.reason
+    assert f"a further task is on its way: further is {upcoming.state}" in ruling.reason
     over = task("further", HEAD, "shutdown", desired="shutdown")
-    settled = upgrade((10, listed(OLD, NEW, coming)), (11, seen(AT_HEAD)), (20, listed(NEW, over)))
+    settled = upgrade(
+        (10, listed(OLD, NEW, upcoming)), (11, seen(AT_HEAD)), (20, listed(NEW, over))
+    )
     assert rule(BEFORE, settled).outcome is Outcome.CONVERGED
 
 

@@ -36,14 +36,14 @@ def test_a_task_that_has_finished_and_is_not_started_anew_converges_at_once(rest
 
 def test_all_of_them_must_have_finished() -> None:
     job = spec("job", restart="on-failure", replicas=2)
-    one, other = (
+    first, second = (
         msgspec.structs.replace(task(name, job, "complete", exit_code=0), slot=slot)
         for slot, name in enumerate(("first", "second"), start=1)
     )
-    assert rule(None, created(job, one)).outcome is Outcome.STALLED
+    assert rule(None, created(job, first)).outcome is Outcome.STALLED
     running = msgspec.structs.replace(task("second", job), slot=2)
-    assert rule(None, created(job, one, running)).outcome is not Outcome.CONVERGED
-    assert rule(None, created(job, one, other)).outcome is Outcome.CONVERGED
+    assert rule(None, created(job, first, running)).outcome is not Outcome.CONVERGED
+    assert rule(None, created(job, first, second)).outcome is Outcome.CONVERGED
 
 
 def test_what_is_restarted_whatever_its_exit_code_never_finishes() -> None:

@@ -55,10 +55,10 @@ def test_a_global_service_without_a_task_waits_for_one() -> None:
 
 
 def test_a_global_service_converges_when_every_node_runs_it() -> None:
-    one, two = on("a", task("1", HEAD)), on("b", task("2", HEAD))
+    first, second = on("a", task("1", HEAD)), on("b", task("2", HEAD))
     booting = on("b", task("2", HEAD, "starting"))
-    story = Story((1, deployed()), (1, seen(GLOBAL)), (1, listed(one, booting)))
-    story.at(9, listed(one, two))
+    story = Story((1, deployed()), (1, seen(GLOBAL)), (1, listed(first, booting)))
+    story.at(9, listed(first, second))
     ruling = rule(None, story)
     assert (ruling.outcome, ruling.decided_s) == (Outcome.CONVERGED, 14)
     assert "2 of 2 tasks" in ruling.reason
@@ -97,11 +97,11 @@ def test_a_job_is_done_when_all_have_completed_without_any_hold() -> None:
 
 def test_a_job_that_is_deployed_anew_runs_anew_with_the_same_spec_too() -> None:
     earlier = on("a", task("1", HEAD, "complete"), slot=1, iteration=0)
-    again = on("a", task("2", HEAD, "complete"), slot=1, iteration=1)
+    later = on("a", task("2", HEAD, "complete"), slot=1, iteration=1)
     before = job(1)
     after = msgspec.structs.replace(job(1, iteration=1), previous_spec=before.spec)
     story = Story((0, seen(before)), (0, listed(earlier)), (1, deployed()), (1, seen(after)))
-    story.at(1, listed(earlier)).at(6, listed(earlier, again))
+    story.at(1, listed(earlier)).at(6, listed(earlier, later))
     ruling = rule(before, story)
     assert (ruling.outcome, ruling.decided_s) == (Outcome.CONVERGED, 6)
 

@@ -40,8 +40,8 @@ def test_a_refused_deploy_is_ruled_at_once_with_code_and_words(exit_code: int) -
     story = Story((0, seen(BEFORE)), (1, deployed(exit_code, "no such network\n")))
     ruling = rule(BEFORE, story)
     assert (ruling.outcome, ruling.decided_s) == (Outcome.DEPLOY_FAILED, 1)
-    said = f"the deploy command failed with exit code {exit_code} and said: no such network"
-    assert ruling.reason == said
+    expected = f"the deploy command failed with exit code {exit_code} and said: no such network"
+    assert ruling.reason == expected
 
 
 def test_a_refused_deploy_that_says_nothing() -> None:
@@ -73,7 +73,7 @@ def test_a_service_that_is_not_there_yet_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
+    ("labels", "message"),
     [
         ({STAMP: "other"}, f"the service's label {STAMP} is 'head', not 'other'"),
         ({"absent": "x"}, "the service's label absent is None, not 'x'"),
@@ -81,11 +81,11 @@ def test_a_service_that_is_not_there_yet_is_waited_for() -> None:
     ],
 )
 def test_a_wrong_stamp_is_ruled_at_once_by_label_and_value(
-    labels: dict[str, str], said: str
+    labels: dict[str, str], message: str
 ) -> None:
     ruling = rule(BEFORE, upgrade((9, listed(NEW))), labels=labels)
     assert (ruling.outcome, ruling.decided_s) == (Outcome.STAMP_MISMATCH, 1)
-    assert said in ruling.reason
+    assert message in ruling.reason
 
 
 def test_a_wrong_stamp_is_a_mismatch_on_an_unchanged_service_too() -> None:
@@ -284,12 +284,12 @@ def test_update_status_started_tells_updates_apart() -> None:
 
 def test_a_pause_waits_a_little_for_what_the_engine_says_of_the_task() -> None:
     paused = (3, seen(service(HEAD, BASE, "paused")))
-    said = (3.4, listed(OLD, task("new", HEAD, "failed", error="task: non-zero exit (3)")))
-    ruling = rule(BEFORE, upgrade(paused, said))
+    listing = (3.4, listed(OLD, task("new", HEAD, "failed", error="task: non-zero exit (3)")))
+    ruling = rule(BEFORE, upgrade(paused, listing))
     assert ruling.decided_s == 3.4
     assert "task new failed (task: non-zero exit (3))" in ruling.reason
     assert rule(BEFORE, upgrade(paused)).decided_s == 4
     assert rule(BEFORE, upgrade(paused), deadline_s=3.5).outcome is Outcome.PAUSED
     assert rule(BEFORE, upgrade(paused), deadline_s=3.5).decided_s == 3.5
-    lost = (3.2, RecorderLost(recorder="swarm", reason="gone"))
-    assert rule(BEFORE, upgrade(paused, lost)).outcome is Outcome.PAUSED
+    recorder_lost = (3.2, RecorderLost(recorder="swarm", reason="gone"))
+    assert rule(BEFORE, upgrade(paused, recorder_lost)).outcome is Outcome.PAUSED

@@ -79,8 +79,8 @@ def test_for_a_task_that_nobody_lists_as_failed_the_ruling_waits_only_a_little()
 
 
 def test_of_several_failed_tasks_of_head_the_first_is_named() -> None:
-    again = task("new2", HEAD, "rejected", error="No such image: x")
-    story = upgrade((7, listed(FAILED)), (7.5, listed(again)), (8, seen(COMPLETED)))
+    rejected = task("new2", HEAD, "rejected", error="No such image: x")
+    story = upgrade((7, listed(FAILED)), (7.5, listed(rejected)), (8, seen(COMPLETED)))
     assert rule(BEFORE, story).failed_task == "new"
 
 

@@ -28,7 +28,7 @@ BY_HAND = "manually requested rollback"
 
 Moments = list[tuple[float, Observation]]
 
-FOREIGN: dict[str, tuple[Moments, str]] = {
+OTHER_UPDATES: dict[str, tuple[Moments, str]] = {
     "a third spec": (
         [(7, seen(service(THIRD, HEAD)))],
         "the spec is neither the deploy's nor the one before it",
@@ -96,9 +96,9 @@ FOREIGN: dict[str, tuple[Moments, str]] = {
 }
 
 
-@pytest.mark.parametrize("foreign", FOREIGN)
-def test_superseded_by(foreign: str) -> None:
-    moments, because = FOREIGN[foreign]
+@pytest.mark.parametrize("other_update", OTHER_UPDATES)
+def test_superseded_by(other_update: str) -> None:
+    moments, because = OTHER_UPDATES[other_update]
     ruling = rule(BEFORE, upgrade(*moments), labels={STAMP: "head"})
     assert ruling.outcome is Outcome.SUPERSEDED
     assert ruling.decided_s == moments[-1][0]
@@ -106,9 +106,9 @@ def test_superseded_by(foreign: str) -> None:
     assert ruling.other_update == ("rollback by hand" if "by hand" in because else "another")
 
 
-@pytest.mark.parametrize("foreign", FOREIGN)
-def test_superseded_though_head_ran_all_the_time(foreign: str) -> None:
-    moments, _ = FOREIGN[foreign]
+@pytest.mark.parametrize("other_update", OTHER_UPDATES)
+def test_superseded_though_head_ran_all_the_time(other_update: str) -> None:
+    moments, _ = OTHER_UPDATES[other_update]
     story = upgrade((2, listed(OLD, NEW)), *moments, (60, seen(service(HEAD, BASE, "completed"))))
     assert outcome(BEFORE, story) is Outcome.SUPERSEDED
 

@@ -64,12 +64,12 @@ def test_a_lightweight_tag_is_a_tag_and_an_annotated_one_its_commit(
 def test_a_head_on_no_branch_is_fetched_by_its_name(clone: Cloned, scratch: Path) -> None:
     repo = git.open_at(clone.path)
     tree = repo.git.rev_parse("main^{tree}")
-    lost = repo.git.commit_tree(tree, "-p", "main", "-m", "on no branch")
-    acquired = acquire(clone.source(head=lost), scratch)
-    assert acquired.head == lost
+    unreachable = repo.git.commit_tree(tree, "-p", "main", "-m", "on no branch")
+    acquired = acquire(clone.source(head=unreachable), scratch)
+    assert acquired.head == unreachable
     read = read_at_commit(acquired, acquired.head, scratch / "tree")
     assert read.compose.services["app"].image == "keycloak/keycloak:26.0.0"
-    assert checkout.resolve(scratch / "tree", "HEAD") == lost
+    assert checkout.resolve(scratch / "tree", "HEAD") == unreachable
 
 
 def test_tags_come_from_the_upstream(clone: Cloned, scratch: Path) -> None:

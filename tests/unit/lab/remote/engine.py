@@ -110,11 +110,11 @@ class Engine:
                 case ["services"]:
                     return self._services(filters)
                 case ["tasks"]:
-                    known = {one["ID"] for one in self.services.values()}
+                    known = {service["ID"] for service in self.services.values()}
                     wanted = set(filters["service"])
                     if not wanted <= known:
                         return None
-                    return [one for one in self.tasks if one["ServiceID"] in wanted]
+                    return [task for task in self.tasks if task["ServiceID"] in wanted]
                 case ["containers", "json"]:
                     return self._containers(filters)
                 case ["containers", container, "json"]:
@@ -123,19 +123,25 @@ class Engine:
                     return None
 
     def _services(self, filters: dict[str, list[str]]) -> list[Json]:
-        found = list(self.services.values())
+        services = list(self.services.values())
         if "name" in filters:  # by prefixes, as the engine has it
-            found = [one for one in found if one["Spec"]["Name"].startswith(tuple(filters["name"]))]
+            services = [
+                service
+                for service in services
+                if service["Spec"]["Name"].startswith(tuple(filters["name"]))
+            ]
         for label in filters.get("label", []):
             name, _, value = label.partition("=")
-            found = [one for one in found if one["Spec"]["Labels"].get(name) == value]
-        return found
+            services = [
+                service for service in services if service["Spec"]["Labels"].get(name) == value
+            ]
+        return services
 
     def _containers(self, filters: dict[str, list[str]]) -> list[Json]:
         return [
-            one
-            for one in self.containers.values()
-            if one["Id"] in filters["id"] and one["State"]["Running"]
+            container
+            for container in self.containers.values()
+            if container["Id"] in filters["id"] and container["State"]["Running"]
         ]
 
     def stream(self) -> queue.SimpleQueue[bytes | None]:
@@ -168,10 +174,10 @@ class _Handler(BaseHTTPRequestHandler):
             engine.since.append(query.get("since", [None])[0])
             self._stream_events()
         else:
-            found = engine.answer(path, json.loads(query.get("filters", ["{}"])[0]))
+            body = engine.answer(path, json.loads(query.get("filters", ["{}"])[0]))
             self._send(
-                404 if found is None else 200,
-                found or ([] if found == [] else {"message": "no such thing"}),
+                404 if body is None else 200,
+                body or ([] if body == [] else {"message": "no such thing"}),
             )
 
     do_GET = do_POST = do_DELETE = do_PUT = do_HEAD = _handle  # noqa: N815 - the library's names

@@ -48,13 +48,17 @@ def use(config: Path, name: str) -> None:
 
 
 def test_where_nothing_is_said_it_is_the_socket(environment: Environment) -> None:
-    found = find_endpoint(None, environment)
-    assert (found.host, found.named_by, found.tls) == (DEFAULT_HOST, "the default address", None)
+    endpoint = find_endpoint(None, environment)
+    assert (endpoint.host, endpoint.named_by, endpoint.tls) == (
+        DEFAULT_HOST,
+        "the default address",
+        None,
+    )
 
 
 def test_docker_host_is_taken(environment: Environment) -> None:
-    found = find_endpoint(None, environment | {"DOCKER_HOST": "unix:///else.sock"})
-    assert str(found) == "unix:///else.sock (DOCKER_HOST)"
+    endpoint = find_endpoint(None, environment | {"DOCKER_HOST": "unix:///else.sock"})
+    assert str(endpoint) == "unix:///else.sock (DOCKER_HOST)"
 
 
 def test_the_order_is_that_of_the_client(config: Path, environment: Environment) -> None:
@@ -137,10 +141,10 @@ def test_tls_by_the_environment(
 ) -> None:
     config.mkdir()
     (config / "ca.pem").touch()
-    found = find_endpoint(None, environment | {"DOCKER_HOST": "tcp://h:2376"} | variables)
-    assert (found.tls.verify if found.tls else None) is verify
-    if found.tls:
-        assert (found.tls.ca, found.tls.cert) == (config / "ca.pem", None)
+    endpoint = find_endpoint(None, environment | {"DOCKER_HOST": "tcp://h:2376"} | variables)
+    assert (endpoint.tls.verify if endpoint.tls else None) is verify
+    if endpoint.tls:
+        assert (endpoint.tls.ca, endpoint.tls.cert) == (config / "ca.pem", None)
 
 
 def test_certificates_may_be_elsewhere(tmp_path: Path, environment: Environment) -> None:
@@ -151,9 +155,9 @@ def test_certificates_may_be_elsewhere(tmp_path: Path, environment: Environment)
         "DOCKER_TLS_VERIFY": "1",
         "DOCKER_CERT_PATH": str(tmp_path),
     }
-    found = find_endpoint(None, environment | variables)
-    assert found.tls is not None
-    assert (found.tls.cert, found.tls.key) == (tmp_path / "cert.pem", tmp_path / "key.pem")
+    endpoint = find_endpoint(None, environment | variables)
+    assert endpoint.tls is not None
+    assert (endpoint.tls.cert, endpoint.tls.key) == (tmp_path / "cert.pem", tmp_path / "key.pem")
 
 
 def test_tls_by_a_context(config: Path, environment: Environment) -> None:

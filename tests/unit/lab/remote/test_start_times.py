@@ -27,10 +27,10 @@ def stamped(unix_s: float, state: str = "running", task_id: str = "new") -> Task
 
 
 def starts(*actions: str) -> StartTimes:
-    told = StartTimes()
+    start_times = StartTimes()
     for number, action in enumerate(actions):
-        told.on_event(of_container(action), AT_UNIX_S + number, SEEN_S + number)
-    return told
+        start_times.on_event(of_container(action), AT_UNIX_S + number, SEEN_S + number)
+    return start_times
 
 
 @pytest.mark.parametrize("action", ["start", HEALTHY])
@@ -60,14 +60,14 @@ def test_where_the_clock_was_stepped_in_between_nothing_is_known(delta_s: float)
 
 
 def test_tasks_are_told_apart() -> None:
-    told = starts("start")
-    assert told.running_since_s([stamped(AT_UNIX_S, task_id="other")]) == {}
+    start_times = starts("start")
+    assert start_times.running_since_s([stamped(AT_UNIX_S, task_id="other")]) == {}
 
 
 def test_in_the_blind_all_is_forgotten() -> None:
-    told = starts("start")
-    told.forget()
-    assert told.running_since_s([stamped(AT_UNIX_S)]) == {}
+    start_times = starts("start")
+    start_times.forget()
+    assert start_times.running_since_s([stamped(AT_UNIX_S)]) == {}
 
 
 @given(
@@ -77,7 +77,7 @@ def test_in_the_blind_all_is_forgotten() -> None:
 )
 def test_it_never_runs_for_longer_than_it_did(delta_s: float, lag_s: float, step_s: float) -> None:
     """However late the event came, and however the clock was stepped before it or since."""
-    told = StartTimes()
-    told.on_event(of_container("start"), AT_UNIX_S + step_s, SEEN_S + lag_s)
-    since_s = told.running_since_s([stamped(AT_UNIX_S + step_s + delta_s)])
+    start_times = StartTimes()
+    start_times.on_event(of_container("start"), AT_UNIX_S + step_s, SEEN_S + lag_s)
+    since_s = start_times.running_since_s([stamped(AT_UNIX_S + step_s + delta_s)])
     assert since_s.get("new", float("inf")) >= SEEN_S + delta_s - 1e-6

@@ -42,7 +42,7 @@ def services_in(seen: Snapshot) -> dict[str, Service | None]:
 
 def tasks_in(seen: Snapshot) -> dict[str, tuple[str, ...]]:
     return {
-        record.what.service: tuple(one.state for one in record.what.tasks)
+        record.what.service: tuple(task.state for task in record.what.tasks)
         for record in seen.records
         if isinstance(record.what, TasksSeen)
     }
@@ -127,7 +127,7 @@ def test_events_of_others_are_none_of_ours(engine: Engine) -> None:
         engine.happen("start", "x", "other")
         engine.happen("start", "1", APP)
         seen = until(swarm, lambda seen: bool(seen.records))
-        events = [one.what for one in seen.records if isinstance(one.what, EngineEvent)]
+        events = [record.what for record in seen.records if isinstance(record.what, EngineEvent)]
         (event,) = events
         assert event.attributes["com.docker.swarm.service.name"] == APP
 
@@ -188,7 +188,7 @@ def test_since_when_a_task_runs_is_told_better_than_by_the_look(engine: Engine) 
         began_s = swarm.now_s()
         engine.tasks = [task("1", app, since_unix_s=time.time())]
         seen = until(swarm, lambda seen: bool(tasks_in(seen)))
-        (listed,) = [one for one in seen.records if isinstance(one.what, TasksSeen)]
+        (listed,) = [record for record in seen.records if isinstance(record.what, TasksSeen)]
         assert isinstance(listed.what, TasksSeen)
         assert listed.seen_s - began_s >= 0.1
         assert listed.what.running_since_s["1"] - began_s < listed.seen_s - began_s
@@ -208,7 +208,9 @@ def test_what_runs_after_blindness_has_to_be_seen_to_run(engine: Engine) -> None
         engine.is_down = False
         seen = until(swarm, lambda seen: bool(tasks_in(seen)))
         sinces = [
-            one.what.running_since_s for one in seen.records if isinstance(one.what, TasksSeen)
+            record.what.running_since_s
+            for record in seen.records
+            if isinstance(record.what, TasksSeen)
         ]
         assert sinces == [{}]
 
@@ -236,7 +238,7 @@ def test_a_snapshot_takes_two_calls_whatever_the_size_of_a_stack(
     engine: Engine, services: int
 ) -> None:
     made = [engine.put(f"shop_{number}", labels=OF_STACK) for number in range(services)]
-    engine.tasks = [task(f"of-{one['ID']}", one) for one in made]
+    engine.tasks = [task(f"of-{service['ID']}", service) for service in made]
     with watching(engine, "shop") as swarm:
         swarm.baseline()
         engine.happen("start", "x", "shop_0")
@@ -255,13 +257,18 @@ def test_the_last_update_of_a_stack_that_settles_is_seen_at_once(engine: Engine)
         for name in (APP, DB):
             engine.put(name, labels=OF_STACK, task="head", state="updating")
         until(
-            swarm, lambda seen: all(one and one.is_in_update for one in services_in(seen).values())
+            swarm,
+            lambda seen: all(
+                service and service.is_in_update for service in services_in(seen).values()
+            ),
         )
         calls = swarm.calls
         for name in (APP, DB):
             engine.put(name, labels=OF_STACK, task="head", state="completed")
         seen = until(swarm, lambda seen: bool(services_in(seen)))
-        states = {name: one.update_state for name, one in services_in(seen).items() if one}
+        states = {
+            name: service.update_state for name, service in services_in(seen).items() if service
+        }
         assert states == {APP: "completed", DB: "completed"}
         assert swarm.calls == calls + 2
 
@@ -289,7 +296,7 @@ def test_the_end_of_a_task_that_failed_is_looked_into_once(engine: Engine) -> No
         engine.containers = {"container-1": container("1", runs=False, oom=True, exit_code=137)}
         engine.happen("die", "1")
         seen = until(swarm, lambda seen: bool(tasks_in(seen)))
-        (end,) = [one.what for one in seen.records if isinstance(one.what, ContainerEnded)]
+        (end,) = [record.what for record in seen.records if isinstance(record.what, ContainerEnded)]
         assert (end.task_id, end.exit_code, end.oom_killed) == ("1", 137, True)
         assert end.checks_health
         assert end.finished_s - end.started_s == pytest.approx(2.5)
@@ -309,7 +316,11 @@ def test_an_end_is_not_lost_where_the_engine_fails_at_the_next_one(engine: Engin
         until(swarm, lambda seen: bool(seen.no_answer))
         engine.refuses = ""
         seen = until(swarm, lambda seen: bool(tasks_in(seen)))
-        ends = [one.what.task_id for one in seen.records if isinstance(one.what, ContainerEnded)]
+        ends = [
+            record.what.task_id
+            for record in seen.records
+            if isinstance(record.what, ContainerEnded)
+        ]
         assert ends == ["1", "2"]
 
 
@@ -332,7 +343,7 @@ def test_a_container_that_is_gone_says_nothing(engine: Engine) -> None:
         engine.tasks = [task("1", app, "failed")]
         engine.happen("die", "1")
         seen = until(swarm, lambda seen: bool(tasks_in(seen)))
-        assert not any(isinstance(one.what, ContainerEnded) for one in seen.records)
+        assert not any(isinstance(record.what, ContainerEnded) for record in seen.records)
 
 
 def test_a_fresh_look_is_not_had_twice(engine: Engine) -> None:
@@ -378,8 +389,8 @@ def test_cut_twenty_times_it_still_sees_all(engine: Engine) -> None:
             seen = until(
                 swarm,
                 lambda seen: any(
-                    one is not None and one.version == version  # noqa: B023 - called at once
-                    for one in services_in(seen).values()
+                    service is not None and service.version == version  # noqa: B023 - called at once
+                    for service in services_in(seen).values()
                 ),
             )
             assert seen.unwatched_s > 0
@@ -474,7 +485,7 @@ def test_a_baseline_that_cannot_be_had_is_an_error(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("swarm", "said"),
+    ("swarm", "message"),
     [
         ({"LocalNodeState": "inactive"}, "is in no swarm"),
         ({}, "is in no swarm"),
@@ -482,9 +493,9 @@ def test_a_baseline_that_cannot_be_had_is_an_error(engine: Engine) -> None:
         ({"LocalNodeState": "active", "ControlAvailable": False}, "is a worker"),
     ],
 )
-def test_only_a_manager_will_do(engine: Engine, swarm: dict[str, object], said: str) -> None:
+def test_only_a_manager_will_do(engine: Engine, swarm: dict[str, object], message: str) -> None:
     engine.info = {"Swarm": swarm}
-    with pytest.raises(NotAManager, match=said), watching(engine):
+    with pytest.raises(NotAManager, match=message), watching(engine):
         pass
 
 

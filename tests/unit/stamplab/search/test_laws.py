@@ -133,8 +133,8 @@ def test_to_pass_a_wrong_stamp_is_a_false_green(wrong_stamp: WrongStamp) -> None
 
 def blind(at_s: float) -> Story:
     """Converged; sight was lost meanwhile, and the guard ruled at `ENDS_S`."""
-    lost = (at_s, RecorderLost(recorder="nemesis", reason="sight is lost"))
-    lines = sorted([*told_at(converged()), lost], key=lambda law: law[0])
+    loss = (at_s, RecorderLost(recorder="nemesis", reason="sight is lost"))
+    lines = sorted([*told_at(converged()), loss], key=lambda law: law[0])
     return Story(*lines, (ENDS_S, Finding(step=GUARD, passed=True, text="")))
 
 
@@ -212,8 +212,8 @@ def test_whether_the_old_version_serves_again_is_waited_for() -> None:
     assert broken(trial(story, "fail", ROLLED_BACK)) == {"true-reason": text}
     given_up_s = BEGINS_S + REFERENCE.patience_s
     assert broken(trial(story, "fail", ROLLED_BACK, end_s=given_up_s)) == {}
-    lost = RecorderLost(recorder="nemesis", reason="sight is lost")
-    assert broken(trial(story.at(BACK_S + 1, lost), "fail", ROLLED_BACK)) == {}
+    loss = RecorderLost(recorder="nemesis", reason="sight is lost")
+    assert broken(trial(story.at(BACK_S + 1, loss), "fail", ROLLED_BACK)) == {}
 
 
 def test_one_that_was_not_rolled_back_is_not() -> None:

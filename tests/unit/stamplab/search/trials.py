@@ -112,7 +112,9 @@ def trial(
     if end == "fail":
         passed = [(end_s, Finding(step=GUARD, passed=True, text="converged: "))] if guarded else []
         failed = (end_s, Finding(step=step, passed=False, text=reason))
-        history = [schema1.upgrade(one) for one in Story(*told_at(lines), *passed, failed).records]
+        history = [
+            schema1.upgrade(record) for record in Story(*told_at(lines), *passed, failed).records
+        ]
     stages = (
         StageResult(stage="install", end="pass"),
         StageResult(stage="upgrade", end=end, reason=reason),
