@@ -10,7 +10,6 @@ import msgspec
 
 from stamplab.claims.offline_claims import discourse_repositories
 from stamplab.claims.stamping import play_all
-from stamplab.cli.bug_reports import play_into
 from stamplab.cli.options import (
     abra_option,
     engine_option,
@@ -29,7 +28,6 @@ from stamplab.lab.model.schema import encode_document
 from stamplab.lab.recipe import checkout
 from stamplab.lab.recipe.source import RecipeSource, acquire
 from stamplab.render import Screen, show_stamped
-from stamplab.runner.bug_reports.text import show_page, show_row
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.stamping.repositories import make_repositories
 from stamplab.runner.worlds import Which, choose
@@ -114,6 +112,10 @@ def _run_report(
     report: BugReport, world: Which, engine: Path | None, runs: Path, *, as_json: bool
 ) -> int:
     """Play one bug report and its control: its page, then what came of it."""
+    # Here, for docker's SDK takes long to import, and a stamping experiment needs no engine.
+    from stamplab.cli.bug_reports import play_into
+    from stamplab.runner.bug_reports.text import show_page, show_row
+
     screen = Screen(highlight=False)
     if not as_json:
         show_page(report, screen)

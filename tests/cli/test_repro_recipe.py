@@ -42,7 +42,7 @@ def source(recipe: str, base: str = "1.0.0+25.0.1", head: str = "main") -> tuple
 
 @pytest.mark.live
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"recipe": "/no/such"}, "there is no folder '/no/such'"),
         ({"recipe": "ext::sh -c x"}, "would have git run a program"),

@@ -120,7 +120,7 @@ def test_any_recipe_is_stamped_alike(history: RecipeHistory, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("run", "nothing"), "nothing in the record is called"),
         (("run", "stamp_copy", "--base", "1.0.0"), "add --recipe"),
