@@ -77,7 +77,7 @@ def stand_in_name() -> str:
 
 
 def stand_in_program() -> AbraProgram:
-    """The stand-in, by our own Python. Raises UsageError for a go-git that is not here."""
+    """Return the stand-in, run by this Python. Raises UsageError for an unknown go-git."""
     return AbraProgram(
         argv=(sys.executable, "-P", "-m", "stamplab.lab.abra.standin"),
         whose=stand_in_name(),

@@ -152,7 +152,7 @@ def prepare(on_progress: Callable[[str], None] = lambda _: None) -> Path:
 
 
 def chosen_version() -> str:
-    """The version that was chosen. Raises UsageError where there is no such."""
+    """Return the chosen version. Raises UsageError for an unknown version."""
     version = os.environ.get(VERSION_VARIABLE) or DEFAULT_VERSION
     if version not in PROGRAMS:
         raise UsageError(
@@ -175,7 +175,7 @@ def choosing(version: str) -> Iterator[None]:
 
 
 def handed_on() -> dict[str, str]:
-    """The variables by which a program of ours that we start finds the same go-git.
+    """Return the variables by which a child process of ours finds the same go-git.
 
     It may be built now: a program with a HOME of its own has no cache. Raises as `prepare`.
     """

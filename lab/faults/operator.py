@@ -116,6 +116,6 @@ def in_words(what: Deed) -> str:
 
 
 def operator_record(operation: Operation, refused: str) -> OperatorActed:
-    """What the history says of an operation, and of the swarm's words where it was refused."""
+    """Return what the history says of an operation, with the swarm's words of a refusal."""
     tag = type(operation).__struct_config__.tag
     return OperatorActed(what=in_words(operation), operation=str(tag), refused=refused)

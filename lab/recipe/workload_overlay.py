@@ -67,7 +67,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         return {**self.task_values, **monitors}
 
     def spelled_out(self, own: Timing) -> Timing:
-        """The same times with the recipe's ``own`` written out where they were left to it."""
+        """Return these times, with the recipe's ``own`` where they were left to the recipe."""
         return msgspec.structs.replace(
             self,
             monitor_s=own.monitor_s if self.monitor_s is None else self.monitor_s,

@@ -208,7 +208,7 @@ def _judge(claim: ClaimRule, play: PlayRecord | None) -> Claim:
 
 
 def _safely(judge_of: Judge, play: PlayRecord) -> ClaimResult:
-    """A judge that crashes says unknown, never pass."""
+    """Judge a claim; a judge that crashes says unknown, never pass."""
     try:
         return judge_of(play)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not look like a verdict

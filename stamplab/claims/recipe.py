@@ -19,7 +19,7 @@ def is_armed(policy: PolicyRead) -> bool:
 
 
 def in_words(policy: PolicyRead) -> str:
-    """A policy in a sentence, with the swarm's defaults where it is silent."""
+    """Describe a policy in a sentence, with the swarm's defaults where it is silent."""
     stated = [
         f"failure_action {policy.failure_action or f'{_SWARM.failure_action} (by default)'}",
         f"order {policy.order or f'{_SWARM.order} (by default)'}",

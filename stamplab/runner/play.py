@@ -114,7 +114,7 @@ def tree_of(
     scratch: Path,
     abra: AbraProgram | None = None,
 ) -> GitTree:
-    """The scenario's tree of git repositories and files; by a real ``abra``, or the stand-in.
+    """Return the scenario's tree of repositories and files, for ``abra`` or the stand-in.
 
     Raises LabError.
     """
@@ -142,7 +142,7 @@ REFUSED_RATIO = 2
 
 
 def _of_head(scenario: Scenario, setup: UpgradeSetup) -> tuple[Overlay, ...]:
-    """What head alone asks for: another number of replicas, or what the swarm refuses."""
+    """Return the overlays of head alone: another number of replicas, or what the swarm refuses."""
     deploy: dict[str, object] = {}
     if scenario.head_replicas is not None:
         deploy["replicas"] = scenario.head_replicas

@@ -35,7 +35,7 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_no_false_green(trial: Trial) -> Broken | None:
-    """It passes only if the true head is there at the end, and for the hold time after.
+    """Check that an upgrade passes only if head is there at the end, and for the hold time after.
 
     But for a head that crashes by itself one day: when that day is no guard foresees.
     """
@@ -56,7 +56,7 @@ def check_no_false_green(trial: Trial) -> Broken | None:
 
 
 def check_no_false_red(trial: Trial) -> Broken | None:
-    """What reached head and held is never failed, but for a wrong stamp or another's update."""
+    """Check that what reached head and held fails only by a wrong stamp or another's update."""
     if trial.failed_by not in JUDGES or trial.schedule.wrong_stamp or has_other_update(trial):
         return None
     held_from_s = trial.end_s - trial.hold_s
@@ -66,7 +66,7 @@ def check_no_false_red(trial: Trial) -> Broken | None:
 
 
 def check_true_reason(trial: Trial) -> Broken | None:
-    """A rolled-back run says so and nothing else; a wrong stamp is HC1's, and HC1 is about one."""
+    """Check that a rollback is told as such, and a wrong stamp by HC1 alone."""
     back_s = trial.truth.rolled_back_s
     went_back = back_s is not None and back_s <= trial.end_s
     if trial.end != "fail" or has_other_update(trial, back_s if went_back else None):
@@ -147,7 +147,7 @@ def _is_by_hand(acted: OperatorActed) -> bool:
 
 
 def check_verdict_is_prompt(trial: Trial) -> Broken | None:
-    """It is given up at its deadline only while the swarm itself is not done with it.
+    """Check that the guard times out only while the swarm itself is not done.
 
     And that the swarm has rolled back is said soon after.
     """
@@ -212,7 +212,7 @@ def has_other_update(trial: Trial, before_s: float | None = None) -> bool:
 
 
 def acts_on(trial: Trial, from_s: float, until_s: float) -> dict[float, OperatorActed]:
-    """What a second operator did to the service that the swarm took, by its moment."""
+    """List what a second operator did that the swarm accepted, by moment."""
     return {
         record.seen_s: record.what
         for record in trial.history
@@ -222,7 +222,7 @@ def acts_on(trial: Trial, from_s: float, until_s: float) -> dict[float, Operator
 
 
 def law_named(name: str) -> Law:
-    """The law of that name. Raises UsageError where there is none."""
+    """Return the law of a name. Raises UsageError where there is none."""
     try:
         return LAWS[name]
     except KeyError:

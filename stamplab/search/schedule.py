@@ -119,7 +119,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     def scenario(
         self, subject: Subject, head_image: str, labels_only: str, *, guard: bool
     ) -> Scenario:
-        """The same as a scenario, which either world can play."""
+        """Return the schedule as a scenario, which either world can play."""
         own_id = self.id
         return Scenario(
             name=f"schedule-{own_id}",

@@ -135,11 +135,11 @@ class Trial:
         return limits[-1].usage_bytes + growth_bytes > limits[-1].limit_bytes
 
     def as_jsonl(self) -> bytes:
-        """The very bytes that its history would be on disk."""
+        """Return the history as the bytes that a file would hold."""
         return encode_history(self.history)
 
     def in_the_end(self) -> str:
-        """The service's last state, in a clause."""
+        """Describe the service's last state, in a clause."""
         state = self.truth.at(self.watched_until_s)
         if state is None or state.service is None:
             return "there is no such service"
@@ -180,7 +180,7 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
 
 
 def _unknown(scenario: Scenario, setup: UpgradeSetup, reason: str) -> Results:
-    """An upgrade of which nobody knows how it ended."""
+    """Return the results of an upgrade whose end is unknown."""
     stages = (
         StageResult(stage="install", end="pass"),
         StageResult(stage="upgrade", end="unknown", reason=reason),

@@ -119,6 +119,23 @@ def test_every_name_of_the_design_is_where_its_readers_look() -> None:
     assert callable(naming.app_domain)
 
 
+def test_what_is_public_and_no_one_liner_has_a_docstring() -> None:
+    bare = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for folder in FOLDERS
+        for path in modules(ROOT / folder)
+        for scope in ast.walk(ast.parse(path.read_text()))
+        if isinstance(scope, ast.Module | ast.ClassDef)
+        for node in scope.body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+        if len(node.body) > 1 and ast.get_docstring(node) is None and node.name != "do_GET"
+        if not any(
+            isinstance(mark, ast.Name) and mark.id == "override" for mark in node.decorator_list
+        )
+    ]
+    assert bare == []
+
+
 def test_files_stay_short_enough_to_read() -> None:
     long = {
         str(path.relative_to(ROOT)): lines

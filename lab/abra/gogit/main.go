@@ -38,11 +38,15 @@ type answer struct {
 }
 
 func main() {
+	version := versionOfGoGit()
+	if len(os.Args) == 2 && os.Args[1] == "--version" {
+		fmt.Println("gogit of go-git", version)
+		return
+	}
 	limit := syscall.Rlimit{Cur: addressSpaceBytes, Max: addressSpaceBytes}
 	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &limit); err != nil {
 		fail(2, "the memory cannot be limited:", err)
 	}
-	version := versionOfGoGit()
 	questions := bufio.NewScanner(os.Stdin)
 	answers := json.NewEncoder(os.Stdout)
 	for questions.Scan() {
