@@ -122,7 +122,7 @@ def test_any_recipe_is_stamped_alike(history: RecipeHistory, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "nothing"), "nothing in the record is called"),
+        (("run", "nothing"), "no bug report is called 'nothing'"),
         (("run", "stamp_copy", "--base", "1.0.0"), "add --recipe"),
         (("run", "stamp_copy", "--recipe", "."), "needs --base"),
         (("run", "stamp_copy", "--abra", "/nonexistent"), "is no program"),

@@ -166,7 +166,7 @@ def test_a_killed_run_says_unknown_and_its_evidence_is_whole(runs: Runs, tmp_pat
     process.send_signal(signal.SIGKILL)
     process.wait(20)
     runs.reap()
-    *lines, _ = history.read_bytes().split(b"\n")  # the last one may be torn
+    _, *lines, _ = history.read_bytes().split(b"\n")  # the schema; the last line may be torn
     assert [msgspec.json.decode(line)["seq"] for line in lines] == [*range(len(lines))]
     verdict = msgspec.json.decode((latest / "verdict.json").read_bytes())
     assert verdict["verdict"] == "unknown"
