@@ -46,7 +46,8 @@ def cited_in(text: str) -> set[str]:
 
 
 def code_files() -> Iterator[Path]:
-    yield from (ROOT / name for name in ("flake.nix", "pyproject.toml", "run"))
+    paths = (ROOT / name for name in ("flake.nix", "pyproject.toml", "run"))
+    yield from (path for path in paths if path.exists())  # a package is built without the flake
     for folder in CODE:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in CODE_SUFFIXES and path.is_file() and path != Path(__file__):
@@ -98,6 +99,8 @@ def test_every_adr_that_is_cited_exists() -> None:
 
 
 def test_every_adr_that_holds_is_cited_from_the_code() -> None:
+    if not (ROOT / "flake.nix").exists():
+        pytest.skip("no whole checkout: what cites an ADR from the Nix files is not here")
     cited = {
         reference
         for path in code_files()

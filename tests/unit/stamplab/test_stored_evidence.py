@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from stamplab.runner.play_record import PlayRecord, read_play
 from stamplab.scenarios.discourse.plays import Settings
 from stamplab.search.explorable import REFERENCE
 from stamplab.search.schedule import Kept, keep
+from tests import unpack
 
 STORED = Path(__file__).parents[2] / "golden" / "schema1"
 EXPECTED: Any = msgspec.json.decode((STORED / "expected.json").read_bytes())
@@ -47,8 +47,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runs, unpacked."""
     folder = tmp_path_factory.mktemp("stored")
     for archive in STORED.glob("*.tar.xz"):
-        with tarfile.open(archive) as files:
-            files.extractall(folder, filter="data")
+        unpack(archive, folder)
     return folder
 
 
