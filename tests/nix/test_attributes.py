@@ -22,6 +22,7 @@ OUR_OWN = {
     "stackspec",
     "stamplab",
     "swarmsim",
+    "gogit",
     "withAbra",
 }
 PLAIN = {name: re.sub(r"#.*", "", text) for name, text in FILES.items()}
