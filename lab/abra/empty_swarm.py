@@ -55,6 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        """Remember the request, and answer as an engine of an empty swarm would."""
         match = _PATH.match(self.path)
         name = match[1] if match else self.path
         self.server.swarm.requests.append(f"{self.command} /{name}")
