@@ -23,6 +23,10 @@ class NeedsRoot(NotPossibleHere):
     """Only root can do this; the same command may succeed as root."""
 
 
+class DaemonEnded(LabError):
+    """The lab's dockerd has ended by itself."""
+
+
 class TakeDownFailed(LabError):
     """Something of a lab resists its removal; its lease stays, for ``doctor --reap``."""
 

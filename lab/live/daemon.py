@@ -16,7 +16,7 @@ import psutil
 import requests
 
 from stamplab.lab.cgroup.group import MemoryGroup
-from stamplab.lab.errors import LabError
+from stamplab.lab.errors import DaemonEnded, LabError
 from stamplab.lab.live import sandbox
 from stamplab.lab.live.engine import DockerEngine, link_tools
 from stamplab.lab.live.lease import MARK, LabFolder
@@ -64,7 +64,7 @@ class Daemon:
     def start(self, group: MemoryGroup, *, outlives_caller: bool) -> ProcessId:
         """Start the daemon, its containers in ``group``; return its namespaces' first process.
 
-        Raises LabError with the daemon's last words when it ends at once.
+        Raises DaemonEnded when the daemon ends at once, LabError when it cannot be started.
         """
         link_tools(self.engine, self._tools)
         config = self.folder.path / "daemon.json"
@@ -210,14 +210,20 @@ class Daemon:
         return {**settings, **self._environment(), "DOCKER_HOST": self.url}
 
     def check_alive(self, grace_s: float = 0.0) -> None:
-        """Raise LabError with the log's end if the daemon has ended, or ends in ``grace_s``."""
+        """Raise DaemonEnded with the log's end if the daemon has ended, or ends in ``grace_s``.
+
+        Raises LabError if it was never started: its namespaces' first process (init.sh) failed.
+        """
         if self._process is None:
             return
         try:
-            self._process.wait(grace_s)
+            exit_code = self._process.wait(grace_s)
         except subprocess.TimeoutExpired:
             return
-        raise LabError(f"the lab's dockerd ended by itself; {self.last_words()}")
+        # init.sh ends by itself with 0 only after the daemon.
+        if exit_code > 0:
+            raise LabError(f"the lab's namespaces cannot be made; {self.last_words()}")
+        raise DaemonEnded(f"the lab's dockerd ended by itself; {self.last_words()}")
 
     def reap(self) -> None:
         """Wait for the ended process, so that it leaves no zombie."""

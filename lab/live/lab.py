@@ -16,7 +16,7 @@ import msgspec
 
 from stamplab.lab.cgroup.group import MemoryGroup
 from stamplab.lab.cgroup.host import read_cgroup_host
-from stamplab.lab.errors import LabError, TakeDownFailed, UsageError
+from stamplab.lab.errors import DaemonEnded, LabError, TakeDownFailed, UsageError
 from stamplab.lab.live import sandbox
 from stamplab.lab.live.daemon import Daemon
 from stamplab.lab.live.engine import DockerEngine, find_engine
@@ -123,7 +123,12 @@ def live_lab(
         on_step(StartStep.GROUP)
         group.create()
         on_step(StartStep.NAMESPACES)
-        init = daemon.start(group, outlives_caller=keep)
+        try:
+            init = daemon.start(group, outlives_caller=keep)
+        except DaemonEnded:
+            # It can end before its namespaces' first process was seen: they are not to blame.
+            on_step(StartStep.DAEMON)
+            raise
         folder.write_lease(msgspec.structs.replace(lease, init=init))
         group.settle()
         on_step(StartStep.DAEMON)

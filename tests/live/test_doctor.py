@@ -24,6 +24,10 @@ echo starting >&2
 echo failed to start daemon: this one never does >&2
 exit 1
 """
+FORBIDDEN = """#!/bin/sh
+echo mount: not permitted here >&2
+exit 32
+"""
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -58,25 +62,51 @@ def test_a_lab_is_started_and_taken_down(
     assert not (tmp_path / "runs").exists()
 
 
-def test_an_engine_whose_dockerd_fails_is_that_steps_failure(
-    apparatus: Apparatus, tmp_path: Path
+@pytest.mark.parametrize(
+    ("tool", "script", "step", "found", "means"),
+    [
+        (
+            "dockerd",
+            REFUSES,
+            "try: dockerd",
+            "ended by itself; its log (dockerd.log) ends: failed to start daemon: this one never"
+            " does",
+            "--engine FOLDER gives another engine",
+        ),
+        (
+            "mount",
+            FORBIDDEN,
+            "try: namespaces",
+            "namespaces cannot be made; its log (dockerd.log) ends: mount: not permitted here",
+            "Run on the machine itself",
+        ),
+    ],
+)
+def test_a_tool_that_fails_at_once_is_that_steps_failure(
+    apparatus: Apparatus,
+    tmp_path: Path,
+    tool: str,
+    script: str,
+    step: str,
+    found: str,
+    means: str,
 ) -> None:
     tools = tmp_path / "engine" / "bin"
     tools.mkdir(parents=True)
     for name, path in apparatus.engine.tools.items():
         (tools / name).symlink_to(path)
-    (tools / "dockerd").unlink()
-    (tools / "dockerd").write_text(REFUSES)
-    (tools / "dockerd").chmod(0o755)
+    (tools / tool).unlink()
+    (tools / tool).write_text(script)
+    (tools / tool).chmod(0o755)
     before = traces.everything()
     process = start(tmp_path, "--engine", str(tmp_path / "engine"))
     out, errors = process.communicate(timeout=200)
     assert process.returncode == 77, out + errors
     diagnosis = json.loads(out)
-    assert (diagnosis["live_labs"], diagnosis["why"]) == ("not possible", ["try: dockerd"])
+    assert (diagnosis["live_labs"], diagnosis["why"]) == ("not possible", [step])
     (failed,) = (check for check in diagnosis["checks"] if check["state"] == "lack")
-    assert failed["found"].endswith(" ends: failed to start daemon: this one never does")
-    assert "--engine FOLDER gives another engine" in failed["means"]
+    assert failed["found"].endswith(found)
+    assert means in failed["means"]
     assert traces.left_since(before) == {}
 
 
