@@ -63,7 +63,7 @@ def test_a_lab_is_started_and_taken_down(
 
 
 @pytest.mark.parametrize(
-    ("tool", "script", "step", "found", "means"),
+    ("tool", "script", "step", "facts", "means"),
     [
         (
             "dockerd",
@@ -88,7 +88,7 @@ def test_a_tool_that_fails_at_once_is_that_steps_failure(
     tool: str,
     script: str,
     step: str,
-    found: str,
+    facts: str,
     means: str,
 ) -> None:
     tools = tmp_path / "engine" / "bin"
@@ -105,7 +105,7 @@ def test_a_tool_that_fails_at_once_is_that_steps_failure(
     diagnosis = json.loads(out)
     assert (diagnosis["live_labs"], diagnosis["why"]) == ("not possible", [step])
     (failed,) = (check for check in diagnosis["checks"] if check["state"] == "lack")
-    assert failed["found"].endswith(found)
+    assert failed["found"].endswith(facts)
     assert means in failed["means"]
     assert traces.left_since(before) == {}
 
