@@ -7,11 +7,12 @@ the three languages; `stamplab.lab.model.docker_json` reads the JSON back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from stamplab.lab.model.swarm import UpdatePolicy
 from stamplab.lab.recipe.durations import format_milliseconds
 
 SpecValues = Mapping[str, object]
@@ -64,36 +65,29 @@ class SpecField(msgspec.Struct, frozen=True, kw_only=True):
     """Whether no update can change the value."""
 
 
-def _policy(name: str, flag: str, json: str, compose: str) -> tuple[SpecField, ...]:
-    """Return the fields of a `stamplab.lab.model.swarm.UpdatePolicy`."""
-
-    def policy_field(field: str, option: str, key: str, codec: Codec = _PLAIN) -> SpecField:
-        return SpecField(
-            name=f"{name}.{field}",
-            flag=f"--{flag}-{option}",
-            json=f"{json}.{key}",
-            compose=f"deploy.{compose}.{option.replace('-', '_')}",
-            codec=codec,
-        )
-
-    return (
-        policy_field("order", "order", "Order"),
-        policy_field("failure_action", "failure-action", "FailureAction"),
-        policy_field("monitor_s", "monitor", "Monitor", _DURATION),
-        policy_field("delay_s", "delay", "Delay", _DURATION),
-        policy_field("parallelism", "parallelism", "Parallelism"),
-        policy_field("max_failure_ratio", "max-failure-ratio", "MaxFailureRatio"),
-    )
-
-
-_CONTAINER = "TaskTemplate.ContainerSpec"
-_CHECK = f"{_CONTAINER}.Healthcheck"
-_RESTART = "TaskTemplate.RestartPolicy"
-
-
 def _field(name: str, flag: str, json: str, compose: str, **more: Any) -> SpecField:
     return SpecField(name=name, flag=flag, json=json, compose=compose, **more)
 
+
+def _section(name: str, json: str, compose: str, fields: Iterable[str]) -> Iterator[SpecField]:
+    """Yield the fields of a section whose three languages differ in the way of writing alone."""
+    for field in fields:
+        option = field.removesuffix("_s")
+        yield SpecField(
+            name=f"{name}.{field}",
+            flag=f"--{name}-{option.replace('_', '-')}",
+            json=f"{json}.{option.title().replace('_', '')}",
+            compose=f"{compose}.{option}",
+            codec=_PLAIN if option == field else _DURATION,  # by its unit (ADR 0014)
+        )
+
+
+_POLICY = UpdatePolicy.__struct_fields__
+_RESTART = ("condition", "delay_s", "max_attempts")
+_HEALTH = ("interval_s", "timeout_s", "start_period_s", "retries")
+_CONTAINER = "TaskTemplate.ContainerSpec"
+_CHECK = f"{_CONTAINER}.Healthcheck"
+_ENV = f"{_CONTAINER}.Env"
 
 FIELDS: Mapping[str, SpecField] = {
     field.name: field
@@ -102,58 +96,12 @@ FIELDS: Mapping[str, SpecField] = {
         _field("labels", "--label", "Labels", "deploy.labels", is_repeated=True),
         _field("mode", "--mode", "Mode", "deploy.mode", codec=_MODE, is_fixed=True),
         _field("replicas", "--replicas", "Mode.Replicated.Replicas", "deploy.replicas"),
-        *_policy("update", "update", "UpdateConfig", "update_config"),
-        *_policy("rollback", "rollback", "RollbackConfig", "rollback_config"),
-        _field(
-            "restart.condition",
-            "--restart-condition",
-            f"{_RESTART}.Condition",
-            "deploy.restart_policy.condition",
-        ),
-        _field(
-            "restart.delay_s",
-            "--restart-delay",
-            f"{_RESTART}.Delay",
-            "deploy.restart_policy.delay",
-            codec=_DURATION,
-        ),
-        _field(
-            "restart.max_attempts",
-            "--restart-max-attempts",
-            f"{_RESTART}.MaxAttempts",
-            "deploy.restart_policy.max_attempts",
-        ),
-        _field(
-            "environment",
-            "--env",
-            f"{_CONTAINER}.Env",
-            "environment",
-            codec=_WORDS,
-            is_repeated=True,
-        ),
+        *_section("update", "UpdateConfig", "deploy.update_config", _POLICY),
+        *_section("rollback", "RollbackConfig", "deploy.rollback_config", _POLICY),
+        *_section("restart", "TaskTemplate.RestartPolicy", "deploy.restart_policy", _RESTART),
+        _field("environment", "--env", _ENV, "environment", codec=_WORDS, is_repeated=True),
         _field("health.test", "--health-cmd", f"{_CHECK}.Test", "healthcheck.test", codec=_SHELL),
-        _field(
-            "health.interval_s",
-            "--health-interval",
-            f"{_CHECK}.Interval",
-            "healthcheck.interval",
-            codec=_DURATION,
-        ),
-        _field(
-            "health.timeout_s",
-            "--health-timeout",
-            f"{_CHECK}.Timeout",
-            "healthcheck.timeout",
-            codec=_DURATION,
-        ),
-        _field(
-            "health.start_period_s",
-            "--health-start-period",
-            f"{_CHECK}.StartPeriod",
-            "healthcheck.start_period",
-            codec=_DURATION,
-        ),
-        _field("health.retries", "--health-retries", f"{_CHECK}.Retries", "healthcheck.retries"),
+        *_section("health", _CHECK, "healthcheck", _HEALTH),
         _field(
             "stop_grace_s",
             "--stop-grace-period",
