@@ -14,20 +14,25 @@ from stamplab.lab.workload.shape import MemoryShape
 _MIB = 1024 * 1024
 
 
-class Ample(msgspec.Struct, frozen=True, tag="ample"):
-    """No limit: OLD and NEW fit together."""
+class PressurePlan(msgspec.Struct, frozen=True):
+    """A plan by which there is no limit at first, and nothing happens later."""
 
-    def limit_bytes(self, usage_bytes: int, shape: MemoryShape) -> None:
-        """No limit, whatever is used."""
+    def limit_bytes(self, usage_bytes: int, shape: MemoryShape) -> int | None:
+        """Return the limit for what is used now; None for no limit."""
         del usage_bytes, shape
+        return None
 
     def acts(self, usage_bytes: int, shape: MemoryShape) -> tuple[Act, ...]:
-        """Nothing happens later."""
+        """Return what happens later."""
         del usage_bytes, shape
         return ()
 
 
-class Squeeze(msgspec.Struct, frozen=True, kw_only=True, tag="squeeze"):
+class Ample(PressurePlan, frozen=True, tag="ample"):
+    """No limit: OLD and NEW fit together."""
+
+
+class Squeeze(PressurePlan, frozen=True, kw_only=True, tag="squeeze"):
     """A static limit, set once OLD is healthy, under which NEW boots alone but not beside OLD.
 
     It is what is used then (OLD and whatever else runs) plus NEW's peak, less ``short_by`` of OLD's
@@ -39,27 +44,17 @@ class Squeeze(msgspec.Struct, frozen=True, kw_only=True, tag="squeeze"):
     short_by: float = 0.5
 
     def limit_bytes(self, usage_bytes: int, shape: MemoryShape) -> int:
-        """Return the limit for what is used now."""
         # Overhead cancels out (ADR 0004).
         return usage_bytes + shape.peak_bytes - round(shape.steady_bytes * self.short_by)
 
-    def acts(self, usage_bytes: int, shape: MemoryShape) -> tuple[Act, ...]:
-        """Nothing happens later."""
-        del usage_bytes, shape
-        return ()
 
-
-class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag="pulse"):
+class Pulse(PressurePlan, frozen=True, kw_only=True, tag="pulse"):
     """The limit of a `Squeeze`, but only for a while: another's memory comes, and goes again."""
 
     after_s: float
     """When it begins: seconds after OLD was found healthy."""
     for_s: float
     short_by: float = 0.5
-
-    def limit_bytes(self, usage_bytes: int, shape: MemoryShape) -> None:
-        """At first there is no limit."""
-        del usage_bytes, shape
 
     def acts(self, usage_bytes: int, shape: MemoryShape) -> tuple[Act, ...]:
         """Return the limit, and its end."""
@@ -73,17 +68,13 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag="pulse"):
         )
 
 
-class Ramp(msgspec.Struct, frozen=True, kw_only=True, tag="ramp"):
+class Ramp(PressurePlan, frozen=True, kw_only=True, tag="ramp"):
     """A limit that sinks in even steps, from room for both down to that of a `Squeeze`."""
 
     after_s: float
     over_s: float
     steps: int = 4
     short_by: float = 0.5
-
-    def limit_bytes(self, usage_bytes: int, shape: MemoryShape) -> None:
-        """At first there is no limit."""
-        del usage_bytes, shape
 
     def acts(self, usage_bytes: int, shape: MemoryShape) -> tuple[Act, ...]:
         """One step after the other; the last one is the squeeze's own limit."""

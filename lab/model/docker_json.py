@@ -44,11 +44,7 @@ def parse_service(raw: bytes) -> Service:
 
 def parse_services(raw: bytes) -> list[tuple[Service, bytes]]:
     """Read a list of services, each with its own raw JSON."""
-    try:
-        items = msgspec.json.decode(raw, type=list[msgspec.Raw])
-    except msgspec.MsgspecError as error:
-        raise LabError(f"the engine listed services in a way not understood: {error}") from error
-    return [(parse_service(bytes(item)), bytes(item)) for item in items]
+    return [(parse_service(item), item) for item in _items(raw, "services")]
 
 
 def parse_task(raw: bytes) -> Task:
@@ -64,12 +60,15 @@ def parse_tasks(raw: bytes) -> list[Task]:
 
     Raises LabError as `parse_service` does.
     """
-    try:
-        items = msgspec.json.decode(raw, type=list[msgspec.Raw])
-    except msgspec.MsgspecError as error:
-        raise LabError(f"the engine listed tasks in a way not understood: {error}") from error
-    tasks = [parse_task(bytes(item)) for item in items]
+    tasks = map(parse_task, _items(raw, "tasks"))
     return sorted(tasks, key=lambda task: (task.created_unix_s, task.id))
+
+
+def _items(raw: bytes, what: str) -> list[bytes]:
+    try:
+        return [bytes(item) for item in msgspec.json.decode(raw, type=list[msgspec.Raw])]
+    except msgspec.MsgspecError as error:
+        raise LabError(f"the engine listed {what} in a way not understood: {error}") from error
 
 
 def name_in(spec: bytes) -> str:
@@ -105,15 +104,11 @@ class _ApiReplicatedJob(msgspec.Struct, rename="pascal"):
     total_completions: int | None = None
 
 
-class _ApiEmpty(msgspec.Struct):
-    pass
-
-
 class _ApiMode(msgspec.Struct, rename="pascal"):
     replicated: _ApiReplicated | None = None
     replicated_job: _ApiReplicatedJob | None = None
-    global_: _ApiEmpty | None = msgspec.field(name="Global", default=None)
-    global_job: _ApiEmpty | None = None
+    global_: dict[str, Any] | None = msgspec.field(name="Global", default=None)
+    global_job: dict[str, Any] | None = None
 
 
 class _ApiHealthcheck(msgspec.Struct, rename="pascal"):
@@ -227,7 +222,7 @@ def _spec(raw: bytes) -> ServiceSpec:
         replicas=replicas,
         update=_policy(api.update_config),
         rollback=_policy(api.rollback_config),
-        digest=_digest(raw),
+        digest=_digest_of(msgspec.json.decode(raw)),
         task_digest=_task_digest(bytes(api.task_template)),
         restart=(policy.condition if policy else "") or "any",
         is_probed=_is_probed(template),
@@ -252,8 +247,7 @@ def _mode(api: _ApiMode) -> tuple[Mode, int | None]:
 
 
 def _policy(api: _ApiPolicy | None) -> UpdatePolicy:
-    if api is None:
-        return UpdatePolicy()
+    api = api or _ApiPolicy()
     default = UpdatePolicy()
     return UpdatePolicy(
         order=api.order or default.order,
@@ -288,9 +282,9 @@ def failed_task_in(message: str) -> str | None:
 
 
 def _task(api: _ApiTask) -> Task:
-    container = api.status.container_status
-    has_container = container is not None and container.container_id != ""
+    container = api.status.container_status or _ApiContainerStatus()
     state = api.status.state
+    has_exited = container.container_id != "" and state in TERMINAL_TASK_STATES
     spec = bytes(api.spec)
     return Task(
         id=api.id,
@@ -304,12 +298,8 @@ def _task(api: _ApiTask) -> Task:
         status_unix_s=unix_seconds(api.status.timestamp),
         message=api.status.message,
         error=api.status.err,
-        container_id=container.container_id if has_container and container else None,
-        exit_code=(
-            container.exit_code
-            if has_container and container and state in TERMINAL_TASK_STATES
-            else None
-        ),
+        container_id=container.container_id or None,
+        exit_code=container.exit_code if has_exited else None,
         node_id=api.node_id,
         job_iteration=api.job_iteration.index if api.job_iteration else None,
     )
@@ -323,10 +313,6 @@ def _decode_task_spec(raw: bytes) -> _ApiTaskSpec:
 def _image(task_spec: bytes) -> str:
     container = _decode_task_spec(task_spec).container_spec
     return container.image if container else ""
-
-
-def _digest(raw: bytes) -> str:
-    return _digest_of(msgspec.json.decode(raw))
 
 
 @_cached

@@ -136,10 +136,6 @@ def find_go(wanted: GoProgram) -> Go:
     )
 
 
-def _shelf(cache_dir: Path) -> Path:
-    return cache_dir.absolute() / "go"
-
-
 def _cache_path(wanted: GoProgram, go: Go, cache_dir: Path) -> Path:
     parts = (go.version, *FLAGS, wanted.runtime or "", *wanted.tags)
     digest = hashlib.sha256(" ".join(parts).encode())
@@ -155,13 +151,6 @@ def _sources(wanted: GoProgram) -> list[Path]:
     sources = list(wanted.module_files)
     sources += [file for ending in ("go", "s") for file in wanted.sources.rglob(f"*.{ending}")]
     return sorted(file for file in sources if not file.name.endswith("_test.go"))
-
-
-def _build(wanted: GoProgram, go: Go, scratch: Path, timeout_s: float) -> None:
-    (scratch / "built").mkdir(mode=0o755)
-    program = scratch / "built" / wanted.name
-    flags = build_flags(wanted, go, scratch, timeout_s)
-    _run(wanted, go, ["build", *flags, "-o", str(program), "."], timeout_s)
 
 
 def build_flags(wanted: GoProgram, go: Go, scratch: Path, timeout_s: float) -> list[str]:
