@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from stamplab.harness.ci.policy import Policy
-from stamplab.lab.abra.stamp import label, stack_name
+from stamplab.lab.abra.label_names import label, stack_name
 from stamplab.lab.model.swarm import Service
 
 

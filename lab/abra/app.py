@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from stamplab.lab.abra.folder import AbraFolder
-from stamplab.lab.abra.stamp import label, stack_name
+from stamplab.lab.abra.label_names import label, stack_name
 from stamplab.lab.errors import LabError
 from stamplab.lab.recipe.compose import DEFAULT_FILE, compose_version, overlay_text, read_texts
 from stamplab.lab.recipe.env_file import Setting

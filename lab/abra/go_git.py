@@ -117,17 +117,16 @@ _running: dict[str, GoGit] = {}
 _asking = threading.RLock()
 
 
-def read(checkout: Path, home: Path | None = None) -> Reading:
-    """Read a checkout by the chosen go-git, as abra would.
+def read(checkout: Path) -> Reading:
+    """Read a checkout by the chosen go-git, as abra would in the lab: with an empty HOME.
 
-    ``home`` is the HOME that abra would have: its global excludes count (unverified). The lab runs
-    abra with a HOME of its own, where there are none. Raises LabError where go-git refuses the
-    checkout, NotPossibleHere where there is no go-git, UsageError where it is of another version.
+    Raises LabError where go-git refuses the checkout, NotPossibleHere where there is no go-git,
+    UsageError where it is of another version.
     """
     version = chosen_version()
     with _asking:
         prepare()
-        answer = _running[version].ask(checkout, home)
+        answer = _running[version].ask(checkout)
     if answer.go_git != version:
         raise UsageError(
             f"{PROGRAMS[version].variable} names a program of go-git {answer.go_git}, where "

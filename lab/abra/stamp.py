@@ -5,22 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from stamplab.lab.abra import go_git
-from stamplab.lab.abra.label_names import DIRTY_MARK, SMALL_SHA_DIGITS, label, stack_name
-
-__all__ = [
-    "DIRTY_MARK",
-    "SMALL_SHA_DIGITS",
-    "chaos_version",
-    "is_clean",
-    "label",
-    "stack_name",
-    "stamp_of",
-]
+from stamplab.lab.abra.label_names import DIRTY_MARK, SMALL_SHA_DIGITS
 
 
-def chaos_version(checkout: Path, home: Path | None = None) -> str:
+def chaos_version(checkout: Path) -> str:
     """Return the stamp of a checkout, as the chosen go-git reads it. Raises as `go_git.read`."""
-    return stamp_of(go_git.read(checkout, home))
+    return stamp_of(go_git.read(checkout))
 
 
 def stamp_of(reading: go_git.Reading) -> str:
@@ -31,6 +21,6 @@ def stamp_of(reading: go_git.Reading) -> str:
     return reading.head[:SMALL_SHA_DIGITS] + ("" if reading.is_clean else DIRTY_MARK)
 
 
-def is_clean(checkout: Path, home: Path | None = None) -> bool:
+def is_clean(checkout: Path) -> bool:
     """Whether the work tree has no change for go-git; git may say otherwise (docs/abra.md)."""
-    return go_git.read(checkout, home).is_clean
+    return go_git.read(checkout).is_clean

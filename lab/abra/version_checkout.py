@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from stamplab.lab.abra.stamp import SMALL_SHA_DIGITS, is_clean
+from stamplab.lab.abra.label_names import SMALL_SHA_DIGITS
+from stamplab.lab.abra.stamp import is_clean
 from stamplab.lab.errors import LabError
 from stamplab.lab.recipe import git
 from stamplab.lab.recipe.checkout import tags

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
+from stamplab.lab.abra.label_names import DIRTY_MARK, SMALL_SHA_DIGITS
 from stamplab.lab.errors import LabError
 from stamplab.lab.recipe import checkout
 

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 
 import docker
 import docker.errors
-import msgspec
 import requests
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.live.api import fetch
 from stamplab.lab.recipe.prerequisites import Prerequisites
 
 _SECRET_BYTES = 16
@@ -54,30 +52,14 @@ def _provide_each(api: docker.APIClient, granted: Prerequisites, image: str) -> 
             yield f"path {path}, where it was missing"
 
 
-class _NodeSpec(msgspec.Struct, rename="pascal"):
-    role: str
-    availability: str
-    labels: dict[str, str] = {}
-
-
-class _NodeVersion(msgspec.Struct, rename="pascal"):
-    index: int
-
-
-class _Node(msgspec.Struct, rename="pascal"):
-    spec: _NodeSpec
-    version: _NodeVersion
-    id: str = msgspec.field(name="ID")
-
-
 def _label_node(api: docker.APIClient, labels: dict[str, str]) -> bool:
     """Label the swarm's one node; return whether labels were missing."""
-    (node,) = msgspec.json.decode(fetch(api, "nodes") or b"[]", type=list[_Node])
-    wanted = {**node.spec.labels, **labels}
-    if wanted == node.spec.labels:
+    (node,) = api.nodes()
+    present = node["Spec"].get("Labels") or {}
+    if labels.items() <= present.items():
         return False
-    spec = msgspec.to_builtins(msgspec.structs.replace(node.spec, labels=wanted))
-    api.update_node(node.id, node.version.index, spec)
+    spec = {**node["Spec"], "Labels": {**present, **labels}}
+    api.update_node(node["ID"], node["Version"]["Index"], spec)
     return True
 
 

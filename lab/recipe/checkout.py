@@ -58,23 +58,14 @@ def write_uncommitted(checkout: Path, files: Mapping[str, str]) -> None:
             raise LabError(f"{checkout / name} cannot be written: {error.strerror}") from error
 
 
-def read_policy(
-    checkout: Path,
-    service: str,
-    files: tuple[str, ...] = (DEFAULT_FILE,),
-    variables: Mapping[str, str] | None = None,
-) -> PolicyRead:
-    """Read the rollout policy of a service from the *committed* compose files. Raises LabError."""
+def read_policy(checkout: Path, service: str) -> PolicyRead:
+    """Read the rollout policy of a service from the *committed* compose file. Raises LabError."""
     repo = git.open_at(checkout)
-    texts = {}
-    for file in files:
-        with git.errors_as(f"{file} cannot be read at HEAD of {checkout}"):
-            texts[file] = str(repo.git.show(f"HEAD:{file}"))
-    with git.errors_as(f"the HEAD of {checkout} cannot be read"):
+    with git.errors_as(f"{DEFAULT_FILE} cannot be read at HEAD of {checkout}"):
+        text = str(repo.git.show(f"HEAD:{DEFAULT_FILE}"))
         commit = repo.head.commit.hexsha
-    return policy_of(
-        parse_compose(texts, variables or {}), service, commit=commit, path=":".join(files)
-    )
+    compose = parse_compose({DEFAULT_FILE: text}, {})
+    return policy_of(compose, service, commit=commit, path=DEFAULT_FILE)
 
 
 def read_compose(

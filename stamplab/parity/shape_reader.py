@@ -6,7 +6,7 @@ import msgspec
 
 from stamplab.harness.checks.attribution import Attribution
 from stamplab.harness.checks.shape import GUARD, HC1, Role, Shape, Stamp, shape_of
-from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
+from stamplab.lab.abra.label_names import DIRTY_MARK, SMALL_SHA_DIGITS
 from stamplab.lab.model.history import Finding, OomKill
 from stamplab.lab.model.swarm import Service
 from stamplab.runner.play_record import PlayRecord

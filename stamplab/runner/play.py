@@ -15,7 +15,7 @@ from stamplab.harness.ci.run_context import RunContext
 from stamplab.harness.ci.tree import GitTree, MisreportingTree, Tree
 from stamplab.lab.abra.driver import AbraProgram, stand_in_name
 from stamplab.lab.abra.folder import AbraFolder
-from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
+from stamplab.lab.abra.label_names import DIRTY_MARK, SMALL_SHA_DIGITS
 from stamplab.lab.faults import memory_pressure
 from stamplab.lab.faults.operator import Act
 from stamplab.lab.faults.stamp import stamp_of

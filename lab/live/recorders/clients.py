@@ -75,17 +75,9 @@ class ClientRecorder(Recorder):
                 self._note(msgspec.json.decode(line, type=_Line))
 
     def _note(self, line: _Line) -> None:
-        probe = ClientProbe(
-            n=line.n,
-            ok=line.ok,
-            took_ms=line.took_ms,
-            version=line.version,
-            address=line.address,
-            error=line.error,
-        )
-        self.history.append(
-            self.source, probe, self._clock.of_unix(line.sent_unix_ns / _NANOSECONDS)
-        )
+        probe = msgspec.convert(line, ClientProbe, from_attributes=True)
+        sent_s = self._clock.of_unix(line.sent_unix_ns / _NANOSECONDS)
+        self.history.append(self.source, probe, sent_s)
 
     # A service, so that the application's networks need not be attachable (ADR 0006).
     def _start_prober(self, service: str) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.abra.driver import last_line
-from stamplab.lab.abra.stamp import DIRTY_MARK, SMALL_SHA_DIGITS
+from stamplab.lab.abra.label_names import DIRTY_MARK, SMALL_SHA_DIGITS
 from stamplab.runner.stamping.play import StampRun
 from stamplab.scenarios.stamping.experiment import CommitRole, Experiment, StampingRepositories
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stamplab.harness.ci.naming import app_domain
-from stamplab.lab.abra.stamp import stack_name
+from stamplab.lab.abra.label_names import stack_name
 
 REF = "7ae7b0f76efb2988c1e54956348dc9eeb7812e0b"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stamplab.lab.abra import deploy, stamp
+from stamplab.lab.abra import deploy, label_names, stamp
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.go_git import DEFAULT_VERSION
 from stamplab.lab.errors import LabError
@@ -109,9 +109,9 @@ def test_a_repository_without_a_commit_has_no_stamp(tmp_path: Path) -> None:
 
 
 def test_a_stack_is_its_domain_with_underscores_cut_at_45() -> None:
-    assert stamp.stack_name("a.b.example.org") == "a_b_example_org"
-    assert len(stamp.stack_name("x" * 60)) == 45
-    assert stamp.label("a_b", "chaos-version") == "coop-cloud.a_b.chaos-version"
+    assert label_names.stack_name("a.b.example.org") == "a_b_example_org"
+    assert len(label_names.stack_name("x" * 60)) == 45
+    assert label_names.label("a_b", "chaos-version") == "coop-cloud.a_b.chaos-version"
 
 
 def test_an_env_file_may_have_comments_blanks_and_quotes(folder: AbraFolder) -> None:
