@@ -7,7 +7,6 @@ recorded, and no other program (``modprobe``, say) is found by accident.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ _BIN_FOLDERS = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/libexec/docker", "lib
 _SYSTEM_FOLDERS = (Path("/usr/sbin"), Path("/sbin"))
 """Folders of daemons, which root's PATH does not always name."""
 _LIB_FOLDERS = ("lib", "usr/lib", "lib64")
+_TIMEOUT_S = 60.0
 
 REQUIRED = {
     "dockerd": ("dockerd",),
@@ -155,19 +155,9 @@ def _library_environment(root: Path) -> dict[str, str]:
 
 
 def _version(dockerd: Path, environment: dict[str, str]) -> str:
-    try:
-        done = subprocess.run(
-            [dockerd, "--version"],
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-    except subprocess.CalledProcessError as error:
-        message = error.stderr.strip() or f"exit status {error.returncode}"
-        raise LabError(f"{dockerd} does not run: {message}") from error
-    except (OSError, subprocess.SubprocessError) as error:
-        raise LabError(f"{dockerd} does not run: {error}") from error
+    done = programs.run([str(dockerd), "--version"], _TIMEOUT_S, {**os.environ, **environment})
+    if done.returncode != 0:
+        message = done.stderr.strip() or f"exit status {done.returncode}"
+        raise LabError(f"{dockerd} does not run: {message}")
     # "Docker version 20.10.24+dfsg1, build 5d6db84"
     return done.stdout.removeprefix("Docker version ").split(",")[0].strip()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,20 +93,8 @@ def _item(name: str, path: Path | None, environment: Mapping[str, str] | None = 
 def _version(
     name: str, path: Path, arguments: tuple[str, ...], environment: Mapping[str, str]
 ) -> str | None:
-    try:
-        done = subprocess.run(
-            [name, *arguments],
-            executable=path,  # one file may be several programs, by the name it is called by
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    version = _VERSION.search(done.stdout) if done.returncode == 0 else None
+    # One file may be several programs, by the name that it is called by.
+    whole = {**os.environ, **environment}
+    done = programs.run([name, *arguments], _TIMEOUT_S, whole, program=path)
+    version = _VERSION.search(done.stdout + done.stderr) if done.returncode == 0 else None
     return version[0] if version else None

@@ -67,11 +67,16 @@ def run(
     timeout_s: float,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    program: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command without a shell; exit code 127 if it cannot start or does not end in time."""
+    """Run a command without a shell; exit code 127 if it cannot start or does not end in time.
+
+    ``program`` is what ``command[0]`` stands for, where that is not its path.
+    """
     try:
         return subprocess.run(
             command,
+            executable=program,
             env=environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.live.doctor.check import Check, lack, note, ok, sentence
 from stamplab.lab.live.engine import OPTIONAL, DockerEngine, find_engine
 from stamplab.lab.recipe import git
+from stamplab.lab.support import programs
 from stamplab.lab.support.go_build import GoProgram, available_program, find_go
 from stamplab.lab.workload.build import find_build, provided_program
 from stamplab.lab.workload.image import is_static
+
+_TIMEOUT_S = 60.0
 
 
 def check_engine(folder: Path | None) -> Check:
@@ -59,13 +61,7 @@ def check_git() -> Check:
         program = git.require_git()
     except LabError as error:
         return lack("git", "none", sentence(error))
-    done = subprocess.run(
-        [program, "--version"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = programs.run([str(program), "--version"], _TIMEOUT_S)
     if done.returncode != 0:
         message = done.stderr.strip() or f"exit status {done.returncode}"
         return lack("git", f"it does not run: {message}", "Recipes are git repositories: mend git.")
