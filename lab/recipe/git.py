@@ -70,12 +70,9 @@ def require_git() -> Path:
 
 def create(path: Path) -> Repo:
     """Make an empty repository. Raises LabError."""
-    _drop_inherited_variables()
     with errors_as(f"the repository {path} cannot be made"):
         path.mkdir(parents=True, exist_ok=True)
-        git = Git(path)
-        git.update_environment(**ISOLATED)
-        git.init("--quiet", "--initial-branch", "main")
+        _git_in(path).init("--quiet", "--initial-branch", "main")
     return open_at(path)
 
 
@@ -109,7 +106,7 @@ def find_commit(path: Path, revision: str) -> str | None:
     """Return the commit that a revision of a bare repository names, or None."""
     commit = f"{revision}^{{commit}}"
     try:
-        return str(_bare_git(path).rev_parse("--verify", "--quiet", "--end-of-options", commit))
+        return str(_git_in(path).rev_parse("--verify", "--quiet", "--end-of-options", commit))
     except GitCommandError:
         return None
 
@@ -117,7 +114,7 @@ def find_commit(path: Path, revision: str) -> str | None:
 def fetch_commit(path: Path, address: str, commit: str) -> bool:
     """Fetch one commit that no ref names into a bare repository; tell whether it exists."""
     try:
-        _bare_git(path).fetch("--quiet", "--no-tags", "--", address, commit)
+        _git_in(path).fetch("--quiet", "--no-tags", "--", address, commit)
     except GitCommandError:
         return False
     return find_commit(path, commit) is not None
@@ -126,7 +123,7 @@ def fetch_commit(path: Path, address: str, commit: str) -> bool:
 def set_branch(path: Path, branch: str, commit: str) -> None:
     """Set a branch of a bare repository. Raises LabError."""
     with errors_as(f"the branch {branch} of {path} cannot be set"):
-        _bare_git(path).update_ref(f"refs/heads/{branch}", commit)
+        _git_in(path).update_ref(f"refs/heads/{branch}", commit)
 
 
 def has_uncommitted_changes(path: Path, work_tree: Path) -> bool:
@@ -134,23 +131,23 @@ def has_uncommitted_changes(path: Path, work_tree: Path) -> bool:
 
     The work tree's own repository is not opened: its configuration may name filter programs.
     """
-    command = _bare_git(path)
-    command.update_environment(
-        GIT_DIR=str(path), GIT_WORK_TREE=str(work_tree.absolute()), GIT_INDEX_FILE=str(path / "i")
+    index = path / "i"
+    command = _git_in(
+        path, GIT_DIR=str(path), GIT_WORK_TREE=str(work_tree.absolute()), GIT_INDEX_FILE=str(index)
     )
     try:
         command.read_tree("HEAD")
         changes = str(command.status("--porcelain", "--ignore-submodules=all"))
     except GitCommandError:  # an unborn HEAD: there is no commit to differ from
         return False
-    (path / "i").unlink(missing_ok=True)
+    index.unlink(missing_ok=True)
     return changes != ""
 
 
-def _bare_git(path: Path) -> Git:
+def _git_in(folder: Path, **environment: str) -> Git:
     _drop_inherited_variables()
-    git = Git(path)
-    git.update_environment(**ISOLATED)
+    git = Git(folder)
+    git.update_environment(**ISOLATED, **environment)
     return git
 
 
@@ -178,12 +175,9 @@ def settings_in(file: Path) -> tuple[tuple[str, str], ...]:
 
 def plumbing(folder: Path, environment: Mapping[str, str], *arguments: str) -> bytes:
     """Run a git command; return the bytes it prints. Raises git's own errors: see `errors_as`."""
-    _drop_inherited_variables()
-    git = Git(folder)
-    git.update_environment(**ISOLATED, **environment)
     command, *rest = arguments
     as_bytes = {"stdout_as_string": False, "strip_newline_in_stdout": False}
-    output: object = getattr(git, command)(*rest, **as_bytes)
+    output: object = getattr(_git_in(folder, **environment), command)(*rest, **as_bytes)
     if not isinstance(output, bytes):
         raise TypeError(f"GitPython returned {type(output).__name__} instead of bytes")
     return output
