@@ -7,6 +7,7 @@ declares its shape, and each world is held to it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Literal
 
 import msgspec
@@ -57,7 +58,7 @@ def shape_of(
     """Return the shape of what was seen, one sighting after the other; a state of None is nil."""
     return Shape(
         states=_changes_of_state(states),
-        stamps=_changes_of_stamp(stamps),
+        stamps=tuple(stamp for stamp, _ in groupby(stamps)),
         new_task=new_task,
         killed=killed,
         old_kept=old_kept,
@@ -67,20 +68,10 @@ def shape_of(
 
 def _changes_of_state(states: Iterable[str | None]) -> tuple[str, ...]:
     changes: list[str] = []
-    for state in states:
-        if state is None or changes[-1:] == [state]:
-            continue
+    for state, _ in groupby(filter(None, states)):
         if changes[-1:] == ["rollback_started"]:
             changes.pop()
         changes.append(state)
-    return tuple(changes)
-
-
-def _changes_of_stamp(stamps: Iterable[Stamp]) -> tuple[Stamp, ...]:
-    changes: list[Stamp] = []
-    for stamp in stamps:
-        if changes[-1:] != [stamp]:
-            changes.append(stamp)
     return tuple(changes)
 
 

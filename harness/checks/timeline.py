@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 
 import msgspec
 
@@ -52,22 +53,13 @@ class ServiceTimeline(msgspec.Struct, frozen=True, kw_only=True):
 
 def timeline_of(observer: ServiceObserver, first: Iterable[str]) -> ServiceTimeline:
     """Return a service's timeline, from all that was seen of it; ``first`` are tasks' ids."""
-    states: list[str | None] = []
-    stamps: list[str | None] = []
-    digests: dict[str | None, str] = {}
-    for seen in observer.sightings:
-        if seen.service is None:
-            continue
-        digests[seen.asked[0]] = seen.service.spec.task_digest
-        for row, value in ((states, seen.service.update_state), (stamps, seen.asked[0])):
-            if row[-1:] != [value]:
-                row.append(value)
+    seen = [(each.service, each.asked[0]) for each in observer.sightings if each.service]
     end = observer.last
     return ServiceTimeline(
         end=end.service if end else None,
-        states=tuple(states),
-        stamps=tuple(stamps),
-        digests=digests,
+        states=tuple(state for state, _ in groupby(service.update_state for service, _ in seen)),
+        stamps=tuple(stamp for stamp, _ in groupby(stamp for _, stamp in seen)),
+        digests={stamp: service.spec.task_digest for service, stamp in seen},
         first=frozenset(first),
         running=frozenset(t.id for t in end.tasks if t.state == "running") if end else frozenset(),
         tasks=tuple(observer.seen_tasks.values()),

@@ -32,6 +32,8 @@ _RESERVATIONS = {"memory": str(4 * _MIB), "cpus": "0.01"}
 _DIGEST_DIGITS = 12
 _DEFAULT_INTERVAL_S = 30.0
 _DEFAULT_RETRIES = 3
+_OWN_TIMES = ("monitor_s", "stop_grace_s", "start_period_s")
+"""The times of a `Timing` that a recipe states by itself."""
 _LIGHT_SHAPE = MemoryShape(steady_bytes=_MIB, peak_bytes=_MIB, boot_s=0.0)
 
 
@@ -68,14 +70,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
     def spelled_out(self, own: Timing) -> Timing:
         """Return these times, with the recipe's ``own`` where they were left to the recipe."""
-        return msgspec.structs.replace(
-            self,
-            monitor_s=own.monitor_s if self.monitor_s is None else self.monitor_s,
-            stop_grace_s=own.stop_grace_s if self.stop_grace_s is None else self.stop_grace_s,
-            start_period_s=(
-                own.start_period_s if self.start_period_s is None else self.start_period_s
-            ),
-        )
+        left = [name for name in _OWN_TIMES if getattr(self, name) is None]
+        return msgspec.structs.replace(self, **{name: getattr(own, name) for name in left})
 
 
 class Fault(StrEnum):
@@ -91,17 +87,10 @@ class Fault(StrEnum):
     """The program runs and never opens its port."""
 
 
-_CRASH_AFTER_S = 0.2
-_CRASH_LATER_AFTER_S = 20.0
-
-
-def _exit_variables(after_s: float) -> Mapping[str, str]:
-    return {"STAMPLOAD_EXIT_AT_S": str(after_s), "STAMPLOAD_EXIT_CODE": "1"}
-
-
+_EXITS = {"STAMPLOAD_EXIT_CODE": "1"}
 FAULT_VARIABLES: Mapping[Fault, Mapping[str, str]] = {
-    Fault.CRASHES: _exit_variables(_CRASH_AFTER_S),
-    Fault.CRASHES_LATER: _exit_variables(_CRASH_LATER_AFTER_S),
+    Fault.CRASHES: {**_EXITS, "STAMPLOAD_EXIT_AT_S": "0.2"},
+    Fault.CRASHES_LATER: {**_EXITS, "STAMPLOAD_EXIT_AT_S": "20.0"},
     Fault.ABSENT: {},
     Fault.NEVER_HEALTHY: {"STAMPLOAD_NEVER_READY": "1"},
 }

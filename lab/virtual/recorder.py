@@ -40,18 +40,14 @@ class VirtualRecorder:
         self._journal = journal
         self._clock = clock
         self._visibility = visibility
-        self._listing_due_s: float | None = None
+        self.listing_due_s: float | None = None
+        """When tasks are to be listed; None while no change of theirs is unrecorded."""
         self.mirror = Mirror()
         self._clients = VirtualClients(self.mirror)
         self.probed_service: str | None = None
         """The service that clients probe, once it is deployed."""
         self.limit_bytes: int | None = None
         self._oom_kills = 0
-
-    @property
-    def listing_due_s(self) -> float | None:
-        """When tasks are to be listed; None while no change of theirs is unrecorded."""
-        return self._listing_due_s
 
     def feed(self, events: Sequence[SimEvent]) -> None:
         """Take in the events of one moment, in order."""
@@ -108,12 +104,12 @@ class VirtualRecorder:
         if not isinstance(self._visibility, PeriodicTaskLists):
             return
         now_s = self._clock.now_s()
-        if self._listing_due_s is None and self.mirror.changed_tasks:
+        if self.listing_due_s is None and self.mirror.changed_tasks:
             periods = math.ceil((now_s - self._visibility.phase_s) / self._visibility.every_s)
-            self._listing_due_s = (
+            self.listing_due_s = (
                 self._visibility.phase_s + max(0, periods) * self._visibility.every_s
             )
-        if self._listing_due_s is not None and now_s >= self._listing_due_s:
+        if self.listing_due_s is not None and now_s >= self.listing_due_s:
             self._record_changes(with_tasks=True)
 
     def _record_changes(self, *, with_tasks: bool) -> None:
@@ -125,7 +121,7 @@ class VirtualRecorder:
             for name in list(tasks):
                 self._record_tasks(name)
             tasks.clear()
-            self._listing_due_s = None
+            self.listing_due_s = None
 
     def _record_service(self, name: str) -> Service | None:
         pair = self.mirror.named(name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TypeVar
 
 import msgspec
 
@@ -79,6 +80,9 @@ class TaskFailure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SIGKILLED = 137
+Kind = TypeVar("Kind")
+_TaskLists = list[tuple[float, tuple[Task, ...]]]
+"""Lists of a service's tasks, each with when it was seen."""
 
 
 class Attribution(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,15 +122,24 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
 
 def attribute(history: History, service: str) -> Attribution | None:
     """Explain the upgrade that a history shows; None where the service was never seen."""
-    snapshots = tuple(_snapshots(history, service))
+    snapshots = tuple(
+        ServiceSnapshot(seq=record.seq, seen_s=record.seen_s, service=seen.service)
+        for record, seen in _of_kind(history, ServiceSeen)
+        if seen.name == service and seen.service is not None
+    )
     if not snapshots:
         return None
     base = snapshots[0].service.spec
     applied = next((s for s in snapshots if s.service.spec.digest != base.digest), None)
     rollback = next((s for s in snapshots if applied and _is_rollback(s, applied)), None)
     applied_s = applied.seen_s if applied else None
-    tasks = _task_lists(history, service)
+    tasks = [
+        (record.seen_s, listed.tasks)
+        for record, listed in _of_kind(history, TasksSeen)
+        if listed.service == service
+    ]
     failure = _failure(history, tasks, _blamed(applied, rollback, snapshots[-1], tasks))
+    limits = [limit for _, limit in _of_kind(history, LimitSet)]
     old = _running_before(tasks, base, applied_s)
     alive = {task.id for task in _running_of(tasks[-1][1], base)} if tasks else set()
     return Attribution(
@@ -141,19 +154,17 @@ def attribute(history: History, service: str) -> Attribution | None:
         old_containers=tuple(task.container_id for task in old if task.container_id),
         served_before=_probes_between(history, 0.0, applied_s).versions if applied_s else (),
         probes=_probes_between(history, applied_s, _over_s(snapshots, applied_s)),
-        limit=_last(history, LimitSet),
+        limit=limits[-1] if limits else None,
         at_oom=_sample_before(history, failure.oom_kill_s if failure else None),
         oom_kills=_oom_kills(history, applied_s),
     )
 
 
-def _snapshots(history: History, service: str) -> Iterator[ServiceSnapshot]:
+def _of_kind(history: History, kind: type[Kind]) -> Iterator[tuple[Record, Kind]]:
     for record in history:
-        match record.what:
-            case ServiceSeen(name=name, service=Service() as service_then) if name == service:
-                yield ServiceSnapshot(seq=record.seq, seen_s=record.seen_s, service=service_then)
-            case _:
-                continue
+        what: object = record.what
+        if isinstance(what, kind):
+            yield record, what
 
 
 def _is_rollback(snapshot: ServiceSnapshot, applied: ServiceSnapshot) -> bool:
@@ -161,19 +172,11 @@ def _is_rollback(snapshot: ServiceSnapshot, applied: ServiceSnapshot) -> bool:
     return snapshot.seq >= applied.seq and state.startswith("rollback")
 
 
-def _task_lists(history: History, service: str) -> list[tuple[float, tuple[Task, ...]]]:
-    return [
-        (record.seen_s, record.what.tasks)
-        for record in history
-        if isinstance(record.what, TasksSeen) and record.what.service == service
-    ]
-
-
 def _blamed(
     applied: ServiceSnapshot | None,
     rollback: ServiceSnapshot | None,
     last: ServiceSnapshot,
-    tasks: list[tuple[float, tuple[Task, ...]]],
+    tasks: _TaskLists,
 ) -> str | None:
     """Find the task that the update failed by, by the engine's word or by the lists of tasks."""
     if applied is None:
@@ -187,20 +190,24 @@ def _blamed(
     )
 
 
-def _failure(
-    history: History, tasks: list[tuple[float, tuple[Task, ...]]], blamed: str | None
-) -> TaskFailure | None:
+def _failure(history: History, tasks: _TaskLists, blamed: str | None) -> TaskFailure | None:
     listings = [task for _, listed in tasks for task in listed if task.id == blamed]
     if not listings:
         return None
     container = next((task.container_id for task in reversed(listings) if task.container_id), None)
-    oom_kill, oom_kill_s = _oom_kill(history, container)
+    ends = (end for _, end in _of_kind(history, ContainerEnded) if end.container_id == container)
+    kills = (
+        (kill, record.happened_s)
+        for record, kill in _of_kind(history, OomKill)
+        if kill.container_id == container
+    )
+    oom_kill, oom_kill_s = next(kills, (None, None))
     started = _container_event(history, container, "start")
     return TaskFailure(
         task=listings[-1],
         container_id=container,
         started_s=started.happened_s if started else None,
-        ended=_ended(history, container),
+        ended=next(ends, None),
         oom_kill=oom_kill,
         oom_kill_s=oom_kill_s,
         was_running=any(task.state == RUNNING for task in listings)
@@ -209,32 +216,17 @@ def _failure(
 
 
 def _container_event(history: History, container: str | None, action: str) -> Record | None:
-    for record in history:
-        match record.what:
-            case EngineEvent(kind="container", action=did, actor_id=actor):
-                if did == action and actor == container:
-                    return record
-            case _:
-                continue
-    return None
-
-
-def _ended(history: History, container: str | None) -> ContainerEnded | None:
-    for record in history:
-        if isinstance(record.what, ContainerEnded) and record.what.container_id == container:
-            return record.what
-    return None
-
-
-def _oom_kill(history: History, container: str | None) -> tuple[OomKill | None, float | None]:
-    for record in history:
-        if isinstance(record.what, OomKill) and record.what.container_id == container:
-            return record.what, record.happened_s
-    return None, None
+    wanted = ("container", action, container)
+    events = (
+        record
+        for record, event in _of_kind(history, EngineEvent)
+        if (event.kind, event.action, event.actor_id) == wanted
+    )
+    return next(events, None)
 
 
 def _running_before(
-    tasks: list[tuple[float, tuple[Task, ...]]], base: ServiceSpec, applied_s: float | None
+    tasks: _TaskLists, base: ServiceSpec, applied_s: float | None
 ) -> tuple[Task, ...]:
     """Return the base's tasks that ran when head was applied."""
     before = [listed for seen_s, listed in tasks if applied_s is not None and seen_s <= applied_s]
@@ -263,10 +255,9 @@ def _over_s(snapshots: tuple[ServiceSnapshot, ...], applied_s: float | None) -> 
 
 def _probes_between(history: History, from_s: float | None, until_s: float | None) -> ProbeSummary:
     probes = [
-        record.what
-        for record in history
-        if isinstance(record.what, ClientProbe)
-        and from_s is not None
+        probe
+        for record, probe in _of_kind(history, ClientProbe)
+        if from_s is not None
         and record.happened_s >= from_s
         and (until_s is None or record.happened_s <= until_s)
     ]
@@ -278,19 +269,11 @@ def _probes_between(history: History, from_s: float | None, until_s: float | Non
     )
 
 
-def _last(history: History, kind: type[LimitSet]) -> LimitSet | None:
-    of_kind = [record.what for record in history if isinstance(record.what, kind)]
-    return of_kind[-1] if of_kind else None
-
-
 def _sample_before(history: History, until_s: float | None) -> MemorySample | None:
     if until_s is None:
         return None
-    samples = [
-        record.what
-        for record in history
-        if isinstance(record.what, MemorySample) and record.happened_s <= until_s
-    ]
+    memory = _of_kind(history, MemorySample)
+    samples = [sample for record, sample in memory if record.happened_s <= until_s]
     return samples[-1] if samples else None
 
 

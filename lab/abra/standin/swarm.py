@@ -18,14 +18,6 @@ from stamplab.lab.world import Stack
 _TIMEOUT_S = 60
 
 
-class _SecretSpecJson(msgspec.Struct, rename="pascal"):
-    name: str = ""
-
-
-class _SecretJson(msgspec.Struct, rename="pascal"):
-    spec: _SecretSpecJson
-
-
 class StandInSwarm:
     """The stand-in's requests to an engine, by its API and by the docker client."""
 
@@ -59,8 +51,7 @@ class StandInSwarm:
     def secrets(self) -> set[str]:
         """Return the names of all secrets. Raises LabError."""
         with self._errors_as("asked for its secrets"):
-            raw = self._api.secrets()
-        return {secret.spec.name for secret in msgspec.convert(raw, list[_SecretJson])}
+            return {str(secret["Spec"]["Name"]) for secret in self._api.secrets()}
 
     def create_secret(self, name: str, value: bytes, stack: str) -> None:
         """Create a secret. Raises LabError, also where the name is taken."""
