@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import select
 import subprocess
 import tempfile
-import threading
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import IO
 
 from stamplab.lab.errors import LabError
 
-_ANSWER_TIMEOUT_S = 60.0
-_END_TIMEOUT_S = 5.0
-_FIRST_WORDS_BYTES = 500
+ANSWER_TIMEOUT_S = 60.0
+_END_TIMEOUT_S = 10.0
+_CHUNK_BYTES = 1 << 16
+_LAST_WORDS_BYTES = 2000
 
 
 class JsonlProcess:
@@ -28,29 +30,26 @@ class JsonlProcess:
         self,
         program: Path,
         environment: Mapping[str, str] | None = None,
-        timeout_s: float = _ANSWER_TIMEOUT_S,
+        timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         """Run ``program`` with ``environment`` as its whole environment."""
         self._program = program
         self._environment = dict(environment or {})
         self._timeout_s = timeout_s
-        self._running: _StartedProcess | None = None
+        self._running: StartedProcess | None = None
 
     def ask(self, line: bytes) -> bytes:
-        """Send a line without its newline; return the answer with its newline.
+        """Send a line without its newline; return the answer without its newline.
 
         Raises LabError where the program does not start, does not answer in time, or ends.
         """
         if self._running is None:
-            self._running = _StartedProcess(self._program, self._environment)
-        answer = self._running.ask(line, self._timeout_s)
-        if not answer:
-            end = self._running.end()
-            self._running = None
-            raise LabError(
-                f"{self._program.name} gave no answer within {self._timeout_s:g} s: {end}"
-            )
-        return answer
+            self._running = StartedProcess(self._program, self._environment)
+        try:
+            return self._running.ask(line, self._timeout_s)
+        except LabError:
+            self.end()
+            raise
 
     def end(self) -> None:
         """End the program; a later question starts it again."""
@@ -59,50 +58,84 @@ class JsonlProcess:
             self._running = None
 
 
-class _StartedProcess:
-    def __init__(self, program: Path, environment: dict[str, str]) -> None:
-        errors = tempfile.TemporaryFile()  # noqa: SIM115 - _end closes it
+class StartedProcess:
+    """A program that runs until `end`, or with this object; after a failure it does not answer."""
+
+    def __init__(self, program: Path, environment: Mapping[str, str] | None = None) -> None:
+        """Start the program, in this process's own environment if none is given."""
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - _end closes it
         try:
-            process = subprocess.Popen(
-                [program],
+            self._process = subprocess.Popen(
+                [program.absolute()],
                 env=environment,
                 cwd="/",
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=errors,
+                stderr=self._errors,
                 process_group=0,  # Ctrl-C must reach this process only, which ends the program
             )
         except OSError as error:
-            errors.close()
+            self._errors.close()
             raise LabError(f"{program} cannot be run: {error.strerror}") from error
-        self._process = process
-        self.end = weakref.finalize(self, _end, process, errors)
+        self._name = program.name
+        self.pid = self._process.pid
+        self._question_fd, self._answer_fd = (
+            pipe.fileno() for pipe in (self._process.stdin, self._process.stdout) if pipe
+        )
+        self._pending = b""
+        self.end = weakref.finalize(self, _end, self._process, self._errors)
 
     def ask(self, line: bytes, timeout_s: float) -> bytes:
-        """Return the answer; b"" where the program has ended or was killed for being late."""
-        assert self._process.stdin  # noqa: S101 - both are pipes
-        assert self._process.stdout  # noqa: S101
-        deadline = threading.Timer(timeout_s, self._process.kill)
-        deadline.start()
+        """Send a line without its newline; return the answer without its newline.
+
+        Raises LabError where the program ends, or is killed because it does not answer in time.
+        """
         try:
-            self._process.stdin.write(line + b"\n")
-            self._process.stdin.flush()
-            answer = self._process.stdout.readline()
-        except BrokenPipeError:
-            return b""
-        finally:
-            deadline.cancel()
-        return answer if answer.endswith(b"\n") else b""
+            _write_all(self._question_fd, line + b"\n")
+        except BrokenPipeError as error:
+            raise self._death() from error
+        while b"\n" not in self._pending:
+            ready, _, _ = select.select([self._answer_fd], [], [], timeout_s)
+            if not ready:
+                self.kill()  # a late answer must not be read as the next one
+                raise LabError(f"{self._name} has not answered for {timeout_s:g} s")
+            chunk = os.read(self._answer_fd, _CHUNK_BYTES)
+            if not chunk:
+                raise self._death()
+            self._pending += chunk
+        answer, _, self._pending = self._pending.partition(b"\n")
+        return answer
+
+    def kill(self) -> None:
+        """Kill the program; every later question is an error."""
+        self._process.kill()
+        self._process.wait()
+
+    def _death(self) -> LabError:
+        code = _exit_code(self._process)
+        self._errors.seek(0)
+        message = self._errors.read(_LAST_WORDS_BYTES).decode(errors="replace").strip()
+        return LabError(
+            f"{self._name} ended by itself (exit code {code}): {message or 'no message'}"
+        )
 
 
-def _end(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
-    """End the program, by force after a while; describe its end."""
+def _end(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout, errors):
+        if pipe is not None:
+            pipe.close()
+    _exit_code(process)
+
+
+def _exit_code(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the process to end, kill it if it does not; return its exit code."""
     try:
-        process.communicate(timeout=_END_TIMEOUT_S)
+        return process.wait(_END_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.communicate()
-    with errors:
-        errors.seek(0)
-        message = errors.read(_FIRST_WORDS_BYTES).decode(errors="replace").strip()
-    return f"it ended with {process.returncode}, and said {message or 'nothing'}"
+        return process.wait()
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

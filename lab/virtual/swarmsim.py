@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import select
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Generic, TypeVar
 
 import msgspec
@@ -15,6 +11,7 @@ import msgspec
 from stamplab.lab.errors import LabError
 from stamplab.lab.recipe.resolver import SwarmObject
 from stamplab.lab.support import go_build
+from stamplab.lab.support.jsonl_process import ANSWER_TIMEOUT_S, StartedProcess
 from stamplab.lab.virtual.conditions import NodeOptions
 from stamplab.lab.virtual.sim_events import MemoryUsage, TimeStep
 
@@ -25,10 +22,6 @@ SWARMSIM = go_build.GoProgram(
     runtime="./seeded",
 )
 Result = TypeVar("Result")
-_ANSWER_S = 60.0
-_END_S = 10.0
-_CHUNK_BYTES = 1 << 16
-_STDERR_BYTES = 2000
 
 
 class SwarmRefused(Exception):
@@ -59,28 +52,13 @@ class SwarmSim:
     """
 
     def __init__(self, program: Path) -> None:
-        self._stderr = TemporaryFile()  # noqa: SIM115 - open as long as the process
-        try:
-            self._process = subprocess.Popen(
-                [program],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._stderr,
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._stderr.close()
-            raise LabError(f"{program} cannot be run: {error.strerror}") from error
-        self._ask_fd, self._answer_fd = (
-            pipe.fileno() for pipe in (self._process.stdin, self._process.stdout) if pipe
-        )
-        self._pending = b""
+        self._running = StartedProcess(program)
         self._is_open = False
 
     @property
     def pid(self) -> int:
         """The process id."""
-        return self._process.pid
+        return self._running.pid
 
     def begin(self, seed: int, node: NodeOptions) -> None:
         """Begin a new swarm at time 0; the previous swarm ends."""
@@ -133,56 +111,17 @@ class SwarmSim:
 
     def close(self) -> None:
         """End the process."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._end(_END_S)
-        self._stderr.close()
+        self._running.end()
 
     def _ask(self, decoder: msgspec.json.Decoder[_SimAnswer[Result]], request: object) -> Result:
+        line = self._running.ask(_encode(request), ANSWER_TIMEOUT_S)
         try:
-            _write_all(self._ask_fd, _encode(request) + b"\n")
-        except BrokenPipeError as error:
-            raise self._death() from error
-        try:
-            answer = decoder.decode(self._read_line())
+            answer = decoder.decode(line)
         except msgspec.MsgspecError as error:
-            self._end(0)
+            self._running.kill()
             raise LabError(f"swarmsim answered in a way not understood: {error}") from error
         if answer.refused is not None:
             raise SwarmRefused(answer.refused)
         if answer.ok is msgspec.UNSET:
             raise LabError(f"swarmsim did not understand: {answer.error}")
         return answer.ok
-
-    def _read_line(self) -> bytes:
-        while b"\n" not in self._pending:
-            ready, _, _ = select.select([self._answer_fd], [], [], _ANSWER_S)
-            if not ready:
-                self._end(0)  # a late answer must not be read as the next one
-                raise LabError(f"swarmsim has not answered for {_ANSWER_S:g} s")
-            chunk = os.read(self._answer_fd, _CHUNK_BYTES)
-            if not chunk:
-                raise self._death()
-            self._pending += chunk
-        line, _, self._pending = self._pending.partition(b"\n")
-        return line
-
-    def _end(self, within_s: float) -> int:
-        """Wait for the process to end, kill it if it does not; return its exit code."""
-        try:
-            return self._process.wait(within_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()
-
-    def _death(self) -> LabError:
-        code = self._end(_END_S)
-        self._stderr.seek(0)
-        message = self._stderr.read(_STDERR_BYTES).decode(errors="replace").strip()
-        return LabError(f"swarmsim ended by itself (exit code {code}): {message or 'no message'}")
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]

@@ -144,7 +144,7 @@ def test_an_older_go_git_that_follows_it_ends_for_want_of_memory(builder: Builde
 
 def test_what_never_answers_is_given_up(impatient: GoGit, builder: Builder) -> None:
     built = made(builder, "rm .git/HEAD; mkfifo .git/HEAD")
-    with pytest.raises(LabError, match=r"gogit gave no answer within 1 s"):
+    with pytest.raises(LabError, match=r"gogit has not answered for 1 s"):
         impatient.ask(built.repository)
     assert impatient.ask(made(builder, "true").repository).changes == {}
 

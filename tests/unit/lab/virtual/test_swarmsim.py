@@ -12,10 +12,12 @@ import pytest
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.recipe.resolver import SwarmObject
+from stamplab.lab.support import jsonl_process
 from stamplab.lab.virtual import swarmsim
 from stamplab.lab.virtual.conditions import NodeOptions
 from stamplab.lab.virtual.sim_events import ContainerEvent, OutOfMemory, StoreCommit, TimeStep
 from stamplab.lab.virtual.swarmsim import SwarmRefused, SwarmSim
+from tests.unit.lab.support.test_jsonl_process import has_ended
 
 OK = '{"ok":{}}'
 ALWAYS = "while read -r line; do {}; done"
@@ -38,13 +40,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield begin
     for sim in started:
         sim.close()
-        assert not psutil.pid_exists(sim._process.pid)
+        assert not psutil.pid_exists(sim.pid)
 
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not end by itself is not waited for."""
-    monkeypatch.setattr(swarmsim, "_END_S", 0.1)
+    monkeypatch.setattr(jsonl_process, "_END_TIMEOUT_S", 0.1)
 
 
 def answering(answer: str) -> str:
@@ -202,7 +204,7 @@ def test_one_that_says_no_word_is_said_to_have_said_none(start: Start) -> None:
 
 def test_one_that_was_dead_before_it_was_asked(start: Start) -> None:
     sim = start("exec 0<&-; echo no time >&2; exit 4")
-    sim._process.wait(10)
+    assert has_ended(sim.pid)
     with pytest.raises(LabError, match=r"exit code 4\): no time"):
         sim.advance(1)
 
@@ -220,7 +222,7 @@ def test_an_answer_that_is_none_is_an_error_and_shown(start: Start, garbage: str
 
 
 def test_no_answer_in_time_is_an_error(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(swarmsim, "_ANSWER_S", 0.2)
+    monkeypatch.setattr(swarmsim, "ANSWER_TIMEOUT_S", 0.2)
     with pytest.raises(LabError, match=r"swarmsim has not answered for 0.2 s"):
         start("read -r line; read -r line").advance(1)
 
@@ -229,10 +231,10 @@ def test_an_answer_that_came_too_late_is_not_taken_for_the_next_ones(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sim = start('read -r line; sleep 0.5; echo \'{"ok":{"id":"late"}}\'; read -r line; sleep 9')
-    monkeypatch.setattr(swarmsim, "_ANSWER_S", 0.1)
+    monkeypatch.setattr(swarmsim, "ANSWER_TIMEOUT_S", 0.1)
     with pytest.raises(LabError):
         sim.create(b"{}")
-    monkeypatch.setattr(swarmsim, "_ANSWER_S", 10)
+    monkeypatch.setattr(swarmsim, "ANSWER_TIMEOUT_S", 10)
     with pytest.raises(LabError):
         sim.create(b"{}")
 
