@@ -46,7 +46,6 @@ class World(Protocol):
 
     def now_s(self) -> float:
         """Return seconds since the world began."""
-        ...
 
     # The only wait (ADR 0048).
     def next(self, until_s: float) -> Record | None:
@@ -54,7 +53,6 @@ class World(Protocol):
 
         Time passes only here. Raises LabError when the apparatus has failed.
         """
-        ...
 
     def provide(self, stack: Stack) -> None:
         """Create a stack's missing prerequisites.
@@ -62,7 +60,6 @@ class World(Protocol):
         These are external networks, secrets with random values, and labels of the node. Raises
         RecipeRefused as `apply` does.
         """
-        ...
 
     def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
         """Apply a stack as ``docker stack deploy`` would, without waiting for convergence.
@@ -72,23 +69,18 @@ class World(Protocol):
         The answer, and the history, hold a refusal by the compose loader or the swarm. Raises
         RecipeRefused, with nothing deployed, where the recipe asks for more than is trusted.
         """
-        ...
 
     def inspect(self, service: str) -> Service | None:
         """Inspect and record a service; None where the swarm has no service of that name."""
-        ...
 
     def look(self, stack: str) -> None:
         """Record every service and task of a stack, changed or not."""
-        ...
 
     def usage_bytes(self) -> int:
         """Return the memory that the stack's tasks use now."""
-        ...
 
     def set_limit(self, limit_bytes: int | None, reason: str) -> None:
         """Set the memory limit that all tasks share; None lifts the limit."""
-        ...
 
     # The world does it; the harness is not told (ADR 0032).
     def schedule(self, service: str, acts: Sequence[Act]) -> None:
@@ -96,12 +88,9 @@ class World(Protocol):
 
         The history records each act (`OperatorActed`, `LimitSet`); the harness is not notified.
         """
-        ...
 
     def cancel_scheduled(self) -> None:
         """Cancel the scheduled acts that are not done yet."""
-        ...
 
     def record(self, what: Observation) -> None:
         """Put an action or a conclusion into the history."""
-        ...

@@ -113,8 +113,6 @@ class ServiceObserver:
                 self.see(seen_s, service, last.tasks if last else ())
             case TasksSeen(service=self.name, tasks=tasks):
                 self.see(seen_s, last.service if last else None, tasks)
-            case _:
-                return
 
     def see(self, at_s: float, service: Service | None, tasks: tuple[Task, ...]) -> None:
         """Take in the service and its tasks as they are at a moment."""

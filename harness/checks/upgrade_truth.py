@@ -141,6 +141,4 @@ def upgrade_observed(history: History, service: str) -> UpgradeObserver:
                 observer.upgrade_begins()
             case ServiceSeen() | TasksSeen():
                 observer.feed(record.seen_s, record.what)
-            case _:
-                continue
     return observer

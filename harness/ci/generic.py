@@ -121,8 +121,6 @@ def _wait_before_read(context: RunContext, read: HC1Read) -> None:
             case ServiceSeen(name=name, service=Service(update_status=UpdateStatus() as status)):
                 if read.until_settled and name == context.app.service and status.is_over:
                     return
-            case _:
-                pass
 
 
 def _check_hc1(context: RunContext, identity: Identity, head: str) -> None:

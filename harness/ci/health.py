@@ -37,8 +37,6 @@ class Health:
                 self._error[name] = f" ({errors[-1]})" if errors else ""
             case ClientProbe():
                 self._probe = what
-            case _:
-                pass
 
     def missing(self) -> str | None:
         """Say what is not healthy, or None."""

@@ -34,19 +34,15 @@ class Tree(Protocol):
 
         Raises LabError.
         """
-        ...
 
     def check_out(self, ref: str) -> str:
         """Check a ref out and lay the run's overlays over it; return its SHA. Raises LabError."""
-        ...
 
     def deploy(self) -> ChaosDeploy:
         """Deploy what is checked out, and stamp it. A refusal is in the answer. Raises LabError."""
-        ...
 
     def override_stamp(self, stamp: str) -> None:
         """Have abra take this stamp from now on: an exhibit. Only the stand-in for abra can."""
-        ...
 
 
 class MisreportingTree(msgspec.Struct, frozen=True):

@@ -95,8 +95,6 @@ class DeployWatch:
                     self._watches[name] = ServiceWatch(Baseline(name=name, service=service))
                 case ServiceSeen(name=name, service=service):
                     self._watches[name] = ServiceWatch(Baseline.before_last_update(name, service))
-                case _:
-                    pass
         if not self.plan.deploys:
             deployed = Deployed(stack=" ".join(self.plan.targets), exit_code=0, output="")
             self.feed(Snapshot(records=(_record(deployed, 0.0),)))
@@ -211,8 +209,6 @@ class DeployWatch:
                     if self._deployed is not None:
                         watch.feed((_record(self._deployed, record.seen_s),))
                     self._watches[name] = watch
-                case _:
-                    pass
 
     def _feed_services(self, snapshot: Snapshot, now_s: float) -> None:
         for name, watch in self._watches.items():

@@ -161,8 +161,6 @@ class TaskFacts:
                 self._ended[task_id] = record.what
             case EngineEvent(action="health_status: healthy", attributes=attributes):
                 self._ran.add(attributes.get(TASK_LABEL, ""))
-            case _:
-                pass
 
     def failure(self, task_id: str) -> Failure:
         """Return what is known of a task that failed."""

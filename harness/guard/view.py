@@ -76,8 +76,6 @@ class View:
                 self.inspected_since_deploy = False
             case RecorderLost(recorder=recorder, reason=reason) if self.sight_lost is None:
                 self.sight_lost = f"{recorder}: {reason}"
-            case _:
-                pass
 
     @property
     def spec_is_baseline(self) -> bool:

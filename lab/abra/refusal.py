@@ -35,6 +35,10 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     """Commands for a shell in the checkout, after which go-git reads it."""
 
 
+_FindCause = Callable[[Path], Cause | None]
+"""Finds whether a cause holds of git's folder."""
+
+
 def refusal(checkout: Path, step: str, reason: str, version: str) -> str:
     """Say in one sentence what go-git refuses, probably why, and what helps.
 
@@ -111,14 +115,26 @@ def _extensions(dot: Path) -> Cause | None:
     )
 
 
-def _linked(dot: Path) -> Cause | None:
-    if not (dot / "commondir").exists():
-        return None
-    return Cause(
-        why="it was made by `git worktree add`, which go-git cannot read before 6: clone the "
-        "repository instead",
-        remedy=None,
-    )
+def _if_there(pattern: str, why: str, remedy: str | None = None) -> _FindCause:
+    """Find a cause wherever git's folder has a file of that pattern."""
+    return lambda dot: Cause(why=why, remedy=remedy) if any(dot.glob(pattern)) else None
+
+
+_linked = _if_there(
+    "commondir",
+    "it was made by `git worktree add`, which go-git cannot read before 6: clone the repository "
+    "instead",
+)
+_split_index = _if_there(
+    "sharedindex.*",
+    "its index is split in two",
+    "git config core.splitIndex false; git update-index --no-split-index",
+)
+_borrowed = _if_there(
+    "objects/info/alternates",
+    "it borrows objects from another repository (`git clone --shared` or `--reference`)",
+    "git repack -a -d; rm .git/objects/info/alternates",
+)
 
 
 def _unborn(dot: Path) -> Cause | None:
@@ -146,15 +162,6 @@ def _bad_checksum(dot: Path) -> Cause | None:
     )
 
 
-def _split_index(dot: Path) -> Cause | None:
-    if not any(dot.glob("sharedindex.*")):
-        return None
-    return Cause(
-        why="its index is split in two",
-        remedy="git config core.splitIndex false; git update-index --no-split-index",
-    )
-
-
 def _sparse_index(dot: Path) -> Cause | None:
     files = [file for name in ("config", "config.worktree") if _is_regular(file := dot / name)]
     with git.errors_as(f"{dot} cannot be read"):
@@ -167,21 +174,12 @@ def _sparse_index(dot: Path) -> Cause | None:
     )
 
 
-def _borrowed(dot: Path) -> Cause | None:
-    if not (dot / "objects" / "info" / "alternates").exists():
-        return None
-    return Cause(
-        why="it borrows objects from another repository (`git clone --shared` or `--reference`)",
-        remedy="git repack -a -d; rm .git/objects/info/alternates",
-    )
-
-
 def _is_regular(file: Path) -> bool:
     """Whether it can be read to its end: no link, no device, no FIFO."""
     return stat.S_ISREG(file.lstat().st_mode) if os.path.lexists(file) else False
 
 
-_CAUSES: dict[str, tuple[Callable[[Path], Cause | None], ...]] = {
+_CAUSES: dict[str, tuple[_FindCause, ...]] = {
     "open": (_leads_out, _extensions),
     "head": (_leads_out, _linked, _extensions, _unborn),
     "status": (

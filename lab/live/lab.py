@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TypedDict
 
 import msgspec
 
@@ -45,18 +44,12 @@ class Apparatus(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_commands(self, commands: Iterable[str]) -> Apparatus:
         """Return the apparatus with an image that has these commands too. Raises LabError."""
-        return msgspec.structs.replace(self, **_image(self.engine, {*COMMANDS, *commands}))
+        rootfs = _rootfs(self.engine, {*COMMANDS, *commands})
+        return msgspec.structs.replace(self, rootfs=rootfs, image=image_tag(rootfs))
 
 
-class _Image(TypedDict):
-    rootfs: bytes
-    image: str
-
-
-def _image(engine: DockerEngine, commands: Iterable[str]) -> _Image:
-    program = build_program(cache_folder())
-    rootfs = rootfs_tar(program, engine.tools["busybox"], commands)
-    return _Image(rootfs=rootfs, image=image_tag(rootfs))
+def _rootfs(engine: DockerEngine, commands: Iterable[str]) -> bytes:
+    return rootfs_tar(build_program(cache_folder()), engine.tools["busybox"], commands)
 
 
 def prepare(engine_folder: Path | None = None) -> Apparatus:
@@ -70,9 +63,8 @@ def prepare(engine_folder: Path | None = None) -> Apparatus:
     os.close(open_kernel_log())
     engine = find_engine(engine_folder)
     git.require_git()
-    return Apparatus(
-        engine=engine, cgroup_version=host.memory_version or 0, **_image(engine, COMMANDS)
-    )
+    rootfs, version = _rootfs(engine, COMMANDS), host.memory_version or 0
+    return Apparatus(engine=engine, cgroup_version=version, rootfs=rootfs, image=image_tag(rootfs))
 
 
 class StartStep(StrEnum):

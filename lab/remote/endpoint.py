@@ -131,12 +131,6 @@ def _is_plain(host: str) -> bool:
 
 
 def _tls_in(folder: Path, *, verify: bool) -> Tls:
-    files_present = {
-        name: path for name in ("ca", "cert", "key") if (path := folder / f"{name}.pem").is_file()
-    }
-    return Tls(
-        ca=files_present.get("ca"),
-        cert=files_present.get("cert"),
-        key=files_present.get("key"),
-        verify=verify,
-    )
+    files = {name: folder / f"{name}.pem" for name in ("ca", "cert", "key")}
+    present = {name: path for name, path in files.items() if path.is_file()}
+    return Tls(verify=verify, **present)

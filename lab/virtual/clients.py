@@ -56,8 +56,6 @@ class VirtualClients:
                 self._answering.add(task_id)
             case ContainerEvent(action="die", task=task_id):
                 self._answering.discard(task_id)
-            case _:
-                pass
 
     def probe(self, service: str) -> ClientProbe:
         """Send one request to a service now; several tasks take turns."""

@@ -27,11 +27,9 @@ class Journal(Protocol):
 
     def append(self, source: str, what: Observation, happened_s: float | None = None) -> None:
         """Record one observation, seen now."""
-        ...
 
     def take(self, timeout_s: float) -> Record | None:
         """Return the oldest record not yet taken, or None. Raises LabError."""
-        ...
 
 
 class MemoryJournal:

@@ -43,7 +43,6 @@ class CommitListener(Protocol):
 
     def on_commit(self, at_s: float, mirror: Mirror) -> None:
         """Take the swarm as it is after a commit."""
-        ...
 
 
 Resolve = Callable[[Stack], ResolvedStack]

@@ -32,21 +32,15 @@ def demands_unless_false(grant: Grant, reason: str) -> Rule:
     return rule
 
 
-def _namespace(what: str, *own: str) -> Rule:
+def _namespace(what: str, *own: str, grant: Grant = Grant.HOST_NAMESPACES) -> Rule:
     """Make a rule for a namespace: the container's own, or that of a service of the stack."""
 
     def rule(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
         text = node.text()
         if text not in ("", *own) and not text.startswith("service:"):
-            yield node.demand(Grant.HOST_NAMESPACES, f"shares {what} with the host or a stranger")
+            yield node.demand(grant, f"shares {what} with the host or a stranger")
 
     return rule
-
-
-def _network_mode(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
-    text = node.text()
-    if text not in ("", "none", "bridge", "default") and not text.startswith("service:"):
-        yield node.demand(Grant.HOST_NETWORK, "shares the network with the host or a stranger")
 
 
 def _build_network(node: ComposeValue, _: RecipeFolder) -> Iterator[Demand]:
@@ -125,6 +119,7 @@ def _env_files(node: ComposeValue, folder: RecipeFolder) -> Iterator[Demand]:
     yield from _env_file(node, folder) if node.is_mapping else each_value(_env_file)(node, folder)
 
 
+_OWN_NETWORKS = ("none", "bridge", "default")
 _device = demands(Grant.DEVICES, "asks for devices of the host")
 _devices = each_value(_device)
 _deploy = by_key(
@@ -175,7 +170,7 @@ _service = by_key(
         "device_cgroup_rules": _devices,
         "gpus": _devices,
         "blkio_config": _device,
-        "network_mode": _network_mode,
+        "network_mode": _namespace("the network", *_OWN_NETWORKS, grant=Grant.HOST_NETWORK),
         "networks": _networks,
         "pid": _namespace("its processes"),
         "ipc": _namespace("its memory", "private", "shareable", "none"),
