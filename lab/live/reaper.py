@@ -36,7 +36,7 @@ class Standing(StrEnum):
     UNCLEAR = "unclear"
 
 
-class LabStatus(msgspec.Struct, frozen=True, kw_only=True):
+class LabStatus(msgspec.Struct, frozen=True):
     """A lab, or remains of a lab, on this machine."""
 
     name: str
@@ -88,15 +88,15 @@ def _folders(root: Path) -> list[Path]:
 def _judge(folder: Path) -> LabStatus:
     if folder.name.startswith(GONE_PREFIX):
         lab_id = folder.name.removeprefix(GONE_PREFIX)
-        return LabStatus(name=lab_id, standing=Standing.DEAD, what="its folder, half removed")
+        return LabStatus(lab_id, Standing.DEAD, "its folder, half removed")
     if folder.name.startswith(CLAIM_PREFIX):
         return _judge_claim(folder)
     if not folder.name.startswith(LAB_PREFIX):
-        return LabStatus(name=str(folder), standing=Standing.UNCLEAR, what="not a lab's folder")
+        return LabStatus(str(folder), Standing.UNCLEAR, "not a lab's folder")
     try:
         lease = LabFolder(folder).read_lease()
     except LabError as error:
-        return LabStatus(name=str(folder), standing=Standing.UNCLEAR, what=str(error))
+        return LabStatus(str(folder), Standing.UNCLEAR, str(error))
     return _judge_lease(lease)
 
 
@@ -104,30 +104,23 @@ def _judge_claim(folder: Path) -> LabStatus:
     lab_id, _, token = folder.name.removeprefix(CLAIM_PREFIX).partition(".")
     owner = ProcessId.from_token(token)
     if owner is None or owner.in_other_pid_namespace:
-        return LabStatus(
-            name=str(folder), standing=Standing.UNCLEAR, what="half made, by an unknown process"
-        )
+        return LabStatus(str(folder), Standing.UNCLEAR, "half made, by an unknown process")
     if owner.is_alive():
-        what = f"process {owner.pid} is making it"
-        return LabStatus(name=lab_id, standing=Standing.AT_WORK, what=what)
-    return LabStatus(
-        name=lab_id, standing=Standing.DEAD, what=f"half made by process {owner.pid}, which is gone"
-    )
+        return LabStatus(lab_id, Standing.AT_WORK, f"process {owner.pid} is making it")
+    what = f"half made by process {owner.pid}, which is gone"
+    return LabStatus(lab_id, Standing.DEAD, what)
 
 
 def _judge_lease(lease: Lease) -> LabStatus:
     owner, name = lease.owner, lease.lab_id
     if lease.is_dead:
-        what = f"its owner, process {owner.pid}, is gone"
-        return LabStatus(name=name, standing=Standing.DEAD, what=what)
+        return LabStatus(name, Standing.DEAD, f"its owner, process {owner.pid}, is gone")
     if owner.in_other_pid_namespace:
         what = f"it belongs to another pid namespace ({owner.namespace}): run doctor there"
-        return LabStatus(name=name, standing=Standing.UNCLEAR, what=what)
+        return LabStatus(name, Standing.UNCLEAR, what)
     if owner.is_alive():
-        what = f"process {owner.pid} uses it"
-        return LabStatus(name=name, standing=Standing.AT_WORK, what=what)
-    what = f"kept on purpose; stamplab end {name} takes it down"
-    return LabStatus(name=name, standing=Standing.KEPT, what=what)
+        return LabStatus(name, Standing.AT_WORK, f"process {owner.pid} uses it")
+    return LabStatus(name, Standing.KEPT, f"kept on purpose; stamplab end {name} takes it down")
 
 
 def _resistance(folder: Path, host: CgroupHost) -> str:
@@ -149,4 +142,4 @@ def _without_lease(host: CgroupHost, known: set[str]) -> Iterator[LabStatus]:
     for path in sorted({path for root in roots for path in root.glob("**/stamplab-*/")}):
         if path.name.removeprefix("stamplab-").removesuffix(".scope") not in known:
             what = "a control group whose lease is not in this folder of labs (see STAMPLAB_DIR)"
-            yield LabStatus(name=str(path), standing=Standing.UNCLEAR, what=what)
+            yield LabStatus(str(path), Standing.UNCLEAR, what)

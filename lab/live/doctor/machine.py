@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from stamplab.lab.cgroup.host import read_cgroup_host
 from stamplab.lab.errors import LabError
 from stamplab.lab.live import sandbox
 from stamplab.lab.live.doctor.check import Check, format_size, lack, note, ok, sentence
 from stamplab.lab.live.recorders.kernel import open_kernel_log
 
-_PROC = Path("/proc")
 _RUN_NEEDS_BYTES = 10**9
 """Both versions of the workload at scale 1 (0.4 GB), the engine and what it keeps in memory."""
 
@@ -27,7 +28,7 @@ def check_root() -> Check:
     return ok("root", facts)
 
 
-def check_cgroups(mounts: Path = _PROC / "self/mounts") -> Check:
+def check_cgroups(mounts: Path = Path("/proc/self/mounts")) -> Check:
     """Check that there is a memory controller that a lab's group can use."""
     facts = "none"
     try:
@@ -42,14 +43,9 @@ def check_cgroups(mounts: Path = _PROC / "self/mounts") -> Check:
     return ok("cgroups", facts)
 
 
-def check_memory(proc: Path = _PROC) -> Check:
+def check_memory() -> Check:
     """Check that the machine has memory enough that only the squeezed group runs out of it."""
-    for line in (proc / "meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            available = int(line.split()[1]) * 1024
-            break
-    else:
-        raise ValueError(f"no MemAvailable in {proc / 'meminfo'}")
+    available = psutil.virtual_memory().available
     facts = f"{format_size(available)} available"
     if available < _RUN_NEEDS_BYTES:
         return note(
