@@ -5,30 +5,11 @@ from __future__ import annotations
 from stamplab.harness.ci.app import Identity
 from stamplab.harness.ci.health import Health
 from stamplab.harness.ci.run_context import RunContext
-from stamplab.harness.guard import (
-    Baseline,
-    Expectation,
-    Guard,
-    Outcome,
-    Ruling,
-    update_status_started,
-)
+from stamplab.harness.guard import Baseline, Expectation, Guard, Outcome, Ruling
+from stamplab.harness.guard import update_status_started as update_status_started
 from stamplab.lab.abra.deploy import ChaosDeploy
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import Finding, Note
-
-__all__ = [
-    "StageFailed",
-    "VerdictUnknown",
-    "assert_upgrade_converged",
-    "chaos_redeploy",
-    "deploy_app",
-    "deployed_identity",
-    "fetch_recipe",
-    "recipe_checkout_ref",
-    "update_status_started",
-    "wait_healthy",
-]
 
 
 class StageFailed(Exception):

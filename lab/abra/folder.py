@@ -16,6 +16,9 @@ class AbraFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.home = path / "home"
+        """Abra's HOME, without settings or credentials."""
+        self._stamp_override_file = path / "planted-stamp"
 
     def create(self) -> None:
         """Create the empty folders. Raises LabError."""
@@ -25,11 +28,6 @@ class AbraFolder:
                 part.mkdir(parents=True)
         except OSError as error:
             raise LabError(f"{error.filename} cannot be made: {error.strerror}") from error
-
-    @property
-    def home(self) -> Path:
-        """Abra's HOME, without settings or credentials."""
-        return self.path / "home"
 
     def recipe(self, name: str) -> Path:
         """Return the folder of a recipe's checkout. Raises UsageError for a name with a path."""
@@ -58,10 +56,6 @@ class AbraFolder:
     def stamp_override(self) -> str | None:
         """Return the stamp of `override_stamp`, if any."""
         return self._stamp_override_file.read_text() if self._stamp_override_file.exists() else None
-
-    @property
-    def _stamp_override_file(self) -> Path:
-        return self.path / "planted-stamp"
 
     def write_env_text(self, domain: str, text: str) -> None:
         """Write an app's env file atomically. Raises LabError, UsageError."""

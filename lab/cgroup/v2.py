@@ -45,11 +45,8 @@ class MemoryGroupV2:
         self._group = self._home / _TASKS
         self._scope = scope
         self.path = f"{home}/{_TASKS}"
-
-    @property
-    def entry(self) -> tuple[str, ...]:
+        self.entry = (*scope, "sh", str(_ENTER), str(self._home), _DAEMON)
         """Command line that enters the home by a cgroup namespace, then its leaf; see enter.sh."""
-        return (*self._scope, "sh", str(_ENTER), str(self._home), _DAEMON)
 
     def create(self) -> None:
         """Make the home, unless systemd makes it."""

@@ -49,17 +49,16 @@ class Daemon:
         """Use a lab's folder; ``time_scale`` multiplies all time-outs."""
         self.engine = engine
         self.folder = folder
+        self.url = f"unix://{folder.socket}"
+        """The daemon's DOCKER_HOST."""
         self._start_timeout_s = _START_TIMEOUT_S * time_scale
         self._api_timeout_s = round(_API_TIMEOUT_S * time_scale)
         self._tools = folder.path / "bin"
+        self.client_program = self._tools / "docker"
+        """The engine's own ``docker``."""
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: list[docker.APIClient] = []
         self._api: docker.APIClient | None = None
-
-    @property
-    def url(self) -> str:
-        """The daemon's DOCKER_HOST."""
-        return f"unix://{self.folder.socket}"
 
     def start(self, group: MemoryGroup, *, outlives_caller: bool) -> ProcessId:
         """Start the daemon, its containers in ``group``; return its namespaces' first process.
@@ -140,11 +139,6 @@ class Daemon:
         """Close every client that `client` has returned."""
         while self._clients:
             self._clients.pop().close()
-
-    @property
-    def client_program(self) -> Path:
-        """The engine's own ``docker``."""
-        return self._tools / "docker"
 
     def run_client(
         self, arguments: Sequence[str], environment: dict[str, str], folder: Path

@@ -66,36 +66,18 @@ class LabFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lab_id = path.name.removeprefix(LAB_PREFIX)
-
-    @property
-    def name(self) -> str:
+        self.name = f"stamplab-{self.lab_id}"
         """The lab's name outside of its folder, e.g. of its control group."""
-        return f"stamplab-{self.lab_id}"
-
-    @property
-    def socket(self) -> Path:
+        self.socket = path / "docker.sock"
         """The daemon's socket."""
-        return self.path / "docker.sock"
-
-    @property
-    def daemon_log(self) -> Path:
+        self.daemon_log = path / "dockerd.log"
         """The output of the daemon and of the namespaces' first process."""
-        return self.path / "dockerd.log"
-
-    @property
-    def scratch(self) -> Path:
+        self.scratch = path / "scratch"
         """The run's repositories and ABRA_DIR."""
-        return self.path / "scratch"
-
-    @property
-    def private_run(self) -> Path:
+        self.private_run = path / "run"
         """Mount point of the namespaces' own /run, before it is moved to /run."""
-        return self.path / "run"
-
-    @property
-    def lease_file(self) -> Path:
+        self.lease_file = path / "lease.json"
         """The lease's JSON file."""
-        return self.path / "lease.json"
 
     def write_lease(self, lease: Lease) -> None:
         """Replace the lease atomically."""

@@ -24,7 +24,6 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     labels: dict[str, str]
-    runs: bool
     checks_health: bool
     exit_code: int
     oom_killed: bool
@@ -65,7 +64,6 @@ def read_container(raw: bytes) -> Container:
     return Container(
         id=container.id,
         labels=container.config.labels or {},
-        runs=container.state.running,
         checks_health=container.state.health is not None,
         exit_code=container.state.exit_code,
         oom_killed=container.state.oom_killed,
@@ -91,7 +89,6 @@ class _State(msgspec.Struct, rename="pascal"):
     oom_killed: bool = msgspec.field(name="OOMKilled")
     started_at: str
     finished_at: str
-    running: bool = False
     health: dict[str, Any] | None = None
 
 

@@ -8,7 +8,7 @@ modifiers: ``SECRET_X_VERSION=v1  # length=64 generate=false``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -128,12 +128,6 @@ def exported_variables(script: str) -> dict[str, str]:
     The script is read and not run, as abra does (unverified): lines ``export NAME=value`` count,
     and a value with a command substitution ``$(…)`` does not.
     """
-    return {name: value for name, value in _exports(script) if "$(" not in value}
-
-
-def _exports(script: str) -> Iterator[tuple[str, str]]:
-    for line in script.splitlines():
-        words = line.split()
-        if words[:1] == ["export"]:
-            for setting in parse_settings(line):
-                yield setting.name, setting.value
+    exports = (line for line in script.splitlines() if line.split()[:1] == ["export"])
+    settings = (setting for line in exports for setting in parse_settings(line))
+    return {each.name: each.value for each in settings if "$(" not in each.value}

@@ -68,11 +68,6 @@ class _Failure(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
-class _CacheEntry(msgspec.Struct, frozen=True):
-    reads_digest: bytes
-    resolved: ResolvedStack
-
-
 # docker/cli's own code, where there is no client (ADR 0028).
 class Resolver:
     """Resolves stacks, and remembers the result for the same files and environment.
@@ -84,7 +79,8 @@ class Resolver:
         """Use the stackspec at ``program``; without a path it is found or built."""
         self._program = program
         self._process: JsonlProcess | None = None
-        self._cache: dict[bytes, _CacheEntry] = {}
+        self._cache: dict[bytes, tuple[bytes, ResolvedStack]] = {}
+        """By the question's digest: the digest of the files that were read, and the result."""
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -101,14 +97,15 @@ class Resolver:
         """
         with self._lock:
             key = _key(stack)
-            entry = self._cache.get(key) if key else None
-            if entry and _digest(entry.resolved.reads) == entry.reads_digest:
-                return entry.resolved
+            if key in self._cache:
+                reads_digest, resolved = self._cache[key]
+                if _digest(resolved.reads) == reads_digest:
+                    return resolved
             resolved = self._ask(stack)
             reads_digest = _digest(resolved.reads)
             if key and reads_digest:
                 self._cache.pop(key, None)
-                self._cache[key] = _CacheEntry(reads_digest, resolved)
+                self._cache[key] = (reads_digest, resolved)
             if len(self._cache) > _CACHE_MAX:
                 del self._cache[next(iter(self._cache))]
             return resolved

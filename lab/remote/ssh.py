@@ -50,14 +50,11 @@ class SshBridge:
         self._children: list[subprocess.Popen[bytes]] = []
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self._folder / "s"))
+        self.address = f"unix://{self._folder / 's'}"
+        """The address on this machine that leads to the engine."""
         self._listener.listen()
         self._thread = threading.Thread(target=self._serve, name="ssh bridge", daemon=True)
         self._thread.start()
-
-    @property
-    def address(self) -> str:
-        """The address on this machine that leads to the engine."""
-        return f"unix://{self._folder / 's'}"
 
     @property
     def last_words(self) -> str:

@@ -13,7 +13,7 @@ from stamplab.lab.model.history import Deployed, EngineEvent, Observation, Recor
 from stamplab.lab.model.swarm import SERVICE_NAME_LABEL, SETTLED_STATES, Service
 from stamplab.lab.remote import Snapshot
 from stamplab.lab.remote.client import Client, Connected, Disconnected, EventFollower
-from stamplab.lab.remote.endpoint import Endpoint, find_endpoint
+from stamplab.lab.remote.endpoint import find_endpoint
 from stamplab.lab.remote.poll_schedule import POLL_S, PollSchedule
 from stamplab.lab.remote.snapshot import SnapshotReader
 from stamplab.lab.support.clock import WorldClock
@@ -40,6 +40,8 @@ class SwarmWatcher:
     def __init__(self, client: Client, targets: Sequence[str]) -> None:
         """Begin to watch. Raises NotAManager."""
         self._client = client
+        self.endpoint = client.endpoint
+        """Where the engine is."""
         self._clock = WorldClock()
         self.node = client.node_id()
         self._reader = SnapshotReader(client, targets, self._clock, self.node)
@@ -64,11 +66,6 @@ class SwarmWatcher:
         except BaseException:
             self._events.stop()
             raise
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where the engine is."""
-        return self._client.endpoint
 
     @property
     def calls(self) -> int:

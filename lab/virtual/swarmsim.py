@@ -53,12 +53,8 @@ class SwarmSim:
 
     def __init__(self, program: Path) -> None:
         self._running = StartedProcess(program)
+        self.pid = self._running.pid
         self._is_open = False
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._running.pid
 
     def begin(self, seed: int, node: NodeOptions) -> None:
         """Begin a new swarm at time 0; the previous swarm ends."""
