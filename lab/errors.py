@@ -3,6 +3,9 @@
 An error of the lab is never a verdict about a deployment: the verdict is then *unknown*.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 SIGNAL_EXIT_BASE = 128
 """A program that a signal has ended has this plus the signal's number as its exit code."""
 
@@ -46,3 +49,12 @@ class RecipeRefused(LabError):
     """
 
     exit_code = 64
+
+
+@contextmanager
+def os_errors_as(failure: str, kind: type[LabError] = LabError) -> Iterator[None]:
+    """Turn the system's errors into one of ours: the ``failure``, and the system's reason."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{failure}: {error.strerror or error}") from error

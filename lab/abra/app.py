@@ -9,7 +9,7 @@ import msgspec
 
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.label_names import label, stack_name
-from stamplab.lab.errors import LabError
+from stamplab.lab.errors import LabError, os_errors_as
 from stamplab.lab.recipe.compose import DEFAULT_FILE, compose_version, overlay_text, read_texts
 from stamplab.lab.recipe.env_file import Setting
 from stamplab.lab.recipe.recipe_files import script_exports
@@ -104,7 +104,5 @@ def read_app(folder: AbraFolder, domain: str) -> AbraApp:
 
 def _write_labels(file: Path, labels: Mapping[str, str], version: str | None) -> None:
     service = {STAMPED_SERVICE: {"deploy": {"labels": dict(labels)}}}
-    try:
+    with os_errors_as(f"{file} cannot be written"):
         file.write_text(overlay_text(version, {"services": service}))
-    except OSError as error:
-        raise LabError(f"{file} cannot be written: {error.strerror}") from error

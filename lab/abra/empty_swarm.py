@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-from stamplab.lab.errors import LabError
+from stamplab.lab.errors import os_errors_as
 
 _API = "1.41"
 _LISTS = ("services", "secrets", "configs", "networks", "tasks", "nodes", "containers/json")
@@ -88,10 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
 def empty_swarm(path: Path) -> Iterator[EmptySwarm]:
     """Serve an empty swarm on a unix socket at ``path``. Raises LabError."""
     swarm = EmptySwarm(f"unix://{path}")
-    try:
+    with os_errors_as(f"no socket can be made at {path}"):
         server = _Server(path, swarm)
-    except OSError as error:
-        raise LabError(f"no socket can be made at {path}: {error.strerror or error}") from error
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.errors import LabError, UsageError, os_errors_as
 from stamplab.lab.recipe.env_file import Setting, parse_settings, with_values
 
 SERVER = "default"
@@ -40,10 +40,8 @@ class AbraFolder:
         """
         # A file inside the checkout would make the checkout dirty.
         folder = self.path / "stamps"
-        try:
+        with os_errors_as(f"{folder} cannot be made"):
             folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise LabError(f"{folder} cannot be made: {error.strerror}") from error
         return folder / f"{stack}.yml"
 
     def override_stamp(self, stamp: str) -> None:
@@ -61,11 +59,9 @@ class AbraFolder:
         """Write an app's env file atomically. Raises LabError, UsageError."""
         file = self.env_file(domain)
         new = file.with_name(f".{file.name}.new")
-        try:
+        with os_errors_as(f"{file} cannot be written"):
             new.write_text(text)
             new.replace(file)
-        except OSError as error:
-            raise LabError(f"{file} cannot be written: {error.strerror}") from error
 
     def read_settings(self, domain: str) -> tuple[Setting, ...]:
         """Read an app's env file with the modifiers in its comments. Raises LabError."""
@@ -85,9 +81,8 @@ class AbraFolder:
 
     def _env_text(self, domain: str) -> str:
         try:
-            return self.env_file(domain).read_text()
-        except OSError as error:
-            raise LabError(f"there is no app {domain} in {self.path}: {error.strerror}") from error
+            with os_errors_as(f"there is no app {domain} in {self.path}"):
+                return self.env_file(domain).read_text()
         except UnicodeDecodeError as error:
             raise LabError(f"the env file of {domain} cannot be read: {error}") from error
 

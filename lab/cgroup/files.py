@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from stamplab.lab.errors import LabError
+from stamplab.lab.errors import LabError, os_errors_as
 
 _LEAVING_S = 5.0
 """How long a killed process may still be in its group after it has left /proc."""
@@ -17,18 +17,14 @@ _POLL_S = 0.05
 
 def read(path: Path) -> str:
     """Return a control file's text, stripped. Raises LabError."""
-    try:
+    with os_errors_as(f"{path} cannot be read"):
         return path.read_text().strip()
-    except OSError as error:
-        raise LabError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def write(path: Path, value: str) -> None:
     """Write a control file. Raises LabError with the kernel's reason."""
-    try:
+    with os_errors_as(f"{value!r} cannot be written to {path}"):
         path.write_text(value)
-    except OSError as error:
-        raise LabError(f"{value!r} cannot be written to {path}: {error.strerror}") from error
 
 
 def read_counters(path: Path) -> dict[str, int]:
@@ -66,18 +62,14 @@ def usage_by_child(group: Path, file: str) -> dict[str, int]:
 
 def children(group: Path) -> list[Path]:
     """List what is in a group: its control files, and the groups below. Raises LabError."""
-    try:
+    with os_errors_as(f"{group} cannot be read"):
         return list(group.iterdir())
-    except OSError as error:
-        raise LabError(f"{group} cannot be read: {error.strerror}") from error
 
 
 def make_group(path: Path) -> None:
     """Create one group. Raises LabError, also when it exists: it is then another program's."""
-    try:
+    with os_errors_as(f"the control group {path} cannot be made"):
         path.mkdir()
-    except OSError as error:
-        raise LabError(f"the control group {path} cannot be made: {error.strerror}") from error
 
 
 def remove_tree(root: Path) -> None:

@@ -12,7 +12,7 @@ from stamplab.lab.cgroup import files
 from stamplab.lab.cgroup.group import MemoryGroup
 from stamplab.lab.cgroup.v1 import MemoryGroupV1
 from stamplab.lab.cgroup.v2 import MemoryGroupV2
-from stamplab.lab.errors import NotPossibleHere, UsageError
+from stamplab.lab.errors import NotPossibleHere, UsageError, os_errors_as
 from stamplab.lab.support import programs
 
 Driver = Literal["cgroupfs", "systemd"]
@@ -96,10 +96,8 @@ def _scope(unit: str) -> tuple[str, ...]:
 
 def read_cgroup_host(mounts: Path = Path("/proc/self/mounts")) -> CgroupHost:
     """Read the mount table. Raises NotPossibleHere where it cannot be read."""
-    try:
+    with os_errors_as(f"{mounts} cannot be read", NotPossibleHere):
         lines = mounts.read_text().splitlines()
-    except OSError as error:
-        raise NotPossibleHere(f"{mounts} cannot be read: {error.strerror}") from error
     v1: dict[str, Path] = {}
     unified: Path | None = None
     for line in lines:

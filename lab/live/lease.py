@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from stamplab.lab.cgroup.group import MemoryGroup
-from stamplab.lab.errors import LabError, UsageError
+from stamplab.lab.errors import LabError, UsageError, os_errors_as
 from stamplab.lab.support.processes import ProcessId, processes_with_variable
 
 MARK = "STAMPLAB_LAB"
@@ -82,13 +82,9 @@ class LabFolder:
     def write_lease(self, lease: Lease) -> None:
         """Replace the lease atomically."""
         draft = self.lease_file.with_suffix(".new")
-        try:
+        with os_errors_as(f"the lease {self.lease_file} cannot be written"):
             draft.write_bytes(msgspec.json.format(msgspec.json.encode(lease)))
             draft.replace(self.lease_file)
-        except OSError as error:
-            raise LabError(
-                f"the lease {self.lease_file} cannot be written: {error.strerror}"
-            ) from error
 
     def read_lease(self) -> Lease:
         """Return the lease. Raises LabError where no lease can be read."""
@@ -160,15 +156,11 @@ def claim_folder(
     lease = Lease(lab_id=folder.lab_id, owner=owner, cgroup=group_path(folder.name), kept=kept)
     draft = LabFolder(root / claim_name(folder.lab_id, owner))
     try:
-        _make_draft(draft)
-        _require_own(root)
-        draft.write_lease(lease)
-        draft.path.replace(folder.path)
-    except OSError as error:
-        remove_remains(draft.path)
-        raise LabError(
-            f"the lab's folder {folder.path} cannot be made: {error.strerror}"
-        ) from error
+        with os_errors_as(f"the lab's folder {folder.path} cannot be made"):
+            _make_draft(draft)
+            _require_own(root)
+            draft.write_lease(lease)
+            draft.path.replace(folder.path)
     except LabError:
         remove_remains(draft.path)
         raise

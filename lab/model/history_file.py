@@ -16,7 +16,7 @@ from typing import TextIO
 
 import msgspec
 
-from stamplab.lab.errors import LabError
+from stamplab.lab.errors import LabError, os_errors_as
 from stamplab.lab.model import schema1
 from stamplab.lab.model.history import History, Observation, Record, StageBegan, StageEnded, placed
 from stamplab.lab.model.schema import SCHEMA, require_known
@@ -39,10 +39,8 @@ class HistoryWriter:
         self.path = path
         self._now_s = now_s
         self._on_record = on_record
-        try:
+        with os_errors_as(f"the history {path} cannot be begun"):
             self._file: TextIO = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise LabError(f"the history {path} cannot be begun: {error.strerror}") from error
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
         self._waiting: deque[Record] = deque()
@@ -129,10 +127,8 @@ def read_history(path: Path) -> tuple[list[Record], bool]:
     Raises LabError where there is none, where a line other than the last is damaged, or where a
     newer program wrote it.
     """
-    try:
+    with os_errors_as(f"no history can be read at {path}"):
         lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise LabError(f"no history can be read at {path}: {error.strerror}") from error
     torn = lines.pop() != b""
     header = _header_of(lines)
     if header is None:

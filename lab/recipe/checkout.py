@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from stamplab.lab.errors import LabError
+from stamplab.lab.errors import os_errors_as
 from stamplab.lab.model.history import PolicyRead
 from stamplab.lab.recipe import git
 from stamplab.lab.recipe.compose import DEFAULT_FILE, Compose, parse_compose, policy_of, read_texts
@@ -49,13 +49,11 @@ def write_uncommitted(checkout: Path, files: Mapping[str, str]) -> None:
     """Write files into the work tree without committing them. Raises LabError, RecipeRefused."""
     for name, text in files.items():
         require_inside(checkout, (checkout / name).parent)
-        try:
+        with os_errors_as(f"{checkout / name} cannot be written"):
             # Written through a link of the recipe's, the text would overwrite any file of the host.
             (checkout / name).unlink(missing_ok=True)
             with (checkout / name).open("x") as file:
                 file.write(text)
-        except OSError as error:
-            raise LabError(f"{checkout / name} cannot be written: {error.strerror}") from error
 
 
 def read_policy(checkout: Path, service: str) -> PolicyRead:

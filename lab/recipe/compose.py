@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from stamplab.lab.errors import LabError
+from stamplab.lab.errors import LabError, os_errors_as
 from stamplab.lab.model.history import PolicyRead
 from stamplab.lab.recipe.containment import require_inside
 from stamplab.lab.recipe.trust.template import InvalidTemplate, substitute
@@ -70,9 +70,8 @@ def read_texts(folder: Path, files: tuple[str, ...]) -> dict[str, str]:
     for file in files:
         require_inside(folder, folder / file)
         try:
-            texts[file] = (folder / file).read_text()
-        except OSError as error:
-            raise LabError(f"{folder / file} cannot be read: {error.strerror}") from error
+            with os_errors_as(f"{folder / file} cannot be read"):
+                texts[file] = (folder / file).read_text()
         except UnicodeDecodeError as error:
             raise LabError(f"{folder / file} cannot be read: {error}") from error
     return texts

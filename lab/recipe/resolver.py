@@ -98,8 +98,8 @@ class Resolver:
         with self._lock:
             key = _key(stack)
             if key in self._cache:
-                reads_digest, resolved = self._cache[key]
-                if _digest(resolved.reads) == reads_digest:
+                digest_then, resolved = self._cache[key]
+                if _digest(resolved.reads) == digest_then:
                     return resolved
             resolved = self._ask(stack)
             reads_digest = _digest(resolved.reads)

@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from stamplab.lab.errors import LabError
+from stamplab.lab.errors import LabError, os_errors_as
 
 COMMANDS = frozenset({"/bin/curl"})
 """Paths of programs for entrypoints and health checks.
@@ -134,10 +134,8 @@ def _script(text: str) -> tuple[tarfile.TarInfo, bytes]:
 
 
 def _program(path: Path) -> tuple[tarfile.TarInfo, bytes]:
-    try:
+    with os_errors_as(f"the image needs the program {path}"):
         content = path.read_bytes()
-    except OSError as error:
-        raise LabError(f"the image needs the program {path}: {error.strerror}") from error
     if not is_static(content):
         raise LabError(
             f"{path} is not a static program: in an image without libraries it could not start"
