@@ -60,11 +60,8 @@ def inventory(engine: Path | None = None) -> tuple[Item, ...]:
     items += [_item(name, programs.find(name)) for name in _OTHER_PROGRAMS]
     items.append(_item("stampload", _workload()))
     items += [_item(program.name, _in_go(program)) for program in GO_PROGRAMS]
-    return (_python(), *items)
-
-
-def _python() -> Item:
-    return Item(name="python", path=Path(sys.executable), version=platform.python_version())
+    python = Item(name="python", path=Path(sys.executable), version=platform.python_version())
+    return (python, *items)
 
 
 def _workload() -> Path | None:

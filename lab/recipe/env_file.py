@@ -98,7 +98,7 @@ def with_value(text: str, name: str, value: str) -> str:
     Raises UsageError for a line break in the value.
     """
     lines = text.splitlines()
-    numbers = [number for number, line in enumerate(lines) if _sets(line, name)]
+    numbers = [number for number, line in enumerate(lines) if name in parse_env(line)]
     for number in numbers:
         lines[number] = env_line(name, value) + _comment_of(lines[number])
     if not numbers:
@@ -111,10 +111,6 @@ def with_values(text: str, values: Mapping[str, str]) -> str:
     for name, value in values.items():
         text = with_value(text, name, value)
     return text
-
-
-def _sets(line: str, name: str) -> bool:
-    return any(setting.name == name for setting in parse_settings(line))
 
 
 def _comment_of(line: str) -> str:

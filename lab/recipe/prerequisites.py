@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from stamplab.lab.recipe.compose import Compose, parse_compose, read_texts
+from stamplab.lab.recipe.compose import parse_compose, read_texts
 from stamplab.lab.recipe.env_file import Setting
 from stamplab.lab.recipe.secrets import secrets_of
 from stamplab.lab.recipe.workload_overlay import IMAGE_PREFIX
@@ -35,18 +35,15 @@ def prerequisites_of(stack: Stack) -> Prerequisites:
     files = tuple(str(file.relative_to(stack.directory)) for file in stack.compose_files)
     texts = read_texts(stack.directory, files)
     settings = [Setting(name=name, value=value) for name, value in stack.environment.items()]
-    secrets = tuple(secret.remote_name for secret in secrets_of(texts, settings, stack.name))
-    return _prerequisites(parse_compose(texts, stack.environment), secrets)
-
-
-def _prerequisites(compose: Compose, secrets: tuple[str, ...]) -> Prerequisites:
+    secrets = secrets_of(texts, settings, stack.name)
+    compose = parse_compose(texts, stack.environment)
     services = compose.services.values()
     constraints = [text for service in services for text in service.constraints]
     matches = filter(None, map(_NODE_LABEL.fullmatch, constraints))
     images = (service.image for service in services)
     return Prerequisites(
         networks=tuple(n for n in compose.external_networks if n not in _ENGINE_NETWORKS),
-        secrets=secrets,
+        secrets=tuple(secret.remote_name for secret in secrets),
         images=tuple(image for image in images if image.startswith(IMAGE_PREFIX)),
         node_labels=tuple((match[1], match[2]) for match in matches),
         host_paths=tuple(path for service in services for path in service.bind_sources),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import yaml
@@ -60,7 +60,8 @@ def secrets_of(
         for key, declaration in (compose.secrets or {}).items():
             declared[key] = declaration or _SecretDeclaration()
         for service in (compose.services or {}).values():
-            used |= set(_sources(service.secrets or [] if service else []))
+            uses = (service and service.secrets) or []
+            used |= {use if isinstance(use, str) else use.source or "" for use in uses}
     values = {**{setting.name: setting.value for setting in settings}, "STACK_NAME": stack}
     by_name = {setting.name: setting for setting in settings}
     return tuple(
@@ -68,10 +69,6 @@ def secrets_of(
         for name in sorted(used & declared.keys())
         if declared[name].external
     )
-
-
-def _sources(uses: Iterable[str | _SecretUse]) -> Iterable[str]:
-    return (use if isinstance(use, str) else use.source or "" for use in uses)
 
 
 def _secret(
