@@ -24,6 +24,8 @@ from stamplab.lab.virtual.sim_events import ContainerEvent, OutOfMemory, SimEven
 
 _SOURCE = "swarmsim"
 _PROCESS = "stampload"
+OnCommit = Callable[[float, Mirror], None]
+"""Is told of every commit, recorded or not: its time, and the swarm after it."""
 
 
 class VirtualRecorder:
@@ -34,9 +36,9 @@ class VirtualRecorder:
         journal: Journal,
         clock: VirtualClock,
         visibility: Visibility,
+        on_commit: OnCommit = lambda *_: None,
     ) -> None:
-        self.on_commit: Callable[[float, Mirror], None] = _ignore
-        """Called after every commit, recorded or not."""
+        self._on_commit = on_commit
         self._journal = journal
         self._clock = clock
         self._visibility = visibility
@@ -56,7 +58,7 @@ class VirtualRecorder:
                 case StoreCommit():
                     self.mirror.feed(event)
                     self._clients.feed(event)
-                    self.on_commit(self._clock.now_s(), self.mirror)
+                    self._on_commit(self._clock.now_s(), self.mirror)
                     if isinstance(self._visibility, EveryCommit):
                         self._record_changes(with_tasks=True)
                 case ContainerEvent():
@@ -177,11 +179,6 @@ class VirtualRecorder:
         )
         self._journal.append(_SOURCE, kill, oom.at_s)
         self.sample(oom.usage_bytes - oom.rss_bytes, {}, oom.at_s)
-
-
-def _ignore(at_s: float, mirror: Mirror) -> None:
-    """Hear of a commit, and do nothing."""
-    del at_s, mirror
 
 
 def spec_in(service: msgspec.Raw) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
-from typing import Protocol
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.faults.operator import (
@@ -32,18 +31,9 @@ from stamplab.lab.recipe.resolver import ComposeRefused, ResolvedStack, SwarmObj
 from stamplab.lab.recipe.trust import Grant, TrustGate
 from stamplab.lab.virtual.conditions import Conditions
 from stamplab.lab.virtual.journal import Journal, VirtualClock
-from stamplab.lab.virtual.mirror import Mirror
-from stamplab.lab.virtual.recorder import VirtualRecorder, spec_in
+from stamplab.lab.virtual.recorder import OnCommit, VirtualRecorder, spec_in
 from stamplab.lab.virtual.swarmsim import SwarmRefused, SwarmSim
 from stamplab.lab.world import Deployer, Stack
-
-
-class CommitListener(Protocol):
-    """Hears of every commit, however much of the swarm the recorder sees."""
-
-    def on_commit(self, at_s: float, mirror: Mirror) -> None:
-        """Take the swarm as it is after a commit."""
-
 
 Resolve = Callable[[Stack], ResolvedStack]
 """Resolves compose files into the specs that a deploy sends. Raises LabError, RecipeRefused."""
@@ -61,7 +51,7 @@ class VirtualWorld:
         conditions: Conditions,
         resolve: Resolve,
         trust: frozenset[Grant] = frozenset(),
-        listener: CommitListener | None = None,
+        on_commit: OnCommit = lambda *_: None,
     ) -> None:
         """``service`` is the service that clients probe, by its name within the stack."""
         self._sim = sim
@@ -71,9 +61,7 @@ class VirtualWorld:
         self._conditions = conditions
         self._resolve = resolve
         self._gate = TrustGate(trust, self.record)
-        self._recorder = VirtualRecorder(journal, clock, conditions.visibility)
-        if listener is not None:
-            self._recorder.on_commit = listener.on_commit
+        self._recorder = VirtualRecorder(journal, clock, conditions.visibility, on_commit)
         self._acts: list[tuple[float, int, str, Act]] = []
         """A heap by time; the number keeps the acts of one moment in order."""
         self._numbers = count()

@@ -26,8 +26,9 @@ from stamplab.lab.support.cache import cache_folder
 from stamplab.lab.support.go_build import get_program
 from stamplab.lab.virtual.conditions import Conditions
 from stamplab.lab.virtual.journal import Journal, VirtualClock
+from stamplab.lab.virtual.recorder import OnCommit
 from stamplab.lab.virtual.swarmsim import SWARMSIM, SwarmSim
-from stamplab.lab.virtual.world import CommitListener, Resolve, VirtualWorld
+from stamplab.lab.virtual.world import Resolve, VirtualWorld
 from stamplab.lab.world import World
 
 if TYPE_CHECKING:
@@ -178,12 +179,12 @@ def virtual_world(
     conditions: Conditions,
     resolve: Resolve,
     trust: frozenset[Grant] = frozenset(),
-    listener: CommitListener | None = None,
+    on_commit: OnCommit = lambda *_: None,
 ) -> tuple[VirtualWorld, OwnJournal]:
     """Return a swarm at its time 0, and the journal that it is written into."""
     clock = VirtualClock()
     journal = journal_by(clock)
-    world = VirtualWorld(sim, clock, journal, service, conditions, resolve, trust, listener)
+    world = VirtualWorld(sim, clock, journal, service, conditions, resolve, trust, on_commit)
     return world, journal
 
 

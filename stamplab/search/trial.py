@@ -164,7 +164,12 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
         setup = msgspec.structs.replace(setup, wrong_stamp=wrong_stamp)
     truth = UpgradeObserver(setup.app.service)
     world, journal = virtual_world(
-        sim, MemoryJournal, scenario.service, schedule.conditions, _resolved_already, listener=truth
+        sim,
+        MemoryJournal,
+        scenario.service,
+        schedule.conditions,
+        _resolved_already,
+        on_commit=truth.on_commit,
     )
     tree = RehearsedTree(rehearsal, schedule, world, truth)
     try:

@@ -45,8 +45,7 @@ class Recorded:
         self.clock = VirtualClock()
         self.journal = MemoryJournal(self.clock)
         self.heard_s: list[float] = []
-        self.recorder = VirtualRecorder(self.journal, self.clock, visibility)
-        self.recorder.on_commit = self._listen
+        self.recorder = VirtualRecorder(self.journal, self.clock, visibility, self._listen)
 
     def _listen(self, at_s: float, mirror: Mirror) -> None:
         assert mirror is self.recorder.mirror

@@ -113,7 +113,7 @@ class Stage:
             conditions or Conditions(),
             self._resolve,
             trust,
-            self.listener,
+            on_commit=self.listener.on_commit,
         )
 
     def _resolve(self, stack: Stack) -> ResolvedStack:
