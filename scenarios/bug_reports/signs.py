@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stamplab.harness.checks.ground_truth import TrueOutcome
+from stamplab.harness.checks.ground_truth import GroundTruth, TrueOutcome
 from stamplab.harness.checks.timeline import ServiceTimeline
 from stamplab.scenarios.bug_reports.report import Sign
-from stamplab.scenarios.bug_reports.results import BugReportPlay, ClientResult, DeployResult
+from stamplab.scenarios.bug_reports.results import BugReportPlay, ClientResult
 
 
 def client_exits(code: int, deploy: int = -1) -> Sign:
@@ -45,11 +45,14 @@ def client_was_first() -> Sign:
 
 def came_to(outcome: TrueOutcome, deploy: int = -1) -> Sign:
     """Ask whether this is the truth of a deploy."""
-    return _of_deploy(
-        f"in truth it is {outcome}",
-        lambda result: result.truth.outcome is outcome,
-        lambda result: f"{result.truth.outcome}: {result.truth.text}",
-        deploy,
+
+    def truth_in(play: BugReportPlay) -> GroundTruth:
+        return play.deploys[deploy].truth
+
+    return Sign(
+        text=f"in truth it is {outcome}",
+        holds=lambda play: truth_in(play).outcome is outcome,
+        seen=lambda play: f"{truth_in(play).outcome}: {truth_in(play).text}",
     )
 
 
@@ -176,19 +179,6 @@ def _of_client(text: str, holds: Callable[[ClientResult], bool], deploy: int) ->
         text=text,
         holds=holds_in,
         seen=lambda play: _client_text(play.deploys[deploy].client),
-    )
-
-
-def _of_deploy(
-    text: str,
-    holds: Callable[[DeployResult], bool],
-    seen: Callable[[DeployResult], str],
-    deploy: int,
-) -> Sign:
-    return Sign(
-        text=text,
-        holds=lambda play: holds(play.deploys[deploy]),
-        seen=lambda play: seen(play.deploys[deploy]),
     )
 
 
