@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -82,19 +82,17 @@ class SchedulePlayer:
 @contextmanager
 def schedule_player(explorable: Explorable, means: Virtual) -> Iterator[SchedulePlayer]:
     """Rehearse the upgrade and start a swarm. Raises LabError."""
-    with ExitStack() as teardown:
-        scratch = teardown.enter_context(leased_scratch()).scratch
+    with leased_scratch() as place:
         rehearsal = rehearse(
             explorable.subject,
             explorable.head_image,
             explorable.labels_only,
             REFERENCE,
-            scratch,
+            place.scratch,
             means.resolver.resolve,
         )
-        sim = SwarmSim(means.swarmsim)
-        teardown.callback(sim.close)
-        yield SchedulePlayer(rehearsal, sim)
+        with closing(SwarmSim(means.swarmsim)) as sim:
+            yield SchedulePlayer(rehearsal, sim)
 
 
 def explorable_named(name: str) -> Explorable:

@@ -16,11 +16,11 @@ from stamplab.lab.abra.driver import stand_in_name
 from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan
 from stamplab.lab.model.history_file import encode_history
 from stamplab.lab.recipe.resolver import ResolvedStack
-from stamplab.lab.virtual.journal import MemoryJournal
+from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
 from stamplab.lab.virtual.swarmsim import SwarmSim
+from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Stack
 from stamplab.runner.play import UpgradeSetup, play
-from stamplab.runner.worlds import virtual_world
 from stamplab.scenarios.scenario import Scenario
 from stamplab.search.rehearsal import Rehearsal, RehearsedTree
 from stamplab.search.schedule import Change, Schedule
@@ -163,8 +163,11 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
         wrong_stamp = rehearsal.stamps[schedule.wrong_stamp]
         setup = msgspec.structs.replace(setup, wrong_stamp=wrong_stamp)
     truth = UpgradeObserver(setup.app.service)
-    world, journal = virtual_world(
-        sim, MemoryJournal, scenario.service, schedule.conditions, _resolved_already, listener=truth
+    clock = VirtualClock()
+    journal = MemoryJournal(clock)
+    conditions = schedule.conditions
+    world = VirtualWorld(
+        sim, clock, journal, scenario.service, conditions, _resolved_already, listener=truth
     )
     tree = RehearsedTree(rehearsal, schedule, world, truth)
     try:
