@@ -104,10 +104,7 @@ def play_into(
 ) -> ReportTable:
     """Play reports into a folder, with its manifest and its verdict. Raises LabError."""
     stage = Stage(means=means, argv=command_line(), on_progress=lambda _: None)
-    options: dict[str, object] = {
-        "entries": [report.name for report in reports],
-        "at_once": at_once,
-    }
+    options = {"entries": [report.name for report in reports], "at_once": at_once}
     written = manifest("bug-reports", stage, options)
     folder.write_json("manifest.json", msgspec.structs.replace(written, abra=_DEPLOYER))
     table = table_of(play_reports(reports, means, folder, at_once, on_row))

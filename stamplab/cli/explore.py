@@ -125,7 +125,7 @@ def explore(
         go_git.prepare(status.update)
         stage = Stage(means=means, argv=command_line(), on_progress=status.update)
         name = f"explore-{scenario}"
-        folder.write_json("manifest.json", manifest(name, stage, _options(request)))
+        folder.write_json("manifest.json", manifest(name, stage, request))
         result = search(
             request, lambda outcomes, took_s: status.update(_progress(request, outcomes, took_s))
         )
@@ -136,11 +136,6 @@ def explore(
     else:
         show(explored, folder.path)
     return 1 if explored.broken else 0
-
-
-def _options(request: SearchRequest) -> dict[str, object]:
-    options: dict[str, object] = msgspec.to_builtins(request)
-    return options
 
 
 def _progress(request: SearchRequest, outcomes: Mapping[str, int], took_s: float) -> Text:

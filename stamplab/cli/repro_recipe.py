@@ -10,7 +10,7 @@ import msgspec
 from stamplab.claims.discourse import counted_verdicts, judge
 from stamplab.claims.plan import plan_of_recipe, subject_of
 from stamplab.claims.recipe import ARMED, UNARMED, in_words, is_armed
-from stamplab.cli.repro_discourse import Plays, Report, deployer, play_all
+from stamplab.cli.repro_discourse import Plays, Report, ReproRequest, deployer, play_all
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.abra.app import STAMPED_SERVICE
 from stamplab.lab.errors import UsageError
@@ -23,26 +23,20 @@ from stamplab.lab.recipe.source import (
     policy_at_head,
     read_at_commit,
 )
-from stamplab.lab.recipe.trust import Grant, demands_of, require_trusted
+from stamplab.lab.recipe.trust import demands_of, require_trusted
 from stamplab.lab.world import Stack
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import OnProgress, Stage, manifest
-from stamplab.runner.worlds import Which, choose
+from stamplab.runner.worlds import choose
 from stamplab.scenarios.discourse.plays import Settings, Subject
 
 
-class RecipeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The arguments of ``stamplab repro recipe``."""
+class RecipeRequest(ReproRequest, frozen=True, kw_only=True):
+    """What ``stamplab repro recipe`` is asked for."""
 
     source: RecipeSource
     service: str
     settings: Settings
-    runs: Path
-    argv: tuple[str, ...]
-    engine: Path | None = None
-    keep: bool = False
-    trust: frozenset[Grant] = frozenset()
-    world: Which = "live"
 
 
 class PreparedRecipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,11 +153,10 @@ def _title(acquired: AcquiredRecipe) -> str:
 
 
 def _options(request: RecipeRequest, prepared: PreparedRecipe) -> dict[str, object]:
-    options: dict[str, object] = msgspec.to_builtins(request.settings)
     acquired = prepared.acquired
     return {
-        **options,
-        "source": msgspec.to_builtins(request.source),
+        **msgspec.to_builtins(request.settings),
+        "source": request.source,
         "service": request.service,
         "base": acquired.base,
         "head": acquired.head,

@@ -17,9 +17,9 @@ from stamplab.cli.options import (
     json_option,
     require_stand_in,
     runs_option,
+    source_options,
     world_option,
 )
-from stamplab.cli.recipe import source_options
 from stamplab.invocation import program_path
 from stamplab.lab.abra.driver import AbraProgram, find_abra, stand_in_program
 from stamplab.lab.abra.go_git import VERSION_VARIABLE, chosen_version, prepare

@@ -106,8 +106,8 @@ def _watch_on(world: World, watch_s: float) -> None:
         continue
 
 
-def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
-    """Say what runs, on what, and how to run it again."""
+def manifest(name: str, stage: Stage, options: object) -> Manifest:
+    """Say what runs with which options (a struct or a dict), on what, and how to run it again."""
     python, kernel, machine = describe_machine()
     engine = stage.means.engine
     return Manifest(
@@ -125,7 +125,7 @@ def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
         engine=engine.version,
         engine_source=engine.source,
         abra=deployer(stage),
-        options={**options, "trust": sorted(stage.trust)},
+        options={**msgspec.to_builtins(options), "trust": sorted(stage.trust)},
     )
 
 
