@@ -19,23 +19,15 @@ from stamplab.lab.model.history_file import read_history
 from stamplab.lab.model.schema import decode_document
 
 
-class PlayRecord:
+class PlayRecord(msgspec.Struct, frozen=True, eq=False, dict=True):
     """Evidence of one play; every verdict on it is derived from the history."""
 
-    def __init__(
-        self,
-        app: App,
-        results: Results,
-        history: History,
-        folder: Path,
-        declared_shape: Shape | None,
-    ) -> None:
-        self.app = app
-        self.results = results
-        self.history = history
-        self.folder = folder
-        self.declared_shape = declared_shape
-        """The shape that its scenario declares."""
+    app: App
+    results: Results
+    history: History
+    folder: Path
+    declared_shape: Shape | None
+    """The shape that its scenario declares."""
 
     @cached_property
     def attribution(self) -> Attribution | None:

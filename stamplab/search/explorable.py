@@ -57,17 +57,11 @@ EXPLORABLE: Mapping[str, Explorable] = {
 }
 
 
-class SchedulePlayer:
+class SchedulePlayer(msgspec.Struct, frozen=True):
     """One process's: a swarm that plays one schedule after the other."""
 
-    def __init__(self, rehearsal: Rehearsal, sim: SwarmSim) -> None:
-        self.rehearsal = rehearsal
-        self._sim = sim
-
-    @property
-    def sim_pid(self) -> int:
-        """The process that plays the swarm."""
-        return self._sim.pid
+    rehearsal: Rehearsal
+    sim: SwarmSim
 
     @property
     def stamp_label(self) -> str:
@@ -76,7 +70,7 @@ class SchedulePlayer:
 
     def play(self, schedule: Schedule, *, guard: bool) -> Trial:
         """Play one schedule. Raises LabError."""
-        return try_schedule(schedule, self.rehearsal, self._sim, guard=guard)
+        return try_schedule(schedule, self.rehearsal, self.sim, guard=guard)
 
 
 @contextmanager

@@ -29,25 +29,16 @@ AFTERWARDS_S = 3.0
 """Beyond the hold time: a restart that is due, a look that is."""
 
 
-class Trial:
+class Trial(msgspec.Struct, frozen=True, eq=False, dict=True):
     """One schedule that was played."""
 
-    def __init__(
-        self,
-        schedule: Schedule,
-        app: App,
-        results: Results,
-        history: History,
-        truth: UpgradeObserver,
-        end_s: float,
-    ) -> None:
-        self.schedule = schedule
-        self.app = app
-        self.results = results
-        self.history = history
-        self.truth = truth
-        self.end_s = end_s
-        """When the harness had ended."""
+    schedule: Schedule
+    app: App
+    results: Results
+    history: History
+    truth: UpgradeObserver
+    end_s: float
+    """When the harness had ended."""
 
     @property
     def end(self) -> str:
