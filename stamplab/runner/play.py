@@ -25,7 +25,7 @@ from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.repository import RecipeHistory, build_repository
 from stamplab.lab.recipe.source import AcquiredRecipe, policy_at_head
 from stamplab.lab.recipe.workload_overlay import WorkloadOverlay
-from stamplab.lab.world import World
+from stamplab.lab.world import DeployTarget, World
 from stamplab.runner.play_record import PULL_REQUEST
 from stamplab.scenarios.scenario import Scenario
 
@@ -109,7 +109,7 @@ def play(
 
 def tree_of(
     scenario: Scenario,
-    world: World,
+    world: DeployTarget,
     setup: UpgradeSetup,
     scratch: Path,
     abra: AbraProgram | None = None,

@@ -7,7 +7,7 @@ have changed; `tests/property/test_rehearsal.py` holds that to docker/cli's own 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,9 @@ import msgspec
 
 from stamplab.harness.checks.upgrade_truth import UpgradeObserver
 from stamplab.lab.abra.deploy import ChaosDeploy
-from stamplab.lab.faults.operator import Act
 from stamplab.lab.faults.stamp import WrongStamp, stamp_of
 from stamplab.lab.model.history import Deployed, Observation
 from stamplab.lab.model.service_spec import to_json
-from stamplab.lab.model.swarm import Service
 from stamplab.lab.recipe import checkout
 from stamplab.lab.recipe.prerequisites import prerequisites_of
 from stamplab.lab.recipe.resolver import ResolvedStack
@@ -96,18 +94,16 @@ def rehearse(
     )
 
 
-class RehearsedTree:
+class RehearsedTree(msgspec.Struct, eq=False):
     """A run's tree whose deploys were rehearsed; see `stamplab.harness.ci.tree.Tree`."""
 
-    def __init__(
-        self, rehearsal: Rehearsal, schedule: Schedule, world: VirtualWorld, truth: UpgradeObserver
-    ) -> None:
-        self._truth = truth
-        self._rehearsal = rehearsal
-        self._schedule = schedule
-        self._world = world
-        self._ref = ""
-        self._with_wrong_stamp: str | None = None
+    rehearsal: Rehearsal
+    schedule: Schedule
+    world: VirtualWorld
+    truth: UpgradeObserver
+    ref: str = ""
+    """What is checked out."""
+    wrong_stamp: str | None = None
 
     def fetch(self, ref: str) -> None:
         """Do nothing: it was fetched in the rehearsal."""
@@ -115,23 +111,23 @@ class RehearsedTree:
 
     def check_out(self, ref: str) -> str:
         """Take the ref for checked out, as it was in the rehearsal."""
-        self._ref = ref
-        return self._rehearsal.deployables[ref].sha
+        self.ref = ref
+        return self.rehearsal.deployables[ref].sha
 
     def deploy(self) -> ChaosDeploy:
         """Send what was resolved, as this schedule's overlay would have it."""
-        ready = self._rehearsal.deployables[self._ref]
-        stack = self._rehearsal.setup.app.stack
-        self._world.have_images(ready.images)
-        if self._ref != self._rehearsal.subject.base:
-            self._truth.upgrade_begins()
-        stamp = self._with_wrong_stamp or ready.stamp
-        sent = tailored(self._rehearsal, self._schedule, self._ref, stamp)
-        return ChaosDeploy(stamp=stamp, stack=stack, deployed=self._world.deploy(stack, sent))
+        ready = self.rehearsal.deployables[self.ref]
+        stack = self.rehearsal.setup.app.stack
+        self.world.have_images(ready.images)
+        if self.ref != self.rehearsal.subject.base:
+            self.truth.upgrade_begins()
+        stamp = self.wrong_stamp or ready.stamp
+        sent = tailored(self.rehearsal, self.schedule, self.ref, stamp)
+        return ChaosDeploy(stamp=stamp, stack=stack, deployed=self.world.deploy(stack, sent))
 
     def override_stamp(self, stamp: str) -> None:
         """Take this stamp from now on."""
-        self._with_wrong_stamp = stamp
+        self.wrong_stamp = stamp
 
 
 def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> ResolvedStack:
@@ -176,7 +172,7 @@ def _set_fault(spec: dict[str, Any], fault: Fault, own_image: str) -> None:
 
 
 class _Listening:
-    """A world at which nothing happens: it keeps what it is asked to deploy."""
+    """A `DeployTarget` that keeps what it is asked to deploy, and deploys nothing."""
 
     def __init__(self, resolve: Callable[[Stack], ResolvedStack]) -> None:
         self._resolve = resolve
@@ -190,43 +186,18 @@ class _Listening:
         return self._last
 
     def now_s(self) -> float:
-        """Time stands still."""
+        """Return 0: no time passes."""
         return 0.0
-
-    def next(self, until_s: float) -> None:
-        """Nothing comes."""
-        del until_s
 
     def provide(self, stack: Stack) -> None:
         """Keep which images the stack takes for granted."""
         self.images = prerequisites_of(stack).images
 
     def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
-        """Resolve it and say that all went well."""
+        """Resolve the stack and say that all went well."""
         del deployer
         self._last = self._resolve(stack)
         return Deployed(stack=stack.name, exit_code=0, output="")
 
-    def inspect(self, service: str) -> Service | None:
-        """There is none."""
-        del service
-        return None
-
-    def look(self, stack: str) -> None:
-        """There is nothing to be seen."""
-
-    def usage_bytes(self) -> int:
-        """Nothing is used."""
-        return 0
-
-    def set_limit(self, limit_bytes: int | None, reason: str) -> None:
-        """There is nothing to be limited."""
-
-    def schedule(self, service: str, acts: Sequence[Act]) -> None:
-        """Nobody does anything."""
-
-    def cancel_scheduled(self) -> None:
-        """Nobody was to do anything."""
-
     def record(self, what: Observation) -> None:
-        """Nobody reads it."""
+        """Drop the record: a rehearsal has no history."""
