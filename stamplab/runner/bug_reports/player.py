@@ -167,10 +167,7 @@ class BugReportPlayer:
             self._trials.append(trial)
         self._note_act(request.name)
         self._requests[request.name] = request
-        if before is None:
-            trial.argv = self._deployer.create(self.stack, request)
-        else:
-            trial.argv = self._deployer.update(self.stack, before, request)
+        trial.argv = self._deployer.deploy(self.stack, before, request)
         deployed: list[Deployed] = []
         until_s = trial.at_s + _TAKEN_S
         while not deployed:
