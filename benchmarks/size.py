@@ -191,16 +191,8 @@ def public_classes(source: str) -> Iterator[str]:
 def failing_docstrings(root: Path) -> int:
     """Count the docstrings that are not in the imperative mood, by ruff's rule D401."""
     folders = [str(root / folder) for folder in PRODUCT if (root / folder).is_dir()]
-    command = [
-        sys.executable,
-        "-m",
-        "ruff",
-        "check",
-        "--isolated",
-        "--no-cache",
-        "--select",
-        "D401",
-    ]
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache"]
+    command += ["--select", "D401"]
     checked = subprocess.run(
         [*command, "--output-format", "json", *folders], capture_output=True, text=True, check=False
     )
