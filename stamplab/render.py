@@ -110,20 +110,16 @@ def _show_control_results(negative_controls: Sequence[ControlResult], console: C
     table.add_column("order", no_wrap=True)
     table.add_column("upgrade", no_wrap=True)
     table.add_column("its sentence, and whether that is right", overflow="fold", ratio=1)
-    for judge_negative_control in negative_controls:
-        is_right = Text(
-            "as it should"
-            if judge_negative_control.verdict is Verdict.PASS
-            else judge_negative_control.wrong
-        )
-        is_right.stylize(VERDICT_STYLES[judge_negative_control.verdict])
-        table.add_row(
-            Text(judge_negative_control.broken),
-            Text(judge_negative_control.order),
-            Text(judge_negative_control.end),
-            Text.assemble(judge_negative_control.sentence, "\n", is_right),
-        )
+    for result in negative_controls:
+        is_right = _is_right(result, "as it should")
+        sentence = Text.assemble(result.sentence, "\n", is_right)
+        table.add_row(Text(result.broken), Text(result.order), Text(result.end), sentence)
     console.print(table)
+
+
+def _is_right(result: ControlResult | Stamped, praise: str) -> Text:
+    text = praise if result.verdict is Verdict.PASS else result.wrong
+    return Text(text, style=VERDICT_STYLES[result.verdict])
 
 
 def show_stamped(stamped: Sequence[Stamped], console: Console) -> None:
@@ -133,8 +129,7 @@ def show_stamped(stamped: Sequence[Stamped], console: Console) -> None:
     table.add_column("stamp", no_wrap=True)
     table.add_column("whose commit, and how it ended", overflow="fold", ratio=1)
     for result in stamped:
-        is_right = Text("as it must be" if result.verdict is Verdict.PASS else result.wrong)
-        is_right.stylize(VERDICT_STYLES[result.verdict])
+        is_right = _is_right(result, "as it must be")
         table.add_row(
             Text.assemble((result.name, "bold"), "\n", result.title),
             Text(result.stamp or "none"),

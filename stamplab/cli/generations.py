@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from stamplab.harness.checks.tool_constancy import ToolChange, ToolRuling, judge_constancy
+from stamplab.harness.checks.tool_constancy import ToolChange, judge_constancy
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import NotPossibleHere, UsageError
 from stamplab.lab.nixos.generations import PROFILES, SYSTEM, Profile, read_profile
@@ -90,7 +90,17 @@ def generations(
     read = read_profile(folder, profile, tool)
     ruling = judge_constancy(read, since, until)
     if as_json:
-        findings = _findings(folder, profile, tool, read, ruling, since=since, until=until)
+        findings = Constancy(
+            profiles=str(folder).encode(errors="backslashreplace").decode(),
+            profile=profile,
+            tool=tool,
+            since=since,
+            until=until,
+            verdict=ruling.verdict,
+            sentence=ruling.sentence,
+            changes=ruling.changes,
+            read=read,
+        )
         click.echo(msgspec.json.format(msgspec.json.encode(findings)).decode())
     else:
         show_generations(tool, read, ruling, Screen(highlight=False))
@@ -108,26 +118,3 @@ def _folder(asked: Path | None) -> Path:
             "from one, with the store that they lead to, by --profiles"
         )
     return PROFILES
-
-
-def _findings(
-    folder: Path,
-    profile: str,
-    tool: str,
-    read: Profile,
-    ruling: ToolRuling,
-    *,
-    since: datetime | None,
-    until: datetime | None,
-) -> Constancy:
-    return Constancy(
-        profiles=str(folder).encode(errors="backslashreplace").decode(),
-        profile=profile,
-        tool=tool,
-        since=since,
-        until=until,
-        verdict=ruling.verdict,
-        sentence=ruling.sentence,
-        changes=ruling.changes,
-        read=read,
-    )

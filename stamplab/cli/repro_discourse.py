@@ -46,8 +46,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     reproduced: str
     """Whether the incident was, and which part of its signature is missing if not."""
     claims: tuple[Claim, ...]
-    negative_controls: tuple[ControlResult, ...]
-    trials: tuple[Trials, ...]
+    negative_controls: tuple[ControlResult, ...] = ()
+    trials: tuple[Trials, ...] = ()
     evidence: str
     replay: str
     """The command that does the same again."""
@@ -198,12 +198,10 @@ def deployer(played: Plays) -> str:
 def _trials(pressed: list[PlayRecord], fixed: list[PlayRecord]) -> tuple[Trials, ...]:
     """Count repeated plays: reproduced by signature, and converged at head."""
     lacking = [str(p.signature) for p in pressed if p.signature.verdict is not Verdict.PASS]
-    check_stop_first_converges = [
-        result.evidence for p in fixed if not (result := converged_at_head(p)).holds
-    ]
+    unconverged = [result.evidence for result in map(converged_at_head, fixed) if not result.holds]
     counts = (
         _count("reproduced by signature under start-first", len(pressed), lacking),
-        _count("converged at head under stop-first", len(fixed), check_stop_first_converges),
+        _count("converged at head under stop-first", len(fixed), unconverged),
     )
     return tuple(count for count in counts if count.proportion.trials > 0)
 
