@@ -60,7 +60,6 @@ def _with_operation(settings: Settings, name: str, what: Operation) -> Scenario:
         settings,
         order="start-first",
         pressure=Ample(),
-        guard=True,
         control=AMPLE,
         shape=SHAPES[name],
     )

@@ -113,14 +113,13 @@ def _show(parity: ParityTable, console: Screen) -> None:
         table.add_column(f"{world}\n{engine}", overflow="fold")
     for name in dict.fromkeys(cell.scenario for cell in parity.cells):
         row = {(c.world, c.engine): c for c in parity.cells if c.scenario == name}
-        table.add_row(name, *(_styled(row[world]) for world in worlds))
+        cells = [row[world] for world in worlds]
+        table.add_row(
+            name, *(Text(_cell_text(cell), style=VERDICT_STYLES[cell.verdict]) for cell in cells)
+        )
     console.print(table)
     for line in parity.not_played:
         click.echo(f"not played: {line}")
-
-
-def _styled(cell: ParityCell) -> Text:
-    return Text(_cell_text(cell), style=VERDICT_STYLES[cell.verdict])
 
 
 def _cell_text(cell: ParityCell) -> str:

@@ -62,11 +62,10 @@ def checkout_commit() -> str | None:
     return git.describe(Path(__file__).parent)
 
 
-class EvidenceFolder:
+class EvidenceFolder(msgspec.Struct, frozen=True):
     """One run's folder; every file in it is written whole or not at all."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path
 
     @staticmethod
     def create(runs: Path, scenario: str) -> EvidenceFolder:

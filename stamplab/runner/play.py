@@ -107,6 +107,13 @@ def play(
     )
 
 
+def watch_on(world: World, until_s: float) -> None:
+    """Let the world go on without anybody's acts."""
+    world.cancel_scheduled()
+    while world.next(until_s) is not None:
+        continue
+
+
 def tree_of(
     scenario: Scenario,
     world: DeployTarget,

@@ -15,7 +15,6 @@ from stamplab.lab.model.history import History, OverlayWritten, Record
 from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.source import AcquiredRecipe
 from stamplab.lab.recipe.trust import Grant
-from stamplab.lab.world import World
 from stamplab.runner.evidence import (
     EvidenceFolder,
     Manifest,
@@ -24,7 +23,7 @@ from stamplab.runner.evidence import (
     describe_machine,
     stamplab_version,
 )
-from stamplab.runner.play import play, prepare_setup, tree_of
+from stamplab.runner.play import play, prepare_setup, tree_of, watch_on
 from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.worlds import Means, Opening
 from stamplab.scenarios.scenario import Scenario
@@ -82,7 +81,7 @@ def play_staged(
             setup = prepare_setup(scenario, scratch)
             tree = tree_of(scenario, world, setup, scratch, stage.abra)
             results = play(scenario, world, setup, tree, deployer(stage))
-            _watch_on(world, watch_s)
+            watch_on(world, world.now_s() + watch_s)
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
         _keep_overlays(history, folder)
@@ -97,13 +96,6 @@ def play_staged(
 def deployer(stage: Stage) -> str:
     """Name whose abra deploys."""
     return stage.abra.whose if stage.abra else stand_in_name()
-
-
-def _watch_on(world: World, watch_s: float) -> None:
-    world.cancel_scheduled()
-    until_s = world.now_s() + watch_s
-    while world.next(until_s) is not None:
-        continue
 
 
 def manifest(name: str, stage: Stage, options: object) -> Manifest:

@@ -20,7 +20,7 @@ from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
 from stamplab.lab.virtual.swarmsim import SwarmSim
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Stack
-from stamplab.runner.play import UpgradeSetup, play
+from stamplab.runner.play import UpgradeSetup, play, watch_on
 from stamplab.scenarios.scenario import Scenario
 from stamplab.search.rehearsal import Rehearsal, RehearsedTree
 from stamplab.search.schedule import Change, Schedule
@@ -166,10 +166,7 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     except VerdictUnknown as error:
         results = _unknown(scenario, setup, str(error))
     trial = Trial(schedule, setup.app, results, journal.records, truth, world.now_s())
-    world.cancel_scheduled()
-    until_s = trial.watched_until_s + AFTERWARDS_S
-    while world.next(until_s) is not None:
-        pass
+    watch_on(world, trial.watched_until_s + AFTERWARDS_S)
     return trial
 
 
