@@ -18,9 +18,9 @@ from stamplab.render import Screen
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.runner.worlds import Virtual, Which, choose
-from stamplab.search.explorable import EXPLORABLE, Explorable, explorable_named
+from stamplab.search.explorable import EXPLORABLE, explorable_named
 from stamplab.search.laws import LAWS, law_named
-from stamplab.search.schedule import Kept, read_kept
+from stamplab.search.schedule import Explorable, Kept, read_kept
 from stamplab.search.trial import AFTERWARDS_S, Trial
 from stamplab.search.trial_text import Moment, timeline
 
@@ -105,12 +105,7 @@ def _under_its_conditions(stage: Stage, kept: Kept) -> Stage:
 
 
 def _trial(kept: Kept, explorable: Explorable, stage: Stage, folder: EvidenceFolder) -> Trial:
-    scenario = kept.schedule.scenario(
-        explorable.subject,
-        explorable.head_image,
-        explorable.labels_only,
-        guard=kept.guard,
-    )
+    scenario = kept.schedule.scenario(explorable, guard=kept.guard)
     hold_s = max(kept.schedule.timing.monitor_s or 0.0, (kept.schedule.policy.delay_s or 0) + 1)
     played = play_staged(scenario, stage, folder, watch_s=hold_s + AFTERWARDS_S)
     truth = upgrade_observed(played.history, played.app.service)

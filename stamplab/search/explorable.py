@@ -15,10 +15,10 @@ from stamplab.lab.recipe.workload_overlay import Timing
 from stamplab.lab.virtual.swarmsim import SwarmSim
 from stamplab.lab.workload.shape import MemoryShape
 from stamplab.runner.worlds import Virtual
-from stamplab.scenarios.discourse.plays import DISCOURSE, Subject
+from stamplab.scenarios.discourse.plays import DISCOURSE
 from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
 from stamplab.search.rehearsal import Rehearsal, rehearse
-from stamplab.search.schedule import Schedule
+from stamplab.search.schedule import Explorable, Schedule
 from stamplab.search.trial import Trial, try_schedule
 
 _MIB = 1024 * 1024
@@ -28,22 +28,6 @@ REFERENCE = Schedule(
     policy=Policy(order="start-first", failure_action="rollback", replicas=1),
 )
 """What is rehearsed; every other schedule is written over it."""
-
-
-class Explorable(msgspec.Struct, frozen=True, kw_only=True):
-    """A scenario whose schedules can be searched."""
-
-    name: str
-    subject: Subject
-    head_image: str
-    labels_only: str
-    """The revision of a commit that changes labels alone."""
-    known: Path
-    """Schedules that broke a law before, one folder a law."""
-
-    def known_for(self, law: str) -> tuple[Path, ...]:
-        """Those of one law, in order of their names."""
-        return tuple(sorted((self.known / law).glob("*.json")))
 
 
 EXPLORABLE: Mapping[str, Explorable] = {
@@ -77,14 +61,7 @@ class SchedulePlayer(msgspec.Struct, frozen=True):
 def schedule_player(explorable: Explorable, means: Virtual) -> Iterator[SchedulePlayer]:
     """Rehearse the upgrade and start a swarm. Raises LabError."""
     with leased_scratch() as place:
-        rehearsal = rehearse(
-            explorable.subject,
-            explorable.head_image,
-            explorable.labels_only,
-            REFERENCE,
-            place.scratch,
-            means.resolver.resolve,
-        )
+        rehearsal = rehearse(explorable, REFERENCE, place.scratch, means.resolver.resolve)
         with closing(SwarmSim(means.swarmsim)) as sim:
             yield SchedulePlayer(rehearsal, sim)
 

@@ -25,8 +25,7 @@ from stamplab.lab.recipe.workload_overlay import FAULT_VARIABLES, Fault
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Deployer, Stack
 from stamplab.runner.play import REFUSED_RATIO, UpgradeSetup, prepare_setup, tree_of
-from stamplab.scenarios.discourse.plays import Subject
-from stamplab.search.schedule import Schedule
+from stamplab.search.schedule import Explorable, Schedule
 
 
 class Deployable(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +40,7 @@ class Deployable(msgspec.Struct, frozen=True, kw_only=True):
 class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     """The upgrade, ready to be played any number of times."""
 
-    subject: Subject
-    head_image: str
-    """The recipe's own, of the heavy service at head."""
+    explorable: Explorable
     setup: UpgradeSetup
     labels_only: str
     """The commit that changes labels alone."""
@@ -53,25 +50,20 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rehearse(
-    subject: Subject,
-    head_image: str,
-    labels_only: str,
+    explorable: Explorable,
     schedule: Schedule,
     scratch: Path,
     resolve: Callable[[Stack], ResolvedStack],
 ) -> Rehearsal:
-    """Do the git and compose work of an upgrade by ``schedule``. Raises LabError.
-
-    ``labels_only`` is the revision of a commit that changes labels alone.
-    """
-    scenario = schedule.scenario(subject, head_image, labels_only, guard=True)
+    """Do the git and compose work of an upgrade by ``schedule``. Raises LabError."""
+    scenario = schedule.scenario(explorable, guard=True)
     setup = prepare_setup(scenario, scratch)
     listening = _Listening(resolve)
     tree = tree_of(scenario, listening, setup, scratch)
     tree.fetch(setup.head)
     deployables = {}
-    labels_sha = checkout.resolve(setup.mirror, labels_only)
-    for ref in dict.fromkeys((subject.base, setup.head, labels_sha)):
+    labels_sha = checkout.resolve(setup.mirror, explorable.labels_only)
+    for ref in dict.fromkeys((scenario.base, setup.head, labels_sha)):
         sha = tree.check_out(ref)
         done = tree.deploy()
         deployables[ref] = Deployable(
@@ -81,12 +73,11 @@ def rehearse(
             images=listening.images,
         )
     stamps = {
-        kind: stamp_of(kind, setup.mirror, head=setup.head, base=subject.base)
+        kind: stamp_of(kind, setup.mirror, head=setup.head, base=scenario.base)
         for kind in WrongStamp
     }
     return Rehearsal(
-        subject=subject,
-        head_image=head_image,
+        explorable=explorable,
         setup=setup,
         labels_only=labels_sha,
         deployables=deployables,
@@ -119,7 +110,7 @@ class RehearsedTree(msgspec.Struct, eq=False):
         ready = self.rehearsal.deployables[self.ref]
         stack = self.rehearsal.setup.app.stack
         self.world.have_images(ready.images)
-        if self.ref != self.rehearsal.subject.base:
+        if self.ref != self.rehearsal.explorable.subject.base:
             self.truth.upgrade_begins()
         stamp = self.wrong_stamp or ready.stamp
         sent = tailored(self.rehearsal, self.schedule, self.ref, stamp)
@@ -133,7 +124,7 @@ class RehearsedTree(msgspec.Struct, eq=False):
 def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> ResolvedStack:
     """Return what docker/cli would have made of this schedule's overlay."""
     ready, app = rehearsal.deployables[ref], rehearsal.setup.app
-    is_head = ref != rehearsal.subject.base
+    is_head = ref != rehearsal.explorable.subject.base
     services = []
     for raw in ready.resolved.services:
         spec: dict[str, Any] = msgspec.json.decode(raw)
@@ -152,7 +143,7 @@ def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> 
             if schedule.refused and is_head:
                 spec["UpdateConfig"]["MaxFailureRatio"] = REFUSED_RATIO
             if schedule.fault and ref == rehearsal.setup.head:
-                _set_fault(spec, schedule.fault, rehearsal.head_image)
+                _set_fault(spec, schedule.fault, rehearsal.explorable.head_image)
         services.append(msgspec.Raw(msgspec.json.encode(spec)))
     return msgspec.structs.replace(ready.resolved, services=tuple(services))
 

@@ -48,6 +48,23 @@ class Change(StrEnum):
     """Labels of the service alone: an earlier commit of the subject's, which touches no task."""
 
 
+class Explorable(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario whose schedules can be searched."""
+
+    name: str
+    subject: Subject
+    head_image: str
+    """The recipe's own, of the heavy service at head."""
+    labels_only: str
+    """The revision of a commit that changes labels alone."""
+    known: Path
+    """Schedules that broke a law before, one folder a law."""
+
+    def known_for(self, law: str) -> tuple[Path, ...]:
+        """Those of one law, in order of their names."""
+        return tuple(sorted((self.known / law).glob("*.json")))
+
+
 class Schedule(UpgradeConditions, frozen=True, kw_only=True):
     """What is drawn. Everything else is the subject's: its recipe, its base, its heavy service."""
 
@@ -98,11 +115,9 @@ class Schedule(UpgradeConditions, frozen=True, kw_only=True):
         )
         return _ANYWAY_S + 2 * a_task_s * max(1, self.policy.replicas or 1)
 
-    def scenario(
-        self, subject: Subject, head_image: str, labels_only: str, *, guard: bool
-    ) -> Scenario:
+    def scenario(self, explorable: Explorable, *, guard: bool) -> Scenario:
         """Return the schedule as a scenario, which either world can play."""
-        own_id = self.id
+        own_id, subject = self.id, explorable.subject
         shared = {name: getattr(self, name) for name in UpgradeConditions.__struct_fields__}
         return Scenario(
             **shared,
@@ -115,8 +130,8 @@ class Schedule(UpgradeConditions, frozen=True, kw_only=True):
             control=_NO_CONTROL,
             hc1_reads=() if guard else (HC1Read(pause_s=self.hc1_pause_s),),
             timeout_s=self.patience_s,
-            head=labels_only if self.change is Change.LABELS else None,
-            faults={head_image: self.fault} if self.fault else {},
+            head=explorable.labels_only if self.change is Change.LABELS else None,
+            faults={explorable.head_image: self.fault} if self.fault else {},
             acts=tuple(self._acts()),
         )
 

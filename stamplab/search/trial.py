@@ -144,9 +144,7 @@ class Trial(msgspec.Struct, frozen=True, eq=False, dict=True):
 
 def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, guard: bool) -> Trial:
     """Play it. Raises LabError when the apparatus fails."""
-    scenario = schedule.scenario(
-        rehearsal.subject, rehearsal.head_image, rehearsal.labels_only, guard=guard
-    )
+    scenario = schedule.scenario(rehearsal.explorable, guard=guard)
     setup = rehearsal.setup
     if schedule.change is Change.LABELS:
         setup = msgspec.structs.replace(setup, head=rehearsal.labels_only)

@@ -18,10 +18,10 @@ import pytest
 
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.search import parallel
-from stamplab.search.explorable import EXPLORABLE, REFERENCE, Explorable
+from stamplab.search.explorable import EXPLORABLE, REFERENCE
 from stamplab.search.laws import LAWS
 from stamplab.search.parallel import SearchRequest, SearchResult, search
-from stamplab.search.schedule import Kept, Schedule, keep
+from stamplab.search.schedule import Explorable, Kept, Schedule, keep
 from stamplab.search.search import BrokenLaw
 from stamplab.search.trial import Trial
 from tests.unit.stamplab.search import dying, workers
