@@ -302,7 +302,7 @@ def listen(
         theirs[number].send_bytes(msgspec.json.encode(message))
     if exitcode is not None:
         theirs[-1].close()
-    return parallel._listen(shares, lambda _: None, Counter()), theirs
+    return parallel._listen(shares, lambda _: None), theirs
 
 
 def was_stopped(their: Connection) -> bool:
@@ -315,7 +315,6 @@ def was_stopped(their: Connection) -> bool:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_PROGRESS_S", 0.01)
     monkeypatch.setattr(parallel, "_END_S", 0.2)
 
 
