@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,7 +22,6 @@ from stamplab.runner.evidence import (
     Manifest,
     checkout_commit,
     console_line,
-    describe_machine,
     stamplab_version,
 )
 from stamplab.runner.play import play, prepare_setup, tree_of, watch_on
@@ -100,7 +101,6 @@ def deployer(stage: Stage) -> str:
 
 def manifest(name: str, stage: Stage, options: object) -> Manifest:
     """Say what runs with which options (a struct or a dict), on what, and how to run it again."""
-    python, kernel, machine = describe_machine()
     engine = stage.means.engine
     return Manifest(
         scenario=name,
@@ -110,9 +110,9 @@ def manifest(name: str, stage: Stage, options: object) -> Manifest:
         started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         stamplab=stamplab_version(),
         commit=checkout_commit(),
-        python=python,
-        kernel=kernel,
-        machine=machine,
+        python=platform.python_version(),
+        kernel=platform.release(),
+        machine=f"{platform.machine()}, {os.cpu_count()} cores",
         cgroup_version=engine.cgroup_version,
         engine=engine.version,
         engine_source=engine.source,
