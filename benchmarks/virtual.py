@@ -40,7 +40,7 @@ _PLACES = {
     "harness": "harness",
     "lab/virtual/swarmsim": "asking swarmsim (encoding, pipes)",
     "lab/virtual": "virtual world (mirror, recorder)",
-    "lab/docker_api": "reading the engine's JSON",
+    "lab/model": "reading the engine's JSON",
     "stamplab/search": "truth, laws, rehearsed deploys",
 }
 
