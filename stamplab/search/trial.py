@@ -12,7 +12,6 @@ from stamplab.harness.ci.app import App
 from stamplab.harness.ci.lifecycle import VerdictUnknown
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.harness.guard import Outcome
-from stamplab.lab.abra.driver import stand_in_name
 from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan
 from stamplab.lab.model.history_file import encode_history
 from stamplab.lab.recipe.resolver import ResolvedStack
@@ -20,8 +19,7 @@ from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
 from stamplab.lab.virtual.swarmsim import SwarmSim
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Stack
-from stamplab.runner.play import UpgradeSetup, play, watch_on
-from stamplab.scenarios.scenario import Scenario
+from stamplab.runner.play import play, results_of, watch_on
 from stamplab.search.rehearsal import Rehearsal, RehearsedTree
 from stamplab.search.schedule import Change, Schedule
 
@@ -162,26 +160,12 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     try:
         results = play(scenario, world, setup, tree)
     except VerdictUnknown as error:
-        results = _unknown(scenario, setup, str(error))
+        installed = StageResult(stage="install", end="pass")
+        upgrade = StageResult(stage="upgrade", end="unknown", reason=str(error))
+        results = results_of(scenario, setup, installed, upgrade)
     trial = Trial(schedule, setup.app, results, journal.records, truth, world.now_s())
     watch_on(world, trial.watched_until_s + AFTERWARDS_S)
     return trial
-
-
-def _unknown(scenario: Scenario, setup: UpgradeSetup, reason: str) -> Results:
-    """Return the results of an upgrade whose end is unknown."""
-    stages = (
-        StageResult(stage="install", end="pass"),
-        StageResult(stage="upgrade", end="unknown", reason=reason),
-    )
-    return Results(
-        run_id=scenario.name,
-        recipe=scenario.recipe.name,
-        ref=setup.head,
-        stages=stages,
-        abra=stand_in_name(),
-        domain=setup.app.domain,
-    )
 
 
 def _resolved_already(stack: Stack) -> ResolvedStack:
