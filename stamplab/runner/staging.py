@@ -13,7 +13,7 @@ import msgspec
 from stamplab.harness.checks.attribution import explain
 from stamplab.lab.abra import go_git
 from stamplab.lab.abra.driver import AbraProgram, stand_in_name
-from stamplab.lab.model.history import History, OverlayWritten, Record
+from stamplab.lab.model.history import History, OverlayWritten, Record, observations
 from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.source import AcquiredRecipe
 from stamplab.lab.recipe.trust import Grant
@@ -136,7 +136,7 @@ def _options(scenario: Scenario) -> dict[str, object]:
 
 def _keep_overlays(history: History, folder: EvidenceFolder) -> None:
     """Put what was laid over the recipe into the evidence, as files that one can read."""
-    laid = [record.what for record in history if isinstance(record.what, OverlayWritten)]
+    laid = observations(history, OverlayWritten)
     if laid:
         overlays = folder.part("overlays")
         for file in laid:

@@ -12,7 +12,7 @@ from stamplab.harness.ci.app import App
 from stamplab.harness.ci.lifecycle import VerdictUnknown
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.harness.guard import Outcome
-from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan
+from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan, observations
 from stamplab.lab.model.history_file import encode_history
 from stamplab.lab.recipe.resolver import ResolvedStack
 from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
@@ -73,11 +73,7 @@ class Trial(msgspec.Struct, frozen=True, eq=False, dict=True):
     @property
     def failed_by(self) -> str | None:
         """The last step that failed; None where none did."""
-        failed = [
-            record.what.step
-            for record in self.history
-            if isinstance(record.what, Finding) and not record.what.passed
-        ]
+        failed = [found.step for found in observations(self.history, Finding) if not found.passed]
         return failed[-1] if self.end == "fail" and failed else None
 
     @property
@@ -114,7 +110,7 @@ class Trial(msgspec.Struct, frozen=True, eq=False, dict=True):
     @cached_property
     def too_small(self) -> bool:
         """Whether the limit has no room for as many new tasks as boot at once, OLD being gone."""
-        limits = [record.what for record in self.history if isinstance(record.what, LimitSet)]
+        limits = observations(self.history, LimitSet)
         if not limits or limits[-1].limit_bytes is None:
             return False
         policy, memory = self.schedule.policy, self.schedule.memory
