@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -46,6 +48,22 @@ class Screen(Console):
     def on_broken_pipe(self) -> None:
         """Raise what `main` turns into exit code 2; rich itself would exit with 1."""
         raise BrokenPipeError
+
+
+def print_result(
+    document: object, show: Callable[[], None], evidence: Path | str, *, as_json: bool
+) -> None:
+    """Print a result on stdout: its document for a machine; for a person, and where it lies."""
+    if as_json:
+        click.echo(encode_document(document), nl=False)
+    else:
+        show()
+        click.echo(f"evidence: {evidence}")
+
+
+def print_json(document: object) -> None:
+    """Print findings that are no evidence as readable JSON."""
+    click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
 
 
 def show_inventory(items: Sequence[Item]) -> None:

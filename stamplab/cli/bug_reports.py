@@ -10,8 +10,7 @@ from rich.text import Text
 
 from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
 from stamplab.invocation import command_line
-from stamplab.lab.model.schema import encode_document
-from stamplab.render import Screen
+from stamplab.render import Screen, print_json, print_result
 from stamplab.runner.bug_reports.table import OnRow, ReportRow, ReportTable, play_reports, table_of
 from stamplab.runner.bug_reports.text import (
     conclusion,
@@ -72,11 +71,8 @@ def bug_reports(
 
     folder = EvidenceFolder.create(runs.absolute(), "bug-reports")
     table = play_into(folder, reports, means, at_once, on_row)
-    if as_json:
-        click.echo(encode_document(table), nl=False)
-    else:
-        show_table(table, Screen(highlight=False))
-        click.echo(f"evidence: {folder.path}")
+    console = Screen(highlight=False)
+    print_result(table, lambda: show_table(table, console), folder.path, as_json=as_json)
     return table.verdict.exit_code
 
 
@@ -88,8 +84,7 @@ def list_(*, runs: Path, as_json: bool) -> None:
     reports = REPORTS_BY_NAME.values()
     last = last_rows(runs, reports)
     if as_json:
-        listed = [_listed(report, last) for report in reports]
-        click.echo(msgspec.json.format(msgspec.json.encode(listed)).decode())
+        print_json([_listed(report, last) for report in reports])
         return
     others = {name: experiment.title for name, experiment in EXPERIMENTS.items()}
     show_list(reports, others, last, Screen(highlight=False))

@@ -13,7 +13,7 @@ from stamplab.harness.checks.tool_constancy import ToolChange, judge_constancy
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import NotPossibleHere, UsageError
 from stamplab.lab.nixos.generations import PROFILES, SYSTEM, Profile, read_profile
-from stamplab.render import Screen, show_generations
+from stamplab.render import Screen, print_json, show_generations
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(
@@ -101,7 +101,7 @@ def generations(
             changes=ruling.changes,
             read=read,
         )
-        click.echo(msgspec.json.format(msgspec.json.encode(findings)).decode())
+        print_json(findings)
     else:
         show_generations(tool, read, ruling, Screen(highlight=False))
     return ruling.verdict.exit_code

@@ -12,7 +12,6 @@ from stamplab.cli.options import fast_option, json_option, quiet_option, runs_op
 from stamplab.invocation import command_line
 from stamplab.lab.errors import NotPossibleHere, UsageError
 from stamplab.lab.live.lab import prepare
-from stamplab.lab.model.schema import encode_document
 from stamplab.parity.table import (
     ParityCell,
     ParityTable,
@@ -20,7 +19,7 @@ from stamplab.parity.table import (
     play_cells,
     scenarios_with_shape,
 )
-from stamplab.render import VERDICT_STYLES, Screen
+from stamplab.render import VERDICT_STYLES, Screen, print_result
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage
 from stamplab.runner.worlds import Live, Means, virtual
@@ -71,11 +70,8 @@ def parity(
 
     table = parity_table(play_cells(scenarios, stages, folder, show_cell), not_played)
     folder.write_json("verdict.json", table)
-    if as_json:
-        click.echo(encode_document(table), nl=False)
-    else:
-        _show(table, Screen(highlight=False))
-        click.echo(f"evidence: {folder.path}")
+    console = Screen(highlight=False)
+    print_result(table, lambda: _show(table, console), folder.path, as_json=as_json)
     return table.verdict.exit_code
 
 

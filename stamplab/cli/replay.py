@@ -13,8 +13,7 @@ from stamplab.cli.options import engine_option, json_option, quiet_option, runs_
 from stamplab.harness.checks.upgrade_truth import upgrade_observed
 from stamplab.invocation import command_line
 from stamplab.lab.errors import UsageError
-from stamplab.lab.model.schema import encode_document
-from stamplab.render import Screen
+from stamplab.render import Screen, print_result
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.runner.worlds import Virtual, Which, choose
@@ -70,10 +69,7 @@ def replay(
     folder = EvidenceFolder.create(runs.absolute(), f"replay-{kept.schedule.id}")
     replayed = play_again(kept, stage, folder)
     folder.write_json("verdict.json", replayed)
-    if as_json:
-        click.echo(encode_document(replayed), nl=False)
-    else:
-        _show(replayed)
+    print_result(replayed, lambda: _show(replayed), folder.path, as_json=as_json)
     return 0 if replayed.broken else 1
 
 
@@ -147,4 +143,3 @@ def _show(replayed: Replayed) -> None:
     click.echo(f"\nupgrade: {replayed.end}{f': {replayed.reason}' if replayed.reason else ''}")
     outcome = replayed.broken or "it held"
     click.echo(f"{replayed.law} ({replayed.world}, {replayed.engine}): {outcome}")
-    click.echo(f"evidence: {replayed.evidence}")
