@@ -23,8 +23,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     verdict: Verdict | None
     """None where the claim is not possible here; it then counts for nothing."""
-    evidence: str
-    where: str
+    evidence: str = ""
+    where: str = ""
     not_possible_here: str = ""
     """Why this machine cannot show the claim; empty where it can."""
 

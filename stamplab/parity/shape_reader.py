@@ -87,5 +87,5 @@ def _end(play: PlayRecord) -> str:
     if end != "fail":
         return end
     findings = observations(play.history, Finding)
-    failed = [found.step for found in findings if not found.passed and found.step in _STEPS]
+    failed = [finding.step for finding in findings if not finding.passed and finding.step in _STEPS]
     return failed[-1] if failed else "fail"

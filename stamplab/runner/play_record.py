@@ -48,7 +48,7 @@ class PlayRecord(msgspec.Struct, frozen=True, eq=False, dict=True):
 
     def findings(self, step: str) -> list[Finding]:
         """Return the findings of one step of the harness, in order."""
-        return [found for found in observations(self.history, Finding) if found.step == step]
+        return [finding for finding in observations(self.history, Finding) if finding.step == step]
 
     @property
     def policy(self) -> PolicyRead | None:

@@ -73,7 +73,8 @@ class Trial(msgspec.Struct, frozen=True, eq=False, dict=True):
     @property
     def failed_by(self) -> str | None:
         """The last step that failed; None where none did."""
-        failed = [found.step for found in observations(self.history, Finding) if not found.passed]
+        findings = observations(self.history, Finding)
+        failed = [finding.step for finding in findings if not finding.passed]
         return failed[-1] if self.end == "fail" and failed else None
 
     @property
