@@ -50,6 +50,12 @@ class Screen(Console):
         raise BrokenPipeError
 
 
+def progress_printer(*, quiet: bool) -> Callable[[str], None]:
+    """Return a function that prints a line of progress on stderr, unless that is not wanted."""
+    screen = Screen(stderr=True, quiet=quiet, highlight=False)
+    return lambda line: screen.print(Text(line), soft_wrap=True)
+
+
 def print_result(
     document: object, show: Callable[[], None], evidence: Path | str, *, as_json: bool
 ) -> None:

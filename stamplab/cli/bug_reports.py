@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.text import Text
 
 from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
 from stamplab.invocation import command_line
-from stamplab.render import Screen, print_json, print_result
+from stamplab.render import Screen, print_json, print_result, progress_printer
 from stamplab.runner.bug_reports.table import OnRow, ReportRow, ReportTable, play_reports, table_of
 from stamplab.runner.bug_reports.text import (
     conclusion,
@@ -61,13 +60,13 @@ def bug_reports(
     Exit code 0: each reproduces where it must and does not where it must not, no control does, and
     the guard is right in all; 1: not so; 2: one could not be played.
     """
-    screen = Screen(stderr=True, quiet=quiet, highlight=False)
+    on_progress = progress_printer(quiet=quiet)
     chosen = {report.name: report for report in map(find, names)} if names else REPORTS_BY_NAME
     reports = list(chosen.values())
-    means = choose(world, engine, lambda line: screen.print(Text(line), soft_wrap=True))
+    means = choose(world, engine, on_progress)
 
     def on_row(row: ReportRow) -> None:
-        screen.print(Text(f"{row.source}: {row.verdict}: {conclusion(row)}"), soft_wrap=True)
+        on_progress(f"{row.source}: {row.verdict}: {conclusion(row)}")
 
     folder = EvidenceFolder.create(runs.absolute(), "bug-reports")
     table = play_into(folder, reports, means, at_once, on_row)

@@ -19,7 +19,7 @@ from stamplab.parity.table import (
     play_cells,
     scenarios_with_shape,
 )
-from stamplab.render import VERDICT_STYLES, Screen, print_result
+from stamplab.render import VERDICT_STYLES, Screen, print_result, progress_printer
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage
 from stamplab.runner.worlds import Live, Means, virtual
@@ -56,7 +56,7 @@ def parity(
     NAMES are scenarios that declare a shape; without any, all of them are played. Exit code 0: all
     agree, or differ for a cause that is written down; 1: one differs; 2: one could not be played.
     """
-    screen = Screen(stderr=True, quiet=quiet, highlight=False)
+    on_progress = progress_printer(quiet=quiet)
     scenarios = _chosen(names, fast=fast)
     means, not_played = _means(engines, live=not no_live)
     stages = [
@@ -66,7 +66,7 @@ def parity(
     folder = EvidenceFolder.create(runs.absolute(), "parity")
 
     def show_cell(cell: ParityCell) -> None:
-        screen.print(Text(f"{cell.scenario} ({cell.world}, {cell.engine}): {_cell_text(cell)}"))
+        on_progress(f"{cell.scenario} ({cell.world}, {cell.engine}): {_cell_text(cell)}")
 
     table = parity_table(play_cells(scenarios, stages, folder, show_cell), not_played)
     folder.write_json("verdict.json", table)

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.text import Text
 
 from stamplab.cli.explore import SCHEDULES
 from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
 from stamplab.harness.checks.upgrade_truth import upgrade_observed
 from stamplab.invocation import command_line
 from stamplab.lab.errors import UsageError
-from stamplab.render import Screen, print_result
+from stamplab.render import print_result, progress_printer
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.runner.worlds import Virtual, Which, choose
@@ -56,12 +55,8 @@ def replay(
 
     Exit code 0: it breaks its law again, and in the same way; 1: it does not.
     """
-    screen = Screen(stderr=True, quiet=quiet, highlight=False)
+    on_progress = progress_printer(quiet=quiet)
     kept = _kept(id_, runs.absolute())
-
-    def on_progress(line: str) -> None:
-        screen.print(Text(line), soft_wrap=True)
-
     on_progress(kept.in_words)
     stage = Stage(
         means=choose(world, engine, on_progress), argv=command_line(), on_progress=on_progress

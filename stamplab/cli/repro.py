@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import click
 import msgspec
-from rich.text import Text
 
 from stamplab.claims.plan import CLAIMS, Choice
 from stamplab.cli.options import (
@@ -37,7 +36,7 @@ from stamplab.lab.errors import NotPossibleHere
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Squeeze
 from stamplab.lab.recipe.source import RecipeSource
 from stamplab.lab.recipe.trust import Grant
-from stamplab.render import Screen, print_report
+from stamplab.render import print_report, progress_printer
 from stamplab.runner.staging import OnProgress
 from stamplab.runner.worlds import Which
 from stamplab.scenarios.discourse.plays import Settings
@@ -70,10 +69,10 @@ class _Shared(msgspec.Struct, frozen=True, kw_only=True):
 
     def report(self, play: Callable[[OnProgress], Report]) -> int:
         """Play with progress on stderr, print the report, and return the exit code."""
-        progress = Screen(stderr=True, quiet=self.quiet, highlight=False)
+        on_progress = progress_printer(quiet=self.quiet)
         for line in time_notes(fast=self.fast, time_scale=self.time_scale):
-            progress.print(line)
-        report = play(lambda line: progress.print(Text(line), soft_wrap=True))
+            on_progress(line)
+        report = play(on_progress)
         print_report(report, as_json=self.as_json)
         return report.verdict.exit_code
 
