@@ -52,10 +52,6 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     failing_docstrings: int
     """Docstrings that fail ruff's D401."""
 
-    def total(self, folders: tuple[str, ...], of: dict[str, int]) -> int:
-        """Return the sum of a figure over folders."""
-        return sum(of.get(folder, 0) for folder in folders)
-
 
 def main(arguments: list[str]) -> None:
     """Print the table for a commit and this checkout."""
@@ -75,17 +71,11 @@ def show(commit: str, before: Size, after: Size) -> None:
     print(f"{'':42}{commit[:10]:>12}{'now':>10}{'':>3}difference")
     for title, of in (("code lines", "code_lines"), ("files", "files")):
         was, now = getattr(before, of), getattr(after, of)
-        rows = [(f"{title}, {folder}", was.get(folder, 0), now.get(folder, 0)) for folder in now]
-        rows += [
-            (
-                f"{title}, the product in Python",
-                before.total(PRODUCT, was),
-                after.total(PRODUCT, now),
-            ),
-            (f"{title}, tests and benchmarks", before.total(TESTS, was), after.total(TESTS, now)),
-        ]
-        for name, first, second in rows:
-            _row(name, first, second)
+        parts: dict[str, tuple[str, ...]] = {folder: (folder,) for folder in now}
+        parts |= {"the product in Python": PRODUCT, "tests and benchmarks": TESTS}
+        for name, folders in parts.items():
+            totals = [sum(figure.get(folder, 0) for folder in folders) for figure in (was, now)]
+            _row(f"{title}, {name}", *totals)
     _row("class names used twice", len(before.repeated_classes), len(after.repeated_classes))
     _row(
         "identifiers of the old vocabulary",
@@ -191,16 +181,8 @@ def public_classes(source: str) -> Iterator[str]:
 def failing_docstrings(root: Path) -> int:
     """Count the docstrings that are not in the imperative mood, by ruff's rule D401."""
     folders = [str(root / folder) for folder in PRODUCT if (root / folder).is_dir()]
-    command = [
-        sys.executable,
-        "-m",
-        "ruff",
-        "check",
-        "--isolated",
-        "--no-cache",
-        "--select",
-        "D401",
-    ]
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache"]
+    command += ["--select", "D401"]
     checked = subprocess.run(
         [*command, "--output-format", "json", *folders], capture_output=True, text=True, check=False
     )

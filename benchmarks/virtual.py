@@ -40,7 +40,7 @@ _PLACES = {
     "harness": "harness",
     "lab/virtual/swarmsim": "asking swarmsim (encoding, pipes)",
     "lab/virtual": "virtual world (mirror, recorder)",
-    "lab/docker_api": "reading the engine's JSON",
+    "lab/model": "reading the engine's JSON",
     "stamplab/search": "truth, laws, rehearsed deploys",
 }
 
@@ -120,7 +120,7 @@ def _print_beside_live(player: SchedulePlayer) -> None:
 
 
 def _measure(player: SchedulePlayer, drawn: Sequence[Schedule]) -> tuple[Spent, Counter[str]]:
-    sim = psutil.Process(player.sim_pid)
+    sim = psutil.Process(player.sim.pid)
     before = sim.cpu_times()
     ours_s = time.process_time()
     wall_s, trials = _timed(lambda: _play(player, drawn))

@@ -41,18 +41,11 @@ class Deployer(msgspec.Struct, frozen=True, kw_only=True):
     """The program's name in the history."""
 
 
-class World(Protocol):
-    """A swarm that is watched from before the first deploy on."""
+class DeployTarget(Protocol):
+    """What a deploy needs of a world."""
 
     def now_s(self) -> float:
         """Return seconds since the world began."""
-
-    # The only wait (ADR 0048).
-    def next(self, until_s: float) -> Record | None:
-        """Wait for the next record, at most until ``until_s``; None when that time has come.
-
-        Time passes only here. Raises LabError when the apparatus has failed.
-        """
 
     def provide(self, stack: Stack) -> None:
         """Create a stack's missing prerequisites.
@@ -68,6 +61,20 @@ class World(Protocol):
 
         The answer, and the history, hold a refusal by the compose loader or the swarm. Raises
         RecipeRefused, with nothing deployed, where the recipe asks for more than is trusted.
+        """
+
+    def record(self, what: Observation) -> None:
+        """Put an action or a conclusion into the history."""
+
+
+class World(DeployTarget, Protocol):
+    """A swarm that is watched from before the first deploy on."""
+
+    # The only wait (ADR 0048).
+    def next(self, until_s: float) -> Record | None:
+        """Wait for the next record, at most until ``until_s``; None when that time has come.
+
+        Time passes only here. Raises LabError when the apparatus has failed.
         """
 
     def inspect(self, service: str) -> Service | None:
@@ -91,6 +98,3 @@ class World(Protocol):
 
     def cancel_scheduled(self) -> None:
         """Cancel the scheduled acts that are not done yet."""
-
-    def record(self, what: Observation) -> None:
-        """Put an action or a conclusion into the history."""

@@ -12,7 +12,7 @@ import msgspec
 from stamplab.harness.checks.shape import Shape
 from stamplab.harness.ci.generic import HC1Read
 from stamplab.harness.ci.policy import Policy
-from stamplab.lab.faults.memory_pressure import Pressure
+from stamplab.lab.faults.memory_pressure import Ample, Pressure
 from stamplab.lab.faults.operator import Act, Operation
 from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.repository import RecipeHistory
@@ -22,8 +22,28 @@ from stamplab.lab.support.time_scale import scale_durations
 from stamplab.lab.workload.shape import MemoryShape
 
 
+class UpgradeConditions(msgspec.Struct, frozen=True, kw_only=True):
+    """What an upgrade meets, whichever recipe it is of; a search may vary all of it."""
+
+    memory: MemoryShape
+    timing: Timing
+    policy: Policy
+    """What the harness's overlay sets; its order is all that tells pre-fix from fixed."""
+    pressure: Pressure = Ample()
+    head_replicas: int | None = None
+    """How many replicas head asks for, if not as many as base."""
+    wrong_stamp: WrongStamp | None = msgspec.field(name="planted", default=None)
+    """A wrong stamp that the deployer takes in the upgrade, if any."""
+    reports_expected_stamp: bool = msgspec.field(name="missaid", default=False)
+    """Whether it then says that it took the right one."""
+    refused: bool = False
+    """Whether the swarm refuses head's spec."""
+    earlier: tuple[Operation, ...] = ()
+    """What was done to the service before the upgrade; each leaves a status that is then stale."""
+
+
 # A scenario has a control that must not reproduce (ADR 0059).
-class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+class Scenario(UpgradeConditions, frozen=True, kw_only=True):
     """One experiment: install a base, squeeze, upgrade to head, and see."""
 
     name: str
@@ -34,11 +54,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What is installed first, a tag or a commit; the recipe says which commit is the head."""
     service: str
     """The heavy service within the stack."""
-    policy: Policy
-    """What the harness's overlay sets; its order is all that tells pre-fix from fixed."""
-    memory: MemoryShape
-    pressure: Pressure
-    timing: Timing
     guard: bool
     hc1_reads: tuple[HC1Read, ...] = ()
     """Guard off only; see `stamplab.harness.ci.generic.UpgradePlan.reads`."""
@@ -48,18 +63,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """The same for the upgrade alone, where it is not to be `timeout_s`."""
     head: str | None = None
     """Which commit is the head, as a revision; None: our recipe's last, or the one that it says."""
-    head_replicas: int | None = None
-    """How many replicas head asks for, if not as many as base."""
-    wrong_stamp: WrongStamp | None = msgspec.field(name="planted", default=None)
-    """A wrong stamp that the deployer takes in the upgrade, if any."""
-    reports_expected_stamp: bool = msgspec.field(name="missaid", default=False)
-    """Whether it then says that it took the right one."""
-    refused: bool = False
-    """Whether the swarm refuses head's spec."""
     faults: dict[str, Fault] = {}
     """What is wrong with images, by their names in the recipe."""
-    earlier: tuple[Operation, ...] = ()
-    """What was done to the service before the upgrade; each leaves a status that is then stale."""
     acts: tuple[Act, ...] = ()
     """What a second operator does meanwhile; times are counted from when OLD was found healthy."""
     control: str

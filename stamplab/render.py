@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -46,6 +48,28 @@ class Screen(Console):
     def on_broken_pipe(self) -> None:
         """Raise what `main` turns into exit code 2; rich itself would exit with 1."""
         raise BrokenPipeError
+
+
+def progress_printer(*, quiet: bool) -> Callable[[str], None]:
+    """Return a function that prints a line of progress on stderr, unless that is not wanted."""
+    screen = Screen(stderr=True, quiet=quiet, highlight=False)
+    return lambda line: screen.print(Text(line), soft_wrap=True)
+
+
+def print_result(
+    document: object, show: Callable[[], None], evidence: Path | str, *, as_json: bool
+) -> None:
+    """Print a result on stdout: its document for a machine; for a person, and where it lies."""
+    if as_json:
+        click.echo(encode_document(document), nl=False)
+    else:
+        show()
+        click.echo(f"evidence: {evidence}")
+
+
+def print_json(document: object) -> None:
+    """Print findings that are no evidence as readable JSON."""
+    click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
 
 
 def show_inventory(items: Sequence[Item]) -> None:
@@ -110,20 +134,16 @@ def _show_control_results(negative_controls: Sequence[ControlResult], console: C
     table.add_column("order", no_wrap=True)
     table.add_column("upgrade", no_wrap=True)
     table.add_column("its sentence, and whether that is right", overflow="fold", ratio=1)
-    for judge_negative_control in negative_controls:
-        is_right = Text(
-            "as it should"
-            if judge_negative_control.verdict is Verdict.PASS
-            else judge_negative_control.wrong
-        )
-        is_right.stylize(VERDICT_STYLES[judge_negative_control.verdict])
-        table.add_row(
-            Text(judge_negative_control.broken),
-            Text(judge_negative_control.order),
-            Text(judge_negative_control.end),
-            Text.assemble(judge_negative_control.sentence, "\n", is_right),
-        )
+    for result in negative_controls:
+        is_right = _is_right(result, "as it should")
+        sentence = Text.assemble(result.sentence, "\n", is_right)
+        table.add_row(Text(result.broken), Text(result.order), Text(result.end), sentence)
     console.print(table)
+
+
+def _is_right(result: ControlResult | Stamped, praise: str) -> Text:
+    text = praise if result.verdict is Verdict.PASS else result.wrong
+    return Text(text, style=VERDICT_STYLES[result.verdict])
 
 
 def show_stamped(stamped: Sequence[Stamped], console: Console) -> None:
@@ -133,8 +153,7 @@ def show_stamped(stamped: Sequence[Stamped], console: Console) -> None:
     table.add_column("stamp", no_wrap=True)
     table.add_column("whose commit, and how it ended", overflow="fold", ratio=1)
     for result in stamped:
-        is_right = Text("as it must be" if result.verdict is Verdict.PASS else result.wrong)
-        is_right.stylize(VERDICT_STYLES[result.verdict])
+        is_right = _is_right(result, "as it must be")
         table.add_row(
             Text.assemble((result.name, "bold"), "\n", result.title),
             Text(result.stamp or "none"),

@@ -22,7 +22,7 @@ from stamplab.lab.model.history import OverlayWritten
 from stamplab.lab.recipe import checkout, workload_overlay
 from stamplab.lab.recipe.compose import overlay_text
 from stamplab.lab.recipe.workload_overlay import WorkloadOverlay
-from stamplab.lab.world import World
+from stamplab.lab.world import DeployTarget
 
 
 # World and Tree are the only ways out of the harness (ADR 0030).
@@ -71,7 +71,7 @@ class MisreportingTree(msgspec.Struct, frozen=True):
 class GitTree(msgspec.Struct, frozen=True, kw_only=True):
     """Tree of git repositories and a scratch ABRA_DIR, deployed by abra or its stand-in."""
 
-    world: World
+    world: DeployTarget
     folder: AbraFolder
     app: App
     mirror: Path

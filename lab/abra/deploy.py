@@ -23,7 +23,7 @@ from stamplab.lab.abra.stamp import chaos_version
 from stamplab.lab.abra.version_checkout import CheckoutFlags, ensure
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import CommandRan, Deployed, Note
-from stamplab.lab.world import Deployer, World
+from stamplab.lab.world import Deployer, DeployTarget
 
 
 class ChaosDeploy(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class ChaosDeploy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def chaos_deploy(
-    world: World, folder: AbraFolder, domain: str, program: AbraProgram | None = None
+    world: DeployTarget, folder: AbraFolder, domain: str, program: AbraProgram | None = None
 ) -> ChaosDeploy:
     """Deploy the checkout as it is and stamp it, like ``abra app deploy -C -o -n -c --debug``.
 
@@ -71,7 +71,7 @@ def chaos_deploy(
 
 
 def _by_program(
-    world: World, folder: AbraFolder, app: AbraApp, program: AbraProgram
+    world: DeployTarget, folder: AbraFolder, app: AbraApp, program: AbraProgram
 ) -> ChaosDeploy:
     """Let a real abra deploy; the world judges the stack before."""
 

@@ -10,7 +10,7 @@ us).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -250,6 +250,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 History = Sequence[Record]
+Kind = TypeVar("Kind")
+
+
+def observations(history: History, kind: type[Kind]) -> list[Kind]:
+    """Return all observations of one kind, in order."""
+    return [record.what for record in history if isinstance(record.what, kind)]
 
 
 def placed(

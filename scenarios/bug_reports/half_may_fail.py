@@ -9,7 +9,7 @@ REPORT = v.BugReport(
     name="half-may-fail",
     source="ratio",
     title="two replicas, max_failure_ratio 0.5: `completed`, though one of them never comes up",
-    steps=v.upgrade(_TWO, to=v.next_version(_TWO, app=v.CRASHES, fault_slot=2), why="2 crashes"),
+    steps=v.upgrade(_TWO, "2 crashes", app=v.CRASHES, fault_slot=2),
     signature=(v.signs.state_is("completed"), v.signs.came_to(v.TrueOutcome.DOWN)),
-    control=v.upgrade(_TWO, to=v.next_version(_TWO), why="none crashes"),
+    control=v.upgrade(_TWO, "none crashes"),
 )

@@ -22,6 +22,7 @@ from stamplab.scenarios.bug_reports.step import (
     running,
     upgrade,
 )
+from stamplab.scenarios.bug_reports.vocabulary import COMPLETED, CRASHES, ROLLED_BACK
 
 _BASE = ServiceRequest()
 _GOOD, _BAD = ServiceRequest(name="good"), ServiceRequest(name="bad")
@@ -42,29 +43,16 @@ _STOPS_SOON = changed(_STOPS_SLOWLY, app={"STOP_S": "5"})
 _ONE_SHOT = ServiceRequest(
     health=None, restart="on-failure", app={"EXIT_AT_S": "1", "EXIT_CODE": "0"}
 )
-_CRASHES = {"EXIT_AT_S": "0.5"}
 _NOWHERE = "node.platform.os==nosuch"
-_BROKEN, _WELL = "a version that crashes at boot", "a version that works"
+_BROKEN = "a version that crashes at boot"
 _LATE = "a version that ends after 6 s, where the swarm watches for 2 s"
-_CRASHED = Shape(
-    states=("updating", "rollback_completed"),
-    stamps=("base", "head", "base"),
-    new_task="failed before RUNNING",
-    old_kept=True,
-    end=GUARD,
-)
-_COMPLETED = Shape(
-    states=("updating", "completed"), stamps=("base", "head"), new_task="did not fail"
-)
 _LEFT_EARLY = upgrade(
     _PATIENT,
-    to=next_version(_PATIENT, app={"EXIT_AT_S": "6", "READY_S": "90"}),
-    why="a version that boots for long, and dies while it does",
+    "a version that boots for long, and dies while it does",
+    app={"EXIT_AT_S": "6", "READY_S": "90"},
 )
 _WITHIN = upgrade(
-    _SHORT,
-    to=next_version(_SHORT, app={"EXIT_AT_S": "1"}),
-    why="a version that ends after 1 s, while the swarm still watches",
+    _SHORT, "a version that ends after 1 s, while the swarm still watches", app={"EXIT_AT_S": "1"}
 )
 
 REPORTS = (
@@ -75,20 +63,14 @@ REPORTS = (
         title="an attached update hangs for ever when no node takes the task",
         seen="a constraint that no node meets: the client waits without an end",
         expected="a bound, and a reason",
-        steps=upgrade(
-            _BASE,
-            to=next_version(_BASE, constraint=_NOWHERE),
-            why="a constraint that no node meets",
-        ),
+        steps=upgrade(_BASE, "a constraint that no node meets", constraint=_NOWHERE),
         signature=(
             signs.came_to(TrueOutcome.DOWN),
             signs.client_hangs(),
             signs.kept_the_first(),
         ),
         control=upgrade(
-            _BASE,
-            to=next_version(_BASE, constraint="node.platform.os==linux"),
-            why="a constraint that the node meets",
+            _BASE, "a constraint that the node meets", constraint="node.platform.os==linux"
         ),
         shape=Shape(
             states=("updating",),
@@ -105,19 +87,15 @@ REPORTS = (
         seen="the task that no node takes stays, and the corrected service does not come up",
         expected="the corrected version runs",
         steps=(
-            *upgrade(
-                _BASE,
-                to=next_version(_BASE, constraint=_NOWHERE),
-                why="a constraint that no node meets",
-            ),
+            *upgrade(_BASE, "a constraint that no node meets", constraint=_NOWHERE),
             WaitFor(until="pending"),
             Pause(1.0),
             Deploy(request=changed(_BASE, stamp="3", version="3"), why="without the constraint"),
         ),
         signature=(signs.came_to(TrueOutcome.DOWN),),
-        control=upgrade(_BASE, to=next_version(_BASE), why="no constraint at all"),
+        control=upgrade(_BASE, "no constraint at all"),
         fixed_in="20.10.9",
-        shape=changed(_COMPLETED, stamps=("base", "other", "head")),
+        shape=changed(COMPLETED, stamps=("base", "other", "head")),
     ),
     BugReport(
         name="mixed-stack",
@@ -129,9 +107,7 @@ REPORTS = (
         steps=(
             *running(_GOOD, _BAD),
             Deploy(request=next_version(_GOOD), why="version 2"),
-            Deploy(
-                request=next_version(_BAD, app=_CRASHES), why="version 2, which crashes at boot"
-            ),
+            Deploy(request=next_version(_BAD, app=CRASHES), why="version 2, which crashes at boot"),
         ),
         signature=(
             signs.came_to(TrueOutcome.DEPLOYED, 0),
@@ -144,7 +120,7 @@ REPORTS = (
             Deploy(request=next_version(_GOOD), why="version 2"),
             Deploy(request=next_version(_BAD), why="version 2, which works too"),
         ),
-        shape=_CRASHED,
+        shape=ROLLED_BACK,
     ),
     BugReport(
         name="one-shot",
@@ -163,15 +139,15 @@ REPORTS = (
         title="failure_action pause: the stamp says new, the old task serves",
         seen="the update is paused; whoever compares labels alone, or counts tasks, calls it done",
         expected="paused is no success, and says so",
-        steps=upgrade(_PAUSES, to=next_version(_PAUSES, app=_CRASHES), why=_BROKEN),
+        steps=upgrade(_PAUSES, _BROKEN, app=CRASHES),
         signature=(
             signs.came_to(TrueOutcome.PAUSED),
             signs.stamp_is("2"),
             signs.kept_the_first(),
             signs.client_exits(1),
         ),
-        control=upgrade(_BASE, to=next_version(_BASE, app=_CRASHES), why=_BROKEN),
-        shape=changed(_CRASHED, states=("updating", "paused"), stamps=("base", "head")),
+        control=upgrade(_BASE, _BROKEN, app=CRASHES),
+        shape=changed(ROLLED_BACK, states=("updating", "paused"), stamps=("base", "head")),
     ),
     BugReport(
         name="retry-stops-what-worked",
@@ -180,7 +156,7 @@ REPORTS = (
         seen="paused with a replica of the old version up; the same deploy again takes that too",
         expected="what works is kept",
         steps=(
-            *upgrade(_TWO, to=next_version(_TWO, absent=True), why="an image that nobody has"),
+            *upgrade(_TWO, "an image that nobody has", absent=True),
             WaitFor(until="settled"),
             Deploy(
                 request=changed(_TWO, stamp="3", version="2", absent=True),
@@ -188,9 +164,7 @@ REPORTS = (
             ),
         ),
         signature=(signs.came_to(TrueOutcome.PAUSED, 0), signs.nothing_runs()),
-        control=upgrade(
-            _TWO, to=next_version(_TWO, absent=True), why="an image that nobody has, once"
-        ),
+        control=upgrade(_TWO, "an image that nobody has, once", absent=True),
         shape=Shape(
             states=("updating", "paused", "updating", "paused"),
             stamps=("base", "other", "head"),
@@ -204,16 +178,14 @@ REPORTS = (
         title="a failure after `monitor` is no failure of the update: completed, and it restarts",
         seen="the service fails as expected, and is not rolled back",
         expected="of a waiter that is told to wait longer than that: not deployed",
-        steps=upgrade(
-            _SHORT, to=next_version(_SHORT, app={"EXIT_AT_S": "6"}), why=_LATE, hold_s=10.0
-        ),
+        steps=upgrade(_SHORT, _LATE, hold_s=10.0, app={"EXIT_AT_S": "6"}),
         signature=(
             signs.came_to(TrueOutcome.DOWN),
             signs.state_is("completed"),
             signs.client_exits(0),
         ),
         control=_WITHIN,
-        shape=changed(_COMPLETED, new_task="failed after RUNNING", end=GUARD),
+        shape=changed(COMPLETED, new_task="failed after RUNNING", end=GUARD),
     ),
     BugReport(
         name="fails-after-the-guard",
@@ -222,7 +194,7 @@ REPORTS = (
         title="the same where nobody told the guard to wait longer: it passes, and then it fails",
         seen="the service fails as expected, and is not rolled back",
         expected="rightly called deployed when the swarm was done with it; it breaks later",
-        steps=upgrade(_SHORT, to=next_version(_SHORT, app={"EXIT_AT_S": "6"}), why=_LATE),
+        steps=upgrade(_SHORT, _LATE, app={"EXIT_AT_S": "6"}),
         signature=(
             signs.came_to(TrueOutcome.DOWN),
             signs.state_is("completed"),
@@ -230,7 +202,7 @@ REPORTS = (
         ),
         control=_WITHIN,
         breaks_late=True,
-        shape=changed(_COMPLETED, new_task="failed after RUNNING"),
+        shape=changed(COMPLETED, new_task="failed after RUNNING"),
     ),
     BugReport(
         name="continues-broken",
@@ -238,10 +210,10 @@ REPORTS = (
         title="failure_action continue: `completed` with a head that never comes up",
         seen="UpdateStatus is completed; the new task crashes at boot, over and over",
         expected="not deployed",
-        steps=upgrade(_GOES_ON, to=next_version(_GOES_ON, app=_CRASHES), why=_BROKEN),
+        steps=upgrade(_GOES_ON, _BROKEN, app=CRASHES),
         signature=(signs.came_to(TrueOutcome.DOWN), signs.state_is("completed")),
-        control=upgrade(_BASE, to=next_version(_BASE, app=_CRASHES), why=_BROKEN),
-        shape=changed(_COMPLETED, new_task="failed before RUNNING", end=GUARD),
+        control=upgrade(_BASE, _BROKEN, app=CRASHES),
+        shape=changed(COMPLETED, new_task="failed before RUNNING", end=GUARD),
     ),
     BugReport(
         name="interrupted-client",
@@ -265,16 +237,10 @@ REPORTS = (
         title="stop-first waits one minute for the old task, whatever its grace period",
         seen="two instances at once, though stop-first and a grace period of 90 s were asked for",
         expected="the new task starts when the old one has gone",
-        steps=upgrade(
-            _STOPS_SLOWLY,
-            to=next_version(_STOPS_SLOWLY),
-            why="version 2; the old one takes 70 s to end",
-        ),
+        steps=upgrade(_STOPS_SLOWLY, "version 2; the old one takes 70 s to end"),
         signature=(signs.came_to(TrueOutcome.DEPLOYED), signs.both_ran()),
-        control=upgrade(
-            _STOPS_SOON, to=next_version(_STOPS_SOON), why="version 2; the old one takes 5 s to end"
-        ),
+        control=upgrade(_STOPS_SOON, "version 2; the old one takes 5 s to end"),
         timeout_s=120.0,
-        shape=_COMPLETED,
+        shape=COMPLETED,
     ),
 )

@@ -25,13 +25,11 @@ _GLOBAL_NOWHERE = changed(_GLOBAL, constraint="node.platform.os==nosuch")
 _HOG = ServiceRequest(name="hog", reserve_share=0.6, health=None)
 _LAB = ServiceRequest(name="lab", reserve_share=0.6, health=None)
 _OTHER = ServiceRequest(name="other", health=None)
-_LABEL, _RELABELLED = "another label, and nothing else", changed(_BASE, stamp="2")
+_LABEL = "another label, and nothing else"
 # It boots for long, and dies while it does: the OOM kill of the report, without a squeeze.
 _SLOW_AND_BROKEN = {"READY_S": "100", "EXIT_AT_S": "8"}
 _DYING = upgrade(
-    _PATIENT,
-    to=next_version(_PATIENT, app=_SLOW_AND_BROKEN),
-    why="a version that boots for long, and dies while it does",
+    _PATIENT, "a version that boots for long, and dies while it does", app=_SLOW_AND_BROKEN
 )
 _FULL = (*running(_HOG), Create(request=_LAB, judged=True), WaitFor(until="pending", service="lab"))
 _FREED = (*running(_OTHER), Intervene(service="hog", operation=Remove()))
@@ -45,9 +43,9 @@ REPORTS = (
         title="an update of labels alone never sets UpdateStatus",
         seen="whoever polls UpdateStatus for a terminal state waits for ever, or guesses",
         expected="some terminal state for this very update",
-        steps=upgrade(_BASE, to=_RELABELLED, why=_LABEL),
+        steps=upgrade(_BASE, _LABEL, version="1"),
         signature=(signs.came_to(TrueOutcome.DEPLOYED), signs.state_is(None)),
-        control=upgrade(_BASE, to=next_version(_BASE), why="another label and another version"),
+        control=upgrade(_BASE, "another label and another version"),
         shape=changed(_UNTOUCHED, old_kept=True),
     ),
     BugReport(
@@ -57,11 +55,9 @@ REPORTS = (
         title="an update of the number of replicas alone never sets UpdateStatus",
         seen="the same, for `docker service scale`",
         expected="some terminal state for this very update",
-        steps=upgrade(_BASE, to=changed(_BASE, replicas=2), why="two replicas"),
+        steps=(*running(_BASE), Deploy(request=changed(_BASE, replicas=2), why="two replicas")),
         signature=(signs.came_to(TrueOutcome.DEPLOYED), signs.state_is(None)),
-        control=upgrade(
-            _BASE, to=next_version(_BASE, replicas=2), why="two replicas, and another version"
-        ),
+        control=upgrade(_BASE, "two replicas, and another version", replicas=2),
         shape=Shape(states=(), stamps=("head",), new_task="did not fail", old_kept=True),
     ),
     BugReport(
@@ -173,7 +169,7 @@ REPORTS = (
             Deploy(request=changed(_GLOBAL_NOWHERE, stamp="2"), why="another label"),
         ),
         signature=(signs.came_to(TrueOutcome.DOWN), signs.client_hangs()),
-        control=upgrade(_GLOBAL, to=changed(_GLOBAL, stamp="2"), why=_LABEL),
+        control=upgrade(_GLOBAL, _LABEL, version="1"),
         shape=changed(_UNTOUCHED, end=GUARD),
     ),
     BugReport(
@@ -186,10 +182,10 @@ REPORTS = (
             *running(_BASE),
             Intervene(service="web", operation=Scale(replicas=0)),
             Pause(3.0),
-            Deploy(request=changed(_RELABELLED, replicas=0), why="another label, at zero"),
+            Deploy(request=changed(_BASE, stamp="2", replicas=0), why="another label, at zero"),
         ),
         signature=(signs.came_to(TrueOutcome.DEPLOYED), signs.client_hangs()),
-        control=upgrade(_BASE, to=_RELABELLED, why="another label, with a task that runs"),
+        control=upgrade(_BASE, "another label, with a task that runs", version="1"),
         fixed_in="20.10",
         shape=_UNTOUCHED,
     ),

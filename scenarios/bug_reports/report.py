@@ -84,6 +84,12 @@ class BugReport(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def plays(self) -> tuple[BugReport, ...]:
+        """The report itself and its control, if there is one."""
+        control = self.as_control
+        return (self, control) if control else (self,)
+
+    @property
     def fills_node(self) -> bool:
         """Whether its services reserve memory, so that no other such report fits beside it."""
         return any(

@@ -4,52 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stamplab.harness.checks.ground_truth import TrueOutcome
+from stamplab.harness.checks.ground_truth import GroundTruth, TrueOutcome
 from stamplab.harness.checks.timeline import ServiceTimeline
 from stamplab.scenarios.bug_reports.report import Sign
 from stamplab.scenarios.bug_reports.results import BugReportPlay, ClientResult, DeployResult
 
 
-def client_exits(code: int, deploy: int = -1) -> Sign:
-    """Ask whether the docker client's own wait ended with this exit code."""
-    return _of_client(
-        f"the docker client exits {code}", lambda client: client.exit_code == code, deploy
-    )
+def client_exits(code: int) -> Sign:
+    """Ask whether the docker client's own wait for the last deploy ended with this exit code."""
+    return _of_client(f"the docker client exits {code}", lambda client, _: client.exit_code == code)
 
 
-def client_hangs(deploy: int = -1) -> Sign:
+def client_hangs() -> Sign:
     """Ask whether the docker client waits for ever, as far as anybody watched."""
     return _of_client(
-        "the docker client still waits a minute later",
-        lambda client: client.exit_code is None,
-        deploy,
+        "the docker client still waits a minute later", lambda client, _: client.exit_code is None
     )
 
 
 def client_was_first() -> Sign:
     """Ask whether the docker client was done before the swarm began to go back."""
 
-    def holds(play: BugReportPlay) -> bool | None:
-        last = play.last
-        if last.client is None:
-            return None
-        began_s = last.ruling.decided_s
-        return last.client.exit_code == 0 and last.at_s + last.client.waited_s < began_s
+    def holds(client: ClientResult, deploy: DeployResult) -> bool:
+        ended_s = deploy.at_s + client.waited_s
+        return client.exit_code == 0 and ended_s < deploy.ruling.decided_s
 
-    return Sign(
-        text="the docker client exits 0 before the swarm is done",
-        holds=holds,
-        seen=lambda play: _client_text(play.last.client),
-    )
+    return _of_client("the docker client exits 0 before the swarm is done", holds)
 
 
 def came_to(outcome: TrueOutcome, deploy: int = -1) -> Sign:
     """Ask whether this is the truth of a deploy."""
-    return _of_deploy(
-        f"in truth it is {outcome}",
-        lambda result: result.truth.outcome is outcome,
-        lambda result: f"{result.truth.outcome}: {result.truth.text}",
-        deploy,
+
+    def truth_in(play: BugReportPlay) -> GroundTruth:
+        return play.deploys[deploy].truth
+
+    return Sign(
+        text=f"in truth it is {outcome}",
+        holds=lambda play: truth_in(play).outcome is outcome,
+        seen=lambda play: f"{truth_in(play).outcome}: {truth_in(play).text}",
     )
 
 
@@ -110,13 +102,12 @@ def lost_the_first() -> Sign:
     )
 
 
-def kept_the_first(service: str | None = None) -> Sign:
+def kept_the_first() -> Sign:
     """Ask whether the tasks from before the update run all the same."""
     return _of_timeline(
         "the first task runs on",
         lambda timeline: timeline.kept_first,
         lambda _: "it does not run any more",
-        service,
     )
 
 
@@ -167,29 +158,12 @@ def _client_text(client: ClientResult | None) -> str:
     return f"{ended} after {client.waited_s:.1f} s"
 
 
-def _of_client(text: str, holds: Callable[[ClientResult], bool], deploy: int) -> Sign:
+def _of_client(text: str, holds: Callable[[ClientResult, DeployResult], bool]) -> Sign:
     def holds_in(play: BugReportPlay) -> bool | None:
-        client = play.deploys[deploy].client
-        return None if client is None else holds(client)
+        client = play.last.client
+        return None if client is None else holds(client, play.last)
 
-    return Sign(
-        text=text,
-        holds=holds_in,
-        seen=lambda play: _client_text(play.deploys[deploy].client),
-    )
-
-
-def _of_deploy(
-    text: str,
-    holds: Callable[[DeployResult], bool],
-    seen: Callable[[DeployResult], str],
-    deploy: int,
-) -> Sign:
-    return Sign(
-        text=text,
-        holds=lambda play: holds(play.deploys[deploy]),
-        seen=lambda play: seen(play.deploys[deploy]),
-    )
+    return Sign(text=text, holds=holds_in, seen=lambda play: _client_text(play.last.client))
 
 
 def _of_timeline(

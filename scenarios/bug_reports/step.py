@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from stamplab.lab.faults.operator import Operation, Remove, in_words
-from stamplab.lab.model.service_request import ServiceRequest
+from stamplab.lab.model.service_request import ServiceRequest, next_version
 
 Until = Literal["running", "started", "pending", "settled"]
 """What is waited for, of a service: all its wanted tasks run; a task of its present spec has been
@@ -68,10 +68,13 @@ Step = Create | Deploy | Intervene | WaitFor | Pause | Interrupt
 
 
 def upgrade(
-    base: ServiceRequest, to: ServiceRequest, why: str, hold_s: float = 0.0
+    base: ServiceRequest, why: str, hold_s: float = 0.0, **changes: Any
 ) -> tuple[Step, ...]:
-    """Create ``base``, wait until it runs, and deploy ``to``; ``why`` says what is new in it."""
-    return (*running(base), Deploy(request=to, why=why, hold_s=hold_s))
+    """Create ``base``, wait until it runs, and deploy its next version with ``changes``.
+
+    ``why`` says what is new in it.
+    """
+    return (*running(base), Deploy(request=next_version(base, **changes), why=why, hold_s=hold_s))
 
 
 def running(*bases: ServiceRequest) -> tuple[Step, ...]:

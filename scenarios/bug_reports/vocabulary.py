@@ -30,10 +30,23 @@ CRASHES = {"EXIT_AT_S": "0.5"}
 NEVER_HEALTHY = {"NEVER_READY": "1"}
 """The application runs, and never opens its port."""
 
+COMPLETED = Shape(
+    states=("updating", "completed"), stamps=("base", "head"), new_task="did not fail"
+)
+ROLLED_BACK = Shape(
+    states=("updating", "rollback_completed"),
+    stamps=("base", "head", "base"),
+    new_task="failed before RUNNING",
+    old_kept=True,
+    end=GUARD,
+)
+
 __all__ = (
+    "COMPLETED",
     "CRASHES",
     "GUARD",
     "NEVER_HEALTHY",
+    "ROLLED_BACK",
     "START_FIRST",
     "BugReport",
     "Create",

@@ -22,47 +22,43 @@ _ACT_AFTER_S = 3.5
 WATCH_S = 12.0
 """How long the swarm is watched after the harness has given its verdict."""
 
-OPERATIONS: Mapping[str, Operation] = {
-    "restamp": Restamp(labels={"another": "operator"}),
-    "redeploy": Redeploy(),
-    "roll-back": RollBack(),
-    "scale": Scale(replicas=2),
-}
 _GOES_ON = Shape(
     states=("updating", "completed"),
     stamps=("base", "head"),
     new_task="did not fail",
     end=GUARD,
 )
-SHAPES: Mapping[str, Shape] = {
-    "restamp": _GOES_ON,
-    # The status is nil for ever: what was `updating` can no longer be ended by its own updater.
-    "redeploy": msgspec.structs.replace(_GOES_ON, states=("updating",)),
-    "roll-back": msgspec.structs.replace(
-        _GOES_ON,
-        states=("updating", "rollback_completed"),
-        stamps=("base", "head", "base"),
-        old_kept=True,
-    ),
-    "scale": _GOES_ON,
+_TAKEN_BACK = msgspec.structs.replace(
+    _GOES_ON,
+    states=("updating", "rollback_completed"),
+    stamps=("base", "head", "base"),
+    old_kept=True,
+)
+# The status is nil for ever: what was `updating` can no longer be ended by its own updater.
+_FORGOTTEN = msgspec.structs.replace(_GOES_ON, states=("updating",))
+OPERATIONS: Mapping[str, tuple[Operation, Shape]] = {
+    "restamp": (Restamp(labels={"another": "operator"}), _GOES_ON),
+    "redeploy": (Redeploy(), _FORGOTTEN),
+    "roll-back": (RollBack(), _TAKEN_BACK),
+    "scale": (Scale(replicas=2), _GOES_ON),
 }
+"""What the second operator does, and the shape that the history comes to."""
 
 
 def scenarios(settings: Settings) -> tuple[Scenario, ...]:
     """One scenario an operation."""
-    return tuple(_with_operation(settings, name, what) for name, what in OPERATIONS.items())
+    return tuple(_with_operation(settings, name, *case) for name, case in OPERATIONS.items())
 
 
-def _with_operation(settings: Settings, name: str, what: Operation) -> Scenario:
+def _with_operation(settings: Settings, name: str, what: Operation, shape: Shape) -> Scenario:
     made = scenario(
         f"meddled-{name}",
         f"a second operator, while NEW boots: {name}",
         settings,
         order="start-first",
         pressure=Ample(),
-        guard=True,
         control=AMPLE,
-        shape=SHAPES[name],
+        shape=shape,
     )
     memory = msgspec.structs.replace(made.memory, boot_s=_BOOT_S)
     return msgspec.structs.replace(

@@ -90,7 +90,6 @@ def ample(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         subject,
         order=subject.order,
         pressure=Ample(),
-        guard=True,
         control=PRESSED,
         shape=shapes.CONVERGED,
     )
@@ -122,7 +121,6 @@ def honest(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         subject,
         order=subject.order,
         pressure=settings.pressure,
-        guard=True,
         control=AMPLE,
         shape=shapes.under(settings.pressure, shapes.ROLLED_BACK),
     )
@@ -137,7 +135,6 @@ def fixed(settings: Settings, subject: Subject = DISCOURSE) -> Scenario:
         subject,
         order="stop-first",
         pressure=settings.pressure,
-        guard=True,
         control=PRESSED,
         shape=shapes.CONVERGED,
     )
@@ -151,7 +148,7 @@ def scenario(
     *,
     order: str | None,
     pressure: Pressure,
-    guard: bool,
+    guard: bool = True,
     control: str,
     reads: tuple[HC1Read, ...] = (),
     wrong_stamp: WrongStamp | None = None,

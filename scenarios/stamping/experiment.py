@@ -66,8 +66,6 @@ class StampingRepositories(msgspec.Struct, frozen=True, kw_only=True):
     """A mirror whose branch ends at a release before the head."""
     mirror_repointed: Path
     """A mirror whose tag of the base names another commit."""
-    branch: str
-    """The branch that all of them have checked out."""
     base: str
     """The tag that is deployed first."""
     head: str

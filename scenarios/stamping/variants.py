@@ -92,7 +92,7 @@ COUNTER_EXAMPLES = (
         steps=(
             Step(("git", "clone", "--quiet", "{mirror_behind}", RECIPE)),
             _TAGS,
-            _check_out("origin/{branch}"),
+            _check_out("origin/main"),
             _CHAOS,
         ),
         whose=CommitRole.MIRRORS_TIP,

@@ -55,6 +55,4 @@ def _claim(verdict: Verdict, evidence: str, host: Path) -> Claim:
 
 
 def _not_possible(reason: str) -> Claim:
-    return Claim(
-        id="C12", text=_TEXT, verdict=None, evidence="", where="", not_possible_here=reason
-    )
+    return Claim(id="C12", text=_TEXT, verdict=None, not_possible_here=reason)

@@ -12,7 +12,7 @@ import msgspec
 from stamplab.harness.checks.attribution import explain
 from stamplab.harness.guard import Outcome
 from stamplab.harness.verdict import Verdict
-from stamplab.lab.model.history import Finding, PolicyRead
+from stamplab.lab.model.history import Finding
 from stamplab.runner.play_record import PlayRecord
 
 
@@ -23,8 +23,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     verdict: Verdict | None
     """None where the claim is not possible here; it then counts for nothing."""
-    evidence: str
-    where: str
+    evidence: str = ""
+    where: str = ""
     not_possible_here: str = ""
     """Why this machine cannot show the claim; empty where it can."""
 
@@ -46,10 +46,9 @@ Judge = Callable[[PlayRecord], ClaimResult]
 
 def policy_is_armed(play: PlayRecord) -> ClaimResult:
     """C1: the recipe at head says rollback, start-first, 5 s, and a health check of 20 minutes."""
-    read = [record.what for record in play.history if isinstance(record.what, PolicyRead)]
-    if not read:
+    policy = play.policy
+    if policy is None:
         return ClaimResult(None, "the policy was not read")
-    policy = read[-1]
     stated = (policy.failure_action, policy.order, policy.monitor, policy.start_period)
     text = (
         f"{policy.path} at {policy.commit[:12]}: failure_action {stated[0]}, order {stated[1]}, "

@@ -32,12 +32,9 @@ def in_words(policy: PolicyRead) -> str:
 
 def policy_is_known(play: PlayRecord) -> ClaimResult:
     """C1, as a finding: what the recipe's own policy is, armed or not."""
-    read = [record.what for record in play.history if isinstance(record.what, PolicyRead)]
-    return (
-        ClaimResult(True, in_words(read[-1]))
-        if read
-        else ClaimResult(None, "the policy was not read")
-    )
+    if play.policy is None:
+        return ClaimResult(None, "the policy was not read")
+    return ClaimResult(True, in_words(play.policy))
 
 
 def upgraded(play: PlayRecord) -> ClaimResult:

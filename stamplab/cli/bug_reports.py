@@ -6,12 +6,10 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.text import Text
 
 from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
 from stamplab.invocation import command_line
-from stamplab.lab.model.schema import encode_document
-from stamplab.render import Screen
+from stamplab.render import Screen, print_json, print_result, progress_printer
 from stamplab.runner.bug_reports.table import OnRow, ReportRow, ReportTable, play_reports, table_of
 from stamplab.runner.bug_reports.text import (
     conclusion,
@@ -62,21 +60,18 @@ def bug_reports(
     Exit code 0: each reproduces where it must and does not where it must not, no control does, and
     the guard is right in all; 1: not so; 2: one could not be played.
     """
-    screen = Screen(stderr=True, quiet=quiet, highlight=False)
+    on_progress = progress_printer(quiet=quiet)
     chosen = {report.name: report for report in map(find, names)} if names else REPORTS_BY_NAME
     reports = list(chosen.values())
-    means = choose(world, engine, lambda line: screen.print(Text(line), soft_wrap=True))
+    means = choose(world, engine, on_progress)
 
     def on_row(row: ReportRow) -> None:
-        screen.print(Text(f"{row.source}: {row.verdict}: {conclusion(row)}"), soft_wrap=True)
+        on_progress(f"{row.source}: {row.verdict}: {conclusion(row)}")
 
     folder = EvidenceFolder.create(runs.absolute(), "bug-reports")
     table = play_into(folder, reports, means, at_once, on_row)
-    if as_json:
-        click.echo(encode_document(table), nl=False)
-    else:
-        show_table(table, Screen(highlight=False))
-        click.echo(f"evidence: {folder.path}")
+    console = Screen(highlight=False)
+    print_result(table, lambda: show_table(table, console), folder.path, as_json=as_json)
     return table.verdict.exit_code
 
 
@@ -88,8 +83,7 @@ def list_(*, runs: Path, as_json: bool) -> None:
     reports = REPORTS_BY_NAME.values()
     last = last_rows(runs, reports)
     if as_json:
-        listed = [_listed(report, last) for report in reports]
-        click.echo(msgspec.json.format(msgspec.json.encode(listed)).decode())
+        print_json([_listed(report, last) for report in reports])
         return
     others = {name: experiment.title for name, experiment in EXPERIMENTS.items()}
     show_list(reports, others, last, Screen(highlight=False))
@@ -104,10 +98,7 @@ def play_into(
 ) -> ReportTable:
     """Play reports into a folder, with its manifest and its verdict. Raises LabError."""
     stage = Stage(means=means, argv=command_line(), on_progress=lambda _: None)
-    options: dict[str, object] = {
-        "entries": [report.name for report in reports],
-        "at_once": at_once,
-    }
+    options = {"entries": [report.name for report in reports], "at_once": at_once}
     written = manifest("bug-reports", stage, options)
     folder.write_json("manifest.json", msgspec.structs.replace(written, abra=_DEPLOYER))
     table = table_of(play_reports(reports, means, folder, at_once, on_row))

@@ -17,7 +17,7 @@ from stamplab.lab.live.reaper import LabRemoval, LabStatus, Standing
 from stamplab.lab.live.reaper import reap as reap_labs
 from stamplab.lab.live.sandbox import require_root
 from stamplab.lab.support.cache import cache_folder, remove_unfinished_builds
-from stamplab.render import Screen, show_checks, show_reaped
+from stamplab.render import Screen, print_json, show_checks, show_reaped
 
 Possible = Literal["possible", "not possible", "unknown"]
 _EXIT: dict[Possible, int] = {
@@ -66,7 +66,7 @@ def doctor(*, engine: Path | None, runs: Path, trying: bool, reap: bool, as_json
         checks += try_sandbox(engine, partial(click.echo, err=True))
     diagnosis = diagnose(checks, reaped, tried=trying)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(diagnosis)).decode())
+        print_json(diagnosis)
     else:
         screen = Screen(highlight=False)
         if reap:

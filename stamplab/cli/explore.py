@@ -15,8 +15,7 @@ from rich.text import Text
 from stamplab.cli.options import json_option, quiet_option, runs_option
 from stamplab.invocation import command_line, program_path
 from stamplab.lab.abra import go_git
-from stamplab.lab.model.schema import encode_document
-from stamplab.render import Screen
+from stamplab.render import Screen, print_result
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, manifest
 from stamplab.runner.worlds import Virtual, virtual
@@ -125,22 +124,14 @@ def explore(
         go_git.prepare(status.update)
         stage = Stage(means=means, argv=command_line(), on_progress=status.update)
         name = f"explore-{scenario}"
-        folder.write_json("manifest.json", manifest(name, stage, _options(request)))
+        folder.write_json("manifest.json", manifest(name, stage, request))
         result = search(
             request, lambda outcomes, took_s: status.update(_progress(request, outcomes, took_s))
         )
     explored = _explored(request, result, means, folder, runs)
     folder.write_json("verdict.json", explored)
-    if as_json:
-        click.echo(encode_document(explored), nl=False)
-    else:
-        show(explored, folder.path)
+    print_result(explored, lambda: _show(explored), folder.path, as_json=as_json)
     return 1 if explored.broken else 0
-
-
-def _options(request: SearchRequest) -> dict[str, object]:
-    options: dict[str, object] = msgspec.to_builtins(request)
-    return options
 
 
 def _progress(request: SearchRequest, outcomes: Mapping[str, int], took_s: float) -> Text:
@@ -208,19 +199,17 @@ def _counterexample(
     )
 
 
-def show(explored: Explored, folder: Path) -> None:
-    """Print what the search came to."""
+def _show(explored: Explored) -> None:
     click.echo(
         f"{explored.examples} schedules ({explored.per_second:.0f}/s): {shares(explored.outcomes)}"
     )
     for law in explored.held:
         click.echo(f"held: {law} ({LAWS[law].says})")
     for counterexample in explored.broken:
-        _show(counterexample)
-    click.echo(f"evidence: {folder}")
+        _show_counterexample(counterexample)
 
 
-def _show(counterexample: Counterexample) -> None:
+def _show_counterexample(counterexample: Counterexample) -> None:
     broken_law = counterexample.broken_law
     where = (
         f"after {broken_law.after_examples} schedules"

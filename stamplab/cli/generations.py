@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 import msgspec
 
-from stamplab.harness.checks.tool_constancy import ToolChange, ToolRuling, judge_constancy
+from stamplab.harness.checks.tool_constancy import ToolChange, judge_constancy
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import NotPossibleHere, UsageError
 from stamplab.lab.nixos.generations import PROFILES, SYSTEM, Profile, read_profile
-from stamplab.render import Screen, show_generations
+from stamplab.render import Screen, print_json, show_generations
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(
@@ -90,8 +90,18 @@ def generations(
     read = read_profile(folder, profile, tool)
     ruling = judge_constancy(read, since, until)
     if as_json:
-        findings = _findings(folder, profile, tool, read, ruling, since=since, until=until)
-        click.echo(msgspec.json.format(msgspec.json.encode(findings)).decode())
+        findings = Constancy(
+            profiles=str(folder).encode(errors="backslashreplace").decode(),
+            profile=profile,
+            tool=tool,
+            since=since,
+            until=until,
+            verdict=ruling.verdict,
+            sentence=ruling.sentence,
+            changes=ruling.changes,
+            read=read,
+        )
+        print_json(findings)
     else:
         show_generations(tool, read, ruling, Screen(highlight=False))
     return ruling.verdict.exit_code
@@ -108,26 +118,3 @@ def _folder(asked: Path | None) -> Path:
             "from one, with the store that they lead to, by --profiles"
         )
     return PROFILES
-
-
-def _findings(
-    folder: Path,
-    profile: str,
-    tool: str,
-    read: Profile,
-    ruling: ToolRuling,
-    *,
-    since: datetime | None,
-    until: datetime | None,
-) -> Constancy:
-    return Constancy(
-        profiles=str(folder).encode(errors="backslashreplace").decode(),
-        profile=profile,
-        tool=tool,
-        since=since,
-        until=until,
-        verdict=ruling.verdict,
-        sentence=ruling.sentence,
-        changes=ruling.changes,
-        read=read,
-    )

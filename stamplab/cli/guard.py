@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+import msgspec
 
 from stamplab.cli import Terminated, print_error, run_to_exit_code, unwind_on_signals
 from stamplab.harness.guard import Outcome
@@ -141,51 +142,40 @@ def guard(
         return this.interrupted(stop.number)
 
 
-class _GuardRun:
+class _GuardRun(msgspec.Struct, kw_only=True, eq=False):
     """One run of the command, and what it prints."""
 
-    def __init__(
-        self,
-        *,
-        targets: tuple[str, ...],
-        argv: tuple[str, ...],
-        timeout_s: float,
-        hold_s: float,
-        context: str | None,
-        as_json: bool,
-        quiet: bool,
-    ) -> None:
-        self._targets = targets
-        self._argv = argv
-        self._timeout_s = timeout_s
-        self._hold_s = hold_s
-        self._context = context
-        self._as_json = as_json
-        self._quiet = quiet
-        self._printed: dict[str, str] = {}
-        """Of each service, what its progress said last."""
-        self._watcher: SwarmWatcher | None = None
-        self._command: DeployCommand | None = None
+    targets: tuple[str, ...]
+    argv: tuple[str, ...]
+    timeout_s: float
+    hold_s: float
+    context: str | None
+    as_json: bool
+    quiet: bool
+    printed: dict[str, str] = {}
+    """Of each service, what its progress said last."""
+    watcher: SwarmWatcher | None = None
+    command: DeployCommand | None = None
 
     def finish(self, expected: DeployExpectations) -> int:
         """Take the baseline, deploy, follow, report; return the exit code."""
         from stamplab.lab.remote.watcher import watching
 
         plan = WatchPlan(
-            targets=self._targets,
-            deadline_s=self._timeout_s,
+            targets=self.targets,
+            deadline_s=self.timeout_s,
             expected=expected,
-            hold_s=self._hold_s,
-            deploys=bool(self._argv),
-            prunes="--prune" in self._argv,
+            hold_s=self.hold_s,
+            deploys=bool(self.argv),
+            prunes="--prune" in self.argv,
         )
-        with watching(self._context, os.environ, self._targets) as watcher:
-            self._watcher = watcher
+        with watching(self.context, os.environ, self.targets) as watcher:
+            self.watcher = watcher
             watch = DeployWatch(plan, watcher.node)
             watch.begin(watcher.baseline())
             self._print_targets(watch)
             verdict = self._deploy_and_follow(watcher, watch)
-            if self._command is not None and self._command.was_interrupted:
+            if self.command is not None and self.command.was_interrupted:
                 return self.interrupted(signal.SIGINT)
             try:
                 self._print(verdict)
@@ -203,7 +193,7 @@ class _GuardRun:
 
     def print_no_verdict(self, reason: str, code: int) -> None:
         """Print a document where one was asked for: there is one, whatever happened."""
-        if self._as_json:
+        if self.as_json:
             nothing = StackVerdict(outcome=Outcome.UNKNOWN, reason=reason, services=())
             click.echo(self._report(nothing, code).to_json())
 
@@ -212,24 +202,24 @@ class _GuardRun:
         from stamplab.lab.remote.deploy_command import DeployCommand
         from stamplab.lab.remote.endpoint import for_children
 
-        if not self._argv:
+        if not self.argv:
             return follow(watcher, watch, self._print_progress)
-        self._command = DeployCommand(
-            self._argv,
-            for_children(self._context, os.environ),
-            self._timeout_s - watcher.now_s(),
-            lambda ended: watcher.deployed(_deployed(self._targets, ended)),
-            output_to_stderr=self._as_json,
+        self.command = DeployCommand(
+            self.argv,
+            for_children(self.context, os.environ),
+            self.timeout_s - watcher.now_s(),
+            lambda ended: watcher.deployed(_deployed(self.targets, ended)),
+            output_to_stderr=self.as_json,
         )
         try:
             return follow(watcher, watch, self._print_progress)
         finally:
-            self._command.kill()
+            self.command.kill()
 
     def _print_targets(self, watch: DeployWatch) -> None:
         names = ", ".join(watch.services) or "none of them is there yet"
         self._say(f"{self._engine}: {names}")
-        if not self._argv:
+        if not self.argv:
             self._say(
                 "no deploy command: the last update is judged by what the services say of it; "
                 "whose it was only --expect can tell"
@@ -239,16 +229,16 @@ class _GuardRun:
         """Say what each service is waited for, when that has changed."""
         waiting = watch.waiting_for
         for name, missing in waiting.items():
-            if self._printed.get(name) != missing:
+            if self.printed.get(name) != missing:
                 self._say(f"{name}: {missing}")
-        self._printed = waiting
+        self.printed = waiting
 
     def _say(self, text: str) -> None:
-        if not self._quiet:
+        if not self.quiet:
             click.echo(f"guard: {text}", err=True)
 
     def _print(self, verdict: StackVerdict) -> None:
-        if self._as_json:
+        if self.as_json:
             click.echo(self._report(verdict, verdict.outcome.exit_code).to_json())
             return
         for service in verdict.services:
@@ -257,14 +247,14 @@ class _GuardRun:
             click.echo(f"{verdict.outcome.value}: {verdict.reason}")
 
     def _report(self, verdict: StackVerdict, exit_code: int) -> GuardReport:
-        watcher = self._watcher
+        watcher = self.watcher
         return GuardReport(
             outcome=verdict.outcome.value,
             exit_code=exit_code,
             reason=verdict.reason,
-            targets=self._targets,
+            targets=self.targets,
             engine=self._engine,
-            baseline="before the deploy" if self._argv else "what the services say of their past",
+            baseline="before the deploy" if self.argv else "what the services say of their past",
             deploy=self._deploy_report(),
             waited_s=round(watcher.now_s(), 3) if watcher else 0.0,
             api_calls=watcher.calls if watcher else 0,
@@ -272,7 +262,7 @@ class _GuardRun:
         )
 
     def _deploy_report(self) -> DeployReport | None:
-        command = self._command
+        command = self.command
         if command is None:
             return None
         return DeployReport(
@@ -285,7 +275,7 @@ class _GuardRun:
     @property
     def _engine(self) -> str:
         """The engine's address, and who named it."""
-        return str(self._watcher.endpoint) if self._watcher else ""
+        return str(self.watcher.endpoint) if self.watcher else ""
 
 
 def _deployed(targets: tuple[str, ...], ended: DeployCommand) -> Deployed:

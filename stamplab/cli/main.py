@@ -29,7 +29,7 @@ from stamplab.lab.errors import NeedsRoot
         "parity": "stamplab.cli.parity:parity",
         "bug-reports": "stamplab.cli.bug_reports:bug_reports",
         "replay": "stamplab.cli.replay:replay",
-        "repro": "stamplab.cli.main:repro",
+        "repro": "stamplab.cli.repro:repro",
         "run": "stamplab.cli.run:run",
         "vet": "stamplab.cli.vet:vet",
     },
@@ -59,17 +59,6 @@ def _print_version(*, verbose: bool) -> None:
         from stamplab.render import show_inventory
 
         show_inventory(inventory())
-
-
-@click.group(
-    cls=LazyGroup,
-    places={
-        "discourse": "stamplab.cli.discourse:discourse",
-        "recipe": "stamplab.cli.recipe:recipe",
-    },
-)
-def repro() -> None:
-    """Reproduce a known incident from scratch, and prove its fix."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
+from click.decorators import FC
 
 from stamplab.lab.abra import go_git
 from stamplab.lab.errors import UsageError
 from stamplab.runner.worlds import WORLDS
+
+
+def add_options(*options: Callable[[FC], FC]) -> Callable[[FC], FC]:
+    """Return a decorator that adds options; the help lists them in this order."""
+
+    def add(command: FC) -> FC:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def source_options(*, required: bool) -> Callable[[FC], FC]:
+    """Return a decorator with the options for a recipe and two of its commits."""
+    return add_options(
+        click.option(
+            "--recipe",
+            required=required,
+            metavar="URL|PATH",
+            help="The repository that has the head; only what is committed counts.",
+        ),
+        click.option(
+            "--upstream",
+            metavar="URL|PATH",
+            help="Where the tags come from.  [default: from --recipe]",
+        ),
+        click.option("--base", required=required, metavar="REF", help="What is installed first."),
+        click.option("--head", required=required, metavar="REF", help="What it is upgraded to."),
+    )
 
 
 def _choose_go_git(

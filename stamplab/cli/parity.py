@@ -12,7 +12,6 @@ from stamplab.cli.options import fast_option, json_option, quiet_option, runs_op
 from stamplab.invocation import command_line
 from stamplab.lab.errors import NotPossibleHere, UsageError
 from stamplab.lab.live.lab import prepare
-from stamplab.lab.model.schema import encode_document
 from stamplab.parity.table import (
     ParityCell,
     ParityTable,
@@ -20,7 +19,7 @@ from stamplab.parity.table import (
     play_cells,
     scenarios_with_shape,
 )
-from stamplab.render import VERDICT_STYLES, Screen
+from stamplab.render import VERDICT_STYLES, Screen, print_result, progress_printer
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage
 from stamplab.runner.worlds import Live, Means, virtual
@@ -57,7 +56,7 @@ def parity(
     NAMES are scenarios that declare a shape; without any, all of them are played. Exit code 0: all
     agree, or differ for a cause that is written down; 1: one differs; 2: one could not be played.
     """
-    screen = Screen(stderr=True, quiet=quiet, highlight=False)
+    on_progress = progress_printer(quiet=quiet)
     scenarios = _chosen(names, fast=fast)
     means, not_played = _means(engines, live=not no_live)
     stages = [
@@ -67,15 +66,12 @@ def parity(
     folder = EvidenceFolder.create(runs.absolute(), "parity")
 
     def show_cell(cell: ParityCell) -> None:
-        screen.print(Text(f"{cell.scenario} ({cell.world}, {cell.engine}): {_cell_text(cell)}"))
+        on_progress(f"{cell.scenario} ({cell.world}, {cell.engine}): {_cell_text(cell)}")
 
     table = parity_table(play_cells(scenarios, stages, folder, show_cell), not_played)
     folder.write_json("verdict.json", table)
-    if as_json:
-        click.echo(encode_document(table), nl=False)
-    else:
-        _show(table, Screen(highlight=False))
-        click.echo(f"evidence: {folder.path}")
+    console = Screen(highlight=False)
+    print_result(table, lambda: _show(table, console), folder.path, as_json=as_json)
     return table.verdict.exit_code
 
 
@@ -113,14 +109,13 @@ def _show(parity: ParityTable, console: Screen) -> None:
         table.add_column(f"{world}\n{engine}", overflow="fold")
     for name in dict.fromkeys(cell.scenario for cell in parity.cells):
         row = {(c.world, c.engine): c for c in parity.cells if c.scenario == name}
-        table.add_row(name, *(_styled(row[world]) for world in worlds))
+        cells = [row[world] for world in worlds]
+        table.add_row(
+            name, *(Text(_cell_text(cell), style=VERDICT_STYLES[cell.verdict]) for cell in cells)
+        )
     console.print(table)
     for line in parity.not_played:
         click.echo(f"not played: {line}")
-
-
-def _styled(cell: ParityCell) -> Text:
-    return Text(_cell_text(cell), style=VERDICT_STYLES[cell.verdict])
 
 
 def _cell_text(cell: ParityCell) -> str:

@@ -6,21 +6,19 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.text import Text
 
 from stamplab.cli.explore import SCHEDULES
 from stamplab.cli.options import engine_option, json_option, quiet_option, runs_option, world_option
 from stamplab.harness.checks.upgrade_truth import upgrade_observed
 from stamplab.invocation import command_line
 from stamplab.lab.errors import UsageError
-from stamplab.lab.model.schema import encode_document
-from stamplab.render import Screen
+from stamplab.render import print_result, progress_printer
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.runner.worlds import Virtual, Which, choose
-from stamplab.search.explorable import EXPLORABLE, Explorable, explorable_named
+from stamplab.search.explorable import EXPLORABLE, explorable_named
 from stamplab.search.laws import LAWS, law_named
-from stamplab.search.schedule import Kept, read_kept
+from stamplab.search.schedule import Explorable, Kept, read_kept
 from stamplab.search.trial import AFTERWARDS_S, Trial
 from stamplab.search.trial_text import Moment, timeline
 
@@ -57,12 +55,8 @@ def replay(
 
     Exit code 0: it breaks its law again, and in the same way; 1: it does not.
     """
-    screen = Screen(stderr=True, quiet=quiet, highlight=False)
+    on_progress = progress_printer(quiet=quiet)
     kept = _kept(id_, runs.absolute())
-
-    def on_progress(line: str) -> None:
-        screen.print(Text(line), soft_wrap=True)
-
     on_progress(kept.in_words)
     stage = Stage(
         means=choose(world, engine, on_progress), argv=command_line(), on_progress=on_progress
@@ -70,10 +64,7 @@ def replay(
     folder = EvidenceFolder.create(runs.absolute(), f"replay-{kept.schedule.id}")
     replayed = play_again(kept, stage, folder)
     folder.write_json("verdict.json", replayed)
-    if as_json:
-        click.echo(encode_document(replayed), nl=False)
-    else:
-        _show(replayed)
+    print_result(replayed, lambda: _show(replayed), folder.path, as_json=as_json)
     return 0 if replayed.broken else 1
 
 
@@ -105,12 +96,7 @@ def _under_its_conditions(stage: Stage, kept: Kept) -> Stage:
 
 
 def _trial(kept: Kept, explorable: Explorable, stage: Stage, folder: EvidenceFolder) -> Trial:
-    scenario = kept.schedule.scenario(
-        explorable.subject,
-        explorable.head_image,
-        explorable.labels_only,
-        guard=kept.guard,
-    )
+    scenario = kept.schedule.scenario(explorable, guard=kept.guard)
     hold_s = max(kept.schedule.timing.monitor_s or 0.0, (kept.schedule.policy.delay_s or 0) + 1)
     played = play_staged(scenario, stage, folder, watch_s=hold_s + AFTERWARDS_S)
     truth = upgrade_observed(played.history, played.app.service)
@@ -152,4 +138,3 @@ def _show(replayed: Replayed) -> None:
     click.echo(f"\nupgrade: {replayed.end}{f': {replayed.reason}' if replayed.reason else ''}")
     outcome = replayed.broken or "it held"
     click.echo(f"{replayed.law} ({replayed.world}, {replayed.engine}): {outcome}")
-    click.echo(f"evidence: {replayed.evidence}")

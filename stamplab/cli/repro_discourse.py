@@ -23,7 +23,7 @@ from stamplab.parity.shape_reader import compare_shapes
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.staging import OnProgress, Stage, manifest, play_staged
-from stamplab.runner.worlds import Means, Which, choose
+from stamplab.runner.worlds import Which, choose
 
 
 class Trials(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +46,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     reproduced: str
     """Whether the incident was, and which part of its signature is missing if not."""
     claims: tuple[Claim, ...]
-    negative_controls: tuple[ControlResult, ...]
-    trials: tuple[Trials, ...]
+    negative_controls: tuple[ControlResult, ...] = ()
+    trials: tuple[Trials, ...] = ()
     evidence: str
     replay: str
     """The command that does the same again."""
@@ -56,18 +56,23 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     title: str = "discourse: the report's claims"
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line asked for."""
+class ReproRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for by either command of ``stamplab repro``."""
 
-    choice: Choice
     runs: Path
     argv: tuple[str, ...]
     engine: Path | None = None
     keep: bool = False
     trust: frozenset[Grant] = frozenset()
+    world: Which = "live"
+
+
+class Request(ReproRequest, frozen=True, kw_only=True):
+    """What ``stamplab repro discourse`` is asked for."""
+
+    choice: Choice
     abra: Path | None = None
     """A real abra, which then deploys in all plays."""
-    world: Which = "live"
 
 
 def repro_discourse(request: Request, on_progress: OnProgress) -> Report:
@@ -79,7 +84,10 @@ def repro_discourse(request: Request, on_progress: OnProgress) -> Report:
     plan = plan_of_choice(request.choice)
     require_possible(request.choice.claims)
     program = find_abra(request.abra)
-    means = means_of(request, on_progress)
+    live_only = {"--keep": request.keep, "--abra": request.abra}
+    means = choose(
+        request.world, request.engine, on_progress, [name for name in live_only if live_only[name]]
+    )
     if request.abra is None:
         go_git.prepare(on_progress)
     stage = Stage(
@@ -90,7 +98,7 @@ def repro_discourse(request: Request, on_progress: OnProgress) -> Report:
         abra=program if request.abra else None,
     )
     folder = EvidenceFolder.create(request.runs, "repro-discourse")
-    folder.write_json("manifest.json", manifest("repro-discourse", stage, _options(request)))
+    folder.write_json("manifest.json", manifest("repro-discourse", stage, request.choice))
     replay = shlex.join(request.argv)
     offline: list[Claim] = []
 
@@ -101,14 +109,6 @@ def repro_discourse(request: Request, on_progress: OnProgress) -> Report:
         offline.extend(judge_cold(request.choice.claims, program, folder.path))
 
     return play_all(plan, stage, folder, judged, keep=request.keep, before=before)
-
-
-def means_of(request: Request, on_progress: OnProgress) -> Means:
-    """Choose the world that the plays are played on. Raises NotPossibleHere, UsageError."""
-    live_only = [
-        option for option, given in (("--keep", request.keep), ("--abra", request.abra)) if given
-    ]
-    return choose(request.world, request.engine, on_progress, live_only)
 
 
 def play_all(
@@ -150,11 +150,6 @@ def play_all(
         report = judged(played, note)
         folder.write_json("verdict.json", report)
     return report
-
-
-def _options(request: Request) -> dict[str, object]:
-    choice: dict[str, object] = msgspec.to_builtins(request.choice)
-    return choice
 
 
 def report_on(
@@ -203,12 +198,10 @@ def deployer(played: Plays) -> str:
 def _trials(pressed: list[PlayRecord], fixed: list[PlayRecord]) -> tuple[Trials, ...]:
     """Count repeated plays: reproduced by signature, and converged at head."""
     lacking = [str(p.signature) for p in pressed if p.signature.verdict is not Verdict.PASS]
-    check_stop_first_converges = [
-        result.evidence for p in fixed if not (result := converged_at_head(p)).holds
-    ]
+    unconverged = [result.evidence for result in map(converged_at_head, fixed) if not result.holds]
     counts = (
         _count("reproduced by signature under start-first", len(pressed), lacking),
-        _count("converged at head under stop-first", len(fixed), check_stop_first_converges),
+        _count("converged at head under stop-first", len(fixed), unconverged),
     )
     return tuple(count for count in counts if count.proportion.trials > 0)
 

@@ -10,7 +10,7 @@ import msgspec
 from stamplab.claims.discourse import counted_verdicts, judge
 from stamplab.claims.plan import plan_of_recipe, subject_of
 from stamplab.claims.recipe import ARMED, UNARMED, in_words, is_armed
-from stamplab.cli.repro_discourse import Plays, Report, deployer, play_all
+from stamplab.cli.repro_discourse import Plays, Report, ReproRequest, deployer, play_all
 from stamplab.harness.verdict import Verdict, merge
 from stamplab.lab.abra.app import STAMPED_SERVICE
 from stamplab.lab.errors import UsageError
@@ -23,26 +23,20 @@ from stamplab.lab.recipe.source import (
     policy_at_head,
     read_at_commit,
 )
-from stamplab.lab.recipe.trust import Grant, demands_of, require_trusted
+from stamplab.lab.recipe.trust import demands_of, require_trusted
 from stamplab.lab.world import Stack
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.staging import OnProgress, Stage, manifest
-from stamplab.runner.worlds import Which, choose
+from stamplab.runner.worlds import choose
 from stamplab.scenarios.discourse.plays import Settings, Subject
 
 
-class RecipeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The arguments of ``stamplab repro recipe``."""
+class RecipeRequest(ReproRequest, frozen=True, kw_only=True):
+    """What ``stamplab repro recipe`` is asked for."""
 
     source: RecipeSource
     service: str
     settings: Settings
-    runs: Path
-    argv: tuple[str, ...]
-    engine: Path | None = None
-    keep: bool = False
-    trust: frozenset[Grant] = frozenset()
-    world: Which = "live"
 
 
 class PreparedRecipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +97,11 @@ def prepare(request: RecipeRequest, scratch: Path) -> PreparedRecipe:
             raise UsageError(
                 f"{acquired.name} has no service {request.service!r} at {name}; it has: {services}"
             )
-    _require_stamped(request.service)
+    if request.service != STAMPED_SERVICE:
+        raise UsageError(
+            f"abra stamps the service {STAMPED_SERVICE!r} alone, so of {request.service!r} no "
+            "stamp can tell which commit is deployed: nothing could be judged"
+        )
     policy = policy_at_head(acquired, request.service, scratch / "policy")
     return PreparedRecipe(
         acquired=acquired,
@@ -111,14 +109,6 @@ def prepare(request: RecipeRequest, scratch: Path) -> PreparedRecipe:
         policy=policy,
         commands=contents["base"].commands | contents["head"].commands,
     )
-
-
-def _require_stamped(service: str) -> None:
-    if service != STAMPED_SERVICE:
-        raise UsageError(
-            f"abra stamps the service {STAMPED_SERVICE!r} alone, so of {service!r} no stamp can "
-            "tell which commit is deployed: nothing could be judged"
-        )
 
 
 def report_on(
@@ -130,40 +120,31 @@ def report_on(
 ) -> Report:
     """Judge the plays; ``note`` says why the run was cut short, and is "" for a whole run."""
     first = {key: next(iter(trials), None) for key, trials in plays.items()}
-    armed = is_armed(prepared.policy)
-    table = ARMED if armed else UNARMED
+    if is_armed(prepared.policy):
+        table, pressed = ARMED, first.get("c")
+        reproduced = str(pressed.signature) if pressed else "not played"
+    else:
+        table = UNARMED
+        reproduced = "the recipe's own policy is not armed: there is nothing to reproduce"
     claims = judge(first, {claim[0] for claim in table}, table)
-    pressed = first.get("c")
+    acquired = prepared.acquired
     return Report(
         verdict=Verdict.UNKNOWN if note else merge(counted_verdicts(claims)),
-        reproduced=_reproduced(armed=armed, signature=str(pressed.signature) if pressed else None),
+        reproduced=reproduced,
         claims=claims,
-        negative_controls=(),
-        trials=(),
         evidence=str(folder.path),
         replay=shlex.join(request.argv),
         abra=deployer(plays),
         note=note,
-        title=_title(prepared.acquired),
+        title=f"{acquired.name}: from {acquired.base[:12]} to {acquired.head[:12]}",
     )
 
 
-def _reproduced(*, armed: bool, signature: str | None) -> str:
-    if not armed:
-        return "the recipe's own policy is not armed: there is nothing to reproduce"
-    return signature or "not played"
-
-
-def _title(acquired: AcquiredRecipe) -> str:
-    return f"{acquired.name}: from {acquired.base[:12]} to {acquired.head[:12]}"
-
-
 def _options(request: RecipeRequest, prepared: PreparedRecipe) -> dict[str, object]:
-    options: dict[str, object] = msgspec.to_builtins(request.settings)
     acquired = prepared.acquired
     return {
-        **options,
-        "source": msgspec.to_builtins(request.source),
+        **msgspec.to_builtins(request.settings),
+        "source": request.source,
         "service": request.service,
         "base": acquired.base,
         "head": acquired.head,

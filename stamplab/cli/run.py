@@ -17,17 +17,16 @@ from stamplab.cli.options import (
     json_option,
     require_stand_in,
     runs_option,
+    source_options,
     world_option,
 )
-from stamplab.cli.recipe import source_options
 from stamplab.invocation import program_path
 from stamplab.lab.abra.driver import AbraProgram, find_abra, stand_in_program
 from stamplab.lab.abra.go_git import VERSION_VARIABLE, chosen_version, prepare
 from stamplab.lab.errors import UsageError
-from stamplab.lab.model.schema import encode_document
 from stamplab.lab.recipe import checkout
 from stamplab.lab.recipe.source import RecipeSource, acquire
-from stamplab.render import Screen, show_stamped
+from stamplab.render import Screen, print_result, show_stamped
 from stamplab.runner.evidence import EvidenceFolder
 from stamplab.runner.stamping.repositories import make_repositories
 from stamplab.runner.worlds import Which, choose
@@ -100,11 +99,12 @@ def run(
         by_hand=by_hand(experiment, repositories, program),
         evidence=str(folder.path),
     )
-    if as_json:
-        click.echo(encode_document(ran), nl=False)
-    else:
+
+    def show() -> None:
         show_stamped((stamped,), Screen(highlight=False))
-        click.echo(f"\nThe same by hand:\n\n{ran.by_hand}\nevidence: {ran.evidence}")
+        click.echo(f"\nThe same by hand:\n\n{ran.by_hand}")
+
+    print_result(ran, show, ran.evidence, as_json=as_json)
     return stamped.verdict.exit_code
 
 
@@ -122,11 +122,7 @@ def _run_report(
     means = choose(world, engine, lambda line: click.echo(line, err=True))
     folder = EvidenceFolder.create(runs.absolute(), report.name)
     table = play_into(folder, [report], means, _AT_ONCE, lambda _: None)
-    if as_json:
-        click.echo(encode_document(table), nl=False)
-    else:
-        show_row(table.rows[0], screen)
-        click.echo(f"evidence: {folder.path}")
+    print_result(table, lambda: show_row(table.rows[0], screen), folder.path, as_json=as_json)
     return table.verdict.exit_code
 
 

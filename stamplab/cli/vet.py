@@ -10,7 +10,7 @@ import msgspec
 
 from stamplab.lab.recipe.folder_stack import env_sample_demand, stack_of_folder
 from stamplab.lab.recipe.trust import GRANT_MEANINGS, Demand, Grant, demands_of
-from stamplab.render import Screen, show_demands
+from stamplab.render import Screen, print_json, show_demands
 
 
 def _grants(_: click.Context, __: click.Parameter, names: Iterable[str]) -> frozenset[Grant]:
@@ -51,7 +51,7 @@ def vet(*, trust: frozenset[Grant], as_json: bool, paths: tuple[Path, ...]) -> i
     """
     results = [VetResult(path=str(path), refused=_refused_demands(path, trust)) for path in paths]
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(results)).decode())
+        print_json(results)
     else:
         for result in results:
             show_demands(result.path, result.refused, Screen(highlight=False))

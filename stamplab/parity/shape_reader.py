@@ -7,7 +7,7 @@ import msgspec
 from stamplab.harness.checks.attribution import Attribution
 from stamplab.harness.checks.shape import GUARD, HC1, Role, Shape, Stamp, shape_of
 from stamplab.lab.abra.label_names import DIRTY_MARK, SMALL_SHA_DIGITS
-from stamplab.lab.model.history import Finding, OomKill
+from stamplab.lab.model.history import Finding, OomKill, observations
 from stamplab.lab.model.swarm import Service
 from stamplab.runner.play_record import PlayRecord
 
@@ -72,9 +72,7 @@ def _new_task(upgrade: Attribution) -> str:
 
 
 def _killed(play: PlayRecord, upgrade: Attribution) -> tuple[Role, ...]:
-    victims = {
-        record.what.container_id for record in play.history if isinstance(record.what, OomKill)
-    }
+    victims = {kill.container_id for kill in observations(play.history, OomKill)}
     killed: list[Role] = []
     if victims & {*upgrade.old_containers}:
         killed.append("old")
@@ -88,11 +86,6 @@ def _end(play: PlayRecord) -> str:
     end = play.upgrade.end
     if end != "fail":
         return end
-    failed = [
-        record.what.step
-        for record in play.history
-        if isinstance(record.what, Finding)
-        and not record.what.passed
-        and record.what.step in _STEPS
-    ]
+    findings = observations(play.history, Finding)
+    failed = [finding.step for finding in findings if not finding.passed and finding.step in _STEPS]
     return failed[-1] if failed else "fail"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import secrets
-import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -62,11 +59,10 @@ def checkout_commit() -> str | None:
     return git.describe(Path(__file__).parent)
 
 
-class EvidenceFolder:
+class EvidenceFolder(msgspec.Struct, frozen=True):
     """One run's folder; every file in it is written whole or not at all."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path
 
     @staticmethod
     def create(runs: Path, scenario: str) -> EvidenceFolder:
@@ -127,9 +123,3 @@ def console_line(record: Record) -> str | None:
             return f"{record.seen_s:8.3f}  kernel: OOM-killed {kill.process} in {kill.cgroup}"
         case _:
             return None
-
-
-def describe_machine() -> tuple[str, str, str]:
-    """Return the versions of Python and of the kernel, and the machine, for a manifest."""
-    cores = f"{platform.machine()}, {os.cpu_count()} cores"
-    return sys.version.split()[0], platform.release(), cores

@@ -25,7 +25,7 @@ from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.repository import RecipeHistory, build_repository
 from stamplab.lab.recipe.source import AcquiredRecipe, policy_at_head
 from stamplab.lab.recipe.workload_overlay import WorkloadOverlay
-from stamplab.lab.world import World
+from stamplab.lab.world import DeployTarget, World
 from stamplab.runner.play_record import PULL_REQUEST
 from stamplab.scenarios.scenario import Scenario
 
@@ -92,24 +92,44 @@ def play(
         if scenario.reports_expected_stamp:
             right = setup.head[:SMALL_SHA_DIGITS] + DIRTY_MARK
             context = msgspec.structs.replace(context, tree=MisreportingTree(tree, right))
-        done.append(stages.upgrade(context, _plan(scenario, setup.head)))
+        plan = UpgradePlan(
+            head=setup.head,
+            guard=scenario.guard,
+            timeout_s=scenario.upgrade_timeout_s or scenario.timeout_s,
+            reads=scenario.hc1_reads,
+        )
+        done.append(stages.upgrade(context, plan))
     else:
         reason = f"install did not pass: {installed.reason}"
         done.append(StageResult(stage="upgrade", end="skipped", reason=reason))
     world.look(setup.app.stack)
+    return results_of(scenario, setup, *done, whose=whose)
+
+
+def results_of(
+    scenario: Scenario, setup: UpgradeSetup, *stages: StageResult, whose: str | None = None
+) -> Results:
+    """Return the results of a play of which these stages ended so."""
     return Results(
         run_id=scenario.name,
         recipe=scenario.recipe.name,
         ref=setup.head,
-        stages=tuple(done),
+        stages=stages,
         abra=whose or stand_in_name(),
         domain=setup.app.domain,
     )
 
 
+def watch_on(world: World, until_s: float) -> None:
+    """Let the world go on without anybody's acts."""
+    world.cancel_scheduled()
+    while world.next(until_s) is not None:
+        continue
+
+
 def tree_of(
     scenario: Scenario,
-    world: World,
+    world: DeployTarget,
     setup: UpgradeSetup,
     scratch: Path,
     abra: AbraProgram | None = None,
@@ -189,10 +209,3 @@ def _plant(scenario: Scenario, world: World, tree: Tree, setup: UpgradeSetup) ->
         return
     tree.override_stamp(setup.wrong_stamp)
     world.record(Note(text=f"planted stamp: {scenario.wrong_stamp}: {setup.wrong_stamp}"))
-
-
-def _plan(scenario: Scenario, head: str) -> UpgradePlan:
-    timeout_s = scenario.upgrade_timeout_s or scenario.timeout_s
-    if scenario.guard:
-        return UpgradePlan(head=head, timeout_s=timeout_s)
-    return UpgradePlan(head=head, guard=False, timeout_s=timeout_s, reads=scenario.hc1_reads)

@@ -14,28 +14,27 @@ from stamplab.harness.ci.app import App
 from stamplab.harness.ci.naming import app_domain
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.lab.errors import LabError
-from stamplab.lab.model.history import Deployed, Finding, History, StageEnded
+from stamplab.lab.model.history import (
+    Deployed,
+    Finding,
+    History,
+    PolicyRead,
+    StageEnded,
+    observations,
+)
 from stamplab.lab.model.history_file import read_history
 from stamplab.lab.model.schema import decode_document
 
 
-class PlayRecord:
+class PlayRecord(msgspec.Struct, frozen=True, eq=False, dict=True):
     """Evidence of one play; every verdict on it is derived from the history."""
 
-    def __init__(
-        self,
-        app: App,
-        results: Results,
-        history: History,
-        folder: Path,
-        declared_shape: Shape | None,
-    ) -> None:
-        self.app = app
-        self.results = results
-        self.history = history
-        self.folder = folder
-        self.declared_shape = declared_shape
-        """The shape that its scenario declares."""
+    app: App
+    results: Results
+    history: History
+    folder: Path
+    declared_shape: Shape | None
+    """The shape that its scenario declares."""
 
     @cached_property
     def attribution(self) -> Attribution | None:
@@ -49,11 +48,13 @@ class PlayRecord:
 
     def findings(self, step: str) -> list[Finding]:
         """Return the findings of one step of the harness, in order."""
-        return [
-            record.what
-            for record in self.history
-            if isinstance(record.what, Finding) and record.what.step == step
-        ]
+        return [finding for finding in observations(self.history, Finding) if finding.step == step]
+
+    @property
+    def policy(self) -> PolicyRead | None:
+        """The recipe's own policy at head; None where it was not read."""
+        read = observations(self.history, PolicyRead)
+        return read[-1] if read else None
 
     @property
     def ended_s(self) -> float:
@@ -109,7 +110,6 @@ def read_play(folder: Path) -> PlayRecord:
     # Schema 1 did not keep the domain.
     domain = results.domain or app_domain(results.recipe, PULL_REQUEST, results.ref)
     app = App(recipe=results.recipe, domain=domain, service_name=options.service)
-    stacks = {record.what.stack for record in history if isinstance(record.what, Deployed)}
-    if app.stack not in stacks:
+    if app.stack not in {deployed.stack for deployed in observations(history, Deployed)}:
         raise LabError(f"{folder} does not show the deploy of {app.stack}: it cannot be judged")
     return PlayRecord(app, results, history, folder, options.shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,20 +13,18 @@ import msgspec
 from stamplab.harness.checks.attribution import explain
 from stamplab.lab.abra import go_git
 from stamplab.lab.abra.driver import AbraProgram, stand_in_name
-from stamplab.lab.model.history import History, OverlayWritten, Record
+from stamplab.lab.model.history import History, OverlayWritten, Record, observations
 from stamplab.lab.model.history_file import read_history
 from stamplab.lab.recipe.source import AcquiredRecipe
 from stamplab.lab.recipe.trust import Grant
-from stamplab.lab.world import World
 from stamplab.runner.evidence import (
     EvidenceFolder,
     Manifest,
     checkout_commit,
     console_line,
-    describe_machine,
     stamplab_version,
 )
-from stamplab.runner.play import play, prepare_setup, tree_of
+from stamplab.runner.play import play, prepare_setup, tree_of, watch_on
 from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.worlds import Means, Opening
 from stamplab.scenarios.scenario import Scenario
@@ -82,7 +82,7 @@ def play_staged(
             setup = prepare_setup(scenario, scratch)
             tree = tree_of(scenario, world, setup, scratch, stage.abra)
             results = play(scenario, world, setup, tree, deployer(stage))
-            _watch_on(world, watch_s)
+            watch_on(world, world.now_s() + watch_s)
         folder.write("results.json", results.as_json())
         history, _ = read_history(folder.path / "history.jsonl")
         _keep_overlays(history, folder)
@@ -99,16 +99,8 @@ def deployer(stage: Stage) -> str:
     return stage.abra.whose if stage.abra else stand_in_name()
 
 
-def _watch_on(world: World, watch_s: float) -> None:
-    world.cancel_scheduled()
-    until_s = world.now_s() + watch_s
-    while world.next(until_s) is not None:
-        continue
-
-
-def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
-    """Say what runs, on what, and how to run it again."""
-    python, kernel, machine = describe_machine()
+def manifest(name: str, stage: Stage, options: object) -> Manifest:
+    """Say what runs with which options (a struct or a dict), on what, and how to run it again."""
     engine = stage.means.engine
     return Manifest(
         scenario=name,
@@ -118,14 +110,14 @@ def manifest(name: str, stage: Stage, options: dict[str, object]) -> Manifest:
         started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         stamplab=stamplab_version(),
         commit=checkout_commit(),
-        python=python,
-        kernel=kernel,
-        machine=machine,
+        python=platform.python_version(),
+        kernel=platform.release(),
+        machine=f"{platform.machine()}, {os.cpu_count()} cores",
         cgroup_version=engine.cgroup_version,
         engine=engine.version,
         engine_source=engine.source,
         abra=deployer(stage),
-        options={**options, "trust": sorted(stage.trust)},
+        options={**msgspec.to_builtins(options), "trust": sorted(stage.trust)},
     )
 
 
@@ -144,7 +136,7 @@ def _options(scenario: Scenario) -> dict[str, object]:
 
 def _keep_overlays(history: History, folder: EvidenceFolder) -> None:
     """Put what was laid over the recipe into the evidence, as files that one can read."""
-    laid = [record.what for record in history if isinstance(record.what, OverlayWritten)]
+    laid = observations(history, OverlayWritten)
     if laid:
         overlays = folder.part("overlays")
         for file in laid:

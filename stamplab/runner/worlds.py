@@ -8,9 +8,9 @@ in the evidence.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -25,10 +25,9 @@ from stamplab.lab.recipe.workload_overlay import PORT
 from stamplab.lab.support.cache import cache_folder
 from stamplab.lab.support.go_build import get_program
 from stamplab.lab.virtual.conditions import Conditions
-from stamplab.lab.virtual.journal import Journal, VirtualClock
-from stamplab.lab.virtual.recorder import OnCommit
+from stamplab.lab.virtual.journal import VirtualClock
 from stamplab.lab.virtual.swarmsim import SWARMSIM, SwarmSim
-from stamplab.lab.virtual.world import Resolve, VirtualWorld
+from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import World
 
 if TYPE_CHECKING:
@@ -61,26 +60,6 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """How much longer than usual the apparatus waits."""
     on_progress: Callable[[str], None] = lambda _: None
     on_record: Callable[[Record], None] = lambda _: None
-
-
-class Means(Protocol):
-    """What opens worlds of one kind on this machine."""
-
-    @property
-    def engine(self) -> Engine:
-        """What plays the swarm."""
-        ...
-
-    def with_commands(self, commands: Iterable[str]) -> Self:
-        """Return the same for recipes that call these programs. Raises LabError."""
-        ...
-
-    def open(self, evidence: Path, opening: Opening) -> AbstractContextManager[tuple[World, Path]]:
-        """Return a world that is recorded into ``evidence``, and a folder that goes with it.
-
-        Raises LabError.
-        """
-        ...
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -147,45 +126,27 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
     @contextmanager
     def open(self, evidence: Path, opening: Opening) -> Iterator[tuple[World, Path]]:
         """Return a new swarm, at its time 0."""
-        with ExitStack() as teardown:
-            scratch = teardown.enter_context(leased_scratch()).scratch
-            sim = SwarmSim(self.swarmsim)
-            teardown.callback(sim.close)
-
-            def history_by(clock: VirtualClock) -> HistoryWriter:
-                path = evidence / "history.jsonl"
-                history = HistoryWriter(path, clock.now_s, opening.on_record)
-                teardown.callback(history.close)
-                return history
-
-            world, _ = virtual_world(
+        clock = VirtualClock()
+        path = evidence / "history.jsonl"
+        with (
+            leased_scratch() as place,
+            closing(SwarmSim(self.swarmsim)) as sim,
+            closing(HistoryWriter(path, clock.now_s, opening.on_record)) as history,
+        ):
+            world = VirtualWorld(
                 sim,
-                history_by,
+                clock,
+                history,
                 opening.service,
                 self.conditions,
                 self.resolver.resolve,
                 opening.trust,
             )
-            yield world, scratch
+            yield world, place.scratch
 
 
-OwnJournal = TypeVar("OwnJournal", bound=Journal)
-
-
-def virtual_world(
-    sim: SwarmSim,
-    journal_by: Callable[[VirtualClock], OwnJournal],
-    service: str,
-    conditions: Conditions,
-    resolve: Resolve,
-    trust: frozenset[Grant] = frozenset(),
-    on_commit: OnCommit = lambda *_: None,
-) -> tuple[VirtualWorld, OwnJournal]:
-    """Return a swarm at its time 0, and the journal that it is written into."""
-    clock = VirtualClock()
-    journal = journal_by(clock)
-    world = VirtualWorld(sim, clock, journal, service, conditions, resolve, trust, on_commit)
-    return world, journal
+Means = Live | Virtual
+"""What opens worlds of one kind on this machine."""
 
 
 def virtual(on_progress: Callable[[str], None] = lambda _: None) -> Virtual:
@@ -194,9 +155,9 @@ def virtual(on_progress: Callable[[str], None] = lambda _: None) -> Virtual:
     Raises NotPossibleHere with what is missing.
     """
     cache = cache_folder()
-    resolver = Resolver(get_program(STACKSPEC, cache, on_progress=on_progress))
     return Virtual(
-        swarmsim=get_program(SWARMSIM, cache, on_progress=on_progress), resolver=resolver
+        resolver=Resolver(get_program(STACKSPEC, cache, on_progress=on_progress)),
+        swarmsim=get_program(SWARMSIM, cache, on_progress=on_progress),
     )
 
 
@@ -223,7 +184,10 @@ def choose(
     except NotPossibleHere as reason:
         if which == "live" or meant:
             raise
-        means = _instead(reason, on_progress)
+        try:
+            means = virtual(on_progress)
+        except NotPossibleHere as other:
+            raise type(reason)(f"{reason}; and the virtual world: {other}") from other
         on_progress(f"NOT LIVE: {reason}.")
         on_progress(
             "The scenarios are played by the real SwarmKit in virtual time: no engine, no kernel."
@@ -235,10 +199,3 @@ def choose(
 
 
 _LIVE = "`stamplab doctor` says what the live world lacks here; --world live insists on it."
-
-
-def _instead(reason: NotPossibleHere, on_progress: Callable[[str], None]) -> Virtual:
-    try:
-        return virtual(on_progress)
-    except NotPossibleHere as other:
-        raise type(reason)(f"{reason}; and the virtual world: {other}") from other

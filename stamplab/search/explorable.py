@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -15,10 +15,10 @@ from stamplab.lab.recipe.workload_overlay import Timing
 from stamplab.lab.virtual.swarmsim import SwarmSim
 from stamplab.lab.workload.shape import MemoryShape
 from stamplab.runner.worlds import Virtual
-from stamplab.scenarios.discourse.plays import DISCOURSE, Subject
+from stamplab.scenarios.discourse.plays import DISCOURSE
 from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
 from stamplab.search.rehearsal import Rehearsal, rehearse
-from stamplab.search.schedule import Schedule
+from stamplab.search.schedule import Explorable, Schedule
 from stamplab.search.trial import Trial, try_schedule
 
 _MIB = 1024 * 1024
@@ -28,22 +28,6 @@ REFERENCE = Schedule(
     policy=Policy(order="start-first", failure_action="rollback", replicas=1),
 )
 """What is rehearsed; every other schedule is written over it."""
-
-
-class Explorable(msgspec.Struct, frozen=True, kw_only=True):
-    """A scenario whose schedules can be searched."""
-
-    name: str
-    subject: Subject
-    head_image: str
-    labels_only: str
-    """The revision of a commit that changes labels alone."""
-    known: Path
-    """Schedules that broke a law before, one folder a law."""
-
-    def known_for(self, law: str) -> tuple[Path, ...]:
-        """Those of one law, in order of their names."""
-        return tuple(sorted((self.known / law).glob("*.json")))
 
 
 EXPLORABLE: Mapping[str, Explorable] = {
@@ -57,17 +41,11 @@ EXPLORABLE: Mapping[str, Explorable] = {
 }
 
 
-class SchedulePlayer:
+class SchedulePlayer(msgspec.Struct, frozen=True):
     """One process's: a swarm that plays one schedule after the other."""
 
-    def __init__(self, rehearsal: Rehearsal, sim: SwarmSim) -> None:
-        self.rehearsal = rehearsal
-        self._sim = sim
-
-    @property
-    def sim_pid(self) -> int:
-        """The process that plays the swarm."""
-        return self._sim.pid
+    rehearsal: Rehearsal
+    sim: SwarmSim
 
     @property
     def stamp_label(self) -> str:
@@ -76,25 +54,16 @@ class SchedulePlayer:
 
     def play(self, schedule: Schedule, *, guard: bool) -> Trial:
         """Play one schedule. Raises LabError."""
-        return try_schedule(schedule, self.rehearsal, self._sim, guard=guard)
+        return try_schedule(schedule, self.rehearsal, self.sim, guard=guard)
 
 
 @contextmanager
 def schedule_player(explorable: Explorable, means: Virtual) -> Iterator[SchedulePlayer]:
     """Rehearse the upgrade and start a swarm. Raises LabError."""
-    with ExitStack() as teardown:
-        scratch = teardown.enter_context(leased_scratch()).scratch
-        rehearsal = rehearse(
-            explorable.subject,
-            explorable.head_image,
-            explorable.labels_only,
-            REFERENCE,
-            scratch,
-            means.resolver.resolve,
-        )
-        sim = SwarmSim(means.swarmsim)
-        teardown.callback(sim.close)
-        yield SchedulePlayer(rehearsal, sim)
+    with leased_scratch() as place:
+        rehearsal = rehearse(explorable, REFERENCE, place.scratch, means.resolver.resolve)
+        with closing(SwarmSim(means.swarmsim)) as sim:
+            yield SchedulePlayer(rehearsal, sim)
 
 
 def explorable_named(name: str) -> Explorable:

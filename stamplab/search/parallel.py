@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -27,7 +27,6 @@ from stamplab.search.strategies import schedules
 from stamplab.search.trial import Trial
 
 _REPORT_EVERY = 10
-_PROGRESS_S = 1.0
 _END_S = 30.0
 
 
@@ -62,12 +61,14 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
 
 OnProgress = Callable[[Counter[str], float], None]
 """Is called with the outcomes so far, and after how many seconds."""
+OnOutcomes = Callable[[Mapping[str, int]], None]
+"""Is called with the outcomes that came since the last call."""
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True):
     """What a share reports to its starter."""
 
-    outcomes: dict[str, int] = {}
+    outcomes: Mapping[str, int] = {}
     is_over: bool = False
     broken: BrokenLaw | None = None
     failed: str = ""
@@ -114,12 +115,15 @@ def search(request: SearchRequest, on_progress: OnProgress) -> SearchResult:
     outcomes: Counter[str] = Counter()
     broken: list[BrokenLaw] = []
     began_s, left = monotonic(), list(request.laws)
+
+    def add_outcomes(drawn: Mapping[str, int]) -> None:
+        outcomes.update(drawn)
+        on_progress(outcomes.copy(), monotonic() - began_s)
+
     while left:
         seed = request.seed + len(broken) * 97
         round_ = msgspec.structs.replace(request, laws=tuple(left), seed=seed)
-        find = _round(
-            round_, lambda now: on_progress(outcomes + now, monotonic() - began_s), outcomes
-        )
+        find = _round(round_, add_outcomes)
         if find is None:
             break
         broken.append(find)
@@ -132,12 +136,10 @@ def search(request: SearchRequest, on_progress: OnProgress) -> SearchResult:
     )
 
 
-def _round(
-    request: SearchRequest, report: Callable[[Counter[str]], None], outcomes: Counter[str]
-) -> BrokenLaw | None:
-    """Search until a law is broken; what was drawn is added to ``outcomes``."""
+def _round(request: SearchRequest, on_outcomes: OnOutcomes) -> BrokenLaw | None:
+    """Search until a law is broken."""
     if request.jobs == 1:
-        return _alone(request, report, outcomes)
+        return _search_share(request, 0, on_outcomes, lambda: None)
     context = multiprocessing.get_context("spawn")
     encoded = msgspec.json.encode(request)
     shares: list[_Share] = []
@@ -146,38 +148,26 @@ def _round(
             ours, theirs = context.Pipe()
             process = context.Process(target=_work, args=(encoded, job, theirs))
             shares.append(_Share(job, process, ours, theirs))
-        return _listen(shares, report, outcomes)
+        return _listen(shares, on_outcomes)
     finally:
         _end(shares)
 
 
-def _alone(
-    request: SearchRequest, report: Callable[[Counter[str]], None], outcomes: Counter[str]
-) -> BrokenLaw | None:
-    drawn: Counter[str] = Counter()
-
-    def on_outcome(outcome: str) -> None:
-        drawn[outcome] += 1
-        if drawn.total() % _REPORT_EVERY == 0:
-            report(drawn)
-
-    try:
-        return _search_share(request, 0, on_outcome, lambda: None)
-    finally:
-        outcomes.update(drawn)
-
-
 def _search_share(
-    request: SearchRequest,
-    job: int,
-    on_outcome: Callable[[str], None],
-    require_go_on: Callable[[], None],
+    request: SearchRequest, job: int, on_outcomes: OnOutcomes, require_go_on: Callable[[], None]
 ) -> BrokenLaw | None:
-    """One job's share. ``require_go_on`` is called before each play, and may raise Stopped."""
+    """Search one job's share. ``require_go_on`` is called before each play, may raise Stopped."""
+    drawn: Counter[str] = Counter()
 
     def play(schedule: Schedule) -> Trial:
         require_go_on()
         return player.play(schedule, guard=request.guard)
+
+    def on_outcome(outcome: str) -> None:
+        drawn[outcome] += 1
+        if drawn.total() == _REPORT_EVERY:
+            on_outcomes(drawn)
+            drawn.clear()
 
     explorable = explorable_named(request.scenario)
     laws = [LAWS[name] for name in request.laws]
@@ -189,34 +179,27 @@ def _search_share(
             if known is not None:
                 return known
         share = request.examples // request.jobs + (job < request.examples % request.jobs)
-        return own_search.run(schedules(player.stamp_label), share, request.seed + job)
+        broken = own_search.run(schedules(player.stamp_label), share, request.seed + job)
+    on_outcomes(drawn)
+    return broken
 
 
 def _work(encoded: bytes, job: int, connection: Connection) -> None:
     """Search one share in a process of its own; report whatever ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the starter tells this process to stop
     request = msgspec.json.decode(encoded, type=SearchRequest)
-    outcomes: Counter[str] = Counter()
 
     def send(message: _Message) -> None:
         connection.send_bytes(msgspec.json.encode(message))
-
-    def flush() -> None:
-        send(_Message(outcomes=dict(outcomes)))
-        outcomes.clear()
-
-    def on_outcome(outcome: str) -> None:
-        outcomes[outcome] += 1
-        if outcomes.total() >= _REPORT_EVERY:
-            flush()
 
     def require_go_on() -> None:
         if connection.poll():  # asked to stop; or nobody listens any more
             raise Stopped
 
     try:
-        broken = _search_share(request, job, on_outcome, require_go_on)
-        flush()
+        broken = _search_share(
+            request, job, lambda drawn: send(_Message(outcomes=drawn)), require_go_on
+        )
         last = _Message(is_over=True, broken=broken)
     except Stopped:
         last = _Message(is_over=True)
@@ -226,30 +209,23 @@ def _work(encoded: bytes, job: int, connection: Connection) -> None:
         send(last)
 
 
-def _listen(
-    shares: Sequence[_Share], report: Callable[[Counter[str]], None], outcomes: Counter[str]
-) -> BrokenLaw | None:
+def _listen(shares: Sequence[_Share], on_outcomes: OnOutcomes) -> BrokenLaw | None:
     """Hear the shares out; the first find stops the others. Raises LabError for one that failed."""
-    drawn: Counter[str] = Counter()
     running = {share.connection: share for share in shares}
     broken: BrokenLaw | None = None
-    try:
-        while running:
-            for connection in wait(list(running), _PROGRESS_S):
-                share = next(share for share in shares if share.connection is connection)
-                message = share.receive()
-                drawn.update(message.outcomes)
-                if message.failed:
-                    raise LabError(f"job {share.job} of the search failed: {message.failed}")
-                if message.is_over:
-                    del running[share.connection]
-                if message.broken is not None:
-                    broken = broken or message.broken
-                    for other in running.values():
-                        other.stop()
-            report(drawn)
-    finally:
-        outcomes.update(drawn)
+    while running:
+        for connection in wait(list(running)):
+            share = next(share for share in shares if share.connection is connection)
+            message = share.receive()
+            on_outcomes(message.outcomes)
+            if message.failed:
+                raise LabError(f"job {share.job} of the search failed: {message.failed}")
+            if message.is_over:
+                del running[share.connection]
+            if message.broken is not None:
+                broken = broken or message.broken
+                for other in running.values():
+                    other.stop()
     return broken
 
 

@@ -7,7 +7,7 @@ have changed; `tests/property/test_rehearsal.py` holds that to docker/cli's own 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,9 @@ import msgspec
 
 from stamplab.harness.checks.upgrade_truth import UpgradeObserver
 from stamplab.lab.abra.deploy import ChaosDeploy
-from stamplab.lab.faults.operator import Act
 from stamplab.lab.faults.stamp import WrongStamp, stamp_of
 from stamplab.lab.model.history import Deployed, Observation
 from stamplab.lab.model.service_spec import to_json
-from stamplab.lab.model.swarm import Service
 from stamplab.lab.recipe import checkout
 from stamplab.lab.recipe.prerequisites import prerequisites_of
 from stamplab.lab.recipe.resolver import ResolvedStack
@@ -27,8 +25,7 @@ from stamplab.lab.recipe.workload_overlay import FAULT_VARIABLES, Fault
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Deployer, Stack
 from stamplab.runner.play import REFUSED_RATIO, UpgradeSetup, prepare_setup, tree_of
-from stamplab.scenarios.discourse.plays import Subject
-from stamplab.search.schedule import Schedule
+from stamplab.search.schedule import Explorable, Schedule
 
 
 class Deployable(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,9 +40,7 @@ class Deployable(msgspec.Struct, frozen=True, kw_only=True):
 class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     """The upgrade, ready to be played any number of times."""
 
-    subject: Subject
-    head_image: str
-    """The recipe's own, of the heavy service at head."""
+    explorable: Explorable
     setup: UpgradeSetup
     labels_only: str
     """The commit that changes labels alone."""
@@ -55,25 +50,20 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rehearse(
-    subject: Subject,
-    head_image: str,
-    labels_only: str,
+    explorable: Explorable,
     schedule: Schedule,
     scratch: Path,
     resolve: Callable[[Stack], ResolvedStack],
 ) -> Rehearsal:
-    """Do the git and compose work of an upgrade by ``schedule``. Raises LabError.
-
-    ``labels_only`` is the revision of a commit that changes labels alone.
-    """
-    scenario = schedule.scenario(subject, head_image, labels_only, guard=True)
+    """Do the git and compose work of an upgrade by ``schedule``. Raises LabError."""
+    scenario = schedule.scenario(explorable, guard=True)
     setup = prepare_setup(scenario, scratch)
     listening = _Listening(resolve)
     tree = tree_of(scenario, listening, setup, scratch)
     tree.fetch(setup.head)
     deployables = {}
-    labels_sha = checkout.resolve(setup.mirror, labels_only)
-    for ref in dict.fromkeys((subject.base, setup.head, labels_sha)):
+    labels_sha = checkout.resolve(setup.mirror, explorable.labels_only)
+    for ref in dict.fromkeys((scenario.base, setup.head, labels_sha)):
         sha = tree.check_out(ref)
         done = tree.deploy()
         deployables[ref] = Deployable(
@@ -83,12 +73,11 @@ def rehearse(
             images=listening.images,
         )
     stamps = {
-        kind: stamp_of(kind, setup.mirror, head=setup.head, base=subject.base)
+        kind: stamp_of(kind, setup.mirror, head=setup.head, base=scenario.base)
         for kind in WrongStamp
     }
     return Rehearsal(
-        subject=subject,
-        head_image=head_image,
+        explorable=explorable,
         setup=setup,
         labels_only=labels_sha,
         deployables=deployables,
@@ -96,18 +85,16 @@ def rehearse(
     )
 
 
-class RehearsedTree:
+class RehearsedTree(msgspec.Struct, eq=False):
     """A run's tree whose deploys were rehearsed; see `stamplab.harness.ci.tree.Tree`."""
 
-    def __init__(
-        self, rehearsal: Rehearsal, schedule: Schedule, world: VirtualWorld, truth: UpgradeObserver
-    ) -> None:
-        self._truth = truth
-        self._rehearsal = rehearsal
-        self._schedule = schedule
-        self._world = world
-        self._ref = ""
-        self._with_wrong_stamp: str | None = None
+    rehearsal: Rehearsal
+    schedule: Schedule
+    world: VirtualWorld
+    truth: UpgradeObserver
+    ref: str = ""
+    """What is checked out."""
+    wrong_stamp: str | None = None
 
     def fetch(self, ref: str) -> None:
         """Do nothing: it was fetched in the rehearsal."""
@@ -115,29 +102,29 @@ class RehearsedTree:
 
     def check_out(self, ref: str) -> str:
         """Take the ref for checked out, as it was in the rehearsal."""
-        self._ref = ref
-        return self._rehearsal.deployables[ref].sha
+        self.ref = ref
+        return self.rehearsal.deployables[ref].sha
 
     def deploy(self) -> ChaosDeploy:
         """Send what was resolved, as this schedule's overlay would have it."""
-        ready = self._rehearsal.deployables[self._ref]
-        stack = self._rehearsal.setup.app.stack
-        self._world.have_images(ready.images)
-        if self._ref != self._rehearsal.subject.base:
-            self._truth.upgrade_begins()
-        stamp = self._with_wrong_stamp or ready.stamp
-        sent = tailored(self._rehearsal, self._schedule, self._ref, stamp)
-        return ChaosDeploy(stamp=stamp, stack=stack, deployed=self._world.deploy(stack, sent))
+        ready = self.rehearsal.deployables[self.ref]
+        stack = self.rehearsal.setup.app.stack
+        self.world.have_images(ready.images)
+        if self.ref != self.rehearsal.explorable.subject.base:
+            self.truth.upgrade_begins()
+        stamp = self.wrong_stamp or ready.stamp
+        sent = tailored(self.rehearsal, self.schedule, self.ref, stamp)
+        return ChaosDeploy(stamp=stamp, stack=stack, deployed=self.world.deploy(stack, sent))
 
     def override_stamp(self, stamp: str) -> None:
         """Take this stamp from now on."""
-        self._with_wrong_stamp = stamp
+        self.wrong_stamp = stamp
 
 
 def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> ResolvedStack:
     """Return what docker/cli would have made of this schedule's overlay."""
     ready, app = rehearsal.deployables[ref], rehearsal.setup.app
-    is_head = ref != rehearsal.subject.base
+    is_head = ref != rehearsal.explorable.subject.base
     services = []
     for raw in ready.resolved.services:
         spec: dict[str, Any] = msgspec.json.decode(raw)
@@ -156,7 +143,7 @@ def tailored(rehearsal: Rehearsal, schedule: Schedule, ref: str, stamp: str) -> 
             if schedule.refused and is_head:
                 spec["UpdateConfig"]["MaxFailureRatio"] = REFUSED_RATIO
             if schedule.fault and ref == rehearsal.setup.head:
-                _set_fault(spec, schedule.fault, rehearsal.head_image)
+                _set_fault(spec, schedule.fault, rehearsal.explorable.head_image)
         services.append(msgspec.Raw(msgspec.json.encode(spec)))
     return msgspec.structs.replace(ready.resolved, services=tuple(services))
 
@@ -176,7 +163,7 @@ def _set_fault(spec: dict[str, Any], fault: Fault, own_image: str) -> None:
 
 
 class _Listening:
-    """A world at which nothing happens: it keeps what it is asked to deploy."""
+    """A `DeployTarget` that keeps what it is asked to deploy, and deploys nothing."""
 
     def __init__(self, resolve: Callable[[Stack], ResolvedStack]) -> None:
         self._resolve = resolve
@@ -190,43 +177,18 @@ class _Listening:
         return self._last
 
     def now_s(self) -> float:
-        """Time stands still."""
+        """Return 0: no time passes."""
         return 0.0
-
-    def next(self, until_s: float) -> None:
-        """Nothing comes."""
-        del until_s
 
     def provide(self, stack: Stack) -> None:
         """Keep which images the stack takes for granted."""
         self.images = prerequisites_of(stack).images
 
     def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
-        """Resolve it and say that all went well."""
+        """Resolve the stack and say that all went well."""
         del deployer
         self._last = self._resolve(stack)
         return Deployed(stack=stack.name, exit_code=0, output="")
 
-    def inspect(self, service: str) -> Service | None:
-        """There is none."""
-        del service
-        return None
-
-    def look(self, stack: str) -> None:
-        """There is nothing to be seen."""
-
-    def usage_bytes(self) -> int:
-        """Nothing is used."""
-        return 0
-
-    def set_limit(self, limit_bytes: int | None, reason: str) -> None:
-        """There is nothing to be limited."""
-
-    def schedule(self, service: str, acts: Sequence[Act]) -> None:
-        """Nobody does anything."""
-
-    def cancel_scheduled(self) -> None:
-        """Nobody was to do anything."""
-
     def record(self, what: Observation) -> None:
-        """Nobody reads it."""
+        """Drop the record: a rehearsal has no history."""

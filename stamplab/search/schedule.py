@@ -15,17 +15,13 @@ from typing import Any
 import msgspec
 
 from stamplab.harness.ci.generic import HC1Read
-from stamplab.harness.ci.policy import Policy
 from stamplab.lab.errors import UsageError
-from stamplab.lab.faults.memory_pressure import Ample, Pressure
 from stamplab.lab.faults.operator import Act, LoseSight, Operation
-from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.model.schema import decode_document, encode_document
-from stamplab.lab.recipe.workload_overlay import Fault, Timing
+from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.lab.virtual.conditions import Conditions
-from stamplab.lab.workload.shape import MemoryShape
 from stamplab.scenarios.discourse.plays import Subject
-from stamplab.scenarios.scenario import Scenario
+from stamplab.scenarios.scenario import Scenario, UpgradeConditions
 
 _ID_DIGITS = 10
 _NO_CONTROL = "none: laws judge it, and guards that are broken on purpose show that laws can fail"
@@ -52,28 +48,31 @@ class Change(StrEnum):
     """Labels of the service alone: an earlier commit of the subject's, which touches no task."""
 
 
-class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+class Explorable(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario whose schedules can be searched."""
+
+    name: str
+    subject: Subject
+    head_image: str
+    """The recipe's own, of the heavy service at head."""
+    labels_only: str
+    """The revision of a commit that changes labels alone."""
+    known: Path
+    """Schedules that broke a law before, one folder a law."""
+
+    def known_for(self, law: str) -> tuple[Path, ...]:
+        """Those of one law, in order of their names."""
+        return tuple(sorted((self.known / law).glob("*.json")))
+
+
+class Schedule(UpgradeConditions, frozen=True, kw_only=True):
     """What is drawn. Everything else is the subject's: its recipe, its base, its heavy service."""
 
-    memory: MemoryShape
-    timing: Timing
-    policy: Policy
-    pressure: Pressure = Ample()
-    earlier: tuple[Operation, ...] = ()
-    """What was done to the service before; each was waited for."""
     operations: tuple[TimedOperation, ...] = msgspec.field(name="meddling", default=())
     """What a second operator does meanwhile."""
     change: Change = Change.IMAGE
-    head_replicas: int | None = None
-    """How many replicas the head asks for, if not as many as the base."""
     fault: Fault | None = None
     """What is wrong with the head's image, if anything."""
-    wrong_stamp: WrongStamp | None = msgspec.field(name="planted", default=None)
-    """The wrong stamp that the deployer takes, if any."""
-    reports_expected_stamp: bool = msgspec.field(name="missaid", default=False)
-    """Whether it then says that it took the right one."""
-    refused: bool = False
-    """Whether the swarm refuses head's spec."""
     blind_after_s: float | None = None
     """When sight is lost of the swarm, counted as the operations are."""
     hc1_pause_s: float = 0.0
@@ -116,32 +115,23 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         )
         return _ANYWAY_S + 2 * a_task_s * max(1, self.policy.replicas or 1)
 
-    def scenario(
-        self, subject: Subject, head_image: str, labels_only: str, *, guard: bool
-    ) -> Scenario:
+    def scenario(self, explorable: Explorable, *, guard: bool) -> Scenario:
         """Return the schedule as a scenario, which either world can play."""
-        own_id = self.id
+        own_id, subject = self.id, explorable.subject
+        shared = {name: getattr(self, name) for name in UpgradeConditions.__struct_fields__}
         return Scenario(
+            **shared,
             name=f"schedule-{own_id}",
             title=f"schedule {own_id}, guard {'on' if guard else 'off'}",
             recipe=subject.recipe,
             base=subject.base,
             service=subject.service,
-            policy=self.policy,
-            memory=self.memory,
-            pressure=self.pressure,
-            timing=self.timing,
             guard=guard,
             control=_NO_CONTROL,
             hc1_reads=() if guard else (HC1Read(pause_s=self.hc1_pause_s),),
             timeout_s=self.patience_s,
-            head=labels_only if self.change is Change.LABELS else None,
-            head_replicas=self.head_replicas,
-            wrong_stamp=self.wrong_stamp,
-            reports_expected_stamp=self.reports_expected_stamp,
-            refused=self.refused,
-            faults={head_image: self.fault} if self.fault else {},
-            earlier=self.earlier,
+            head=explorable.labels_only if self.change is Change.LABELS else None,
+            faults={explorable.head_image: self.fault} if self.fault else {},
             acts=tuple(self._acts()),
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -82,30 +81,28 @@ SLOW = Conditions(node=NodeOptions(prepare_s=2.0, start_s=2.0, reap_s=2.0))
 """The other way round: whatever fails, fails late. A loaded machine takes seconds for each."""
 
 
-class Search:
+class Search(msgspec.Struct, eq=False):
     """One search: its laws, and how a schedule is played."""
 
-    def __init__(
-        self, laws_asked: Sequence[Law], play: Play, on_outcome: OnOutcome, *, robust: bool = False
-    ) -> None:
-        """``robust``: only what breaks a law on a quick node and on a slow one as well is a find.
+    laws: Sequence[Law]
+    play: Play
+    on_outcome: OnOutcome
+    robust: bool = False
+    """Whether only what breaks a law on a quick node and on a slow one as well is a find.
 
-        Such a schedule breaks it on a real engine too, whose times nobody can set. What breaks a
-        law in one moment alone is a find all the same where the law is to hold.
-        """
-        self._laws = laws_asked
-        self._play = play
-        self._on_outcome = on_outcome
-        self._robust = robust
-        self._trials = 0
-        self._first: int | None = None
-        self._last: tuple[Schedule, Law, str] | None = None
-        self.outcomes: Counter[str] = Counter()
+    Such a schedule breaks it on a real engine too, whose times nobody can set. What breaks a law in
+    one moment alone is a find all the same where the law is to hold.
+    """
+    trials: int = 0
+    first: int | None = None
+    """The number of the first trial that broke a law."""
+    last: tuple[Schedule, Law, str] | None = None
+    """What broke a law last, and how."""
 
     def known(self, schedules: Iterable[Schedule]) -> BrokenLaw | None:
         """Try schedules that broke a law before."""
         for schedule in schedules:
-            breach = self._broken(schedule, self._play(schedule))
+            breach = self._broken(schedule, self.play(schedule))
             if breach is not None:
                 law, broken = breach
                 return BrokenLaw(law=law.name, broken=broken, schedule=schedule, after_examples=0)
@@ -140,44 +137,42 @@ class Search:
 
     def _try(self, schedule: Schedule) -> None:
         try:
-            trial = self._play(schedule)
+            trial = self.play(schedule)
             breach = self._broken(schedule, trial)
         except Exception as error:
             raise _Failed(error) from error
-        self._trials += 1
-        if self._first is None:
-            name = outcome(trial)
-            self.outcomes[name] += 1
-            self._on_outcome(name)
+        self.trials += 1
+        if self.first is None:
+            self.on_outcome(outcome(trial))
         if breach is not None:
             law, broken = breach
-            self._first = self._first or self._trials
-            self._last = (schedule, law, broken)
+            self.first = self.first or self.trials
+            self.last = (schedule, law, broken)
             raise _BROKEN[law.name](broken)
 
     def _broken(self, schedule: Schedule, trial: Trial) -> tuple[Law, str] | None:
         """Return the first law that a schedule breaks, if it counts as a find."""
-        for law in self._laws:
+        for law in self.laws:
             broken = law.check(trial)
-            if broken is not None and (not self._robust or self._breaks_anyhow(schedule, law)):
+            if broken is not None and (not self.robust or self._breaks_anyhow(schedule, law)):
                 return law, broken
         return None
 
     def _breaks_anyhow(self, schedule: Schedule, law: Law) -> bool:
         return all(
-            law.check(self._play(msgspec.structs.replace(schedule, conditions=conditions)))
+            law.check(self.play(msgspec.structs.replace(schedule, conditions=conditions)))
             for conditions in (QUICK, SLOW)
         )
 
     def _broken_law(self, *, repeatable: bool) -> BrokenLaw:
-        if self._last is None or self._first is None:
+        if self.last is None or self.first is None:
             raise RuntimeError("a law was broken, and nobody has noted by what")
-        schedule, law, broken = self._last
+        schedule, law, broken = self.last
         return BrokenLaw(
             law=law.name,
             broken=broken,
             schedule=schedule,
-            after_examples=self._first,
-            shrunk_by=self._trials - self._first,
+            after_examples=self.first,
+            shrunk_by=self.trials - self.first,
             repeatable=repeatable,
         )

@@ -12,16 +12,14 @@ from stamplab.harness.ci.app import App
 from stamplab.harness.ci.lifecycle import VerdictUnknown
 from stamplab.harness.ci.results import Results, StageResult
 from stamplab.harness.guard import Outcome
-from stamplab.lab.abra.driver import stand_in_name
-from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan
+from stamplab.lab.model.history import Finding, History, LimitSet, StageBegan, observations
 from stamplab.lab.model.history_file import encode_history
 from stamplab.lab.recipe.resolver import ResolvedStack
-from stamplab.lab.virtual.journal import MemoryJournal
+from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
 from stamplab.lab.virtual.swarmsim import SwarmSim
+from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Stack
-from stamplab.runner.play import UpgradeSetup, play
-from stamplab.runner.worlds import virtual_world
-from stamplab.scenarios.scenario import Scenario
+from stamplab.runner.play import play, results_of, watch_on
 from stamplab.search.rehearsal import Rehearsal, RehearsedTree
 from stamplab.search.schedule import Change, Schedule
 
@@ -29,25 +27,16 @@ AFTERWARDS_S = 3.0
 """Beyond the hold time: a restart that is due, a look that is."""
 
 
-class Trial:
+class Trial(msgspec.Struct, frozen=True, eq=False, dict=True):
     """One schedule that was played."""
 
-    def __init__(
-        self,
-        schedule: Schedule,
-        app: App,
-        results: Results,
-        history: History,
-        truth: UpgradeObserver,
-        end_s: float,
-    ) -> None:
-        self.schedule = schedule
-        self.app = app
-        self.results = results
-        self.history = history
-        self.truth = truth
-        self.end_s = end_s
-        """When the harness had ended."""
+    schedule: Schedule
+    app: App
+    results: Results
+    history: History
+    truth: UpgradeObserver
+    end_s: float
+    """When the harness had ended."""
 
     @property
     def end(self) -> str:
@@ -84,11 +73,8 @@ class Trial:
     @property
     def failed_by(self) -> str | None:
         """The last step that failed; None where none did."""
-        failed = [
-            record.what.step
-            for record in self.history
-            if isinstance(record.what, Finding) and not record.what.passed
-        ]
+        findings = observations(self.history, Finding)
+        failed = [finding.step for finding in findings if not finding.passed]
         return failed[-1] if self.end == "fail" and failed else None
 
     @property
@@ -125,7 +111,7 @@ class Trial:
     @cached_property
     def too_small(self) -> bool:
         """Whether the limit has no room for as many new tasks as boot at once, OLD being gone."""
-        limits = [record.what for record in self.history if isinstance(record.what, LimitSet)]
+        limits = observations(self.history, LimitSet)
         if not limits or limits[-1].limit_bytes is None:
             return False
         policy, memory = self.schedule.policy, self.schedule.memory
@@ -153,9 +139,7 @@ class Trial:
 
 def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, guard: bool) -> Trial:
     """Play it. Raises LabError when the apparatus fails."""
-    scenario = schedule.scenario(
-        rehearsal.subject, rehearsal.head_image, rehearsal.labels_only, guard=guard
-    )
+    scenario = schedule.scenario(rehearsal.explorable, guard=guard)
     setup = rehearsal.setup
     if schedule.change is Change.LABELS:
         setup = msgspec.structs.replace(setup, head=rehearsal.labels_only)
@@ -163,11 +147,15 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
         wrong_stamp = rehearsal.stamps[schedule.wrong_stamp]
         setup = msgspec.structs.replace(setup, wrong_stamp=wrong_stamp)
     truth = UpgradeObserver(setup.app.service)
-    world, journal = virtual_world(
+    clock = VirtualClock()
+    journal = MemoryJournal(clock)
+    conditions = schedule.conditions
+    world = VirtualWorld(
         sim,
-        MemoryJournal,
+        clock,
+        journal,
         scenario.service,
-        schedule.conditions,
+        conditions,
         _resolved_already,
         on_commit=truth.on_commit,
     )
@@ -175,29 +163,12 @@ def try_schedule(schedule: Schedule, rehearsal: Rehearsal, sim: SwarmSim, *, gua
     try:
         results = play(scenario, world, setup, tree)
     except VerdictUnknown as error:
-        results = _unknown(scenario, setup, str(error))
+        installed = StageResult(stage="install", end="pass")
+        upgrade = StageResult(stage="upgrade", end="unknown", reason=str(error))
+        results = results_of(scenario, setup, installed, upgrade)
     trial = Trial(schedule, setup.app, results, journal.records, truth, world.now_s())
-    world.cancel_scheduled()
-    until_s = trial.watched_until_s + AFTERWARDS_S
-    while world.next(until_s) is not None:
-        pass
+    watch_on(world, trial.watched_until_s + AFTERWARDS_S)
     return trial
-
-
-def _unknown(scenario: Scenario, setup: UpgradeSetup, reason: str) -> Results:
-    """Return the results of an upgrade whose end is unknown."""
-    stages = (
-        StageResult(stage="install", end="pass"),
-        StageResult(stage="upgrade", end="unknown", reason=reason),
-    )
-    return Results(
-        run_id=scenario.name,
-        recipe=scenario.recipe.name,
-        ref=setup.head,
-        stages=stages,
-        abra=stand_in_name(),
-        domain=setup.app.domain,
-    )
 
 
 def _resolved_already(stack: Stack) -> ResolvedStack:

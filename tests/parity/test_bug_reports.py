@@ -94,7 +94,7 @@ def test_the_client_sends_what_the_virtual_world_is_given(
         memory_bytes = world.daemon.api.info()["MemTotal"]
         seen: dict[str, Any] = {}
         for number, request in enumerate(wanted):
-            operator.create(f"n{number}", request)
+            operator.deploy(f"n{number}", None, request)
         deadline_s = world.now_s() + 60
         while len(seen) < len(wanted) and world.now_s() < deadline_s:
             world.next(world.now_s() + 0.2)

@@ -31,14 +31,7 @@ def test_a_rehearsed_deploy_is_the_very_one_of_its_overlays(
     def rehearsed(schedule: Schedule, name: str) -> Rehearsal:
         place = tmp_path / name
         place.mkdir()
-        return rehearse(
-            DISCOURSE.subject,
-            DISCOURSE.head_image,
-            DISCOURSE.labels_only,
-            schedule,
-            place,
-            virtual.resolver.resolve,
-        )
+        return rehearse(DISCOURSE, schedule, place, virtual.resolver.resolve)
 
     reference = rehearsed(REFERENCE, "reference")
     label = reference.setup.app.stamp_label

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Protocol
 
 import msgspec
 
@@ -23,32 +22,6 @@ _VIRTUAL_MEMORY_BYTES = 24 << 30
 
 
 # One service, by the engine's own client (ADR 0033).
-class ServiceDeployer(Protocol):
-    """Creates and updates services, and does not wait: the history has what comes of it."""
-
-    def create(self, stack: str, request: ServiceRequest) -> tuple[str, ...]:
-        """Create a service; return the command by which that is done, if there is one."""
-        ...
-
-    def update(self, stack: str, before: ServiceRequest, after: ServiceRequest) -> tuple[str, ...]:
-        """Update a service; return the command as `create` does."""
-        ...
-
-    def guard(
-        self, stack: str, request: ServiceRequest, timeout_s: float, hold_s: float
-    ) -> GuardProcess | None:
-        """Run ``stamplab guard`` for a deploy to come; None where there is no engine for it."""
-        ...
-
-    def interrupt(self, stack: str) -> None:
-        """Press Ctrl-C where this stack's last client waits."""
-        ...
-
-    def give_up(self, stack: str) -> None:
-        """Wait no longer for this stack's clients and guards: end those that still wait."""
-        ...
-
-
 class LiveDeployer:
     """The engine's own docker client, told to wait for what it has done."""
 
@@ -59,19 +32,25 @@ class LiveDeployer:
         self._clients: dict[str, list[DockerClientProcess]] = {}
         self._guards: dict[str, list[GuardProcess]] = {}
 
-    def create(self, stack: str, request: ServiceRequest) -> tuple[str, ...]:
-        """Run ``docker service create``."""
-        return self._run(stack, request.create_command(stack, self._image, self._memory_bytes))
+    def deploy(
+        self, stack: str, before: ServiceRequest | None, request: ServiceRequest
+    ) -> tuple[str, ...]:
+        """Run ``docker service update``, or ``create`` where nothing was before; return its argv.
 
-    def update(self, stack: str, before: ServiceRequest, after: ServiceRequest) -> tuple[str, ...]:
-        """Run ``docker service update``."""
-        memory_bytes = self._memory_bytes
-        return self._run(stack, after.update_command(before, stack, self._image, memory_bytes))
+        It is not waited for: the history has what comes of it.
+        """
+        if before is None:
+            arguments = request.create_command(stack, self._image, self._memory_bytes)
+        else:
+            arguments = request.update_command(before, stack, self._image, self._memory_bytes)
+        client = self._world.run_docker_client(stack, arguments)
+        self._clients.setdefault(stack, []).append(client)
+        return client.argv
 
     def guard(
         self, stack: str, request: ServiceRequest, timeout_s: float, hold_s: float
-    ) -> GuardProcess | None:
-        """Run the guard as a CI does that deploys with the docker client."""
+    ) -> GuardProcess:
+        """Run ``stamplab guard`` for a deploy to come, as a CI does that uses the docker client."""
         bounds = ("--timeout", f"{timeout_s:g}", "--hold", f"{hold_s:g}")
         expected = ("--expect", f"{STAMP}={request.stamp}")
         argv = (*_GUARD, request.named(stack), *expected, *bounds, "--json", "--quiet")
@@ -81,18 +60,16 @@ class LiveDeployer:
         return guard
 
     def interrupt(self, stack: str) -> None:
-        """Send SIGINT."""
+        """Press Ctrl-C where this stack's last client waits."""
         self._clients[stack][-1].interrupt()
 
     def give_up(self, stack: str) -> None:
-        """Send SIGKILL, which no client can take for an answer."""
+        """Wait no longer for this stack's clients and guards.
+
+        They get SIGKILL, which no client can take for an answer.
+        """
         for waiting in (*self._clients.pop(stack, []), *self._guards.pop(stack, [])):
             waiting.stop()
-
-    def _run(self, stack: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        client = self._world.run_docker_client(stack, arguments)
-        self._clients.setdefault(stack, []).append(client)
-        return client.argv
 
 
 class VirtualDeployer:
@@ -102,19 +79,17 @@ class VirtualDeployer:
         self._world = world
         world.have_images([_VIRTUAL_IMAGE])
 
-    def create(self, stack: str, request: ServiceRequest) -> tuple[str, ...]:
-        """Send the spec of a new service."""
+    def deploy(
+        self, stack: str, before: ServiceRequest | None, request: ServiceRequest
+    ) -> tuple[str, ...]:
+        """Send the whole new spec, as the client does; there is no command."""
+        del before
         spec = msgspec.Raw(request.spec_json(stack, _VIRTUAL_IMAGE, _VIRTUAL_MEMORY_BYTES))
         sent = ResolvedStack(
             services=(spec,), networks=(), secrets=(), configs=(), warnings=(), reads=()
         )
         self._world.deploy(stack, sent)
         return ()
-
-    def update(self, stack: str, before: ServiceRequest, after: ServiceRequest) -> tuple[str, ...]:
-        """Send the whole new spec, as the client does."""
-        del before
-        return self.create(stack, after)
 
     def guard(
         self, stack: str, request: ServiceRequest, timeout_s: float, hold_s: float
@@ -129,6 +104,9 @@ class VirtualDeployer:
 
     def give_up(self, stack: str) -> None:
         """Do nothing: nobody waits."""
+
+
+ServiceDeployer = LiveDeployer | VirtualDeployer
 
 
 def deployer_on(world: World, image: str | None) -> ServiceDeployer:

@@ -57,7 +57,6 @@ _BOOTING = frozenset({"assigned", "accepted", "preparing", "ready", "starting"})
 class _ServiceAct(NamedTuple):
     """Something that was done to a service."""
 
-    number: int
     at_s: float
     service: str
     seen: int
@@ -167,16 +166,12 @@ class BugReportPlayer:
             self._trials.append(trial)
         self._note_act(request.name)
         self._requests[request.name] = request
-        if before is None:
-            trial.argv = self._deployer.create(self.stack, request)
-        else:
-            trial.argv = self._deployer.update(self.stack, before, request)
+        trial.argv = self._deployer.deploy(self.stack, before, request)
         deployed: list[Deployed] = []
         until_s = trial.at_s + _TAKEN_S
         while not deployed:
-            record = yield from self._take(
-                until_s
-            )  # None, too, when a guard wants to know the time
+            # None, too, when a guard wants to know the time
+            record = yield from self._take(until_s)
             if record is None and self._world.now_s() >= until_s:
                 raise LabError(f"{self.report.name}: the swarm has not answered: {trial.what}")
             if record is not None and isinstance(record.what, Deployed):
@@ -239,7 +234,7 @@ class BugReportPlayer:
 
     def _note_act(self, service: str) -> None:
         seen = len(self._observers[service].sightings)
-        self._acts.append(_ServiceAct(len(self._acts), self._world.now_s(), service, seen))
+        self._acts.append(_ServiceAct(self._world.now_s(), service, seen))
 
     def _note_first(self, service: str) -> None:
         last = self._observers[service].last
@@ -259,7 +254,7 @@ class BugReportPlayer:
     def _result(self, trial: DeployTrial, until_s: float) -> DeployResult:
         assert trial.ruling is not None  # noqa: S101 - the watch goes on until all have ruled
         name = trial.request.name
-        later = [a for a in self._acts if a.service == name and a.number > trial.number]
+        later = [act for act in self._acts[trial.number + 1 :] if act.service == name]
         truth = self._observers[name].truth(
             trial.request,
             since=self._acts[trial.number].seen,

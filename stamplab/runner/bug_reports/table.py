@@ -114,11 +114,7 @@ class _Round:
     """Reports that are played together, each with its control, and the rows that they come to."""
 
     def __init__(
-        self,
-        reports: Sequence[BugReport],
-        means: Means,
-        folder: EvidenceFolder,
-        on_row: OnRow,
+        self, reports: Sequence[BugReport], means: Means, folder: EvidenceFolder, on_row: OnRow
     ) -> None:
         self.plays: list[BugReport] = []
         """What is to be played: the reports that this world can show, each with its control."""
@@ -131,12 +127,11 @@ class _Round:
         self._reports: dict[str, BugReport] = {}
         """By the names of their plays, their controls' as well."""
         for report in reports:
-            plays = [report, *([report.as_control] if report.as_control else [])]
-            self._reports |= {play.name: report for play in plays}
+            self._reports |= {play.name: report for play in report.plays}
             if means.engine.world in report.not_in:
                 self._add(self._left_out(report))
             else:
-                self.plays += plays
+                self.plays += report.plays
 
     def play(
         self, plays: Sequence[BugReport], place: EvidenceFolder, at_once: int, watch_s: float
@@ -146,41 +141,35 @@ class _Round:
         with self._means.open(place.path, Opening(service="web")) as (world, _):
             self._client = _client_version(world)
             deployer = deployer_on(world, image)
-            players = [
-                BugReportPlayer(
-                    play,
-                    world,
-                    deployer,
-                    watch_s if play.name in self._own_names else min(watch_s, CONTROL_WATCH_S),
-                )
-                for play in plays
-            ]
+            players = []
+            for play in plays:
+                is_control = play.name != self._reports[play.name].name
+                own_s = min(watch_s, CONTROL_WATCH_S) if is_control else watch_s
+                players.append(BugReportPlayer(play, world, deployer, own_s))
             play_side_by_side(world, players, at_once, self._on_end)
-
-    @property
-    def _own_names(self) -> set[str]:
-        return {report.name for report in self._reports.values()}
 
     def _on_end(self, player: BugReportPlayer, error: LabError | None) -> None:
         name = player.report.name
         self._ends[name] = error or player.play or LabError(f"{name} has not come to its end")
         report = self._reports[name]
-        control = report.as_control
-        names = {report.name, *([control.name] if control else [])}
-        if names <= self._ends.keys():
-            self._add(self._row(report, self._ends[report.name], control))
+        names = [play.name for play in report.plays]
+        if self._ends.keys() >= set(names):
+            self._add(self._row(report, *(self._ends[name] for name in names)))
 
     def _add(self, row: ReportRow) -> None:
         self.rows[row.name] = row
         self._on_row(row)
 
     def _row(
-        self, report: BugReport, end: BugReportPlay | LabError | None, control: BugReport | None
+        self,
+        report: BugReport,
+        end: BugReportPlay | LabError | None = None,
+        control_end: BugReportPlay | LabError | None = None,
     ) -> ReportRow:
         engine = self._means.engine
         play = end if isinstance(end, BugReportPlay) else None
         result = judge(report, play, engine.world, engine.version) if play else None
-        control_verdict = _control_verdict(report, self._ends[control.name]) if control else None
+        control_verdict = _control_verdict(report, control_end) if control_end else None
         verdicts = [result.verdict if result else Verdict.UNKNOWN]
         verdicts += [control_verdict.verdict] if control_verdict else []
         return ReportRow(
@@ -202,7 +191,7 @@ class _Round:
     def _left_out(self, report: BugReport) -> ReportRow:
         """Return the row of a report that this world cannot show: nothing is claimed of it."""
         why = f"not played: {report.not_in[self._means.engine.world]}"
-        row = self._row(report, None, None)
+        row = self._row(report)
         return msgspec.structs.replace(row, verdict=Verdict.PASS, why=why, evidence="")
 
 

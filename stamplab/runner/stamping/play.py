@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,32 +92,17 @@ def _plainly(
     environment |= {"HOME": str(folder.home), "GIT_ALLOW_PROTOCOL": "file"}
     if "GIT_EXEC_PATH" in os.environ:
         environment["GIT_EXEC_PATH"] = os.environ["GIT_EXEC_PATH"]
-    try:
-        done = subprocess.run(
-            words,
-            env=environment,
-            cwd=folder.path,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-        if step.into is not None:
-            Path(_expanded(step.into, folder)).write_text(done.stdout)
-    except subprocess.TimeoutExpired as error:
-        raise LabError(f"{words[0]} did not end in {_TIMEOUT_S:g} s: {step.pasted()}") from error
-    except OSError as error:
-        raise LabError(f"{step.pasted()} cannot be done: {error.strerror}") from error
+    done = programs.run(words, _TIMEOUT_S, environment, folder.path)
     if done.returncode != 0:
-        message = git.summarize_stderr(done.stdout)
+        message = git.summarize_stderr(done.stderr)
         raise LabError(f"{step.pasted()} failed: {message or done.returncode}")
+    if step.into is not None:
+        Path(_expanded(step.into, folder)).write_text(done.stdout)
     return CommandRan(
         argv=tuple(words),
         exit_code=0,
         took_s=round(time.monotonic() - began_s, 6),
-        output=done.stdout if step.into is None else "",
+        output="" if step.into else done.stdout + done.stderr,
     )
 
 

@@ -50,7 +50,6 @@ def make_repositories(
         **paths,
         mirror_behind=behind,
         mirror_repointed=repointed,
-        branch="main",
         base=base,
         head=head_sha,
         commits={

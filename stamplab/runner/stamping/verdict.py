@@ -21,12 +21,12 @@ class Stamped(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
     verdict: Verdict
-    stamp: str | None
-    whose: str
+    stamp: str | None = None
+    whose: str = "unknown"
     """Whose commit the stamp names."""
-    bailed: str
+    bailed: str = "not played"
     """With which words the chaos deploy ended, and its exit code."""
-    took_s: float
+    took_s: float = 0.0
     by: str = ""
     """Which abra stamped, a stand-in with the go-git that it speaks for."""
     wrong: str = ""
@@ -49,16 +49,8 @@ def judge_stamping(
 ) -> Stamped:
     """Judge what was played; a text says why it was not."""
     if isinstance(run, str):
-        return Stamped(
-            name=experiment.name,
-            title=experiment.title,
-            verdict=Verdict.UNKNOWN,
-            stamp=None,
-            whose="unknown",
-            bailed="not played",
-            took_s=0.0,
-            wrong=run,
-        )
+        name, title = experiment.name, experiment.title
+        return Stamped(name=name, title=title, verdict=Verdict.UNKNOWN, wrong=run)
     wrong = _wrong(experiment, repositories, run)
     deploy = run.chaos_deploy
     bail = _bail(deploy.output, repositories) if deploy else ""

@@ -17,7 +17,7 @@ from stamplab.runner.worlds import Virtual
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION, RECIPE
 from stamplab.scenarios.scenario import Scenario
-from stamplab.search.explorable import REFERENCE
+from stamplab.search.explorable import EXPLORABLE, REFERENCE
 from tests.unit.harness.fake_world import FakeWorld, is_refused
 from tests.unit.harness.run_context import Repositories, build_repositories
 from tests.unit.stamplab.playing import play_scripted, play_virtual
@@ -180,5 +180,5 @@ def test_every_play_names_a_control_that_has_to_end_otherwise() -> None:
 
 
 def test_a_searched_schedule_says_why_it_has_no_control() -> None:
-    scenario = REFERENCE.scenario(plays.DISCOURSE, "image", "HEAD", guard=True)
+    scenario = REFERENCE.scenario(EXPLORABLE["discourse"], guard=True)
     assert scenario.control.startswith("none: ")

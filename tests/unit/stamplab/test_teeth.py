@@ -250,7 +250,7 @@ def test_a_refused_install_is_unknown(tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_a_judge_that_crashes_says_unknown(tried: dict[str, PlayRecord]) -> None:
-    class Unreadable(PlayRecord):
+    class Unreadable(PlayRecord, frozen=True):
         def findings(self, step: str) -> list[Finding]:
             raise ZeroDivisionError(step)
 

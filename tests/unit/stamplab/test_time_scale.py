@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from stamplab.claims.plan import Choice, plan_of_choice
-from stamplab.cli import discourse, main, repro_discourse
+from stamplab.cli import main, repro, repro_discourse
 from stamplab.cli.repro_discourse import Report, Request
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError
@@ -205,7 +205,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[list[Reques
             abra="nobody",
         )
 
-    monkeypatch.setattr(discourse, "repro_discourse", no_run)
+    monkeypatch.setattr(repro, "repro_discourse", no_run)
     result = CliRunner().invoke(
         main.stamplab,
         ["repro", "discourse", *arguments],

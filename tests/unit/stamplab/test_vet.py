@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from stamplab.claims.plan import Choice
-from stamplab.cli import discourse, main
+from stamplab.cli import main, repro
 from stamplab.cli.repro_discourse import Report, Request, repro_discourse
 from stamplab.lab.errors import RecipeRefused
 from stamplab.lab.live.engine import DockerEngine
@@ -139,7 +139,7 @@ def test_trust_is_carried_into_the_request(monkeypatch: pytest.MonkeyPatch) -> N
         requests.append(request)
         raise RecipeRefused("the recipe is refused")
 
-    monkeypatch.setattr(discourse, "repro_discourse", play)
+    monkeypatch.setattr(repro, "repro_discourse", play)
     with pytest.raises(SystemExit) as end:
         main.main(["repro", "discourse", "--trust", "devices", "--trust", "sysctls"])
     assert end.value.code == 64

@@ -18,10 +18,10 @@ import pytest
 
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.search import parallel
-from stamplab.search.explorable import EXPLORABLE, REFERENCE, Explorable
+from stamplab.search.explorable import EXPLORABLE, REFERENCE
 from stamplab.search.laws import LAWS
 from stamplab.search.parallel import SearchRequest, SearchResult, search
-from stamplab.search.schedule import Kept, Schedule, keep
+from stamplab.search.schedule import Explorable, Kept, Schedule, keep
 from stamplab.search.search import BrokenLaw
 from stamplab.search.trial import Trial
 from tests.unit.stamplab.search import dying, workers
@@ -302,7 +302,7 @@ def listen(
         theirs[number].send_bytes(msgspec.json.encode(message))
     if exitcode is not None:
         theirs[-1].close()
-    return parallel._listen(shares, lambda _: None, Counter()), theirs
+    return parallel._listen(shares, lambda _: None), theirs
 
 
 def was_stopped(their: Connection) -> bool:
@@ -315,7 +315,6 @@ def was_stopped(their: Connection) -> bool:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_PROGRESS_S", 0.01)
     monkeypatch.setattr(parallel, "_END_S", 0.2)
 
 

@@ -22,7 +22,6 @@ from stamplab.lab.faults.operator import (
 from stamplab.lab.faults.stamp import WrongStamp
 from stamplab.lab.recipe.workload_overlay import Fault, Timing
 from stamplab.lab.virtual.conditions import Conditions, PeriodicTaskLists
-from stamplab.scenarios.discourse.plays import DISCOURSE
 from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
 from stamplab.search.explorable import EXPLORABLE, REFERENCE
 from stamplab.search.laws import LAWS
@@ -30,7 +29,7 @@ from stamplab.search.schedule import Change, Kept, Schedule, TimedOperation, kee
 from stamplab.search.strategies import schedules
 from tests.unit.stamplab.search.trials import but
 
-LABELS_ONLY = EXPLORABLE["discourse"].labels_only
+DISCOURSE = EXPLORABLE["discourse"]
 FULL = but(
     REFERENCE,
     pressure=Ramp(after_s=1, over_s=2),
@@ -193,7 +192,7 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_as_a_scenario_it_says_all_that_it_varies() -> None:
-    scenario = FULL.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
+    scenario = FULL.scenario(DISCOURSE, guard=True)
     assert (scenario.memory, scenario.timing, scenario.policy) == (
         FULL.memory,
         FULL.timing,
@@ -203,16 +202,16 @@ def test_as_a_scenario_it_says_all_that_it_varies() -> None:
     assert scenario.wrong_stamp == FULL.wrong_stamp
     assert scenario.faults == {HEAD_IMAGE: Fault.CRASHES}
     assert scenario.acts == tuple(Act(after_s=m.after_s, what=m.what) for m in FULL.operations)
-    assert (scenario.recipe, scenario.base) == (DISCOURSE.recipe, DISCOURSE.base)
+    assert (scenario.recipe, scenario.base) == (DISCOURSE.subject.recipe, DISCOURSE.subject.base)
     assert FULL.id in scenario.name
 
 
 def test_a_head_of_labels_alone_is_another_commit() -> None:
     usual, labels = (
-        but(FULL, change=change).scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
+        but(FULL, change=change).scenario(DISCOURSE, guard=True)
         for change in (Change.IMAGE, Change.LABELS)
     )
-    assert (usual.head, labels.head) == (None, LABELS_ONLY)
+    assert (usual.head, labels.head) == (None, DISCOURSE.labels_only)
     assert but(usual, name="", title="", head=None) == but(labels, name="", title="", head=None)
 
 
@@ -220,7 +219,7 @@ def test_what_came_before_and_how_the_deployer_lies_are_the_scenarios_too() -> N
     schedule = but(
         FULL, earlier=(Redeploy(),), reports_expected_stamp=True, head_replicas=0, refused=True
     )
-    scenario = schedule.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
+    scenario = schedule.scenario(DISCOURSE, guard=True)
     assert (scenario.earlier, scenario.reports_expected_stamp, scenario.head_replicas) == (
         (Redeploy(),),
         True,
@@ -231,15 +230,12 @@ def test_what_came_before_and_how_the_deployer_lies_are_the_scenarios_too() -> N
 
 def test_to_lose_sight_is_an_act_like_another() -> None:
     blind = but(FULL, blind_after_s=3.5)
-    usual, acts = (
-        schedule.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True).acts
-        for schedule in (FULL, blind)
-    )
+    usual, acts = (schedule.scenario(DISCOURSE, guard=True).acts for schedule in (FULL, blind))
     assert acts == (*usual, Act(after_s=3.5, what=LoseSight()))
 
 
 def test_no_run_is_failed_for_want_of_time() -> None:
-    scenario = FULL.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
+    scenario = FULL.scenario(DISCOURSE, guard=True)
     assert scenario.timeout_s == FULL.patience_s
     assert scenario.upgrade_timeout_s is None
     slower = but(FULL, memory=but(FULL.memory, boot_s=FULL.memory.boot_s + 1))
@@ -257,12 +253,12 @@ def test_who_says_nothing_of_the_engines_times_is_waited_for_all_the_same() -> N
 
 @pytest.mark.parametrize("guard", [True, False])
 def test_the_old_harness_alone_reads_hc1_after_a_pause(*, guard: bool) -> None:
-    reads = FULL.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=guard).hc1_reads
+    reads = FULL.scenario(DISCOURSE, guard=guard).hc1_reads
     assert [read.pause_s for read in reads] == ([] if guard else [12.5])
 
 
 def test_the_reference_is_as_plain_as_can_be() -> None:
-    scenario = REFERENCE.scenario(DISCOURSE, HEAD_IMAGE, LABELS_ONLY, guard=True)
+    scenario = REFERENCE.scenario(DISCOURSE, guard=True)
     assert (scenario.faults, scenario.wrong_stamp, scenario.acts) == ({}, None, ())
     assert scenario.pressure == Ample()
 

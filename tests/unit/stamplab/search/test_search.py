@@ -99,7 +99,7 @@ def test_where_nothing_is_broken_nothing_is_found_and_all_is_drawn() -> None:
     plays = Plays()
     search = plays.search(law(lambda _: None))
     assert search.run(plain(), 40, 0) is None
-    assert len(plays.played) == len(plays.outcomes_seen) == search.outcomes.total() == 40
+    assert len(plays.played) == len(plays.outcomes_seen) == 40
 
 
 def test_a_seed_finds_the_same_again() -> None:
@@ -297,6 +297,5 @@ def test_outcomes_are_told_and_counted_as_they_are() -> None:
     )
     search = plays.search(law(lambda _: None))
     search.run(plain(), 60, 0)
-    assert set(search.outcomes) == {"converged", "rolled back"}
-    assert search.outcomes.total() == len(plays.outcomes_seen) == 60
-    assert plays.outcomes_seen.count("converged") == search.outcomes["converged"]
+    assert set(plays.outcomes_seen) == {"converged", "rolled back"}
+    assert len(plays.outcomes_seen) == 60
