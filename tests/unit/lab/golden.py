@@ -18,9 +18,3 @@ def swarm_json(name: str) -> bytes:
 def service(name: str) -> Service:
     """A real service, parsed."""
     return parse_service(swarm_json(name))
-
-
-def kernel_messages(name: str) -> list[str]:
-    """Real kernel messages without their prefix."""
-    text = (GOLDEN / "kernel" / f"{name}.kmsg").read_text()
-    return [line.partition(";")[2] for line in text.splitlines()]
