@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -305,14 +309,56 @@ class Cloned(msgspec.Struct, frozen=True):
     path: Path
     shas: tuple[str, ...]
 
-    def source(self, base: str | None = None, head: str = "main") -> RecipeSource:
+    @property
+    def origin(self) -> Path:
+        """The repository that it is a clone of, with a work tree."""
+        return self.path.parent / "built" / self.path.stem
+
+    def source(
+        self, base: str | None = None, head: str = "main", upstream: Path | None = None
+    ) -> RecipeSource:
         """The upgrade from its first commit to its last."""
-        return RecipeSource(recipe=str(self.path), base=base or self.shas[0], head=head)
+        return RecipeSource(
+            recipe=str(self.path),
+            upstream=str(upstream) if upstream else None,
+            base=base or self.shas[0],
+            head=head,
+        )
+
+
+def head_files(history: RecipeHistory) -> dict[str, str]:
+    """The files of a recipe's last commit, text by path."""
+    return {name: text for commit in history.commits for name, text in commit.files.items()}
+
+
+def write_head(history: RecipeHistory, folder: Path) -> Path:
+    """Write the files of a recipe's last commit into a folder, without git."""
+    for name, text in head_files(history).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def repository(history: RecipeHistory, path: Path) -> tuple[str, ...]:
+    """As `build_repository`, which each process asks once for a recipe: ``path`` is a copy."""
+    template, shas = _template(msgspec.json.encode(history))
+    shutil.copytree(template / "built" / history.name, path, symlinks=True)
+    return shas
 
 
 def bare_clone(history: RecipeHistory, folder: Path) -> Cloned:
-    """Build a recipe and clone it, bare, as ``<name>.git`` in a folder."""
+    """A recipe in ``built/<name>``, and its bare clone ``<name>.git``; both are copies."""
+    template, shas = _template(msgspec.json.encode(history))
+    shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True)
+    return Cloned(folder / f"{history.name}.git", shas)
+
+
+@cache
+def _template(encoded: bytes) -> tuple[Path, tuple[str, ...]]:
+    """What `bare_clone` copies, in a folder that goes with this process; and the SHAs."""
+    history = msgspec.json.decode(encoded, type=RecipeHistory)
+    folder = Path(tempfile.mkdtemp(prefix="stamplab-recipes-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     shas = build_repository(history, folder / "built" / history.name)
-    target = folder / f"{history.name}.git"
-    git.mirror(str(folder / "built" / history.name), target)
-    return Cloned(target, shas)
+    git.mirror(str(folder / "built" / history.name), folder / f"{history.name}.git")
+    return folder, shas

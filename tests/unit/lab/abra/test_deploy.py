@@ -1,4 +1,4 @@
-"""abra's folder, its stamp, and the stand-in's deploy."""
+"""abra's folder, and the stand-in's deploy."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.faults.operator import Act
 from stamplab.lab.model.history import CommandRan, Deployed, Note, Observation
 from stamplab.lab.model.swarm import Service
-from stamplab.lab.recipe import checkout, git
+from stamplab.lab.recipe import checkout
 from stamplab.lab.recipe.env_file import with_values
-from stamplab.lab.recipe.repository import build_repository
 from stamplab.lab.world import Deployer, Stack
-from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
+from stamplab.scenarios.discourse.recipe import RECIPE
+from tests import recipes
 
 DOMAIN = "app.example.org"
 
@@ -67,7 +67,7 @@ class RecordingWorld:
 def folder(tmp_path: Path) -> AbraFolder:
     """An ABRA_DIR with the recipe at head."""
     origin = tmp_path / "upstream"
-    build_repository(RECIPE, origin)
+    recipes.repository(RECIPE, origin)
     folder = AbraFolder(tmp_path / "abra")
     folder.create()
     checkout.fetch(origin, origin, folder.recipe("discourse"), "main")
@@ -78,34 +78,6 @@ def folder(tmp_path: Path) -> AbraFolder:
     }
     folder.write_env_text(DOMAIN, with_values("", settings))
     return folder
-
-
-def test_the_stamp_is_the_first_8_digits_of_head(folder: AbraFolder) -> None:
-    tree = folder.recipe("discourse")
-    sha = git.open_at(tree).head.commit.hexsha
-    assert stamp.chaos_version(tree) == sha[:8]
-
-
-@pytest.mark.parametrize("file", ["compose.yml", "untracked.yml"])
-def test_a_dirty_tree_is_marked(folder: AbraFolder, file: str) -> None:
-    tree = folder.recipe("discourse")
-    clean = stamp.chaos_version(tree)
-    checkout.write_uncommitted(tree, {file: "changed\n"})
-    assert stamp.chaos_version(tree) == clean + "+U"
-
-
-def test_the_stamp_follows_the_checkout_and_nothing_else(folder: AbraFolder) -> None:
-    tree = folder.recipe("discourse")
-    sha = checkout.check_out(tree, BASE_TAG)
-    assert stamp.chaos_version(tree) == sha[:8]
-
-
-def test_a_repository_without_a_commit_has_no_stamp(tmp_path: Path) -> None:
-    git.create(tmp_path / "empty")
-    with pytest.raises(
-        LabError, match=r"empty has no stamp: .*its HEAD names a branch that has no commit"
-    ):
-        stamp.chaos_version(tmp_path / "empty")
 
 
 def test_a_stack_is_its_domain_with_underscores_cut_at_45() -> None:

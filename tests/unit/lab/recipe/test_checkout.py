@@ -18,6 +18,7 @@ from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_re
 from stamplab.lab.recipe.workload_overlay import Timing, WorkloadOverlay
 from stamplab.lab.workload.shape import MemoryShape
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
+from tests import recipes
 
 BASE, HEAD = "1e6dc4e54ace", "f5dbee3b86d1"
 """What RECIPE's commits come out as; they change with its text, and with nothing else."""
@@ -25,7 +26,7 @@ BASE, HEAD = "1e6dc4e54ace", "f5dbee3b86d1"
 
 @pytest.fixture
 def origin(tmp_path: Path) -> Path:
-    build_repository(RECIPE, tmp_path / "upstream")
+    recipes.repository(RECIPE, tmp_path / "upstream")
     return tmp_path / "upstream"
 
 
@@ -41,25 +42,6 @@ def test_the_same_recipe_gives_the_same_commits(tmp_path: Path) -> None:
     assert build_repository(RECIPE, tmp_path / "two") == first
     assert first[1].startswith(BASE)
     assert first[-1].startswith(HEAD)
-
-
-def test_the_users_git_is_neither_asked_nor_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    config = home / ".gitconfig"
-    config.write_text(
-        "[user]\nname = Somebody\n[commit]\ngpgsign = true\n[core]\nautocrlf = true\n"
-        "[init]\ndefaultBranch = other\ntemplateDir = /no/such\n"
-    )
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
-    monkeypatch.setenv("GIT_AUTHOR_NAME", "Somebody Else")
-    monkeypatch.setenv("GIT_COMMITTER_DATE", "2001-01-01T00:00:00Z")
-    shas = build_repository(RECIPE, tmp_path / "upstream")
-    assert shas[-1].startswith(HEAD)
-    assert [path.name for path in home.iterdir()] == [".gitconfig"]
 
 
 def test_releases_are_tagged_and_head_is_not(origin: Path) -> None:

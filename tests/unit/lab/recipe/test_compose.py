@@ -15,9 +15,7 @@ from tests import recipes
 
 
 def files_of(history: RecipeHistory) -> dict[str, str]:
-    head: dict[str, str] = {}
-    for commit in history.commits:
-        head |= commit.files
+    head = recipes.head_files(history)
     return {name: text for name, text in head.items() if name.startswith("compose")}
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.recipe.recipe_files import read_recipe
-from stamplab.lab.recipe.repository import RecipeHistory, build_repository
+from stamplab.lab.recipe.repository import RecipeHistory
 from stamplab.lab.recipe.resolver import ComposeRefused, ResolvedStack, Resolver
 from stamplab.lab.world import Stack
 from stamplab.scenarios.discourse.recipe import RECIPE
@@ -76,8 +76,7 @@ def resolving(resolver: Resolver, tmp_path: Path) -> Resolving:
 
 @pytest.mark.parametrize("history", [RECIPE, *recipes.ALL], ids=lambda history: history.name)
 def test_a_whole_recipe(history: RecipeHistory, resolver: Resolver, tmp_path: Path) -> None:
-    build_repository(history, tmp_path / history.name)
-    contents = read_recipe(tmp_path / history.name, "shop")
+    contents = read_recipe(recipes.write_head(history, tmp_path / history.name), "shop")
     resolved = resolver.resolve(contents.stack)
     by_name = specs(resolved)
     assert set(by_name) == {f"shop_{name}" for name in contents.compose.services}
@@ -103,8 +102,8 @@ def test_a_whole_recipe(history: RecipeHistory, resolver: Resolver, tmp_path: Pa
 
 
 def test_the_policy_that_arms_our_recipe(resolver: Resolver, tmp_path: Path) -> None:
-    build_repository(RECIPE, tmp_path / "discourse")
-    resolved = resolver.resolve(read_recipe(tmp_path / "discourse", "shop").stack)
+    tree = recipes.write_head(RECIPE, tmp_path / "discourse")
+    resolved = resolver.resolve(read_recipe(tree, "shop").stack)
     app = specs(resolved)["shop_app"]
     assert app["UpdateConfig"] == {
         "Parallelism": 1,

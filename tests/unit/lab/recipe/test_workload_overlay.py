@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import yaml
 
 from stamplab.lab.recipe import workload_overlay
 from stamplab.lab.recipe.compose import Compose, ComposeService, Healthcheck
+from stamplab.lab.recipe.recipe_files import read_recipe
 from stamplab.lab.recipe.repository import RecipeHistory
-from stamplab.lab.recipe.source import acquire, read_at_commit
 from stamplab.lab.recipe.workload_overlay import Timing, WorkloadOverlay, workload_image
 from stamplab.lab.workload.shape import MemoryShape
 from tests import recipes
@@ -22,18 +21,11 @@ STANDIN = WorkloadOverlay(
     memory=MemoryShape(steady_bytes=100 << 20, peak_bytes=300 << 20, boot_s=1.0),
     timing=Timing(),
 )
-Read = Callable[[RecipeHistory], Compose]
+PLAIN = Compose(services={"app": ComposeService()})
 
 
-@pytest.fixture
-def read(tmp_path: Path) -> Read:
-    def read_head(history: RecipeHistory) -> Compose:
-        clone = recipes.bare_clone(history, tmp_path)
-        (tmp_path / "scratch").mkdir()
-        acquired = acquire(clone.source(), tmp_path / "scratch")
-        return read_at_commit(acquired, acquired.head, tmp_path / "tree").compose
-
-    return read_head
+def read(history: RecipeHistory, folder: Path) -> Compose:
+    return read_recipe(recipes.write_head(history, folder / "tree"), "shop").compose
 
 
 def overlay(compose: Compose) -> dict[str, Any]:
@@ -42,8 +34,10 @@ def overlay(compose: Compose) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("history", recipes.ALL, ids=lambda history: history.name)
-def test_every_service_of_every_file_is_stood_in_for(read: Read, history: RecipeHistory) -> None:
-    compose = read(history)
+def test_every_service_of_every_file_is_stood_in_for(
+    tmp_path: Path, history: RecipeHistory
+) -> None:
+    compose = read(history, tmp_path)
     whole = overlay(compose)
     assert whole["version"] == compose.version
     assert set(whole["services"]) == set(compose.services)
@@ -56,8 +50,8 @@ def test_every_service_of_every_file_is_stood_in_for(read: Read, history: Recipe
         )
 
 
-def test_limits_and_reservations_are_those_of_the_workload(read: Read) -> None:
-    services = overlay(read(recipes.N8N))["services"]
+def test_limits_and_reservations_are_those_of_the_workload(tmp_path: Path) -> None:
+    services = overlay(read(recipes.N8N, tmp_path))["services"]
     assert services["app"]["user"] == "0:0"
     assert services["app"]["deploy"]["resources"] == {
         "limits": {"cpus": "1", "memory": str(664 << 20)},
@@ -67,27 +61,24 @@ def test_limits_and_reservations_are_those_of_the_workload(read: Read) -> None:
     assert "user" not in services["db"]
 
 
-def test_a_program_that_is_a_config_is_the_stand_ins(read: Read) -> None:
-    whole = overlay(read(recipes.TRAEFIK))
+def test_a_program_that_is_a_config_is_the_stand_ins(tmp_path: Path) -> None:
+    whole = overlay(read(recipes.TRAEFIK, tmp_path))
     assert whole["configs"] == {
         "entrypoint": {
             "name": "${STACK_NAME}_entrypoint_${ENTRYPOINT_VERSION}",
             "file": "./compose.standin.sh",
         }
     }
-    assert (
-        "{{" not in workload_overlay.CONFIG_SCRIPT
-    )  # it is read as a template where the recipe has it so
-    assert "configs" not in overlay(read_wiki := Compose(services={"app": ComposeService()}))
-    assert workload_overlay.script_configs(read_wiki) == {}
+    # It is read as a template where the recipe has it so.
+    assert "{{" not in workload_overlay.CONFIG_SCRIPT
+    assert "configs" not in overlay(PLAIN)
+    assert workload_overlay.script_configs(PLAIN) == {}
 
 
-def test_a_service_with_ports_for_all_nodes_keeps_its_virtual_ip(read: Read) -> None:
-    services = overlay(read(recipes.TRAEFIK))["services"]
+def test_a_service_with_ports_for_all_nodes_keeps_its_virtual_ip(tmp_path: Path) -> None:
+    services = overlay(read(recipes.TRAEFIK, tmp_path))["services"]
     assert services["app"]["deploy"] == {}
-    assert overlay(Compose(services={"app": ComposeService()}))["services"]["app"]["deploy"] == {
-        "endpoint_mode": "dnsrr"
-    }
+    assert overlay(PLAIN)["services"]["app"]["deploy"] == {"endpoint_mode": "dnsrr"}
 
 
 @pytest.mark.parametrize(

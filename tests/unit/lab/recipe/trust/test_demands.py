@@ -11,10 +11,10 @@ from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.errors import RecipeRefused
 from stamplab.lab.recipe import checkout
 from stamplab.lab.recipe.env_file import with_values
-from stamplab.lab.recipe.repository import build_repository
 from stamplab.lab.recipe.trust import GRANT_MEANINGS, Grant, demands_of, require_trusted
 from stamplab.lab.recipe.workload_overlay import OVERLAY_NAME
 from stamplab.scenarios.discourse.recipe import RECIPE
+from tests import recipes
 from tests.unit.lab.abra.test_deploy import DOMAIN, RecordingWorld
 from tests.unit.lab.judging import demands, in_service, judged, write
 
@@ -285,7 +285,7 @@ def test_every_file_is_judged_whichever_wins(tmp_path: Path) -> None:
 def test_the_labs_own_recipe_and_overlays_need_no_trust(tmp_path: Path) -> None:
     """As the harness deploys it: the recipe, the stand-in's overlay, and the stamp's labels."""
     origin, folder = tmp_path / "upstream", AbraFolder(tmp_path / "abra")
-    build_repository(RECIPE, origin)
+    recipes.repository(RECIPE, origin)
     folder.create()
     tree = folder.recipe("discourse")
     checkout.fetch(origin, origin, tree, "main")
