@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import cast
 
 import docker
@@ -118,13 +117,6 @@ def test_an_engine_that_does_not_answer_is_a_failure_of_the_apparatus() -> None:
 
 
 # As a recorder.
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[HistoryWriter]:
-    writer = HistoryWriter(tmp_path / "history.jsonl", lambda: 0.0)
-    yield writer
-    writer.close()
 
 
 def operator(

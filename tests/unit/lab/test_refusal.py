@@ -9,13 +9,12 @@ import msgspec
 import pytest
 
 from stamplab.lab.abra import go_git, stamp
-from stamplab.lab.abra.go_git import DEFAULT_VERSION, PROGRAMS
+from stamplab.lab.abra.go_git import PROGRAMS
 from stamplab.lab.abra.refusal import find_cause
 from stamplab.lab.errors import LabError
 from tests.conftest import built as built_program
-from tests.property.repositories import OUTSET, Builder, Built, State, environment_of
-from tests.property.steps import Step
-from tests.unit.lab.test_stamp_differences import UNCHECKED
+from tests.property.repositories import OUTSET, Builder, Built, environment_of
+from tests.unit.lab.test_stamp_differences import UNCHECKED, VERSIONS
 
 V5, OLD, DEFAULT, NEW = ("5.16.5", "5.19.3"), "5.16.5", "5.19.3", "6.0.0-beta.1"
 SPARSE = "git sparse-checkout set d"
@@ -104,17 +103,7 @@ REFUSED = (
 )
 
 
-@pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
-    return Builder(tmp_path_factory.mktemp("refused"))
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(version, marks=() if version == DEFAULT_VERSION else pytest.mark.deep)
-        for version in PROGRAMS
-    ]
-)
+@pytest.fixture(params=VERSIONS)
 def version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The go-git that is chosen."""
     built_program(PROGRAMS[request.param])
@@ -137,7 +126,7 @@ def shell(built: Built, script: str) -> None:
 def test_a_refusal_says_why_and_its_advice_helps(
     refused: Refused, version: str, builder: Builder
 ) -> None:
-    built = builder.build(State((Step("refused", refused.script),), has_submodule=False))
+    built = builder.play(refused.script)
     words = refused.words if version in refused.versions else refused.others
     if not words:
         assert stamp.is_clean(built.repository) == (refused.after == "clean")
@@ -162,7 +151,7 @@ def test_a_reftable_repository_is_migrated_where_git_can(
     script = (
         "git init -q --ref-format=reftable ../s; cd ../s; echo n >n; git add n; git commit -qm x"
     )
-    built = builder.build(State((Step("refused", script),), has_submodule=False))
+    built = builder.play(script)
     if built.repository.name != "s" or not (built.repository / ".git" / "reftable").exists():
         pytest.skip("this git knows no reftable")
     cause = find_cause(built.repository, gogit.ask(built.repository).failed)

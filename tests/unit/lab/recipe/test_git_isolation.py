@@ -14,6 +14,7 @@ from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.repository import build_repository
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
 from tests import recipes
+from tests.scripts import script
 
 SHAS = (
     "77b52643d0d634395fadaf23f2cfb45633c5ba04",
@@ -50,10 +51,7 @@ def config_of_a_command_line(folder: Path) -> dict[str, str]:
 
 
 def templates_with_a_hook(folder: Path) -> dict[str, str]:
-    hook = folder / "templates" / "hooks" / "pre-commit"
-    hook.parent.mkdir(parents=True)
-    hook.write_text("#!/bin/sh\nexit 1\n")
-    hook.chmod(0o755)
+    script(folder / "templates" / "hooks" / "pre-commit", "exit 1")
     return {"GIT_TEMPLATE_DIR": str(folder / "templates")}
 
 

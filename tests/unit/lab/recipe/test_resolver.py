@@ -16,6 +16,7 @@ from stamplab.lab.recipe.resolver import ComposeRefused, ResolvedStack, Resolver
 from stamplab.lab.world import Stack
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests import recipes
+from tests.scripts import script
 from tests.unit.lab.judging import in_service, write
 
 
@@ -352,9 +353,7 @@ def test_only_so_much_is_remembered(
 
 
 def test_answers_that_cannot_be_decoded_are_the_apparatus_fault(tmp_path: Path) -> None:
-    program = tmp_path / "program"
-    program.write_text('#!/bin/sh\nwhile read -r line; do echo "{}"; done\n')
-    program.chmod(0o755)
+    program = script(tmp_path / "program", 'while read -r line; do echo "{}"; done')
     (file,) = write(tmp_path, compose=in_service(""))
     with Resolver(program) as resolver, pytest.raises(LabError, match="answer cannot be decoded"):
         resolver.resolve(stack(tmp_path, file))

@@ -14,6 +14,7 @@ from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.containment import escape_target
 from stamplab.lab.recipe.env_file import with_values
 from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
+from tests.scripts import put, script
 
 OVERLAY = {"compose.ccci.yml": "services: {}\n"}
 
@@ -127,15 +128,10 @@ def test_where_a_path_leads(origin: Path, path: str, clause: str | None) -> None
 
 def armed(repository: Path, marker: Path) -> None:
     """Put into a repository all that could run a program of its author's."""
-    script = f"#!/bin/sh\ntouch {marker}\ncat\n"
-    hooks = repository / ".git" / "hooks"
-    hooks.mkdir(exist_ok=True)
-    for name in ("post-checkout", "post-merge", "post-index-change", "reference-transaction"):
-        (hooks / name).write_text(script)
-        (hooks / name).chmod(0o755)
-    program = repository.parent / "program"
-    program.write_text(script)
-    program.chmod(0o755)
+    lines = f"touch {marker}\ncat"
+    hooks = ("post-checkout", "post-merge", "post-index-change", "reference-transaction")
+    put(repository / ".git" / "hooks", *hooks, lines=lines)
+    program = script(repository.parent / "program", lines)
     for key in ("core.fsmonitor", "uploadpack.packObjectsHook", "filter.evil.smudge"):
         subprocess.run(["git", "config", key, str(program)], cwd=repository, check=True)
 

@@ -12,6 +12,7 @@ import pytest
 from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 from stamplab.lab.support import go_build
 from stamplab.lab.support.go_build import GoProgram
+from tests.scripts import script
 
 MAIN = 'package main\n\nfunc main() { println("hello") }\n'
 FAKE_GO = """\
@@ -21,13 +22,6 @@ if [ "$1" = run ]; then exit; fi
 while [ "$1" != -o ]; do shift; done
 printf '#!/bin/sh\\necho built\\n' >"$2"; chmod +x "$2"
 """
-
-
-def script(path: Path, lines: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{lines}\n")
-    path.chmod(0o755)
-    return path
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from stamplab.lab.virtual import swarmsim
 from stamplab.lab.virtual.conditions import NodeOptions
 from stamplab.lab.virtual.sim_events import ContainerEvent, OutOfMemory, StoreCommit, TimeStep
 from stamplab.lab.virtual.swarmsim import SwarmRefused, SwarmSim
+from tests.scripts import script
 
 OK = '{"ok":{}}'
 ALWAYS = "while read -r line; do {}; done"
@@ -29,10 +30,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[SwarmSim] = []
 
     def begin(lines: str) -> SwarmSim:
-        path = tmp_path / "swarmsim"
-        path.write_text(f"#!/bin/sh\n{lines}\n")
-        path.chmod(0o755)
-        started.append(SwarmSim(path))
+        started.append(SwarmSim(script(tmp_path / "swarmsim", lines)))
         return started[-1]
 
     yield begin

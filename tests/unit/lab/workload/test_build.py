@@ -14,6 +14,7 @@ import pytest
 from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 from stamplab.lab.workload import build
 from stamplab.lab.workload.image import is_static
+from tests.scripts import script
 
 
 @cache
@@ -32,13 +33,6 @@ def compiler_or_skip() -> str:
     if compiler is None:
         pytest.skip("no C compiler on PATH links a static program")
     return compiler
-
-
-def script(path: Path, lines: str) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{lines}\n")
-    path.chmod(0o755)
-    return path
 
 
 @pytest.fixture(autouse=True)
