@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,14 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def clone(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of the recipe, at head: each test gets a copy."""
+    path = tmp_path_factory.mktemp("clones") / RECIPE.name
+    git.clone(recipe, path)
+    return path
+
+
 @pytest.fixture
 def scratch() -> Iterator[Path]:
     """A folder with a short name: a socket's path may have 107 characters."""
@@ -47,17 +56,13 @@ def swarm(scratch: Path) -> Iterator[EmptySwarm]:
 
 
 @pytest.fixture
-def abra(program: AbraProgram, scratch: Path, recipe: Path, swarm: EmptySwarm) -> Abra:
+def abra(program: AbraProgram, scratch: Path, clone: Path, swarm: EmptySwarm) -> Abra:
     """abra with an ABRA_DIR in which the recipe is checked out at head, and an app of it."""
     folder = AbraFolder(scratch / "abra")
     folder.create()
-    git.clone(recipe, folder.recipe("discourse"))
-    folder.write_env_text(
-        DOMAIN,
-        with_values(
-            "", {"TYPE": "discourse", "DOMAIN": DOMAIN, "SECRET_DB_PASSWORD_VERSION": "v1"}
-        ),
-    )
+    shutil.copytree(clone, folder.recipe("discourse"), symlinks=True)
+    settings = {"TYPE": "discourse", "DOMAIN": DOMAIN, "SECRET_DB_PASSWORD_VERSION": "v1"}
+    folder.write_env_text(DOMAIN, with_values("", settings))
     return Abra(program, folder, swarm.address)
 
 
