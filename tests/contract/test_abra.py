@@ -28,9 +28,7 @@ def test_it_names_its_version(abra: Abra) -> None:
     assert re.search(r"abra,? version \S+", done.output)
 
 
-def test_a_chaos_deploy_stamps_head_and_bails_for_want_of_a_secret(
-    abra: Abra, swarm: EmptySwarm
-) -> None:
+def test_a_chaos_deploy_stamps_head_and_wants_a_secret(abra: Abra, swarm: EmptySwarm) -> None:
     done = abra.chaos_deploy(DOMAIN)
     assert done.stamp == head_of(abra)[:8]
     assert BAIL in done.last_line
@@ -79,9 +77,7 @@ def test_a_version_on_the_command_line_is_checked_out(abra: Abra) -> None:
 
 
 @pytest.mark.parametrize("flags", [(), ("-i",)])
-def test_the_latest_release_is_deployed_where_nothing_is_pinned_or_the_pin_ignored(
-    abra: Abra, flags: tuple[str, ...]
-) -> None:
+def test_the_latest_release_is_deployed_without_a_pin(abra: Abra, flags: tuple[str, ...]) -> None:
     if flags:
         abra.folder.pin_version(DOMAIN, "discourse", "0.6.3+3.2.0")
     abra.deploy(DOMAIN, *flags)
@@ -115,9 +111,7 @@ def test_a_failed_deploy_pins_nothing(abra: Abra) -> None:
         ("app", "undeploy", "-n", DOMAIN),
     ],
 )
-def test_whatever_goes_wrong_exits_with_1(
-    abra: Abra, swarm: EmptySwarm, arguments: tuple[str, ...]
-) -> None:
+def test_a_failure_exits_with_1(abra: Abra, swarm: EmptySwarm, arguments: tuple[str, ...]) -> None:
     done = abra.run(*arguments)
     assert done.exit_code == 1
     assert done.last_line

@@ -82,9 +82,7 @@ def test_tasks_come_oldest_first_and_a_dead_one_with_its_exit_code() -> None:
          UpdatePolicy(delay_s=2.0, max_failure_ratio=0.5)),
     ],
 )  # fmt: skip
-def test_a_policy_is_filled_with_swarmkits_defaults(
-    policy: dict[str, Any] | None, expected: UpdatePolicy
-) -> None:
+def test_a_policy_gets_its_defaults(policy: dict[str, Any] | None, expected: UpdatePolicy) -> None:
     def change(service: dict[str, Any]) -> None:
         service["Spec"].pop("UpdateConfig", None)
         if policy is not None:
@@ -172,9 +170,7 @@ NO_TASKS = (b"", b"{}", b'[{"ID": "x"}]', b"null")
         *((parse_tasks, raw, "(described a task|listed tasks)") for raw in NO_TASKS),
     ],
 )
-def test_what_is_no_answer_is_said_in_a_sentence(
-    parse: Callable[[bytes], object], raw: bytes, message: str
-) -> None:
+def test_no_answer_is_said(parse: Callable[[bytes], object], raw: bytes, message: str) -> None:
     with pytest.raises(LabError, match=f"{message} in a way not understood"):
         parse(raw)
 

@@ -61,9 +61,7 @@ def test_an_engine_that_does_not_run_is_a_lack(bare: Path) -> None:
         ("iptables-save", CheckState.OK, ""),
     ],
 )
-def test_what_a_missing_optional_tool_means(
-    bare: Path, missing: str, state: CheckState, means: str
-) -> None:
+def test_a_missing_optional_tool(bare: Path, missing: str, state: CheckState, means: str) -> None:
     (whole_engine(bare) / missing).unlink()
     result = programs.check_engine(None)
     assert (result.state, result.facts) == (state, f"1.2.3 (PATH); without {missing}")
@@ -89,9 +87,7 @@ def test_git_its_version_and_its_absence(bare: Path) -> None:
     assert programs.check_git().state is CheckState.LACK
 
 
-def test_a_workload_that_was_built_is_not_built_again(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_built_workload_is_not_built_again(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = bare / "program"
     build = Build(compiler=["cc", "-m64"], environment={}, program=program)
     monkeypatch.setattr(programs, "find_build", lambda _: build)
@@ -117,9 +113,7 @@ def test_a_ready_made_workload_must_answer(bare: Path, monkeypatch: pytest.Monke
     assert programs.check_workload(bare).state is CheckState.LACK
 
 
-def test_a_program_in_go_that_cannot_be_built_is_a_note(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_go_program_not_built_is_a_note(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", str(bare / "python"))
     result = programs.check_go_program(STACKSPEC, bare)
     assert (result.name, result.state) == ("stackspec", CheckState.NOTE)

@@ -33,9 +33,7 @@ def test_an_engine_is_found_in_the_cache(bare: Path) -> None:
     assert find_engine().version == "26.1.5"
 
 
-def test_an_engine_on_path_comes_before_the_cache(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_engine_on_path_precedes_the_cache(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_engine(bare / "cache" / "engine", version="26.1.5")
     make_engine(bare / "host", version="28.5.2")
     monkeypatch.setenv("PATH", str(bare / "host" / "usr" / "bin"))
@@ -43,9 +41,7 @@ def test_an_engine_on_path_comes_before_the_cache(
     assert (engine.version, engine.source) == ("28.5.2", "PATH")
 
 
-def test_the_static_busybox_of_the_set_up_comes_before_the_hosts(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_static_busybox_is_preferred(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_engine(bare / "host")
     static = script(bare / "cache" / "engine" / "bin" / "busybox", "")
     monkeypatch.setenv("PATH", str(bare / "host" / "usr" / "bin"))
@@ -116,9 +112,7 @@ def test_a_folder_without_an_engine_does_not_pass_for_the_one_on_path(bare: Path
         find_engine(bare / "engine")
 
 
-def test_an_engine_given_by_a_relative_path_is_found_from_anywhere(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_engine_may_have_a_relative_path(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(bare / "engine" / "bin", *REQUIRED)
     monkeypatch.chdir(bare)
     engine = find_engine(Path("engine"))

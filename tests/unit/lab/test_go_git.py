@@ -55,9 +55,7 @@ def test_a_choice_lasts_as_long_as_its_command(monkeypatch: pytest.MonkeyPatch) 
     assert go_git.VERSION_VARIABLE not in os.environ
 
 
-def test_a_ready_made_program_of_another_version_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(go_git, "_running", {})
     monkeypatch.setenv("STAMPLAB_GOGIT_5_16_5", str(built_program(GOGIT)))
     monkeypatch.setenv(go_git.VERSION_VARIABLE, "5.16.5")
@@ -68,9 +66,7 @@ def test_a_ready_made_program_of_another_version_is_refused(
         go_git.read(tmp_path)
 
 
-def test_without_a_go_another_version_is_not_possible_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_versions_are_built_by_a_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAMPLAB_TOOLS", str(tmp_path))
     monkeypatch.setattr("sys.executable", "/nowhere/bin/python")
     for name, program in PROGRAMS.items():
@@ -105,9 +101,7 @@ def test_every_version_has_a_program_of_its_own(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_looking_changes_nothing(
-    script: str, has_submodule: bool, gogit: GoGit, builder: Builder
-) -> None:
+def test_it_only_looks(script: str, has_submodule: bool, gogit: GoGit, builder: Builder) -> None:
     built = builder.play(script, has_submodule=has_submodule)
     everything = built.home.parent
     before = {path: path.lstat().st_mtime_ns for path in everything.rglob("*")}
@@ -116,9 +110,7 @@ def test_looking_changes_nothing(
 
 
 @pytest.mark.parametrize("name", ["HEAD", "config", "packed-refs", "index", "../.gitignore"])
-def test_a_link_to_what_never_ends_is_not_followed(
-    name: str, gogit: GoGit, builder: Builder
-) -> None:
+def test_no_link_to_an_endless_file_is_followed(name: str, gogit: GoGit, builder: Builder) -> None:
     built = builder.play(f"rm -f .git/{name}; ln -s /dev/zero .git/{name}")
     assert gogit.ask(built.repository).go_git == DEFAULT_VERSION
 

@@ -141,9 +141,7 @@ def test_something_may_have_happened_at_the_worlds_very_beginning(tmp_path: Path
     assert [record.happened_s for record in take_all(history)] == [0.0]
 
 
-def test_many_threads_append_and_none_of_their_records_is_lost_or_out_of_place(
-    tmp_path: Path,
-) -> None:
+def test_no_record_of_many_threads_is_lost_or_out_of_place(tmp_path: Path) -> None:
     shown: list[Record] = []
     history = HistoryWriter(tmp_path / "history.jsonl", time.monotonic, shown.append)
     threads, notes = 8, 100
@@ -189,9 +187,7 @@ def test_nothing_to_take_is_none_once_the_time_is_over(history: HistoryWriter) -
 
 
 @pytest.mark.parametrize("timeout_s", [0.0, -1.0])
-def test_a_moment_that_has_passed_is_not_waited_for(
-    history: HistoryWriter, timeout_s: float
-) -> None:
+def test_a_passed_moment_is_not_waited_for(history: HistoryWriter, timeout_s: float) -> None:
     assert history.take(timeout_s) is None
     history.append("test", Note(text="there"))
     assert note(history.take(timeout_s)) == "there"
@@ -384,9 +380,7 @@ def test_a_history_cut_anywhere_gives_its_whole_lines(tmp_path: Path) -> None:
         b'{"seq":1,"source":"","happened_s":0,"seen_s":0,"what":{"type":"unheard of"}}',
     ],
 )
-def test_a_damaged_line_that_is_not_the_last_is_an_error_that_names_it(
-    tmp_path: Path, damage: bytes
-) -> None:
+def test_a_damaged_line_before_the_last_is_an_error(tmp_path: Path, damage: bytes) -> None:
     path = written_by(tmp_path, *(Note(text=str(n)) for n in range(4)))
     lines = path.read_bytes().split(b"\n")
     lines[3] = damage

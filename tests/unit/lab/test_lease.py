@@ -22,9 +22,7 @@ def claimed(tmp_path: Path) -> tuple[LabFolder, Lease]:
     return claim_folder(tmp_path / "labs", kept=False)
 
 
-def test_a_lease_is_replaced_whole_under_the_eyes_of_readers(
-    claimed: tuple[LabFolder, Lease],
-) -> None:
+def test_a_lease_is_replaced_whole_under_its_readers(claimed: tuple[LabFolder, Lease]) -> None:
     folder, lease = claimed
     done = threading.Event()
     seen: set[Lease] = set()
@@ -44,9 +42,7 @@ def test_a_lease_is_replaced_whole_under_the_eyes_of_readers(
     assert {lease} <= seen <= {lease, kept}
 
 
-def test_a_lease_that_cannot_be_replaced_stays_as_it_was(
-    claimed: tuple[LabFolder, Lease],
-) -> None:
+def test_a_lease_that_cannot_be_replaced_stays_as_it_was(claimed: tuple[LabFolder, Lease]) -> None:
     folder, lease = claimed
     folder.lease_file.with_suffix(".new").mkdir()
     with pytest.raises(LabError, match=r"lease .*lease\.json cannot be written: Is a directory"):
@@ -54,9 +50,7 @@ def test_a_lease_that_cannot_be_replaced_stays_as_it_was(
     assert folder.read_lease() == lease
 
 
-def test_a_folder_whose_lease_cannot_be_written_does_not_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_folder_stays_without_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def write_lease(folder: LabFolder, _: Lease) -> NoReturn:
         raise LabError(f"the lease {folder.lease_file} cannot be written: disk full")
 
@@ -82,9 +76,7 @@ def test_a_lease_goes_with_its_process(claimed: tuple[LabFolder, Lease]) -> None
     assert not folder.path.parent.exists()
 
 
-def test_a_lease_whose_process_is_long_gone_is_ended_all_the_same(
-    claimed: tuple[LabFolder, Lease],
-) -> None:
+def test_a_lease_whose_process_is_long_gone_is_ended(claimed: tuple[LabFolder, Lease]) -> None:
     folder, lease = claimed
     gone = msgspec.structs.replace(lease.owner, boot_id="an earlier boot")
     end_lease(folder, msgspec.structs.replace(lease, init=gone), FakeGroup())

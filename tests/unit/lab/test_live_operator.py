@@ -152,9 +152,7 @@ def test_acts_are_done_in_order_of_their_times_and_each_is_told(history: History
     ]
 
 
-def test_sight_that_is_lost_is_told_and_the_engine_is_asked_nothing(
-    history: HistoryWriter,
-) -> None:
+def test_lost_sight_is_told_and_the_engine_is_asked_nothing(history: HistoryWriter) -> None:
     api = Api()
     doing = operator(history, api, [Act(after_s=0, what=LoseSight())])
     doing.start()

@@ -71,9 +71,7 @@ def test_limits_may_follow_each_other_in_any_order(wanted: list[int | None], *, 
         (0, 0),
     ],
 )
-def test_how_the_kernel_says_that_there_is_no_limit(
-    tmp_path: Path, shown: int, limit_bytes: int | None
-) -> None:
+def test_how_the_kernel_shows_no_limit(tmp_path: Path, shown: int, limit_bytes: int | None) -> None:
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab" / "memory.limit_in_bytes").write_text(f"{shown}\n")
     assert MemoryGroupV1(tmp_path, (), "/lab").limit_bytes() == limit_bytes
@@ -92,17 +90,13 @@ def made(root: Path, monkeypatch: pytest.MonkeyPatch, **control: str) -> Path:
     return root / "lab"
 
 
-def test_a_new_group_counts_what_is_below_it_and_does_not_swap(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_group_counts_all_unswapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     group = made(tmp_path, monkeypatch, use_hierarchy="0\n", swappiness="60\n")
     assert (group / "memory.use_hierarchy").read_text() == "1"
     assert (group / "memory.swappiness").read_text() == "0"
 
 
-def test_a_kernel_that_always_counts_what_is_below_is_not_asked_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kernel_that_counts_all_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (
         made(tmp_path, monkeypatch, use_hierarchy="1\n") / "memory.use_hierarchy"
     ).read_text() == "1\n"
@@ -193,9 +187,7 @@ def test_the_first_mount_of_a_hierarchy_is_the_machines_own(tmp_path: Path) -> N
         ("ro,seclabel,clone_children,freezer", {"freezer"}),
     ],
 )
-def test_a_hierarchy_goes_by_its_controllers_or_its_name(
-    tmp_path: Path, options: str, names: set[str]
-) -> None:
+def test_a_hierarchy_goes_by_its_names(tmp_path: Path, options: str, names: set[str]) -> None:
     assert set(host(tmp_path, f"cgroup /x cgroup {options} 0 0").v1) == names
 
 
@@ -251,9 +243,7 @@ def test_a_unified_hierarchy_that_cannot_be_read_is_named(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("lines", [(), ("proc /proc proc rw 0 0",), ("c /x cgroup rw,cpu 0 0",)])
-def test_without_a_memory_controller_nothing_is_possible_here(
-    tmp_path: Path, lines: tuple[str, ...]
-) -> None:
+def test_a_memory_controller_is_required(tmp_path: Path, lines: tuple[str, ...]) -> None:
     cgroups = host(tmp_path, *lines)
     assert cgroups.memory_version is None
     with pytest.raises(NotPossibleHere, match="no memory control group"):

@@ -64,9 +64,7 @@ def changes(operation: Operation, spec: bytes = SPEC) -> set[str]:
 
 @pytest.mark.parametrize("operation", LEAVING)
 @pytest.mark.parametrize("spec", [SPEC, b'{ "Name" : "x",\n "any": "thing" }', b"not even JSON"])
-def test_what_changes_no_spec_sends_the_present_one_to_the_letter(
-    operation: Operation, spec: bytes
-) -> None:
+def test_what_changes_no_spec_sends_it_to_the_letter(operation: Operation, spec: bytes) -> None:
     assert edited(spec, operation) is spec
 
 

@@ -192,7 +192,5 @@ def test_no_record_makes_the_reader_fail(raw: bytes) -> None:
 
 
 @given(st.binary(), st.binary())
-def test_no_record_with_digits_in_its_place_makes_the_reader_fail(
-    flags: bytes, rest: bytes
-) -> None:
+def test_no_record_with_digits_in_its_place_fails(flags: bytes, rest: bytes) -> None:
     parse_kmsg(b"6,1,1000000," + flags + b";" + rest)

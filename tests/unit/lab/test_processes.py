@@ -95,9 +95,7 @@ def test_there_is_no_process_where_there_is_no_pid() -> None:
     assert never.kill(timeout_s=0)
 
 
-def test_a_process_that_outlives_its_kill_is_not_said_to_be_gone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_process_that_outlives_its_kill_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
     def wait(_: psutil.Process, timeout: float | None = None) -> NoReturn:
         raise psutil.TimeoutExpired(timeout or 0)
 

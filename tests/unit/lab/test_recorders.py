@@ -110,9 +110,7 @@ def test_memory_is_recorded_when_it_changes_and_only_then(history: HistoryWriter
     assert [s.usage_bytes for s in samples if isinstance(s, MemorySample)] == [1, 2, 1]
 
 
-def test_clients_of_a_service_that_is_not_there_are_refused_in_a_sentence(
-    history: HistoryWriter,
-) -> None:
+def test_clients_of_an_absent_service_are_refused(history: HistoryWriter) -> None:
     class Api:
         def inspect_service(self, service: str) -> dict[str, Any]:
             raise docker.errors.NotFound("404", explanation=f"service {service} not found")

@@ -123,9 +123,7 @@ def shell(built: Built, script: str) -> None:
 
 
 @pytest.mark.parametrize("refused", REFUSED, ids=lambda case: case.script[:70])
-def test_a_refusal_says_why_and_its_advice_helps(
-    refused: Refused, version: str, builder: Builder
-) -> None:
+def test_a_refusal_and_its_advice(refused: Refused, version: str, builder: Builder) -> None:
     built = builder.play(refused.script)
     words = refused.words if version in refused.versions else refused.others
     if not words:
@@ -145,9 +143,7 @@ def test_a_refusal_says_why_and_its_advice_helps(
         assert stamp.is_clean(built.repository) == (refused.after == "clean")
 
 
-def test_a_reftable_repository_is_migrated_where_git_can(
-    gogit: go_git.GoGit, builder: Builder
-) -> None:
+def test_a_reftable_repository_is_migrated(gogit: go_git.GoGit, builder: Builder) -> None:
     script = (
         "git init -q --ref-format=reftable ../s; cd ../s; echo n >n; git add n; git commit -qm x"
     )

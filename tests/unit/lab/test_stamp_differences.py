@@ -251,9 +251,7 @@ def test_go_git_does_not_ask_whose_a_repository_is(reader: GoGit, builder: Build
 
 
 @pytest.mark.parametrize("has_submodule", [False, True])
-def test_an_ordinary_checkout_is_clean_for_both(
-    reader: GoGit, builder: Builder, has_submodule: bool
-) -> None:
+def test_a_plain_checkout_is_clean(reader: GoGit, builder: Builder, has_submodule: bool) -> None:
     built = builder.play("git read-tree HEAD; git update-index -q --refresh", has_submodule)
     verdicts = {
         readers.of_git(built).stamp,
@@ -302,17 +300,13 @@ def test_the_table_of_the_documentation_says_which_versions_differ() -> None:
         ("rm -rf .git/objects; mkdir .git/objects", "refused"),
     ],
 )
-def test_what_makes_no_difference(
-    script: str, verdict: str, reader: GoGit, builder: Builder
-) -> None:
+def test_both_agree(script: str, verdict: str, reader: GoGit, builder: Builder) -> None:
     built = builder.play(script)
     gogit = readers.of_gogit(reader.ask(built.repository))
     assert (readers.of_git(built).status, gogit.status) == (verdict, verdict)
 
 
-def test_the_global_excludes_of_a_home_count_only_where_it_is_given(
-    reader: GoGit, builder: Builder
-) -> None:
+def test_global_excludes_count_where_a_home_is_given(reader: GoGit, builder: Builder) -> None:
     built = builder.play(
         "echo new >../home/i; git config --global core.excludesFile '~/i'; echo n >new"
     )

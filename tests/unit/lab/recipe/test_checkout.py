@@ -51,9 +51,7 @@ def test_releases_are_tagged_and_head_is_not(origin: Path) -> None:
     assert repo.head.commit not in {tag.commit for tag in repo.tags}
 
 
-def test_a_fetched_recipe_has_the_upstreams_tags_and_is_at_its_ref(
-    origin: Path, tmp_path: Path
-) -> None:
+def test_a_fetched_recipe_has_its_tags_and_its_ref(origin: Path, tmp_path: Path) -> None:
     git.clone(origin, tmp_path / "mirror")
     Repo(tmp_path / "mirror").git.tag("--delete", BASE_TAG)
     checkout.fetch(tmp_path / "mirror", origin, tmp_path / "tree", "main")
@@ -127,9 +125,7 @@ services:
         ("services: {db: {image: x}}\n", "has no service app"),
     ],
 )
-def test_a_broken_compose_file_is_said_in_a_sentence(
-    tmp_path: Path, compose: str, message: str
-) -> None:
+def test_a_broken_compose_file_is_said(tmp_path: Path, compose: str, message: str) -> None:
     with pytest.raises(LabError, match=message):
         checkout.read_policy(recipe_of(compose, tmp_path / "x"), "app")
 

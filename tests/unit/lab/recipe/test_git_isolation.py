@@ -197,9 +197,7 @@ def test_a_recipe_is_not_built_over_what_is_there(tmp_path: Path) -> None:
         build_repository(RECIPE, tmp_path / "repository")
 
 
-def test_no_git_at_all_is_said_in_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_git_is_said_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LabError, match="git is not on PATH"):
         git.require_git()
@@ -225,9 +223,7 @@ def test_what_looks_like_an_option_is_no_ref(tmp_path: Path, ref: str) -> None:
         checkout.check_out(tmp_path / "upstream", ref)
 
 
-def test_a_compose_file_that_yaml_cannot_make_values_of_is_said_in_a_sentence(
-    tmp_path: Path,
-) -> None:
+def test_a_compose_file_with_an_impossible_date_is_said(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     git.create(tree)
     (tree / "compose.yml").write_text("services: {app: {image: 2026-99-99}}\n")

@@ -131,9 +131,7 @@ def test_the_policy_that_arms_our_recipe(resolver: Resolver, tmp_path: Path) -> 
         ("stop_grace_period: 5s", "user: me", "StopGracePeriod", 5_000_000_000),
     ],
 )
-def test_how_files_are_merged(
-    resolving: Resolving, below: str, above: str, key: str, merged: object
-) -> None:
+def test_merging(resolving: Resolving, below: str, above: str, key: str, merged: object) -> None:
     assert resolving.container(below, above)[key] == merged
 
 
@@ -266,9 +264,7 @@ def test_what_a_stack_takes_for_granted_and_what_it_brings(resolving: Resolving)
 # The environment.
 
 
-def test_only_the_stacks_environment_counts(
-    resolving: Resolving, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_its_environment_counts(resolving: Resolving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OURS", "ours")
     text = "environment: [OURS, ITS]\nhostname: x${OURS}${ITS}${OTHER-y}"
     container = resolving.container(text, ITS="its")
@@ -318,9 +314,7 @@ def test_the_same_files_are_resolved_once(counting: CountingResolver, tmp_path: 
     assert counting.questions == 1
 
 
-def test_whatever_it_was_made_of_is_looked_at_again(
-    counting: CountingResolver, tmp_path: Path
-) -> None:
+def test_all_that_it_was_made_of_counts(counting: CountingResolver, tmp_path: Path) -> None:
     (file,) = write(tmp_path, compose=in_service("env_file: app.env\nuser: $WHO"))
     (tmp_path / "app.env").write_text("A=1")
     counting.resolve(stack(tmp_path, file, WHO="me"))

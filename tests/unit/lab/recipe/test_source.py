@@ -53,9 +53,7 @@ def test_every_form_of_an_address(
     assert (acquired.name, acquired.head) == ("keycloak", clone.shas[-1])
 
 
-def test_a_lightweight_tag_is_a_tag_and_an_annotated_one_its_commit(
-    clone: Cloned, scratch: Path
-) -> None:
+def test_a_tag_may_be_lightweight_or_annotated(clone: Cloned, scratch: Path) -> None:
     git.open_at(clone.path).git.tag("light", clone.shas[0])
     assert acquire(clone.source("light"), scratch).base == clone.shas[0]
 

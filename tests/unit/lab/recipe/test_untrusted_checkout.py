@@ -46,9 +46,7 @@ def fetched(origin: Path, tmp_path: Path) -> Path:
     return tmp_path / "tree"
 
 
-def test_an_overlay_is_written_in_the_place_of_a_link_not_through_it(
-    origin: Path, host_file: Path, tmp_path: Path
-) -> None:
+def test_an_overlay_takes_a_links_place(origin: Path, host_file: Path, tmp_path: Path) -> None:
     (origin / "compose.ccci.yml").symlink_to(host_file)
     tree = fetched(origin, tmp_path)
     assert (tree / "compose.ccci.yml").is_symlink()
@@ -59,9 +57,7 @@ def test_an_overlay_is_written_in_the_place_of_a_link_not_through_it(
     assert (tree / "compose.ccci.yml").read_text() == OVERLAY["compose.ccci.yml"]
 
 
-def test_an_overlay_is_not_written_through_a_linked_folder(
-    origin: Path, host_file: Path, tmp_path: Path
-) -> None:
+def test_no_overlay_goes_by_a_linked_folder(origin: Path, host_file: Path, tmp_path: Path) -> None:
     (origin / "overlays").symlink_to(tmp_path)
     tree = fetched(origin, tmp_path)
     before = host_file.read_text()
@@ -77,9 +73,7 @@ def test_an_overlay_cannot_take_the_place_of_a_folder(origin: Path, tmp_path: Pa
         checkout.write_uncommitted(fetched(origin, tmp_path), OVERLAY)
 
 
-def test_images_are_not_read_through_a_link_that_leads_out(
-    origin: Path, host_file: Path, tmp_path: Path
-) -> None:
+def test_no_image_is_read_through_a_link_out(origin: Path, host_file: Path, tmp_path: Path) -> None:
     (origin / "compose.yml").unlink()
     (origin / "compose.yml").symlink_to(host_file)
     with pytest.raises(RecipeRefused, match=r"compose\.yml leads to .*passwd"):
@@ -92,9 +86,7 @@ def test_a_link_within_the_recipe_is_followed(origin: Path, tmp_path: Path) -> N
     assert checkout.read_compose(fetched(origin, tmp_path)).services["app"].image == "a:1"
 
 
-def test_a_policy_is_read_from_the_commit_so_a_link_is_only_its_text(
-    origin: Path, host_file: Path, tmp_path: Path
-) -> None:
+def test_of_a_linked_policy_the_text_is_read(origin: Path, host_file: Path, tmp_path: Path) -> None:
     (origin / "compose.yml").unlink()
     (origin / "compose.yml").symlink_to(host_file)
     with pytest.raises(LabError, match="is no compose file that can be read") as caught:
@@ -161,9 +153,7 @@ def test_nothing_of_a_mirror_is_run(origin: Path, tmp_path: Path) -> None:
     assert [file.name for file in (tree / ".git").glob("hooks/*")] == []
 
 
-def test_not_even_hooks_and_watchers_of_the_work_tree_itself_are_run(
-    origin: Path, tmp_path: Path
-) -> None:
+def test_no_hook_or_watcher_of_a_given_work_tree_is_run(origin: Path, tmp_path: Path) -> None:
     """A recipe's folder may be given as it is, with a .git that somebody prepared."""
     marker = tmp_path / "was-run"
     commit(origin)

@@ -34,9 +34,7 @@ def overlay(compose: Compose) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("history", recipes.ALL, ids=lambda history: history.name)
-def test_every_service_of_every_file_is_stood_in_for(
-    tmp_path: Path, history: RecipeHistory
-) -> None:
+def test_every_service_of_every_file_has_a_stand_in(tmp_path: Path, history: RecipeHistory) -> None:
     compose = read(history, tmp_path)
     whole = overlay(compose)
     assert whole["version"] == compose.version

@@ -129,9 +129,7 @@ def calls_of_a_wait(wait_s: float, events_per_s: float, *, has_events: bool = Tr
 
 @pytest.mark.parametrize("wait_s", [10, 15, 30, 120])
 @pytest.mark.parametrize("events_per_s", [0, 0.3, 1, 10, 200])
-def test_a_wait_costs_at_most_two_calls_a_second_however_much_happens(
-    wait_s: int, events_per_s: float
-) -> None:
+def test_a_wait_costs_at_most_two_calls_a_second(wait_s: int, events_per_s: float) -> None:
     assert calls_of_a_wait(wait_s, events_per_s) / wait_s <= CALLS_PER_S
 
 

@@ -28,9 +28,7 @@ DIAL = ("docker", "system", "dial-stdio")
         ("ssh://there/run/d.sock", (), ("docker", "--host=unix:///run/d.sock", *DIAL[1:])),
     ],
 )
-def test_the_words_are_those_of_the_docker_client(
-    url: str, options: tuple[str, ...], dial: tuple[str, ...]
-) -> None:
+def test_its_words_are_dockers(url: str, options: tuple[str, ...], dial: tuple[str, ...]) -> None:
     assert ssh_command(url) == (
         "ssh",
         *options,

@@ -114,9 +114,7 @@ def test_what_is_not_there_yet_is_found_when_it_comes(engine: Engine) -> None:
         assert services_in(seen).keys() == {APP}
 
 
-def test_a_write_is_seen_as_soon_as_it_is_announced(
-    engine: Engine, app: Json, swarm: SwarmWatcher
-) -> None:
+def test_an_announced_write_is_seen_at_once(engine: Engine, app: Json, swarm: SwarmWatcher) -> None:
     engine.put(APP, task="head", previous=app, state="updating")
     seen = until(swarm, services_in)
     service = services_in(seen)[APP]
@@ -145,9 +143,7 @@ def test_a_removed_service_is_seen_to_be_gone(engine: Engine) -> None:
         assert services_in(seen)[APP] is not None
 
 
-def test_the_deploys_end_is_handed_on_and_has_all_looked_at(
-    engine: Engine, swarm: SwarmWatcher
-) -> None:
+def test_the_end_of_the_deploy_has_all_looked_at(engine: Engine, swarm: SwarmWatcher) -> None:
     swarm.deployed(Deployed(stack="shop", exit_code=0, output=""))
     first = until(swarm, lambda _: True)
     assert isinstance(first.records[0].what, Deployed)
@@ -180,9 +176,7 @@ def test_a_task_that_has_died_does_not_run_though_it_is_listed_so(engine: Engine
         assert seen.records
 
 
-def test_since_when_a_task_runs_is_told_better_than_by_the_look(
-    engine: Engine, app: Json, swarm: SwarmWatcher
-) -> None:
+def test_since_when_a_task_runs_is_exact(engine: Engine, app: Json, swarm: SwarmWatcher) -> None:
     engine.happen("start", "1")
     began_s = swarm.now_s()
     engine.tasks = [task("1", app, since_unix_s=time.time())]
@@ -209,26 +203,20 @@ def test_what_runs_after_blindness_has_to_be_seen_to_run(engine: Engine) -> None
         assert [listed.running_since_s for listed in of(seen, TasksSeen)] == [{}]
 
 
-def test_a_snapshot_shows_the_tasks_too_whatever_is_written(
-    engine: Engine, app: Json, swarm: SwarmWatcher
-) -> None:
+def test_every_snapshot_shows_the_tasks_too(engine: Engine, app: Json, swarm: SwarmWatcher) -> None:
     for state in (None, "updating", "completed"):
         engine.put(APP, task="head", previous=app, state=state)
         seen = until(swarm, services_in)
         assert tasks_in(seen) == {APP: ()}
 
 
-def test_tasks_elsewhere_are_seen_though_no_event_tells_of_them(
-    engine: Engine, app: Json, swarm: SwarmWatcher
-) -> None:
+def test_tasks_elsewhere_are_seen_too(engine: Engine, app: Json, swarm: SwarmWatcher) -> None:
     engine.tasks = [task("1", app, "failed", node="elsewhere")]
     until(swarm, lambda seen: tasks_in(seen) == {APP: ("failed",)})
 
 
 @pytest.mark.parametrize("services", [1, 40])
-def test_a_snapshot_takes_two_calls_whatever_the_size_of_a_stack(
-    engine: Engine, services: int
-) -> None:
+def test_a_snapshot_takes_two_calls_for_any_stack(engine: Engine, services: int) -> None:
     made = [engine.put(f"shop_{number}", labels=OF_STACK) for number in range(services)]
     engine.tasks = [task(f"of-{service['ID']}", service) for service in made]
     with watching(engine, "shop") as swarm:
@@ -262,9 +250,7 @@ def test_the_last_update_of_a_stack_that_settles_is_seen_at_once(engine: Engine)
         assert swarm.calls == calls + 2
 
 
-def test_a_snapshot_is_not_fresh_once_an_event_has_come(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_snapshot_is_stale_by_an_event(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watcher, "FRESH_S", PATIENCE_S)
     engine.put(APP, state="updating")  # an update says its own end: a start is no cause to look
     with watching(engine) as swarm:
@@ -293,9 +279,7 @@ def test_the_end_of_a_task_that_failed_is_looked_into_once(engine: Engine) -> No
     assert engine.requests.count(("GET", "containers/container-1/json")) == 1
 
 
-def test_an_end_is_not_lost_where_the_engine_fails_at_the_next_one(
-    engine: Engine, app: Json, swarm: SwarmWatcher
-) -> None:
+def test_an_end_is_not_lost_by_a_failure(engine: Engine, app: Json, swarm: SwarmWatcher) -> None:
     engine.tasks = [task(number, app, "failed") for number in ("1", "2")]
     engine.containers = {
         f"container-{number}": container(number, runs=False) for number in ("1", "2")
@@ -319,9 +303,7 @@ def test_ends_of_before_and_elsewhere_and_of_told_tasks_are_not_looked_into(engi
     assert [path for _, path in engine.requests if "containers" in path] == []
 
 
-def test_a_container_that_is_gone_says_nothing(
-    engine: Engine, app: Json, swarm: SwarmWatcher
-) -> None:
+def test_a_gone_container_says_nothing(engine: Engine, app: Json, swarm: SwarmWatcher) -> None:
     engine.tasks = [task("1", app, "failed")]
     engine.happen("die", "1")
     seen = until(swarm, tasks_in)
@@ -339,9 +321,7 @@ def test_a_fresh_look_is_not_had_twice(engine: Engine, swarm: SwarmWatcher) -> N
 # Breaks of the stream.
 
 
-def test_a_stream_that_is_cut_is_taken_up_where_it_ended(
-    engine: Engine, swarm: SwarmWatcher
-) -> None:
+def test_a_cut_stream_is_taken_up_where_it_ended(engine: Engine, swarm: SwarmWatcher) -> None:
     engine.put(APP)
     until(swarm, services_in)
     engine.cut()
@@ -389,9 +369,7 @@ def test_a_write_that_was_not_announced_tells_of_a_gap(engine: Engine, swarm: Sw
     assert swarm.confirm().unwatched_s >= 0.25
 
 
-def test_what_is_no_event_ends_the_stream_and_nothing_else(
-    engine: Engine, swarm: SwarmWatcher
-) -> None:
+def test_what_is_no_event_only_ends_the_stream(engine: Engine, swarm: SwarmWatcher) -> None:
     engine.say(b'{"Action": 3}\n')
     seen = until(swarm, services_in)
     assert seen.unwatched_s > 0
@@ -420,9 +398,7 @@ def test_an_engine_that_goes_down_is_said_to_be_away_and_seen_again(engine: Engi
         assert not swarm.is_blind
 
 
-def test_what_a_manager_says_when_it_is_back_is_believed_of_containers_that_run(
-    engine: Engine,
-) -> None:
+def test_a_returned_manager_is_believed_of_containers_that_run(engine: Engine) -> None:
     """It lists tasks as running whose containers went with it, until its agent has reported."""
     app = engine.put(APP)
     engine.tasks = [task("1", app)]

@@ -42,9 +42,7 @@ def test_it_starts_again_after_its_end(tmp_path: Path) -> None:
     running.end()
 
 
-def test_it_gets_no_environment_but_the_one_that_is_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_gets_the_given_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OURS", "ours")
     answering = script(tmp_path / "answering", 'read -r line; echo "$OURS,$ITS"')
     running = JsonlProcess(answering, {"ITS": "its"})
@@ -61,9 +59,7 @@ def test_it_gets_no_environment_but_the_one_that_is_given(
         ("exec 0<&-; exec 1>&-; sleep 0.2", "it ended with 0, and said nothing"),
     ],
 )
-def test_a_program_that_ends_is_named_with_its_words(
-    tmp_path: Path, lines: str, reason: str
-) -> None:
+def test_a_program_that_ends_is_quoted(tmp_path: Path, lines: str, reason: str) -> None:
     running = JsonlProcess(script(tmp_path / "answering", lines))
     with pytest.raises(LabError, match=f"answering gave no answer within 60 s: {reason}"):
         running.ask(b"x")

@@ -93,9 +93,7 @@ def test_the_stand_in_finds_our_packages(tmp_path: Path) -> None:
     assert set(filter(None, sys.path)) <= set(environment["PYTHONPATH"].split(os.pathsep))
 
 
-def test_systemds_client_is_the_machines_own(
-    tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_systemd_is_the_hosts(tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tools, *REQUIRED, lines="echo Docker version 2.0.0, given")
     system = put(tmp_path / "system", "systemd-run", lines="echo systemd 257")
     monkeypatch.setattr(programs, "_SYSTEM_PATH", str(system))

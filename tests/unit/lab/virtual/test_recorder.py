@@ -187,9 +187,7 @@ tenths = st.integers(1, 40).map(lambda n: n / 10)
     looks=st.builds(PeriodicTaskLists, every_s=tenths, phase_s=tenths),
     gaps_s=st.lists(tenths, min_size=1, max_size=12),
 )
-def test_a_look_is_due_exactly_while_something_is_unseen_and_never_long(
-    looks: PeriodicTaskLists, gaps_s: Sequence[float]
-) -> None:
+def test_a_look_is_due_for_the_unseen(looks: PeriodicTaskLists, gaps_s: Sequence[float]) -> None:
     recorded, now_s = Recorded(looks).at(0, CREATED), 0.0
     for number, gap_s in enumerate(gaps_s):
         now_s += gap_s

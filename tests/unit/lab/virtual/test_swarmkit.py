@@ -126,9 +126,7 @@ def played(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> Deployment:
 
 
 @pytest.mark.parametrize("seed", [0, 7])
-def test_the_same_conditions_give_the_identical_history(
-    sim: SwarmSim, virtual: Virtual, tmp_path: Path, seed: int
-) -> None:
+def test_it_can_be_repeated(sim: SwarmSim, virtual: Virtual, tmp_path: Path, seed: int) -> None:
     conditions = Conditions(
         seed=seed, visibility=PeriodicTaskLists(every_s=0.3), deploy_before_s=0.2
     )
@@ -144,18 +142,14 @@ def played_once(
     return played.act(NextVersion(version="2", labels={}), at_s=2.5)
 
 
-def test_another_seed_gives_other_ids_and_the_same_end(
-    sim: SwarmSim, virtual: Virtual, tmp_path: Path
-) -> None:
+def test_another_seed_gives_the_same_end(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> None:
     first, second = (played_once(sim, virtual, tmp_path, Conditions(seed=seed)) for seed in (1, 2))
     assert first.service.id != second.service.id
     assert first.service.update_state == second.service.update_state == "completed"
     assert first.answers[-1] == second.answers[-1] == "2"
 
 
-def test_a_fraction_of_a_nanosecond_before_a_moment_it_has_not_come(
-    sim: SwarmSim, virtual: Virtual, tmp_path: Path
-) -> None:
+def test_a_moment_has_not_come_early(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> None:
     happened_s = Deployment(sim, virtual, tmp_path).deployed().until(3).records[-1].happened_s
     second = Deployment(sim, virtual, tmp_path).deployed().until(happened_s - 2e-10)
     assert second.world.now_s() == happened_s - 2e-10
@@ -166,9 +160,7 @@ def test_it_comes_up_and_answers(played: Deployment) -> None:
     assert set(played.answers) == {"1"}
 
 
-def test_it_waits_for_the_node_that_it_asks_for(
-    sim: SwarmSim, virtual: Virtual, tmp_path: Path
-) -> None:
+def test_it_waits_for_its_node(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> None:
     waiting = Deployment(sim, virtual, tmp_path)
     waiting.world.have_images(["stand-in/a:1"])
     waiting.world.apply(waiting.stack)
@@ -221,9 +213,7 @@ def test_what_swarmkit_refuses_is_told_in_its_words(played: Deployment) -> None:
     assert len(played.running) == 1
 
 
-def test_a_spec_that_is_none_is_refused_as_well(
-    sim: SwarmSim, virtual: Virtual, tmp_path: Path
-) -> None:
+def test_an_invalid_spec_is_refused(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> None:
     world = Deployment(sim, virtual, tmp_path)
     resolved = virtual.resolver.resolve(world.stack)
     (raw,) = resolved.services
@@ -235,9 +225,7 @@ def test_a_spec_that_is_none_is_refused_as_well(
     assert answer.output
 
 
-def test_after_a_swarm_that_could_not_begin_the_next_one_does(
-    sim: SwarmSim, virtual: Virtual, tmp_path: Path
-) -> None:
+def test_a_swarm_follows_a_failed_begin(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> None:
     Deployment(sim, virtual, tmp_path)
     with pytest.raises(LabError, match=r"prepare_s must be from 0"):
         sim.begin(0, NodeOptions(prepare_s=-1))

@@ -223,9 +223,7 @@ def test_no_answer_in_time_is_an_error(start: Start, monkeypatch: pytest.MonkeyP
         start("read -r line; read -r line").advance(1)
 
 
-def test_an_answer_that_came_too_late_is_not_taken_for_the_next_ones(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_late_answer_is_not_the_next_ones(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     sim = start('read -r line; sleep 0.5; echo \'{"ok":{"id":"late"}}\'; read -r line; sleep 9')
     monkeypatch.setattr(swarmsim, "_ANSWER_S", 0.1)
     with pytest.raises(LabError):

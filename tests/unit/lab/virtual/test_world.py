@@ -219,7 +219,7 @@ def test_what_happens_unseen_lets_time_go_on() -> None:
     assert listing.seen_s == 10
 
 
-def test_a_fraction_of_a_nanosecond_before_a_moment_it_has_not_come() -> None:
+def test_a_moment_has_not_come_early() -> None:
     """The simulator rounds to the moment itself: the world must not be past what was asked for."""
     until_s = 2 - 2e-10
     stage = Stage(with_service((2, (TOUCHED,))))
@@ -278,9 +278,7 @@ def test_it_never_goes_past_the_moment_that_it_was_given(
 
 @settings(max_examples=40)
 @given(acts=acts_, until_s=instants.filter(bool))
-def test_every_act_that_is_due_by_then_was_done_at_its_time(
-    acts: list[Act], until_s: float
-) -> None:
+def test_every_due_act_was_done_at_its_time(acts: list[Act], until_s: float) -> None:
     stage = Stage(with_service()).begun()
     stage.world.schedule(NAME, acts)
     stage.until(until_s)

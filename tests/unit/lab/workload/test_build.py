@@ -101,9 +101,7 @@ def test_two_builds_at_once_give_one_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_a_compiler_without_a_static_library_is_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lame_compiler_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiler_or_skip()
     lame = script(tmp_path / "lame", '[ "$1" = --version ] && echo 1 || exit 1')
     monkeypatch.setenv("CC", f"{lame} -O1")
@@ -154,9 +152,7 @@ def test_the_real_zig_builds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert is_static(program.read_bytes())
 
 
-def test_a_ready_made_program_is_taken_as_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_ready_made_program_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     provided = script(tmp_path / "mine", "echo stampload 1")
     monkeypatch.setenv("STAMPLOAD", str(provided))
     assert build.build_program(tmp_path / "cache") == provided

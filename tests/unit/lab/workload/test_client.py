@@ -214,9 +214,7 @@ def test_what_is_no_name_is_not_asked_for(stampload: Path, host: str, tmp_path: 
         (None, "timeout"),
     ],
 )
-def test_answers_of_a_server(
-    sanitized: Path, tmp_path: Path, answer: bytes | None, error: str
-) -> None:
+def test_http_answers(sanitized: Path, tmp_path: Path, answer: bytes | None, error: str) -> None:
     with RawServer(answer) as server:
         timeout_ms = "50" if answer is None else "20000"
         arguments = ["--host", "127.0.0.1", "--port", str(server.port), "--timeout-ms", timeout_ms]
@@ -233,9 +231,7 @@ def test_answers_of_a_server(
         (b"X-Stampload-Version: " + b"\xff" * 300 + b"\r\n", "\xff" * 128),
     ],
 )
-def test_versions_that_a_server_may_name(
-    sanitized: Path, tmp_path: Path, header: bytes, version: str | None
-) -> None:
+def test_http_versions(sanitized: Path, tmp_path: Path, header: bytes, version: str | None) -> None:
     with RawServer(b"HTTP/1.1 200 OK\r\n" + header + b"\r\n") as server:
         arguments = ["--host", "127.0.0.1", "--port", str(server.port), *FAST]
         lines = run_client(sanitized, arguments, at_least(1), tmp_path / "log")

@@ -126,9 +126,7 @@ def test_a_recipes_health_check_asks_the_workload(root: Path, command: tuple[str
 @pytest.mark.parametrize(
     "command", [("/bin/stand-in", "server", "--a"), ("sh", "-c", "nope"), ("traefik",)]
 )
-def test_a_containers_first_process_serves_whatever_it_is_called(
-    root: Path, command: tuple[str, ...]
-) -> None:
+def test_a_containers_first_process_serves(root: Path, command: tuple[str, ...]) -> None:
     settings = environment(free_port())
     prefix = ("unshare", "--pid", "--fork", "--kill-child")
     health = within(root, "/bin/stampload", "probe")

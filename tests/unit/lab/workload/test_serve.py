@@ -94,9 +94,7 @@ def test_terminated_in_boot(serve: Serve, in_child: int) -> None:
 
 
 @pytest.mark.parametrize("in_child", ["0", "1"])
-def test_signals_are_heard_between_two_chunks_of_an_overdue_boot(
-    stampload: Path, in_child: str
-) -> None:
+def test_signals_are_heard_during_an_overdue_boot(stampload: Path, in_child: str) -> None:
     script = (
         "import os, signal, sys\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"

@@ -197,16 +197,12 @@ def grants_and_places(folder: Path, compose: str) -> list[tuple[Grant | None, st
 
 
 @pytest.mark.parametrize(("fragment", "grant", "place"), IN_A_SERVICE)
-def test_a_service_that_asks_for_more(
-    tmp_path: Path, fragment: str, grant: Grant | None, place: str
-) -> None:
+def test_service_demands(tmp_path: Path, fragment: str, grant: Grant | None, place: str) -> None:
     assert grants_and_places(tmp_path, in_service(fragment)) == [(grant, SERVICE + place)]
 
 
 @pytest.mark.parametrize(("compose", "grant", "place"), AT_THE_TOP)
-def test_a_definition_that_asks_for_more(
-    tmp_path: Path, compose: str, grant: Grant | None, place: str
-) -> None:
+def test_definition_demands(tmp_path: Path, compose: str, grant: Grant | None, place: str) -> None:
     assert grants_and_places(tmp_path, compose) == [(grant, place)]
 
 
