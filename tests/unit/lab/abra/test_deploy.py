@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,55 +11,19 @@ from stamplab.lab.abra import deploy, stamp
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.go_git import DEFAULT_VERSION
 from stamplab.lab.errors import LabError
-from stamplab.lab.faults.operator import Act
-from stamplab.lab.model.history import CommandRan, Deployed, Note, Observation
-from stamplab.lab.model.swarm import Service
+from stamplab.lab.model.history import CommandRan, Deployed, Note
 from stamplab.lab.recipe import checkout
 from stamplab.lab.recipe.env_file import with_values
-from stamplab.lab.world import Deployer, Stack
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests import recipes
+from tests.unit.harness.fake_world import FakeWorld
 
 DOMAIN = "app.example.org"
 
 
-class RecordingWorld:
-    """A world that applies nothing and remembers everything."""
-
-    def __init__(self, exit_code: int = 0) -> None:
-        self.exit_code = exit_code
-        self.applied: list[Stack] = []
-        self.recorded: list[Observation] = []
-
-    def now_s(self) -> float:
-        return 0.0
-
-    def next(self, until_s: float) -> None:
-        del until_s
-
-    def provide(self, stack: Stack) -> None: ...
-
-    def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
-        self.applied.append(stack)
-        return Deployed(stack=stack.name, exit_code=self.exit_code, output="the client's words")
-
-    def inspect(self, service: str) -> Service | None:
-        del service
-        return None
-
-    def look(self, stack: str) -> None: ...
-
-    def usage_bytes(self) -> int:
-        return 0
-
-    def set_limit(self, limit_bytes: int | None, reason: str) -> None: ...
-
-    def schedule(self, service: str, acts: Sequence[Act]) -> None: ...
-
-    def cancel_scheduled(self) -> None: ...
-
-    def record(self, what: Observation) -> None:
-        self.recorded.append(what)
+def answering(exit_code: int = 0) -> FakeWorld:
+    """A world whose docker client ends like this, and where nothing comes of a deploy."""
+    return FakeWorld(lambda *_: Deployed(stack="x", exit_code=exit_code, output="its words"))
 
 
 @pytest.fixture
@@ -71,6 +34,7 @@ def folder(tmp_path: Path) -> AbraFolder:
     folder = AbraFolder(tmp_path / "abra")
     folder.create()
     checkout.fetch(origin, origin, folder.recipe("discourse"), "main")
+    checkout.write_uncommitted(folder.recipe("discourse"), {"compose.x.yml": "services: {}\n"})
     settings = {
         "TYPE": "discourse:0.7.0+3.3.1",
         "DOMAIN": DOMAIN,
@@ -94,16 +58,16 @@ def test_an_env_file_may_have_comments_blanks_and_quotes(folder: AbraFolder) -> 
 
 def test_an_app_that_is_not_there_is_named(folder: AbraFolder) -> None:
     with pytest.raises(LabError, match=r"there is no app none\.org"):
-        deploy.chaos_deploy(RecordingWorld(), folder, "none.org")
+        deploy.chaos_deploy(answering(), folder, "none.org")
 
 
 def test_a_chaos_deploy_deploys_the_checkout_as_it_is(folder: AbraFolder) -> None:
-    world = RecordingWorld()
+    world = answering()
     tree = folder.recipe("discourse")
     done = deploy.chaos_deploy(world, folder, DOMAIN)
     assert done.stamp == stamp.chaos_version(tree)
     assert done.stack == "app_example_org"
-    (stack,) = world.applied
+    (stack,) = world.stacks
     assert stack.directory == tree
     assert [file.name for file in stack.compose_files] == [
         "compose.yml",
@@ -123,9 +87,9 @@ def test_a_chaos_deploy_deploys_the_checkout_as_it_is(folder: AbraFolder) -> Non
 
 @pytest.mark.parametrize("exit_code", [0, 1])
 def test_everything_says_whose_abra_it_was(folder: AbraFolder, exit_code: int) -> None:
-    world = RecordingWorld(exit_code)
+    world = answering(exit_code)
     done = deploy.chaos_deploy(world, folder, DOMAIN)
-    note, ran = world.recorded
+    note, ran = (r.what for r in world.history if isinstance(r.what, Note | CommandRan))
     debug = f"DEBU app/deploy.go:372 version: taking chaos version: {done.stamp}"
     whose = f"abra stand-in of stamplab (go-git {DEFAULT_VERSION})"
     assert note == Note(text=f"{debug} ({whose})")
@@ -133,4 +97,4 @@ def test_everything_says_whose_abra_it_was(folder: AbraFolder, exit_code: int) -
     assert ran.by == whose
     assert ran.exit_code == exit_code
     assert ran.argv[:4] == ("abra", "app", "deploy", "-C")
-    assert ran.output == f"{debug}\nthe client's words"
+    assert ran.output == f"{debug}\nits words"
