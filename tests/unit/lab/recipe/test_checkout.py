@@ -8,15 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 from git import Repo
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.recipe import checkout, git
-from stamplab.lab.recipe.compose import Compose, ComposeService
 from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
-from stamplab.lab.recipe.workload_overlay import Timing, WorkloadOverlay
-from stamplab.lab.workload.shape import MemoryShape
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
 from tests import recipes
 
@@ -83,12 +79,8 @@ def test_what_is_not_there_is_said_with_gits_own_words(tree: Path, tmp_path: Pat
 def test_the_policy_is_the_committed_one(tree: Path) -> None:
     (tree / "compose.yml").write_text("services: {}\n")
     policy = checkout.read_policy(tree, "app")
-    assert (policy.failure_action, policy.order, policy.monitor, policy.start_period) == (
-        "rollback",
-        "start-first",
-        "5s",
-        "20m",
-    )
+    assert (policy.failure_action, policy.order) == ("rollback", "start-first")
+    assert (policy.monitor, policy.start_period) == ("5s", "20m")
     assert policy.commit.startswith(HEAD)
 
 
@@ -101,17 +93,10 @@ def recipe_of(compose: str, folder: Path) -> Path:
 
 
 def test_a_policy_behind_anchors_and_merge_keys_is_found(tmp_path: Path) -> None:
-    compose = """\
-x-policy: &policy
-  failure_action: rollback
-  order: start-first
-services:
-  app:
-    deploy:
-      update_config:
-        <<: *policy
-        order: stop-first
-"""
+    compose = (
+        "x-policy: &policy {failure_action: rollback, order: start-first}\n"
+        "services: {app: {deploy: {update_config: {<<: *policy, order: stop-first}}}}\n"
+    )
     policy = checkout.read_policy(recipe_of(compose, tmp_path / "x"), "app")
     assert (policy.failure_action, policy.order) == ("rollback", "stop-first")
     assert (policy.monitor, policy.start_period) == (None, None)
@@ -136,66 +121,3 @@ def test_images_are_read_from_the_work_tree(tree: Path, tmp_path: Path) -> None:
     assert services["db"].image == "postgres:15"
     with pytest.raises(LabError, match="cannot be read"):
         checkout.read_compose(tmp_path)
-
-
-MEMORY = MemoryShape(steady_bytes=100, peak_bytes=300, boot_s=1.0)
-COMPOSE = Compose(
-    services={
-        "app": ComposeService(image="discourse/discourse:3.5.0"),
-        "db": ComposeService(image="postgres"),
-    }
-)
-
-
-def overlay(timing: Timing) -> dict[str, dict[str, object]]:
-    standin = WorkloadOverlay(heavy="app", memory=MEMORY, timing=timing)
-    services: dict[str, dict[str, object]] = yaml.safe_load(standin.overlay(COMPOSE))["services"]
-    return services
-
-
-def test_the_stand_in_answers_with_the_version_that_it_stands_for() -> None:
-    services = overlay(Timing())
-    assert services["app"]["image"] == "stand-in/discourse/discourse:3.5.0"
-    assert services["db"]["image"] == "stand-in/postgres:latest"
-    environment = services["app"]["environment"]
-    assert isinstance(environment, dict)
-    assert environment["STAMPLOAD_VERSION"] == "3.5.0"
-    assert environment["STAMPLOAD_PEAK_BYTES"] == "300"
-    other = services["db"]["environment"]
-    assert isinstance(other, dict)
-    assert other["STAMPLOAD_VERSION"] == "unknown"
-    assert other["STAMPLOAD_PEAK_BYTES"] == str(1024 * 1024)
-
-
-@pytest.mark.parametrize(
-    ("image", "version"),
-    [
-        ("x:1", "1"),
-        ("registry:5000/a/x", "unknown"),
-        ("registry:5000/a/x:2", "2"),
-        ("x:3@sha256:00", "3"),
-        ("", "unknown"),
-    ],
-)
-def test_the_version_is_the_images_tag(image: str, version: str) -> None:
-    standin = WorkloadOverlay(heavy="app", memory=MEMORY, timing=Timing())
-    text = standin.overlay(Compose(services={"app": ComposeService(image=image)}))
-    assert f"STAMPLOAD_VERSION: {version!r}" in text.replace('"', "'") or (
-        f"STAMPLOAD_VERSION: {version}" in text
-    )
-
-
-def test_the_recipes_own_monitors_stay_unless_others_are_asked_for() -> None:
-    assert overlay(Timing())["app"]["deploy"] == {"endpoint_mode": "dnsrr"}
-    services = overlay(Timing(monitor_s=1.0, health_interval_s=0.1, health_timeout_s=2.5))
-    assert services["app"]["deploy"] == {
-        "endpoint_mode": "dnsrr",
-        "update_config": {"monitor": "1000ms"},
-        "rollback_config": {"monitor": "1000ms"},
-    }
-    assert services["db"]["deploy"] == {"endpoint_mode": "dnsrr"}
-    assert services["app"]["healthcheck"] == {
-        "interval": "100ms",
-        "timeout": "2500ms",
-        "retries": 900,
-    }

@@ -16,11 +16,7 @@ from stamplab.lab.recipe.workload_overlay import Timing, WorkloadOverlay, worklo
 from stamplab.lab.workload.shape import MemoryShape
 from tests import recipes
 
-STANDIN = WorkloadOverlay(
-    heavy="app",
-    memory=MemoryShape(steady_bytes=100 << 20, peak_bytes=300 << 20, boot_s=1.0),
-    timing=Timing(),
-)
+MEMORY = MemoryShape(steady_bytes=100 << 20, peak_bytes=300 << 20, boot_s=1.0)
 PLAIN = Compose(services={"app": ComposeService()})
 
 
@@ -28,8 +24,9 @@ def read(history: RecipeHistory, folder: Path) -> Compose:
     return read_recipe(recipes.write_head(history, folder / "tree"), "shop").compose
 
 
-def overlay(compose: Compose) -> dict[str, Any]:
-    whole: dict[str, Any] = yaml.safe_load(STANDIN.overlay(compose))
+def overlay(compose: Compose, timing: Timing = Timing()) -> dict[str, Any]:  # noqa: B008 - a value
+    standin = WorkloadOverlay(heavy="app", memory=MEMORY, timing=timing)
+    whole: dict[str, Any] = yaml.safe_load(standin.overlay(compose))
     return whole
 
 
@@ -96,17 +93,39 @@ def test_health_is_waited_for_as_long_as_the_recipe_would(own: Healthcheck, retr
 
 
 @pytest.mark.parametrize(
-    ("image", "name"),
+    ("image", "name", "version"),
     [
-        ("postgres", "stand-in/postgres:latest"),
-        ("postgres:16", "stand-in/postgres:16"),
-        ("ghcr.io/A/b:1", "stand-in/ghcr.io/a/b:1"),
-        ("registry:5000/a/b", "stand-in/registry-5000/a/b:latest"),
-        ("registry:5000/a/b:2", "stand-in/registry-5000/a/b:2"),
-        ("a@sha256:0123456789abcdef", "stand-in/a:0123456789ab"),
-        ("a:3@sha256:0123456789abcdef", "stand-in/a:3-0123456789ab"),
-        ("", "stand-in/none:latest"),
+        ("postgres", "stand-in/postgres:latest", "unknown"),
+        ("postgres:16", "stand-in/postgres:16", "16"),
+        ("ghcr.io/A/b:1", "stand-in/ghcr.io/a/b:1", "1"),
+        ("registry:5000/a/b", "stand-in/registry-5000/a/b:latest", "unknown"),
+        ("registry:5000/a/b:2", "stand-in/registry-5000/a/b:2", "2"),
+        ("a@sha256:0123456789abcdef", "stand-in/a:0123456789ab", "unknown"),
+        ("a:3@sha256:0123456789abcdef", "stand-in/a:3-0123456789ab", "3"),
+        ("", "stand-in/none:latest", "unknown"),
     ],
 )
-def test_an_image_by_another_name_is_another_image(image: str, name: str) -> None:
-    assert workload_image(image) == name
+def test_the_stand_in_has_its_images_name_and_version(image: str, name: str, version: str) -> None:
+    compose = Compose(services={"app": ComposeService(image=image)})
+    app = overlay(compose)["services"]["app"]
+    assert app["image"] == workload_image(image) == name
+    assert app["environment"]["STAMPLOAD_VERSION"] == version
+
+
+def test_the_heavy_service_alone_has_the_shape() -> None:
+    services = overlay(Compose(services={"app": ComposeService(), "db": ComposeService()}))
+    peaks = {n: s["environment"]["STAMPLOAD_PEAK_BYTES"] for n, s in services["services"].items()}
+    assert peaks == {"app": str(300 << 20), "db": str(1 << 20)}
+
+
+def test_the_recipes_own_monitors_stay_unless_others_are_asked_for() -> None:
+    compose = Compose(services={"app": ComposeService(), "db": ComposeService()})
+    timing = Timing(monitor_s=1.0, health_interval_s=0.1, health_timeout_s=2.5)
+    app, db = overlay(compose, timing)["services"].values()
+    assert app["deploy"] == {
+        "endpoint_mode": "dnsrr",
+        "update_config": {"monitor": "1000ms"},
+        "rollback_config": {"monitor": "1000ms"},
+    }
+    assert db["deploy"] == {"endpoint_mode": "dnsrr"}
+    assert app["healthcheck"] == {"interval": "100ms", "timeout": "2500ms", "retries": 900}
