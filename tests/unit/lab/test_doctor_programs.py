@@ -128,11 +128,7 @@ def test_a_go_program_not_built_is_a_note(bare: Path, monkeypatch: pytest.Monkey
 
 # The disk.
 
-CHECKS = {
-    "labs": disk.check_labs_folder,
-    "cache": disk.check_cache,
-    "runs": disk.check_runs,
-}
+CHECKS = {"labs": disk.check_labs_folder, "cache": disk.check_cache, "runs": disk.check_runs}
 
 
 def room(

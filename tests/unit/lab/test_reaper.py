@@ -111,11 +111,7 @@ def test_what_another_pid_namespace_owns_is_left_alone(root: Path, host: CgroupH
     elsewhere = msgspec.structs.replace(lease.owner, namespace="pid:[1]")
     lab(root, host, owner=elsewhere)
     lab(root, host, owner=elsewhere, kept=True)
-    assert sorted(standings(root, host)) == [
-        Standing.AT_WORK,
-        Standing.UNCLEAR,
-        Standing.UNCLEAR,
-    ]
+    assert sorted(standings(root, host)) == [Standing.AT_WORK, Standing.UNCLEAR, Standing.UNCLEAR]
     assert reap(root, host) == ()
 
 

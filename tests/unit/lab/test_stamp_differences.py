@@ -253,10 +253,7 @@ def test_go_git_does_not_ask_whose_a_repository_is(reader: GoGit, builder: Build
 @pytest.mark.parametrize("has_submodule", [False, True])
 def test_a_plain_checkout_is_clean(reader: GoGit, builder: Builder, has_submodule: bool) -> None:
     built = builder.play("git read-tree HEAD; git update-index -q --refresh", has_submodule)
-    verdicts = {
-        readers.of_git(built).stamp,
-        readers.of_gogit(reader.ask(built.repository)).stamp,
-    }
+    verdicts = {readers.of_git(built).stamp, readers.of_gogit(reader.ask(built.repository)).stamp}
     assert [status for _, status in verdicts] == ["clean"]
 
 

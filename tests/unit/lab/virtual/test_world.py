@@ -384,13 +384,8 @@ def test_what_the_swarm_refuses_stands_in_the_history_with_its_words() -> None:
     stage = Stage(with_service(refuses="service s1 does not have a previous spec"))
     stage.world.schedule(NAME, [Act(after_s=1, what=RollBack())])
     stage.until(2)
-    assert acted(stage) == [
-        (
-            1,
-            "a second operator rolled the service back",
-            "service s1 does not have a previous spec",
-        )
-    ]
+    refused = "service s1 does not have a previous spec"
+    assert acted(stage) == [(1, "a second operator rolled the service back", refused)]
 
 
 def test_to_operate_upon_what_is_not_there_is_refused_too() -> None:
