@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +13,7 @@ import pytest
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.live.lease import LabFolder, Lease, claim_folder, end_lease
 from stamplab.lab.support.processes import ProcessId
+from tests.reading import reading
 from tests.unit.lab.fake_group import FakeGroup
 
 
@@ -24,21 +24,12 @@ def claimed(tmp_path: Path) -> tuple[LabFolder, Lease]:
 
 def test_a_lease_is_replaced_whole_under_its_readers(claimed: tuple[LabFolder, Lease]) -> None:
     folder, lease = claimed
-    done = threading.Event()
     seen: set[Lease] = set()
-
-    def read() -> None:
-        while not done.is_set():
-            seen.add(folder.read_lease())
-
-    reader = threading.Thread(target=read)
-    reader.start()
     kept = msgspec.structs.replace(lease, kept=True, init=lease.owner)
-    for _ in range(50):
-        folder.write_lease(kept)
-        folder.write_lease(lease)
-    done.set()
-    reader.join(20)
+    with reading(lambda: seen.add(folder.read_lease())):
+        for _ in range(50):
+            folder.write_lease(kept)
+            folder.write_lease(lease)
     assert {lease} <= seen <= {lease, kept}
 
 

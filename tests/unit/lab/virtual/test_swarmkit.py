@@ -172,14 +172,6 @@ def test_a_second_operator_scales(played: Deployment) -> None:
     assert played.refusals == [""]
 
 
-def test_a_second_operator_deploys_another_version(played: Deployment) -> None:
-    played.act(NextVersion(version="2", labels={"stamp": "theirs"}), at_s=4)
-    assert played.service.update_state == "completed"
-    assert played.service.spec.labels["stamp"] == "theirs"
-    assert played.answers[0] == "1"
-    assert played.answers[-1] == "2"
-
-
 def test_a_restamp_touches_no_task_and_leaves_no_status(played: Deployment) -> None:
     before = played.running
     played.act(Restamp(labels={"stamp": "theirs"}), at_s=4)
@@ -195,11 +187,13 @@ def test_the_same_once_more_changes_nothing_but_what_came_before(played: Deploym
     assert played.refusals == [""]
 
 
-def test_a_rollback_by_hand_swaps_the_specs(played: Deployment) -> None:
+def test_another_version_and_its_rollback_by_hand(played: Deployment) -> None:
     first = played.service.spec
-    played.act(NextVersion(version="2", labels={}), at_s=4)
+    played.act(NextVersion(version="2", labels={"stamp": "theirs"}), at_s=4)
     second = played.service.spec
-    assert played.answers[-1] == "2"
+    assert played.service.update_state == "completed"
+    assert second.labels["stamp"] == "theirs"
+    assert (played.answers[0], played.answers[-1]) == ("1", "2")
     played.act(RollBack(), at_s=10).until(20)
     assert (played.service.spec, played.service.previous_spec) == (first, second)
     assert played.service.update_state == "rollback_completed"

@@ -192,39 +192,18 @@ HARMLESS_AT_THE_TOP = [
 ]
 
 
-def grants_and_places(folder: Path, compose: str) -> list[tuple[Grant | None, str]]:
-    return [(demand.grant, demand.place) for demand in demands(folder, compose)]
-
-
-@pytest.mark.parametrize(("fragment", "grant", "place"), IN_A_SERVICE)
-def test_service_demands(tmp_path: Path, fragment: str, grant: Grant | None, place: str) -> None:
-    assert grants_and_places(tmp_path, in_service(fragment)) == [(grant, SERVICE + place)]
-
-
-@pytest.mark.parametrize(("compose", "grant", "place"), AT_THE_TOP)
-def test_definition_demands(tmp_path: Path, compose: str, grant: Grant | None, place: str) -> None:
-    assert grants_and_places(tmp_path, compose) == [(grant, place)]
-
-
-@pytest.mark.parametrize("fragment", HARMLESS)
-def test_an_ordinary_service_asks_for_nothing(tmp_path: Path, fragment: str) -> None:
-    assert grants_and_places(tmp_path, in_service(fragment)) == []
-
-
-@pytest.mark.parametrize("compose", HARMLESS_AT_THE_TOP)
-def test_an_ordinary_definition_asks_for_nothing(tmp_path: Path, compose: str) -> None:
-    assert grants_and_places(tmp_path, compose) == []
-
-
-ALL = [
-    *((in_service(fragment), grant) for fragment, grant, _ in IN_A_SERVICE),
-    *((compose, grant) for compose, grant, _ in AT_THE_TOP),
+ASKING = [
+    *((in_service(fragment), grant, SERVICE + place) for fragment, grant, place in IN_A_SERVICE),
+    *AT_THE_TOP,
 ]
 
 
-@pytest.mark.parametrize(("compose", "grant"), ALL)
-def test_only_its_own_grant_allows_it(tmp_path: Path, compose: str, grant: Grant | None) -> None:
+@pytest.mark.parametrize(("compose", "grant", "place"), ASKING)
+def test_only_its_own_grant_allows_it(
+    tmp_path: Path, compose: str, grant: Grant | None, place: str
+) -> None:
     all_demands = demands(tmp_path, compose)
+    assert [(demand.grant, demand.place) for demand in all_demands] == [(grant, place)]
     with pytest.raises(RecipeRefused):
         require_trusted(all_demands, frozenset())
     with pytest.raises(RecipeRefused):
@@ -236,8 +215,13 @@ def test_only_its_own_grant_allows_it(tmp_path: Path, compose: str, grant: Grant
         require_trusted(all_demands, frozenset({grant}))
 
 
+@pytest.mark.parametrize("compose", [*map(in_service, HARMLESS), *HARMLESS_AT_THE_TOP])
+def test_what_is_ordinary_asks_for_nothing(tmp_path: Path, compose: str) -> None:
+    assert demands(tmp_path, compose) == ()
+
+
 def test_every_grant_is_tried_above_and_says_what_it_allows() -> None:
-    assert {grant for _, grant in ALL} == {*Grant, None}
+    assert {grant for _, grant, _ in ASKING} == {*Grant, None}
     assert set(GRANT_MEANINGS) == set(Grant)
 
 
