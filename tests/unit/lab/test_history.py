@@ -12,13 +12,13 @@ from typing import IO, Any, get_args
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.docker_json import parse_service, parse_tasks
 from stamplab.lab.model.history import (
     ClientProbe,
     CommandRan,
-    ContainerEnded,
     Deployed,
     EngineEvent,
     Finding,
@@ -26,7 +26,6 @@ from stamplab.lab.model.history import (
     MemorySample,
     Note,
     Observation,
-    OomKill,
     OperatorActed,
     OverlayWritten,
     PolicyRead,
@@ -39,6 +38,7 @@ from stamplab.lab.model.history import (
 )
 from stamplab.lab.model.history_file import HistoryWriter, encode_history, read_history
 from stamplab.lab.model.schema import NewerSchema
+from tests import builders
 from tests.unit.lab.golden import GOLDEN, swarm_json
 
 SAMPLES: tuple[Observation, ...] = (
@@ -50,23 +50,11 @@ SAMPLES: tuple[Observation, ...] = (
     ServiceSeen(name="gone", service=None),
     TasksSeen(service="shop_web", tasks=tuple(parse_tasks(swarm_json("tasks")))),
     EngineEvent(kind="service", action="update", actor_id="abc", attributes={"name": "a=b\n"}),
-    ContainerEnded(
-        container_id="c" * 64,
-        task_id=None,
-        exit_code=137,
-        oom_killed=False,
-        started_s=-0.5,
-        finished_s=1.25,
-    ),
-    OomKill(
-        container_id="c" * 64,
-        cgroup="/lab/" + "c" * 64,
-        limited_cgroup="/lab",
-        pid=4711,
+    replace(builders.ended("t", 137, began_s=-0.5, ended_s=1.25), task_id=None),
+    replace(
+        builders.oom_kill("t", limit_bytes=2),
         process='a "strange", näme',
-        anon_rss_bytes=1,
         usage_bytes=None,
-        limit_bytes=2,
         lines=("first", "second"),
     ),
     MemorySample(usage_bytes=0, limit_bytes=None, containers={"c" * 64: 1}),

@@ -119,15 +119,13 @@ def test_an_engine_that_does_not_answer_is_a_failure_of_the_apparatus() -> None:
 # As a recorder.
 
 
-def operator(
-    history: HistoryWriter, api: Api, acts: Sequence[Act], now_s: float = 0.0
-) -> OperatorRecorder:
+def operator(history: HistoryWriter, api: Api, acts: Sequence[Act]) -> OperatorRecorder:
     """One whose clock stands still, so that what is due is due at once, and nothing else ever."""
 
     def set_limit(limit_bytes: int | None, reason: str) -> None:
         history.append("lab", LimitSet(limit_bytes=limit_bytes, usage_bytes=0, reason=reason))
 
-    return OperatorRecorder(api.as_api, history, set_limit, lambda: now_s, NAME, acts)
+    return OperatorRecorder(api.as_api, history, set_limit, lambda: 0.0, NAME, acts)
 
 
 def taken(history: HistoryWriter, count: int) -> list[Record]:

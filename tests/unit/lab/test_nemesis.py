@@ -56,9 +56,9 @@ def paths(value: object, path: str = "") -> dict[str, object]:
     return {path: value}
 
 
-def changes(operation: Operation, spec: bytes = SPEC) -> set[str]:
+def changes(operation: Operation) -> set[str]:
     """The paths that an operation adds, removes or changes."""
-    before, now = paths(decoded(spec)), paths(after(operation, spec))
+    before, now = paths(decoded(SPEC)), paths(after(operation))
     return {path for path in before.keys() | now.keys() if before.get(path) != now.get(path)}
 
 

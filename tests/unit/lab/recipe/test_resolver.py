@@ -61,9 +61,9 @@ class Resolving:
         ]
         return container
 
-    def refusal(self, *, environment: Mapping[str, str] | None = None, **files: str) -> str:
+    def refusal(self, **files: str) -> str:
         with pytest.raises(ComposeRefused) as raised:
-            self.all(environment=environment, **files)
+            self.all(**files)
         return raised.value.client_output
 
 

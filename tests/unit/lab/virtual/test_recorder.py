@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
 from stamplab.lab.virtual.mirror import Mirror
 from stamplab.lab.virtual.recorder import VirtualRecorder
 from stamplab.lab.virtual.sim_events import SimEvent, StoreCommit
+from tests import builders
 from tests.unit.lab.virtual.made import (
     NAME,
     SERVICE_ID,
@@ -252,14 +254,8 @@ def test_a_containers_event_is_put_down_as_the_engine_would() -> None:
 def test_a_death_is_inspected() -> None:
     died = container_event(4, "die", "t1", exit_code=137, started_s=1, is_oom=True)
     (ended,) = Recorded(EveryCommit()).at(4, died).of(ContainerEnded)
-    assert ended == ContainerEnded(
-        container_id="container-t1",
-        task_id="t1",
-        exit_code=137,
-        oom_killed=True,
-        started_s=1,
-        finished_s=4,
-    )
+    expected = builders.ended("t1", 137, began_s=1, ended_s=4)
+    assert ended == msgspec.structs.replace(expected, oom_killed=True)
 
 
 def test_an_oom_kill_is_between_two_samples_and_is_counted() -> None:
