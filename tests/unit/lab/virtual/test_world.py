@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.faults.operator import (
     Act,
+    Deed,
     LoseSight,
     Operation,
     Recreate,
@@ -135,6 +136,11 @@ class Stage:
         while (record := self.world.next(until_s)) is not None:
             records.append(record)
         return records
+
+    def act(self, *acts: tuple[float, Deed], until_s: float) -> list[Record]:
+        """Let somebody act, each so long after now; give all records that come by then."""
+        self.world.schedule(NAME, [Act(after_s=after_s, what=what) for after_s, what in acts])
+        return self.until(until_s)
 
     def of(self, *kinds: type[Observation]) -> list[tuple[float, Observation]]:
         records = self.journal.records
@@ -286,8 +292,7 @@ def test_every_due_act_was_done_at_its_time(acts: list[Act], until_s: float) -> 
 def test_acts_happen_at_their_times_and_in_order_whatever_order_they_were_given_in() -> None:
     stage = Stage(with_service())
     stage.until(2)
-    stage.world.schedule(NAME, [Act(after_s=3, what=Scale(replicas=0)), Act(after_s=1, what=LATE)])
-    stage.until(10)
+    stage.act((3, Scale(replicas=0)), (1, Redeploy()), until_s=10)
     assert acted(stage) == [
         (3, "a second operator deployed the same spec again", ""),
         (5, "a second operator scaled the service to 0", ""),
@@ -295,24 +300,17 @@ def test_acts_happen_at_their_times_and_in_order_whatever_order_they_were_given_
     assert [at_s for at_s, _ in stage.sim.requests_of("update")] == [3, 5]
 
 
-LATE = Redeploy()
-
-
 def test_acts_of_one_moment_happen_in_the_order_that_they_were_given_in() -> None:
     stage = Stage(with_service())
-    row = [Scale(replicas=number) for number in range(5)]
-    stage.world.schedule(NAME, [Act(after_s=1, what=scale) for scale in row])
-    stage.until(1)
+    stage.act(*((1, Scale(replicas=number)) for number in range(5)), until_s=1)
     messages = [what for _, what, _ in acted(stage)]
     assert messages == [f"a second operator scaled the service to {number}" for number in range(5)]
 
 
 def test_two_rows_of_acts_are_woven_together() -> None:
     stage = Stage(with_service())
-    stage.world.schedule(NAME, [Act(after_s=4, what=Scale(replicas=4))])
-    stage.until(1)
-    stage.world.schedule(NAME, [Act(after_s=2, what=Scale(replicas=3))])
-    stage.until(10)
+    stage.act((4, Scale(replicas=4)), until_s=1)
+    stage.act((2, Scale(replicas=3)), until_s=10)
     assert [at_s for at_s, _, _ in acted(stage)] == [3, 4]
 
 
@@ -326,8 +324,7 @@ def test_an_act_stops_time_though_nothing_else_happens() -> None:
 
 def test_what_is_called_off_does_not_happen() -> None:
     stage = Stage(with_service())
-    stage.world.schedule(NAME, [Act(after_s=1, what=Redeploy()), Act(after_s=3, what=Redeploy())])
-    stage.until(2)
+    stage.act((1, Redeploy()), (3, Redeploy()), until_s=2)
     stage.world.cancel_scheduled()
     stage.until(10)
     assert [at_s for at_s, _, _ in acted(stage)] == [1]
@@ -340,8 +337,7 @@ def test_what_is_called_off_does_not_happen() -> None:
 def test_an_operation_is_sent_upon_the_present_spec(operation: Operation, roll_back: bool) -> None:
     newer = spec("2")
     stage = Stage(with_service((1, (commit(1, services=(service(newer),)),))))
-    stage.world.schedule(NAME, [Act(after_s=2, what=operation)])
-    stage.until(2)
+    stage.act((2, operation), until_s=2)
     ((at_s, sent),) = stage.sim.requests_of("update")
     assert isinstance(sent, tuple)
     service_id, body, is_rollback = sent
@@ -354,8 +350,7 @@ def test_an_operation_is_sent_upon_the_present_spec(operation: Operation, roll_b
 def test_a_service_is_removed_and_made_anew(operation: Operation, then: list[str]) -> None:
     stage = Stage(with_service()).begun()
     stage.sim.answer("remove", commit(1, removed_service=SERVICE_ID))
-    stage.world.schedule(NAME, [Act(after_s=1, what=operation)])
-    stage.until(2)
+    stage.act((1, operation), until_s=2)
     assert [name for _, name, _ in stage.sim.requests] == ["begin", "remove", *then]
     assert stage.sim.requests_of("remove") == [(1, SERVICE_ID)]
     assert all(sent == bytes(spec_in(service())) for _, sent in stage.sim.requests_of("create"))
@@ -366,8 +361,7 @@ def test_a_service_is_removed_and_made_anew(operation: Operation, then: list[str
 
 def test_sight_may_be_lost_and_the_swarm_is_asked_nothing() -> None:
     stage = Stage(with_service()).begun()
-    stage.world.schedule(NAME, [Act(after_s=1, what=LoseSight())])
-    (record,) = stage.until(2)
+    (record,) = stage.act((1, LoseSight()), until_s=2)
     assert record.what == RecorderLost(recorder="nemesis", reason="sight is lost of the swarm")
     assert record.seen_s == 1
     assert [name for _, name, _ in stage.sim.requests] == ["begin"]
@@ -375,16 +369,14 @@ def test_sight_may_be_lost_and_the_swarm_is_asked_nothing() -> None:
 
 def test_what_the_swarm_refuses_stands_in_the_history_with_its_words() -> None:
     stage = Stage(with_service(refuses="service s1 does not have a previous spec"))
-    stage.world.schedule(NAME, [Act(after_s=1, what=RollBack())])
-    stage.until(2)
+    stage.act((1, RollBack()), until_s=2)
     refused = "service s1 does not have a previous spec"
     assert acted(stage) == [(1, "a second operator rolled the service back", refused)]
 
 
 def test_to_operate_upon_what_is_not_there_is_refused_too() -> None:
     stage = Stage()
-    stage.world.schedule(NAME, [Act(after_s=1, what=Redeploy())])
-    stage.until(2)
+    stage.act((1, Redeploy()), until_s=2)
     assert [refused for _, _, refused in acted(stage)] == [f"there is no service {NAME}"]
     assert stage.sim.requests_of("update") == []
 
@@ -394,8 +386,7 @@ def test_a_limit_is_set_at_its_time_and_told_with_what_is_in_use() -> None:
     stage.sim.used_bytes = 250
     less = SetLimit(limit_bytes=300, reason="less")
     more = SetLimit(limit_bytes=None, reason="all")
-    stage.world.schedule(NAME, [Act(after_s=1, what=less), Act(after_s=2, what=more)])
-    stage.until(3)
+    stage.act((1, less), (2, more), until_s=3)
     assert stage.sim.requests_of("limit") == [(1, 300), (2, None)]
     assert stage.of(LimitSet) == [
         (1, LimitSet(limit_bytes=300, usage_bytes=250, reason="less")),
@@ -406,8 +397,7 @@ def test_a_limit_is_set_at_its_time_and_told_with_what_is_in_use() -> None:
 def test_what_an_act_brings_about_is_seen_after_it_and_at_once() -> None:
     stage = Stage(with_service()).begun()
     stage.sim.answer("update", commit(1, services=(service(spec("2"), spec("1"), "updating"),)))
-    stage.world.schedule(NAME, [Act(after_s=1, what=Redeploy())])
-    kinds = [type(record.what) for record in stage.until(1)]
+    kinds = [type(record.what) for record in stage.act((1, Redeploy()), until_s=1)]
     assert kinds == [OperatorActed, ServiceSeen]
 
 
