@@ -11,19 +11,16 @@ from stamplab.lab.abra import deploy, stamp
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.go_git import DEFAULT_VERSION
 from stamplab.lab.errors import LabError
-from stamplab.lab.model.history import CommandRan, Deployed, Note
+from stamplab.lab.model.history import CommandRan, Note
 from stamplab.lab.recipe import checkout
 from stamplab.lab.recipe.env_file import with_values
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests import recipes
-from tests.unit.harness.fake_world import FakeWorld
+from tests.unit.lab.virtual.fake_sim import FakeSim
+from tests.unit.lab.virtual.made import NAME
+from tests.unit.lab.virtual.test_world import Stage
 
 DOMAIN = "app.example.org"
-
-
-def answering(exit_code: int = 0) -> FakeWorld:
-    """A world whose docker client ends like this, and where nothing comes of a deploy."""
-    return FakeWorld(lambda *_: Deployed(stack="x", exit_code=exit_code, output="its words"))
 
 
 @pytest.fixture
@@ -58,16 +55,16 @@ def test_an_env_file_may_have_comments_blanks_and_quotes(folder: AbraFolder) -> 
 
 def test_an_app_that_is_not_there_is_named(folder: AbraFolder) -> None:
     with pytest.raises(LabError, match=r"there is no app none\.org"):
-        deploy.chaos_deploy(answering(), folder, "none.org")
+        deploy.chaos_deploy(Stage().world, folder, "none.org")
 
 
 def test_a_chaos_deploy_deploys_the_checkout_as_it_is(folder: AbraFolder) -> None:
-    world = answering()
+    stage = Stage()
     tree = folder.recipe("discourse")
-    done = deploy.chaos_deploy(world, folder, DOMAIN)
+    done = deploy.chaos_deploy(stage.world, folder, DOMAIN)
     assert done.stamp == stamp.chaos_version(tree)
     assert done.stack == "app_example_org"
-    (stack,) = world.stacks
+    (stack,) = stage.asked
     assert stack.directory == tree
     assert [file.name for file in stack.compose_files] == [
         "compose.yml",
@@ -85,11 +82,11 @@ def test_a_chaos_deploy_deploys_the_checkout_as_it_is(folder: AbraFolder) -> Non
     assert stamp.chaos_version(tree) == done.stamp
 
 
-@pytest.mark.parametrize("exit_code", [0, 1])
-def test_everything_says_whose_abra_it_was(folder: AbraFolder, exit_code: int) -> None:
-    world = answering(exit_code)
-    done = deploy.chaos_deploy(world, folder, DOMAIN)
-    note, ran = (r.what for r in world.history if isinstance(r.what, Note | CommandRan))
+@pytest.mark.parametrize(("exit_code", "words"), [(0, f"Creating service {NAME}"), (1, "no")])
+def test_everything_says_whose_abra_it_was(folder: AbraFolder, exit_code: int, words: str) -> None:
+    stage = Stage(FakeSim(refuses=words if exit_code else ""))
+    done = deploy.chaos_deploy(stage.world, folder, DOMAIN)
+    note, ran = (what for _, what in stage.of(Note, CommandRan))
     debug = f"DEBU app/deploy.go:372 version: taking chaos version: {done.stamp}"
     whose = f"abra stand-in of stamplab (go-git {DEFAULT_VERSION})"
     assert note == Note(text=f"{debug} ({whose})")
@@ -97,4 +94,4 @@ def test_everything_says_whose_abra_it_was(folder: AbraFolder, exit_code: int) -
     assert ran.by == whose
     assert ran.exit_code == exit_code
     assert ran.argv[:4] == ("abra", "app", "deploy", "-C")
-    assert ran.output == f"{debug}\nits words"
+    assert ran.output == f"{debug}\n{words}"

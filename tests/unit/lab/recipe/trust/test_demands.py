@@ -15,8 +15,9 @@ from stamplab.lab.recipe.trust import GRANT_MEANINGS, Grant, demands_of, require
 from stamplab.lab.recipe.workload_overlay import OVERLAY_NAME
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests import recipes
-from tests.unit.lab.abra.test_deploy import DOMAIN, answering
+from tests.unit.lab.abra.test_deploy import DOMAIN
 from tests.unit.lab.judging import demands, in_service, judged, write
+from tests.unit.lab.virtual.test_world import Stage
 
 SERVICE = "services.app."
 
@@ -274,9 +275,9 @@ def test_the_labs_own_recipe_and_overlays_need_no_trust(tmp_path: Path) -> None:
     folder.write_env_text(
         DOMAIN, with_values("", {"TYPE": "discourse", "DOMAIN": DOMAIN, "COMPOSE_FILE": files})
     )
-    world = answering()
-    deploy.chaos_deploy(world, folder, DOMAIN)
-    (stack,) = world.stacks
+    stage = Stage()
+    deploy.chaos_deploy(stage.world, folder, DOMAIN)
+    (stack,) = stage.asked
     assert len(stack.compose_files) == 3
     assert not stack.compose_files[-1].is_relative_to(stack.directory)
     assert demands_of(stack, stack.environment) == ()
