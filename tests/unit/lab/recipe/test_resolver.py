@@ -63,7 +63,7 @@ class Resolving:
 
     def refusal(self, **files: str) -> str:
         with pytest.raises(ComposeRefused) as raised:
-            self.all(**files)
+            self.all(environment=None, **files)
         return raised.value.client_output
 
 

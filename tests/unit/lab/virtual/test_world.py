@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import pytest
@@ -31,7 +32,6 @@ from stamplab.lab.model.history import (
     LimitSet,
     MemorySample,
     Note,
-    Observation,
     OperatorActed,
     Record,
     RecorderLost,
@@ -77,6 +77,9 @@ def resolved(*services: msgspec.Raw, networks: Sequence[str] = ()) -> ResolvedSt
     return ResolvedStack(
         services=services, networks=objects, secrets=(), configs=(), warnings=(), reads=()
     )
+
+
+Kind = TypeVar("Kind")
 
 
 class Listener:
@@ -142,26 +145,20 @@ class Stage:
         self.world.schedule(NAME, [Act(after_s=after_s, what=what) for after_s, what in acts])
         return self.until(until_s)
 
-    def of(self, *kinds: type[Observation]) -> list[tuple[float, Observation]]:
-        records = self.journal.records
-        return [
-            (record.seen_s, record.what) for record in records if isinstance(record.what, kinds)
-        ]
+    def of(self, *kinds: type[Kind]) -> list[tuple[float, Kind]]:
+        return [(r.seen_s, r.what) for r in self.journal.records if isinstance(r.what, kinds)]
 
 
 def notes(stage: Stage) -> list[str]:
-    return [what.text for _, what in stage.of(Note) if isinstance(what, Note)]
+    return [what.text for _, what in stage.of(Note)]
 
 
 def deployed(stage: Stage) -> list[tuple[float, int, str]]:
-    return [
-        (at_s, w.exit_code, w.output) for at_s, w in stage.of(Deployed) if isinstance(w, Deployed)
-    ]
+    return [(at_s, what.exit_code, what.output) for at_s, what in stage.of(Deployed)]
 
 
 def acted(stage: Stage) -> list[tuple[float, str, str]]:
-    acts = stage.of(OperatorActed)
-    return [(at_s, w.what, w.refused) for at_s, w in acts if isinstance(w, OperatorActed)]
+    return [(at_s, act.what, act.refused) for at_s, act in stage.of(OperatorActed)]
 
 
 def with_service(*moments: tuple[float, Sequence[SimEvent]], refuses: str = "") -> FakeSim:
@@ -481,7 +478,6 @@ def test_what_is_not_trusted_is_refused_before_anything_is_done(tmp_path: Path, 
     assert stage.asked == []
     assert [name for _, name, _ in stage.sim.requests] == ["begin"]
     ((_, finding),) = stage.of(Finding)
-    assert isinstance(finding, Finding)
     assert not finding.passed
 
 
@@ -537,7 +533,7 @@ def test_an_inspect_sees_what_has_happened_by_now_and_records_it() -> None:
     assert service_ is not None
     assert service_.spec.image == "shop:2"
     assert stage.world.inspect("another") is None
-    names = [what.name for _, what in stage.of(ServiceSeen) if isinstance(what, ServiceSeen)]
+    names = [what.name for _, what in stage.of(ServiceSeen)]
     assert names[before:] == [NAME, "another"]
 
 
