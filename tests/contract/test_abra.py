@@ -22,19 +22,19 @@ def base_of(abra: Abra) -> str:
     return checkout.resolve(abra.folder.recipe("discourse"), f"{BASE_TAG}^{{commit}}")
 
 
-def test_it_names_its_version(abra: Abra) -> None:
-    done = abra.run("--version")
+def test_it_names_its_version(process: Abra) -> None:
+    done = process.run("--version")
     assert done.exit_code == 0
     assert re.search(r"abra,? version \S+", done.output)
 
 
-def test_a_chaos_deploy_stamps_head_and_wants_a_secret(abra: Abra, swarm: EmptySwarm) -> None:
-    done = abra.chaos_deploy(DOMAIN)
-    assert done.stamp == head_of(abra)[:8]
+def test_a_chaos_deploy_stamps_head_and_wants_a_secret(process: Abra, swarm: EmptySwarm) -> None:
+    done = process.chaos_deploy(DOMAIN)
+    assert done.stamp == head_of(process)[:8]
     assert BAIL in done.last_line
     assert done.exit_code == 1
     assert swarm.changes == []
-    line = f"DEBU app/deploy.go:372 version: taking chaos version: {head_of(abra)[:8]}"
+    line = f"DEBU app/deploy.go:372 version: taking chaos version: {head_of(process)[:8]}"
     assert done.output.index(line) < done.output.index(BAIL)
 
 
@@ -103,8 +103,8 @@ def test_without_chaos_changes_are_refused_and_left_alone(abra: Abra, file: str)
         ("app", "undeploy", "-n", DOMAIN),
     ],
 )
-def test_a_failure_exits_with_1(abra: Abra, swarm: EmptySwarm, arguments: tuple[str, ...]) -> None:
-    done = abra.run(*arguments)
+def test_failures_exit_with_1(process: Abra, swarm: EmptySwarm, arguments: tuple[str, ...]) -> None:
+    done = process.run(*arguments)
     assert done.exit_code == 1
     assert done.last_line
     assert swarm.changes == []

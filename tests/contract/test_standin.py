@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import shutil
 import subprocess
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
 from stamplab.lab.abra.driver import Abra, AbraProgram, AbraRun, abra_environment, stand_in_program
-from stamplab.lab.abra.standin.cli import run_abra
 from stamplab.lab.recipe import git
 from tests.contract.conftest import DOMAIN
 
@@ -24,29 +20,6 @@ _IN_A_NAMESPACE = ("unshare", "--mount", "--propagation", "private", "sh", "-c")
 def program() -> AbraProgram:
     """The stand-in, whatever ``--abra`` says."""
     return stand_in_program()
-
-
-class InProcess(Abra, frozen=True):
-    """The stand-in without a process of its own, which takes most of the time of a run."""
-
-    def run(self, *arguments: str, timeout_s: float = 0) -> AbraRun:
-        environment = abra_environment(self.folder, self.engine)
-        output = io.StringIO()
-        with (
-            patch.dict(os.environ, environment, clear=True),
-            contextlib.chdir(self.folder.path),
-            contextlib.redirect_stdout(output),
-            contextlib.redirect_stderr(output),
-        ):
-            exit_code = run_abra(arguments)
-        return AbraRun(
-            arguments=arguments, exit_code=exit_code, output=output.getvalue(), took_s=0.0
-        )
-
-
-@pytest.fixture
-def here(abra: Abra) -> Abra:
-    return InProcess(abra.program, abra.folder, abra.engine)
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -71,29 +44,29 @@ def refused(done: AbraRun) -> str:
         ("recipe", "fetch", "-o", "-n"),
     ],
 )
-def test_a_name_that_is_no_name_is_refused(here: Abra, command: tuple[str, ...], name: str) -> None:
-    before = everything(here.folder.path)
-    assert "cannot be a file's name" in refused(here.run(*command, name))
-    assert everything(here.folder.path) == before
+def test_a_name_that_is_no_name_is_refused(abra: Abra, command: tuple[str, ...], name: str) -> None:
+    before = everything(abra.folder.path)
+    assert "cannot be a file's name" in refused(abra.run(*command, name))
+    assert everything(abra.folder.path) == before
 
 
-def test_a_locked_index_does_not_matter_to_a_chaos_deploy(here: Abra) -> None:
-    (here.folder.recipe("discourse") / ".git" / "index.lock").touch()
-    assert here.chaos_deploy(DOMAIN).stamp
+def test_a_locked_index_does_not_matter_to_a_chaos_deploy(abra: Abra) -> None:
+    (abra.folder.recipe("discourse") / ".git" / "index.lock").touch()
+    assert abra.chaos_deploy(DOMAIN).stamp
 
 
-def test_a_locked_index_is_said_where_something_must_be_checked_out(here: Abra) -> None:
-    (here.folder.recipe("discourse") / ".git" / "index.lock").touch()
-    message = refused(here.deploy(DOMAIN))
+def test_a_locked_index_is_said_where_something_must_be_checked_out(abra: Abra) -> None:
+    (abra.folder.recipe("discourse") / ".git" / "index.lock").touch()
+    message = refused(abra.deploy(DOMAIN))
     assert "index.lock" in message
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
-def test_a_repository_of_another_user_is_said(here: Abra) -> None:
-    tree = here.folder.recipe("discourse")
+def test_a_repository_of_another_user_is_said(abra: Abra) -> None:
+    tree = abra.folder.recipe("discourse")
     for path in (tree, *tree.rglob("*")):
         os.chown(path, 12345, 12345)
-    assert "dubious ownership" in refused(here.deploy(DOMAIN))
+    assert "dubious ownership" in refused(abra.deploy(DOMAIN))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a folder read-only")
@@ -114,15 +87,15 @@ def test_an_abra_dir_that_is_read_only_is_said(abra: Abra) -> None:
     assert not abra.folder.env_file("new.example.org").exists()
 
 
-def test_an_env_file_is_made_from_the_recipes_sample(here: Abra) -> None:
-    done = here.run("app", "new", "-o", "-n", "-D", "new.example.org", "discourse")
+def test_an_env_file_is_made_from_the_recipes_sample(abra: Abra) -> None:
+    done = abra.run("app", "new", "-o", "-n", "-D", "new.example.org", "discourse")
     assert done.exit_code == 0, done.output
-    settings = here.folder.read_env("new.example.org")
+    settings = abra.folder.read_env("new.example.org")
     assert settings["TYPE"] == "discourse:0.7.0+3.3.1"
     assert settings["DOMAIN"] == "new.example.org"
-    text = here.folder.env_file("new.example.org").read_text()
+    text = abra.folder.env_file("new.example.org").read_text()
     assert "# length=32" in text
-    second = here.run("app", "new", "-o", "-n", "-D", "new.example.org", "discourse")
+    second = abra.run("app", "new", "-o", "-n", "-D", "new.example.org", "discourse")
     assert "already exists" in refused(second)
 
 
@@ -142,22 +115,22 @@ def test_a_recipe_is_fetched_whole_or_not_at_all(abra: Abra, recipe: Path) -> No
     assert [path.name for path in (abra.folder.path / "recipes").iterdir()] == ["discourse"]
 
 
-def test_a_lightweight_tag_is_no_release(here: Abra) -> None:
-    repo = git.open_at(here.folder.recipe("discourse"))
+def test_a_lightweight_tag_is_no_release(abra: Abra) -> None:
+    repo = git.open_at(abra.folder.recipe("discourse"))
     repo.git.tag("1.0.0+4.0.0")
-    assert "only annotated tags" in refused(here.deploy(DOMAIN))
-    assert here.chaos_deploy(DOMAIN).stamp
+    assert "only annotated tags" in refused(abra.deploy(DOMAIN))
+    assert abra.chaos_deploy(DOMAIN).stamp
 
 
-def test_a_secret_that_a_person_must_insert_is_named_so(here: Abra) -> None:
+def test_a_secret_that_a_person_must_insert_is_named_so(abra: Abra) -> None:
     text = "TYPE=discourse\nSECRET_DB_PASSWORD_VERSION=v1 # generate=false\n"
-    here.folder.write_env_text(DOMAIN, text)
-    message = refused(here.chaos_deploy(DOMAIN))
+    abra.folder.write_env_text(DOMAIN, text)
+    message = refused(abra.chaos_deploy(DOMAIN))
     assert message == "FATA secret not inserted (#generate=false): db_password"
 
 
 def test_nothing_of_the_users_home_or_git_settings_is_read_or_written(
-    abra: Abra, scratch: Path, monkeypatch: pytest.MonkeyPatch
+    process: Abra, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A home in which reading any setting of git's breaks it, and in which ~/.abra lies in wait."""
     home = scratch / "home"
@@ -179,8 +152,8 @@ def test_nothing_of_the_users_home_or_git_settings_is_read_or_written(
         "ABRA_DIR": str(home / ".abra"),
     }.items():
         monkeypatch.setenv(name, value)
-    (abra.folder.recipe("discourse") / "untracked.yml").touch()
-    done = abra.chaos_deploy(DOMAIN)
+    (process.folder.recipe("discourse") / "untracked.yml").touch()
+    done = process.chaos_deploy(DOMAIN)
     assert done.stamp is not None
     assert done.stamp.endswith("+U")
     assert "secret not generated" in done.output
