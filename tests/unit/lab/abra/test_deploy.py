@@ -12,7 +12,7 @@ from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.go_git import DEFAULT_VERSION
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.history import CommandRan, Note
-from stamplab.lab.recipe import checkout
+from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.env_file import with_values
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests import recipes
@@ -25,13 +25,16 @@ DOMAIN = "app.example.org"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> AbraFolder:
-    """An ABRA_DIR with the recipe at head."""
+    """An ABRA_DIR with the recipe, whose head has one file more."""
     origin = tmp_path / "upstream"
     recipes.repository(RECIPE, origin)
+    (origin / "compose.x.yml").write_text("services: {}\n")
+    upstream = git.open_at(origin).git
+    upstream.add("--all")
+    upstream.commit("--quiet", "--message", "another file")
     folder = AbraFolder(tmp_path / "abra")
     folder.create()
     checkout.fetch(origin, origin, folder.recipe("discourse"), "main")
-    checkout.write_uncommitted(folder.recipe("discourse"), {"compose.x.yml": "services: {}\n"})
     settings = {
         "TYPE": "discourse:0.7.0+3.3.1",
         "DOMAIN": DOMAIN,
@@ -79,7 +82,7 @@ def test_a_chaos_deploy_deploys_the_checkout_as_it_is(folder: AbraFolder) -> Non
         "coop-cloud.app_example_org.chaos": "true",
         "coop-cloud.app_example_org.chaos-version": done.stamp,
     }
-    assert stamp.chaos_version(tree) == done.stamp
+    assert stamp.chaos_version(tree) == done.stamp == git.open_at(tree).head.commit.hexsha[:8]
 
 
 @pytest.mark.parametrize(("exit_code", "words"), [(0, f"Creating service {NAME}"), (1, "no")])
