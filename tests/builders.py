@@ -48,16 +48,10 @@ MESSAGES = {
 """SwarmKit's own words (updater.go): completion forgets which task failed."""
 
 
-def policy(
-    *,
-    monitor_s: float = 5.0,
-    delay_s: float = 0.0,
-    order: str = "start-first",
-    failure_action: str = "rollback",
-) -> UpdatePolicy:
+def policy(*, monitor_s: float = 5.0, delay_s: float = 0.0) -> UpdatePolicy:
     """The incident's policy: start-first, rollback, 5 s."""
     return UpdatePolicy(
-        order=order, failure_action=failure_action, monitor_s=monitor_s, delay_s=delay_s
+        order="start-first", failure_action="rollback", monitor_s=monitor_s, delay_s=delay_s
     )
 
 

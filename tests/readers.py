@@ -35,21 +35,21 @@ def of_gogit(answer: Answer) -> Verdict:
 
 def of_git(built: Built) -> Verdict:
     """Git's own, with the user's configuration."""
-    answers = []
-    for command in (["rev-parse", "--verify", "HEAD"], ["status", "--porcelain", "-z"]):
-        done = subprocess.run(
-            ["git", *command],
-            cwd=built.repository,
-            env=environment_of(built.home),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if done.returncode != 0:
-            return Verdict("", REFUSED, done.stderr)
-        answers.append(done.stdout)
-    return _verdict(answers[0].strip(), not answers[1], answers[1])
+    done = subprocess.run(
+        ["git", "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z"],
+        cwd=built.repository,
+        env=environment_of(built.home),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    lines = done.stdout.split("\0")
+    head = lines[0].removeprefix("# branch.oid ")
+    if done.returncode != 0 or head == "(initial)":
+        return Verdict("", REFUSED, done.stderr)
+    changes = [line for line in lines if line and not line.startswith("# ")]
+    return _verdict(head, not changes, str(changes))
 
 
 def _verdict(head: str, is_clean: bool, reason: str) -> Verdict:

@@ -130,7 +130,7 @@ def test_a_secret_that_a_person_must_insert_is_named_so(abra: Abra) -> None:
 
 
 def test_nothing_of_the_users_home_or_git_settings_is_read_or_written(
-    abra: Abra, scratch: Path, monkeypatch: pytest.MonkeyPatch
+    process: Abra, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A home in which reading any setting of git's breaks it, and in which ~/.abra lies in wait."""
     home = scratch / "home"
@@ -152,8 +152,8 @@ def test_nothing_of_the_users_home_or_git_settings_is_read_or_written(
         "ABRA_DIR": str(home / ".abra"),
     }.items():
         monkeypatch.setenv(name, value)
-    (abra.folder.recipe("discourse") / "untracked.yml").touch()
-    done = abra.chaos_deploy(DOMAIN)
+    (process.folder.recipe("discourse") / "untracked.yml").touch()
+    done = process.chaos_deploy(DOMAIN)
     assert done.stamp is not None
     assert done.stamp.endswith("+U")
     assert "secret not generated" in done.output

@@ -98,6 +98,10 @@ class Builder:
         output = _run(f"{OUTSET}cd repo\n{steps}\npwd -P >&9\n", place)
         return Built(repository=Path(output), home=place / "home")
 
+    def play(self, script: str, has_submodule: bool = False) -> Built:
+        """Make the state that one script leads to."""
+        return self.build(State((Step("played", script),), has_submodule))
+
 
 def environment_of(home: Path) -> dict[str, str]:
     """Git's environment for a user of that HOME; what another git exported is dropped."""

@@ -6,7 +6,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -54,25 +54,13 @@ def test_types_are_strict() -> None:
 
 @pytest.mark.parametrize("folder", ABOVE)
 def test_imports_go_one_way(folder: str) -> None:
-    above = {f"stamplab.{name}" for name in ABOVE[folder]}
-    wrong = [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in modules(ROOT / folder)
-        for name in imported(path)
-        if ".".join(name.split(".")[:2]) in above or name.split(".")[0] == "tests"
-    ]
-    assert wrong == []
+    above = tuple(f"stamplab.{name}" for name in ABOVE[folder])
+    assert importers([folder], "tests", *above) == []
 
 
 def test_everything_is_imported_as_a_part_of_the_one_package() -> None:
-    wrong = [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for folder in (*FOLDERS, "tests", "benchmarks")
-        for path in modules(ROOT / folder)
-        for name in imported(path)
-        if name.split(".")[0] in ("lab", "harness", "scenarios")
-    ]
-    assert wrong == []
+    everywhere = (*FOLDERS, "tests", "benchmarks")
+    assert importers(everywhere, "lab", "harness", "scenarios") == []
 
 
 @pytest.mark.parametrize("folder", ["lab", "harness", "scenarios"])
@@ -81,25 +69,12 @@ def test_the_package_links_to_the_folders_at_the_top(folder: str) -> None:
 
 
 def test_judges_do_no_input_or_output() -> None:
-    wrong = [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for place in PURE
-        for path in modules(ROOT / place)
-        for name in imported(path)
-        if name.split(".")[0] in IMPURE or name.startswith("stamplab.lab.live")
-    ]
-    assert wrong == []
+    assert importers(PURE, *IMPURE, "stamplab.lab.live") == []
 
 
 def test_the_harness_has_no_clock_no_sleep_and_no_docker() -> None:
-    wrong = [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in modules(ROOT / "harness")
-        for name in imported(path)
-        if name.split(".")[0] in {"time", "threading", "docker", "subprocess"}
-        or name.startswith("stamplab.lab.live")
-    ]
-    assert wrong == []
+    clocks = ("time", "threading", "docker", "subprocess")
+    assert importers(["harness"], *clocks, "stamplab.lab.live") == []
 
 
 def test_every_name_of_the_design_is_where_its_readers_look() -> None:
@@ -124,7 +99,7 @@ def test_what_is_public_and_no_one_liner_has_a_docstring() -> None:
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
         for folder in FOLDERS
         for path in modules(ROOT / folder)
-        for scope in ast.walk(ast.parse(path.read_text()))
+        for scope in ast.walk(parsed(path))
         if isinstance(scope, ast.Module | ast.ClassDef)
         for node in scope.body
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
@@ -176,11 +151,28 @@ def modules(place: Path) -> Iterator[Path]:
     yield from [place] if place.is_file() else sorted(place.rglob("*.py"))
 
 
+def importers(places: Iterable[str], *forbidden: str) -> list[str]:
+    """Who in these files and folders imports one of these modules, or a part of one."""
+    return [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for place in places
+        for path in modules(ROOT / place)
+        for name in imported(path)
+        if any(f"{name}.".startswith(f"{module}.") for module in forbidden)
+    ]
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """A file's syntax tree; read once for all tests."""
+    return ast.parse(path.read_text())
+
+
 @cache
 def imported(path: Path) -> tuple[str, ...]:
     """What a module imports, by full names; read once for all tests."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -191,20 +183,15 @@ def imported(path: Path) -> tuple[str, ...]:
 def test_scenarios_are_data() -> None:
     """Runners, judges and rendering are elsewhere: nothing here reaches a machine or is long."""
     effects = ("stamplab.lab.live", "stamplab.lab.virtual", "stamplab.lab.remote", "rich", "click")
-    wrong = [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in modules(ROOT / "scenarios")
-        for name in imported(path)
-        if name.split(".")[0] in IMPURE - {"pathlib"} or name.startswith(effects)
-    ]
-    wrong += [
+    assert importers(["scenarios"], *IMPURE - {"pathlib"}, *effects) == []
+    long = [
         f"{path.relative_to(ROOT)}: {function.name} has {lines} lines"
         for path in modules(ROOT / "scenarios")
-        for function in ast.walk(ast.parse(path.read_text()))
+        for function in ast.walk(parsed(path))
         if isinstance(function, ast.FunctionDef)
         if (lines := _code_lines(function)) > SCENARIO_LINES
     ]
-    assert wrong == []
+    assert long == []
 
 
 SCENARIO_LINES = 25
@@ -217,10 +204,5 @@ def _code_lines(function: ast.FunctionDef) -> int:
 
 
 def test_no_bug_report_needs_the_incident() -> None:
-    wrong = [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in modules(ROOT / "scenarios" / "bug_reports")
-        for name in imported(path)
-        if name.startswith(("stamplab.scenarios.discourse", "stamplab.scenarios.scenario"))
-    ]
-    assert wrong == []
+    incident = ("stamplab.scenarios.discourse", "stamplab.scenarios.scenario")
+    assert importers(["scenarios/bug_reports"], *incident) == []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from stamplab.lab.model.docker_json import parse_service
 from stamplab.lab.model.swarm import Service
@@ -20,7 +23,8 @@ def service(name: str) -> Service:
     return parse_service(swarm_json(name))
 
 
-def kernel_messages(name: str) -> list[str]:
-    """Real kernel messages without their prefix."""
-    text = (GOLDEN / "kernel" / f"{name}.kmsg").read_text()
-    return [line.partition(";")[2] for line in text.splitlines()]
+def changed(name: str, change: Callable[[dict[str, Any]], object]) -> bytes:
+    """An answer of a real engine, with a change."""
+    answer = json.loads(swarm_json(name))
+    change(answer)
+    return json.dumps(answer).encode()

@@ -58,9 +58,7 @@ def group(root: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryGroupV2:
     return made
 
 
-def test_the_tasks_have_a_group_of_their_own_below_the_labs_home(
-    group: MemoryGroupV2, root: Path
-) -> None:
+def test_the_tasks_have_a_group_below_the_labs_home(group: MemoryGroupV2, root: Path) -> None:
     assert group.path == "/stamplab-1/tasks"
     assert group.engine_parent == "/tasks"
     assert (root / "stamplab-1" / "cgroup.subtree_control").read_text() == "+memory"
@@ -71,17 +69,13 @@ def test_nothing_above_the_home_is_written(group: MemoryGroupV2, root: Path) -> 
     assert (root / "cgroup.subtree_control").read_text() == "memory pids\n"
 
 
-def test_the_daemon_enters_by_the_home_and_stays_in_a_leaf(
-    group: MemoryGroupV2, root: Path
-) -> None:
+def test_the_daemon_enters_by_the_home_into_a_leaf(group: MemoryGroupV2, root: Path) -> None:
     program, script, home, leaf = group.entry
     assert (program, home, leaf) == ("sh", str(root / "stamplab-1"), "daemon")
     assert Path(script).is_file()
 
 
-def test_a_scope_is_made_by_systemd_and_handed_over(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_scope_is_made_by_systemd(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Kernel(root, monkeypatch)
     host = CgroupHost(v1={}, unified=root, driver="systemd")
     path = host.group_path("stamplab-1")
@@ -153,9 +147,7 @@ def test_the_whole_home_goes(root: Path) -> None:
     assert sorted(path.name for path in root.iterdir() if path.is_dir()) == ["stamplab-2"]
 
 
-def test_a_home_without_the_memory_controller_is_named(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_home_without_a_controller_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "cgroup.subtree_control").write_text("pids\n")
     Kernel(root, monkeypatch)
     group = MemoryGroupV2(root, "/stamplab-1")
@@ -179,9 +171,7 @@ def test_on_version_1_the_driver_does_not_matter(root: Path) -> None:
     assert host.memory_group("/stamplab-1").entry == ()
 
 
-def test_the_driver_is_systemd_where_that_is_the_manager(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_driver_is_the_managers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STAMPLAB_CGROUP_DRIVER", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert choose_driver(tmp_path / "none") == "cgroupfs"

@@ -1,6 +1,6 @@
 """The Docker API's JSON, read.
 
-Real answers, defaults, modes, digests, and what is no answer at all.
+Real answers, defaults, modes, values at their edges, and what is no answer at all.
 """
 
 from __future__ import annotations
@@ -13,16 +13,8 @@ import pytest
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.docker_json import parse_service, parse_services, parse_tasks, unix_seconds
-from stamplab.lab.model.swarm import UpdatePolicy
+from stamplab.lab.model.swarm import Task, UpdatePolicy
 from tests.unit.lab import golden
-
-Change = Callable[[dict[str, Any]], None]
-
-
-def changed(name: str, change: Change) -> bytes:
-    service = json.loads(golden.swarm_json(name))
-    change(service)
-    return json.dumps(service).encode()
 
 
 def test_an_update_in_flight_shows_both_specs() -> None:
@@ -90,15 +82,13 @@ def test_tasks_come_oldest_first_and_a_dead_one_with_its_exit_code() -> None:
          UpdatePolicy(delay_s=2.0, max_failure_ratio=0.5)),
     ],
 )  # fmt: skip
-def test_a_policy_is_filled_with_swarmkits_defaults(
-    policy: dict[str, Any] | None, expected: UpdatePolicy
-) -> None:
+def test_a_policy_gets_its_defaults(policy: dict[str, Any] | None, expected: UpdatePolicy) -> None:
     def change(service: dict[str, Any]) -> None:
         service["Spec"].pop("UpdateConfig", None)
         if policy is not None:
             service["Spec"]["UpdateConfig"] = policy
 
-    assert parse_service(changed("new", change)).spec.update == expected
+    assert parse_service(golden.changed("new", change)).spec.update == expected
 
 
 @pytest.mark.parametrize(
@@ -124,7 +114,9 @@ def test_the_server_may_change_its_mind_for_monitor_or_for_delay_and_a_second(
     ],
 )
 def test_modes(mode: dict[str, Any], expected: tuple[str, int | None]) -> None:
-    spec = parse_service(changed("new", lambda service: service["Spec"].update(Mode=mode))).spec
+    spec = parse_service(
+        golden.changed("new", lambda service: service["Spec"].update(Mode=mode))
+    ).spec
     assert (spec.mode, spec.replicas) == expected
 
 
@@ -141,32 +133,8 @@ def test_real_services_of_every_mode_are_read() -> None:
     assert parse_tasks(golden.swarm_json("modes-tasks"))
 
 
-def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
-    def reverse(service: dict[str, Any]) -> None:
-        service["Spec"] = dict(reversed(service["Spec"].items()))
-
-    assert parse_service(changed("new", reverse)).spec == golden.service("new").spec
-
-
-def test_a_label_changes_the_spec_but_not_its_tasks() -> None:
-    def relabel(service: dict[str, Any]) -> None:
-        service["Spec"]["Labels"]["stamp"] = "another"
-
-    before, after = golden.service("new").spec, parse_service(changed("new", relabel)).spec
-    assert after.digest != before.digest
-    assert after.task_digest == before.task_digest
-
-
-def test_an_environment_variable_changes_the_tasks() -> None:
-    def redefine(service: dict[str, Any]) -> None:
-        service["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"] = ["NEW=1"]
-
-    before, after = golden.service("new").spec, parse_service(changed("new", redefine)).spec
-    assert after.task_digest != before.task_digest
-
-
 def test_a_status_without_a_state_is_no_status() -> None:
-    raw = changed("new", lambda service: service.update(UpdateStatus={}))
+    raw = golden.changed("new", lambda service: service.update(UpdateStatus={}))
     assert parse_service(raw).update_status is None
 
 
@@ -183,23 +151,91 @@ def test_a_status_without_a_state_is_no_status() -> None:
 )
 def test_the_task_that_a_message_blames(message: str, task: str | None) -> None:
     status = {"State": "paused", "Message": message}
-    raw = changed("new", lambda service: service.update(UpdateStatus=status))
+    raw = golden.changed("new", lambda service: service.update(UpdateStatus=status))
     named = parse_service(raw).update_status
     assert named is not None
     assert named.failed_task == task
 
 
-@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'{"ID": "x", "Spec": 7}', b"\xff\xfe"])
-def test_what_is_no_service_is_said_in_a_sentence(raw: bytes) -> None:
-    with pytest.raises(LabError, match="described a service in a way not understood"):
-        parse_service(raw)
+NO_SERVICE = (b"", b"{}", b"[]", b'{"ID": "x", "Spec": 7}', b"\xff\xfe")
+NO_SERVICES = (b"", b"{", b"null", b'{"message": "page not found"}')
+NO_TASKS = (b"", b"{}", b'[{"ID": "x"}]', b"null")
 
 
-@pytest.mark.parametrize("raw", [b"", b"{}", b'[{"ID": "x"}]', b"null"])
-def test_what_are_no_tasks_is_said_in_a_sentence(raw: bytes) -> None:
-    with pytest.raises(LabError, match=r"(described a task|listed tasks) in a way not understood"):
-        parse_tasks(raw)
+@pytest.mark.parametrize(
+    ("parse", "raw", "message"),
+    [
+        *((parse_service, raw, "described a service") for raw in NO_SERVICE),
+        *((parse_services, raw, "listed services") for raw in NO_SERVICES),
+        *((parse_tasks, raw, "(described a task|listed tasks)") for raw in NO_TASKS),
+    ],
+)
+def test_no_answer_is_said(parse: Callable[[bytes], object], raw: bytes, message: str) -> None:
+    with pytest.raises(LabError, match=f"{message} in a way not understood"):
+        parse(raw)
 
 
 def test_timestamps_are_read_to_the_microsecond() -> None:
     assert unix_seconds("1970-01-01T00:00:01.123456789Z") == pytest.approx(1.123456)
+
+
+def test_real_policies_with_and_without_what_the_engine_leaves_out() -> None:
+    specs = {s.name: s.spec for s, _ in parse_services(golden.swarm_json("modes"))}
+    assert specs["modes_plain"].update == specs["modes_plain"].rollback == UpdatePolicy()
+    assert specs["modes_none"].update == UpdatePolicy(
+        parallelism=0, delay_s=7.0, max_failure_ratio=0.3
+    )
+    assert specs["modes_none"].update.hold_s == 8.0
+    assert specs["modes_everywhere"].update == UpdatePolicy(
+        order="start-first", failure_action="continue"
+    )
+    assert specs["modes_everywhere"].rollback == UpdatePolicy(order="start-first", parallelism=2)
+
+
+def task_with(**status: Any) -> Task:
+    listed = json.loads(golden.swarm_json("tasks"))[:1]
+    listed[0]["Status"] = {"Timestamp": "2026-11-24T00:42:44Z", "State": "new", **status}
+    return parse_tasks(json.dumps(listed).encode())[0]
+
+
+@pytest.mark.parametrize("status", [{}, {"ContainerStatus": {"ContainerID": "", "ExitCode": 0}}])
+def test_a_task_that_never_had_a_container_has_no_exit_code(status: dict[str, Any]) -> None:
+    task = task_with(State="shutdown", **status)
+    assert (task.container_id, task.exit_code) == (None, None)
+
+
+@pytest.mark.parametrize(("state", "exit_code"), [("running", None), ("failed", 3)])
+def test_only_a_task_that_has_ended_has_an_exit_code(state: str, exit_code: int | None) -> None:
+    task = task_with(State=state, ContainerStatus={"ContainerID": "c", "ExitCode": 3})
+    assert (task.container_id, task.exit_code) == ("c", exit_code)
+
+
+def test_tasks_are_listed_oldest_first_whatever_the_engines_order() -> None:
+    listed = json.loads(golden.swarm_json("tasks"))
+    forwards = parse_tasks(json.dumps(listed).encode())
+    assert parse_tasks(json.dumps(listed[::-1]).encode()) == forwards
+
+
+@pytest.mark.parametrize("time", ["", "yesterday", "2026-99-99T00:00:00Z"])
+def test_a_time_that_is_none_is_said_in_a_sentence(time: str) -> None:
+    with pytest.raises(LabError, match="described a task in a way not understood"):
+        task_with(Timestamp=time)
+
+
+def test_go_s_zero_time_is_a_time() -> None:
+    assert task_with(Timestamp="0001-01-01T00:00:00Z").status_unix_s < 0
+
+
+@pytest.mark.parametrize("without", ["Name", "TaskTemplate", "Mode"])
+def test_a_spec_without_its_essentials_is_said_in_a_sentence(without: str) -> None:
+    raw = golden.changed("updating", lambda service: service["PreviousSpec"].pop(without))
+    with pytest.raises(
+        LabError, match=rf"described a service in a way not understood: .*{without}"
+    ):
+        parse_service(raw)
+
+
+def test_text_that_is_not_utf_8_is_said_in_a_sentence() -> None:
+    raw = golden.swarm_json("new").replace(b"shop_web", b"shop_\xff")
+    with pytest.raises(LabError, match="described a service in a way not understood"):
+        parse_service(raw)

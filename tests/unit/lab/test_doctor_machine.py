@@ -93,9 +93,7 @@ def test_an_unreadable_log_is_a_lack() -> None:
 
 
 @pytest.mark.parametrize("instead", ["/dev/null", "/dev/zero", "/etc/passwd"])
-def test_what_a_container_puts_in_the_logs_place_is_a_lack(
-    monkeypatch: pytest.MonkeyPatch, instead: str
-) -> None:
+def test_another_file_as_the_log_is_a_lack(monkeypatch: pytest.MonkeyPatch, instead: str) -> None:
     monkeypatch.setattr(recorder, "_KMSG", Path(instead))
     check = machine.check_kernel_log()
     assert check.state is CheckState.LACK
@@ -141,9 +139,7 @@ def test_a_machine_that_stops_nothing_has_no_obstacle(proc: Path) -> None:
         ("sys/kernel/modules_disabled", "1\n", "kernel.modules_disabled = 1"),
     ],
 )
-def test_each_obstacle_is_said_with_what_to_do(
-    proc: Path, file: str, text: str, clause: str
-) -> None:
+def test_each_obstacle_says_what_to_do(proc: Path, file: str, text: str, clause: str) -> None:
     put(proc, file, text)
     (obstacle,) = obstacles(proc)
     assert clause in obstacle

@@ -14,31 +14,12 @@ from stamplab.lab.live import doctor
 from stamplab.lab.live.doctor import check, disk, machine, programs
 from stamplab.lab.live.doctor.check import Check, CheckState, run_check
 from stamplab.lab.live.engine import OPTIONAL, REQUIRED
-from stamplab.lab.live.inventory import GO_PROGRAMS
 from stamplab.lab.recipe.resolver import STACKSPEC
 from stamplab.lab.workload.build import Build
+from tests.scripts import put
 
 STATIC = b"\x7fELF\x02\x01".ljust(54, b"\0") + struct.pack("<HH", 56, 0).ljust(10, b"\0")
 """The header of a program of 64 bits without segments, so without a loader."""
-VERSION = "#!/bin/sh\necho Docker version 1.2.3, build abc\n"
-
-
-def put(folder: Path, *names: str, text: str = VERSION) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o755)
-
-
-@pytest.fixture
-def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with nothing on PATH and an empty cache."""
-    monkeypatch.setenv("PATH", str(tmp_path / "host"))
-    monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
-    for ready_made in ("STAMPLOAD", *(program.variable for program in GO_PROGRAMS)):
-        monkeypatch.delenv(ready_made, raising=False)
-    monkeypatch.setattr("stamplab.lab.live.engine._SYSTEM_FOLDERS", ())
-    return tmp_path
 
 
 def whole_engine(bare: Path) -> Path:
@@ -66,7 +47,7 @@ def test_each_missing_tool_is_named(bare: Path) -> None:
 
 
 def test_an_engine_that_does_not_run_is_a_lack(bare: Path) -> None:
-    put(whole_engine(bare), "dockerd", text="#!/bin/sh\necho no libc >&2; exit 1\n")
+    put(whole_engine(bare), "dockerd", lines="echo no libc >&2; exit 1")
     result = programs.check_engine(None)
     assert result.state is CheckState.LACK
     assert "does not run: no libc." in result.means
@@ -80,9 +61,7 @@ def test_an_engine_that_does_not_run_is_a_lack(bare: Path) -> None:
         ("iptables-save", CheckState.OK, ""),
     ],
 )
-def test_what_a_missing_optional_tool_means(
-    bare: Path, missing: str, state: CheckState, means: str
-) -> None:
+def test_a_missing_optional_tool(bare: Path, missing: str, state: CheckState, means: str) -> None:
     (whole_engine(bare) / missing).unlink()
     result = programs.check_engine(None)
     assert (result.state, result.facts) == (state, f"1.2.3 (PATH); without {missing}")
@@ -101,16 +80,14 @@ def test_a_busybox_with_libraries_is_a_lack(bare: Path) -> None:
 
 def test_git_its_version_and_its_absence(bare: Path) -> None:
     assert programs.check_git().state is CheckState.LACK
-    put(bare / "host", "git", text="#!/bin/sh\necho git version 2.39.5\n")
+    put(bare / "host", "git", lines="echo git version 2.39.5")
     assert programs.check_git() == Check(name="git", state=CheckState.OK, facts="2.39.5")
-    put(bare / "host", "git", text="#!/bin/sh\necho no libc >&2; exit 127\n")
+    put(bare / "host", "git", lines="echo no libc >&2; exit 127")
     assert programs.check_git().facts == "it does not run: no libc"
     assert programs.check_git().state is CheckState.LACK
 
 
-def test_a_workload_that_was_built_is_not_built_again(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_built_workload_is_not_built_again(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = bare / "program"
     build = Build(compiler=["cc", "-m64"], environment={}, program=program)
     monkeypatch.setattr(programs, "find_build", lambda _: build)
@@ -129,21 +106,19 @@ def test_no_compiler_is_a_lack(bare: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_ready_made_workload_must_answer(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(bare, "mine", text="#!/bin/sh\necho stampload 1\n")
+    put(bare, "mine", lines="echo stampload 1")
     monkeypatch.setenv("STAMPLOAD", str(bare / "mine"))
     assert programs.check_workload(bare).facts == f"{bare}/mine ($STAMPLOAD)"
-    put(bare, "mine", text="#!/bin/sh\necho something else\n")
+    put(bare, "mine", lines="echo something else")
     assert programs.check_workload(bare).state is CheckState.LACK
 
 
-def test_a_program_in_go_that_cannot_be_built_is_a_note(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_go_program_not_built_is_a_note(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", str(bare / "python"))
     result = programs.check_go_program(STACKSPEC, bare)
     assert (result.name, result.state) == ("stackspec", CheckState.NOTE)
     assert "needs the program stackspec, " in result.means
-    put(bare / "host", "go", text="#!/bin/sh\necho go1.99.1 linux amd64\n")
+    put(bare / "host", "go", lines="echo go1.99.1 linux amd64")
     result = programs.check_go_program(STACKSPEC, bare)
     assert result.facts == "not built yet; go1.99.1 linux amd64 can"
     put(bare, "mine")
@@ -153,11 +128,7 @@ def test_a_program_in_go_that_cannot_be_built_is_a_note(
 
 # The disk.
 
-CHECKS = {
-    "labs": disk.check_labs_folder,
-    "cache": disk.check_cache,
-    "runs": disk.check_runs,
-}
+CHECKS = {"labs": disk.check_labs_folder, "cache": disk.check_cache, "runs": disk.check_runs}
 
 
 def room(

@@ -102,9 +102,7 @@ def test_a_lab_that_starts_passes_every_step_and_each_is_told(lab: FakeLab) -> N
 
 
 @pytest.mark.parametrize("step", [*StartStep, "OOM kill"])
-def test_a_step_that_fails_has_its_own_words_the_advice_and_what_this_machine_shows(
-    lab: FakeLab, step: str
-) -> None:
+def test_a_failed_step_has_its_words_and_what_this_machine_shows(lab: FakeLab, step: str) -> None:
     lab.raises = {step: LabError("the engine's own words")}
     checks = by_step(try_sandbox())
     assert list(checks) == [*STEPS[: STEPS.index(step) + 1], "kernel modules"]
@@ -132,9 +130,7 @@ def test_a_prerequisite_that_is_lacking_says_by_itself_what_to_do(lab: FakeLab) 
         ([probe(), tasks("failed", "exit 1")], "OOM kill", "no OOM kill: task failed exit 1"),
     ],
 )
-def test_a_task_that_fails_is_quoted(
-    lab: FakeLab, shows: list[Observation], step: str, clause: str
-) -> None:
+def test_a_task_is_quoted(lab: FakeLab, shows: list[Observation], step: str, clause: str) -> None:
     lab.shows = shows
     checks = by_step(try_sandbox())
     assert list(checks)[-2] == step
@@ -174,9 +170,7 @@ def test_a_crash_is_unknown_and_names_the_step(lab: FakeLab) -> None:
     assert (checks.state, checks.facts) == (CheckState.UNKNOWN, "ZeroDivisionError: by zero")
 
 
-def test_modules_that_the_kernel_has_loaded_are_named(
-    lab: FakeLab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_newly_loaded_modules_are_named(lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     modules = iter([frozenset({"overlay"}), frozenset({"overlay", "veth", "bridge"})])
     monkeypatch.setattr(sandbox_trial, "loaded_modules", lambda: next(modules))
     checks = by_step(try_sandbox())["kernel modules"]
@@ -184,9 +178,7 @@ def test_modules_that_the_kernel_has_loaded_are_named(
     assert "until a reboot" in checks.means
 
 
-def test_nothing_is_tried_for_an_ordinary_user(
-    lab: FakeLab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_tried_without_root(lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     lab.raises = {"prerequisites": AssertionError("nobody may try")}
     with pytest.raises(NeedsRoot):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import secrets
-import threading
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from stamplab.lab.errors import LabError
-from stamplab.lab.model.history import OomKill, Record
+from stamplab.lab.model.history import Record
 from stamplab.runner.evidence import EvidenceFolder, console_line
+from tests.builders import oom_kill
+from tests.reading import reading
 
 
 def test_a_run_is_named_by_its_time_and_nothing_else_is_left_beside_it(tmp_path: Path) -> None:
@@ -27,19 +28,10 @@ def test_latest_never_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     numbers = count()
     monkeypatch.setattr(secrets, "token_hex", lambda _: f"{next(numbers):04x}")
     EvidenceFolder.create(tmp_path, "x")
-    done = threading.Event()
     missed: list[bool] = []
-
-    def look() -> None:
-        while not done.is_set():
-            missed.append(not (tmp_path / "x" / "latest").is_dir())
-
-    reader = threading.Thread(target=look)
-    reader.start()
-    for _ in range(100):
-        EvidenceFolder.create(tmp_path, "x")
-    done.set()
-    reader.join(20)
+    with reading(lambda: missed.append(not (tmp_path / "x" / "latest").is_dir())):
+        for _ in range(100):
+            EvidenceFolder.create(tmp_path, "x")
     assert missed
     assert not any(missed)
 
@@ -48,19 +40,10 @@ def test_a_file_is_never_seen_half_written(tmp_path: Path) -> None:
     folder = EvidenceFolder(tmp_path)
     texts = [bytes([letter]) * 200_000 for letter in b"ab"]
     folder.write("big", texts[0])
-    done = threading.Event()
     seen: set[bytes] = set()
-
-    def look() -> None:
-        while not done.is_set():
-            seen.add((tmp_path / "big").read_bytes())
-
-    reader = threading.Thread(target=look)
-    reader.start()
-    for n in range(100):
-        folder.write("big", texts[n % 2])
-    done.set()
-    reader.join(20)
+    with reading(lambda: seen.add((tmp_path / "big").read_bytes())):
+        for n in range(100):
+            folder.write("big", texts[n % 2])
     assert seen <= set(texts)
 
 
@@ -81,16 +64,6 @@ def test_a_part_is_made_once(tmp_path: Path) -> None:
 
 
 def test_an_oom_kill_has_a_line_on_the_console() -> None:
-    kill = OomKill(
-        container_id="c",
-        cgroup="/lab/c",
-        limited_cgroup="/lab",
-        pid=1,
-        process="stampload",
-        anon_rss_bytes=1,
-        usage_bytes=None,
-        limit_bytes=None,
-        lines=(),
-    )
+    kill = oom_kill("t")
     record = Record(seq=0, source="kernel log", happened_s=1.0, seen_s=12.3456, what=kill)
-    assert console_line(record) == "  12.346  kernel: OOM-killed stampload in /lab/c"
+    assert console_line(record) == "  12.346  kernel: OOM-killed stampload in /docker/container-t"

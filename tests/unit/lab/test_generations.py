@@ -251,9 +251,7 @@ def test_a_generation_that_is_no_link(profiles: Path, kind: str) -> None:
     assert generation.tool == Unreadable(f"'{link}' is no link")
 
 
-def test_a_tool_of_no_store_is_not_taken_for_a_store_path(
-    profiles: Path, tool: Path, tmp_path: Path
-) -> None:
+def test_a_tool_of_no_store_has_no_store_path(profiles: Path, tool: Path, tmp_path: Path) -> None:
     program = tmp_path.resolve() / "abra"
     program.touch()
     tool.unlink()
@@ -268,9 +266,7 @@ def test_nothing_is_opened_so_a_pipe_cannot_hold_it_up(profiles: Path, tool: Pat
     assert only(profiles).tool == Unreadable(f"'{program}' is no file")
 
 
-def test_the_tool_may_be_a_link_to_another_object_as_a_wrapper_is(
-    profiles: Path, tool: Path
-) -> None:
+def test_the_tool_may_be_a_link_as_a_wrapper_is(profiles: Path, tool: Path) -> None:
     program = tool.readlink()
     real = program.parents[2] / object_name("abra-unwrapped-0.13.0") / "bin" / "abra"
     real.parent.mkdir(parents=True)
@@ -281,16 +277,12 @@ def test_the_tool_may_be_a_link_to_another_object_as_a_wrapper_is(
     assert (reading.path.name, reading.path.version) == ("abra-unwrapped", "0.13.0")
 
 
-def test_a_link_that_goes_while_it_is_read_is_no_generation(
-    profiles: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_link_that_goes_is_no_generation(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "listdir", lambda _: ["system-4-link", "system-5-link"])
     assert list(read(profiles)) == [4]
 
 
-def test_a_date_beyond_the_calendar_is_one_sentence(
-    profiles: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_date_beyond_any_calendar(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status = (profiles / "system-4-link").lstat()
     far = os.stat_result((*status[:8], 10**15, status[9]))
     monkeypatch.setattr(Path, "lstat", lambda _: far)

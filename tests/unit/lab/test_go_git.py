@@ -14,17 +14,8 @@ from stamplab.lab.abra.go_git import DEFAULT_VERSION, GOGIT, PROGRAMS, GoGit
 from stamplab.lab.errors import LabError, UsageError
 from stamplab.lab.support import go_build
 from tests.conftest import built as built_program
-from tests.property.repositories import Builder, Built, State
-from tests.property.steps import Step
-
-
-@pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
-    return Builder(tmp_path_factory.mktemp("states"))
-
-
-def made(builder: Builder, script: str, *, has_submodule: bool = False) -> Built:
-    return builder.build(State((Step("made", script),), has_submodule))
+from tests.property.repositories import Builder
+from tests.scripts import script
 
 
 @pytest.fixture
@@ -37,14 +28,14 @@ def impatient() -> Iterator[GoGit]:
 
 @pytest.mark.usefixtures("gogit")
 def test_a_reading_says_which_go_git_it_is_of_and_what_changed(builder: Builder) -> None:
-    built = made(builder, "for n in 1 2 3 4 5 6 7; do echo n >n$n; done; echo n >>a; rm p")
+    built = builder.play("for n in 1 2 3 4 5 6 7; do echo n >n$n; done; echo n >>a; rm p")
     reading = go_git.read(built.repository)
     assert reading.go_git == DEFAULT_VERSION
     assert reading.changes["a"] == " M"
     assert reading.changes["p"] == " D"
     assert reading.changes["n1"] == "??"
     assert reading.in_words == "changed since HEAD: 'a', 'n1', 'n2', 'n3', 'n4' and 4 more"
-    assert go_git.read(made(builder, "true").repository).in_words == "nothing changed since HEAD"
+    assert go_git.read(builder.play("true").repository).in_words == "nothing changed since HEAD"
 
 
 def test_a_version_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,9 +55,7 @@ def test_a_choice_lasts_as_long_as_its_command(monkeypatch: pytest.MonkeyPatch) 
     assert go_git.VERSION_VARIABLE not in os.environ
 
 
-def test_a_ready_made_program_of_another_version_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(go_git, "_running", {})
     monkeypatch.setenv("STAMPLAB_GOGIT_5_16_5", str(built_program(GOGIT)))
     monkeypatch.setenv(go_git.VERSION_VARIABLE, "5.16.5")
@@ -77,9 +66,7 @@ def test_a_ready_made_program_of_another_version_is_refused(
         go_git.read(tmp_path)
 
 
-def test_without_a_go_another_version_is_not_possible_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_versions_are_built_by_a_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAMPLAB_TOOLS", str(tmp_path))
     monkeypatch.setattr("sys.executable", "/nowhere/bin/python")
     for name, program in PROGRAMS.items():
@@ -114,10 +101,8 @@ def test_every_version_has_a_program_of_its_own(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_looking_changes_nothing(
-    script: str, has_submodule: bool, gogit: GoGit, builder: Builder
-) -> None:
-    built = made(builder, script, has_submodule=has_submodule)
+def test_it_only_looks(script: str, has_submodule: bool, gogit: GoGit, builder: Builder) -> None:
+    built = builder.play(script, has_submodule=has_submodule)
     everything = built.home.parent
     before = {path: path.lstat().st_mtime_ns for path in everything.rglob("*")}
     gogit.ask(built.repository)
@@ -125,32 +110,30 @@ def test_looking_changes_nothing(
 
 
 @pytest.mark.parametrize("name", ["HEAD", "config", "packed-refs", "index", "../.gitignore"])
-def test_a_link_to_what_never_ends_is_not_followed(
-    name: str, gogit: GoGit, builder: Builder
-) -> None:
-    built = made(builder, f"rm -f .git/{name}; ln -s /dev/zero .git/{name}")
+def test_no_link_to_an_endless_file_is_followed(name: str, gogit: GoGit, builder: Builder) -> None:
+    built = builder.play(f"rm -f .git/{name}; ln -s /dev/zero .git/{name}")
     assert gogit.ask(built.repository).go_git == DEFAULT_VERSION
 
 
 @pytest.mark.deep
 def test_an_older_go_git_that_follows_it_ends_for_want_of_memory(builder: Builder) -> None:
-    built = made(builder, "rm .git/HEAD; ln -s /dev/zero .git/HEAD")
+    built = builder.play("rm .git/HEAD; ln -s /dev/zero .git/HEAD")
     running = GoGit(built_program(PROGRAMS["5.16.5"]))
     with pytest.raises(LabError, match="out of memory"):
         running.ask(built.repository)
-    assert running.ask(made(builder, "true").repository).changes == {}
+    assert running.ask(builder.play("true").repository).changes == {}
     running.end()
 
 
 def test_what_never_answers_is_given_up(impatient: GoGit, builder: Builder) -> None:
-    built = made(builder, "rm .git/HEAD; mkfifo .git/HEAD")
+    built = builder.play("rm .git/HEAD; mkfifo .git/HEAD")
     with pytest.raises(LabError, match=r"gogit has not answered for 1 s"):
         impatient.ask(built.repository)
-    assert impatient.ask(made(builder, "true").repository).changes == {}
+    assert impatient.ask(builder.play("true").repository).changes == {}
 
 
 def test_a_socket_in_the_work_tree_is_passed_over(gogit: GoGit, builder: Builder) -> None:
-    built = made(builder, "true")
+    built = builder.play("true")
     before = Path.cwd()
     os.chdir(built.repository)
     try:
@@ -162,8 +145,6 @@ def test_a_socket_in_the_work_tree_is_passed_over(gogit: GoGit, builder: Builder
 
 
 def test_an_answer_that_is_none_is_said(tmp_path: Path) -> None:
-    program = tmp_path / "gogit"
-    program.write_text("#!/bin/sh\nwhile read line; do echo '{}'; done\n")
-    program.chmod(0o755)
+    program = script(tmp_path / "gogit", "while read line; do echo '{}'; done")
     with pytest.raises(LabError, match="gogit answered in a way not understood"):
         GoGit(program).ask(tmp_path)

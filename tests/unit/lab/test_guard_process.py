@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -24,13 +22,6 @@ print("deployed", code)
 sys.exit(10)
 """
 ENDS = "import sys; sys.exit('no such engine')"
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[HistoryWriter]:
-    history = HistoryWriter(tmp_path / "history.jsonl", time.monotonic)
-    yield history
-    history.close()
 
 
 def waiter(history: HistoryWriter, program: str) -> GuardProcess:

@@ -6,20 +6,19 @@ import errno
 import io
 import threading
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path, PosixPath
 from typing import IO, Any, get_args
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.model.docker_json import parse_service, parse_tasks
 from stamplab.lab.model.history import (
     ClientProbe,
     CommandRan,
-    ContainerEnded,
     Deployed,
     EngineEvent,
     Finding,
@@ -27,7 +26,6 @@ from stamplab.lab.model.history import (
     MemorySample,
     Note,
     Observation,
-    OomKill,
     OperatorActed,
     OverlayWritten,
     PolicyRead,
@@ -40,6 +38,7 @@ from stamplab.lab.model.history import (
 )
 from stamplab.lab.model.history_file import HistoryWriter, encode_history, read_history
 from stamplab.lab.model.schema import NewerSchema
+from tests import builders
 from tests.unit.lab.golden import GOLDEN, swarm_json
 
 SAMPLES: tuple[Observation, ...] = (
@@ -51,23 +50,11 @@ SAMPLES: tuple[Observation, ...] = (
     ServiceSeen(name="gone", service=None),
     TasksSeen(service="shop_web", tasks=tuple(parse_tasks(swarm_json("tasks")))),
     EngineEvent(kind="service", action="update", actor_id="abc", attributes={"name": "a=b\n"}),
-    ContainerEnded(
-        container_id="c" * 64,
-        task_id=None,
-        exit_code=137,
-        oom_killed=False,
-        started_s=-0.5,
-        finished_s=1.25,
-    ),
-    OomKill(
-        container_id="c" * 64,
-        cgroup="/lab/" + "c" * 64,
-        limited_cgroup="/lab",
-        pid=4711,
+    replace(builders.ended("t", 137, began_s=-0.5, ended_s=1.25), task_id=None),
+    replace(
+        builders.oom_kill("t", limit_bytes=2),
         process='a "strange", näme',
-        anon_rss_bytes=1,
         usage_bytes=None,
-        limit_bytes=2,
         lines=("first", "second"),
     ),
     MemorySample(usage_bytes=0, limit_bytes=None, containers={"c" * 64: 1}),
@@ -101,22 +88,15 @@ SAMPLES: tuple[Observation, ...] = (
 )
 
 
-@pytest.fixture
-def writer(tmp_path: Path) -> Iterator[HistoryWriter]:
-    writer = HistoryWriter(tmp_path / "history.jsonl", time.monotonic)
-    yield writer
-    writer.close()
-
-
 def note(record: Record | None) -> str:
     assert record is not None
     assert isinstance(record.what, Note)
     return record.what.text
 
 
-def take_all(writer: HistoryWriter) -> list[Record]:
+def take_all(history: HistoryWriter) -> list[Record]:
     taken: list[Record] = []
-    while (record := writer.take(0)) is not None:
+    while (record := history.take(0)) is not None:
         taken.append(record)
     return taken
 
@@ -124,50 +104,48 @@ def take_all(writer: HistoryWriter) -> list[Record]:
 # Order.
 
 
-def test_what_is_taken_is_what_was_appended_in_that_order(writer: HistoryWriter) -> None:
+def test_what_is_taken_is_what_was_appended_in_that_order(history: HistoryWriter) -> None:
     for what in SAMPLES:
-        writer.append("test", what)
-    taken = take_all(writer)
+        history.append("test", what)
+    taken = take_all(history)
     assert [record.what for record in taken] == list(SAMPLES)
     assert [record.seq for record in taken] == list(range(len(SAMPLES)))
 
 
 def test_a_record_says_when_it_happened_and_when_it_was_seen(tmp_path: Path) -> None:
-    writer = HistoryWriter(tmp_path / "history.jsonl", lambda: 7.12345678)
-    writer.append("late", Note(text="late"), happened_s=3.98765432)
-    writer.append("at once", Note(text="at once"))
-    writer.close()
-    late, at_once = take_all(writer)
+    history = HistoryWriter(tmp_path / "history.jsonl", lambda: 7.12345678)
+    history.append("late", Note(text="late"), happened_s=3.98765432)
+    history.append("at once", Note(text="at once"))
+    history.close()
+    late, at_once = take_all(history)
     assert (late.source, late.happened_s, late.seen_s) == ("late", 3.987654, 7.123457)
     assert (at_once.happened_s, at_once.seen_s) == (7.123457, 7.123457)
 
 
 def test_something_may_have_happened_at_the_worlds_very_beginning(tmp_path: Path) -> None:
-    writer = HistoryWriter(tmp_path / "history.jsonl", lambda: 7.0)
-    writer.append("test", Note(text="first"), happened_s=0.0)
-    writer.close()
-    assert [record.happened_s for record in take_all(writer)] == [0.0]
+    history = HistoryWriter(tmp_path / "history.jsonl", lambda: 7.0)
+    history.append("test", Note(text="first"), happened_s=0.0)
+    history.close()
+    assert [record.happened_s for record in take_all(history)] == [0.0]
 
 
-def test_many_threads_append_and_none_of_their_records_is_lost_or_out_of_place(
-    tmp_path: Path,
-) -> None:
+def test_no_record_of_many_threads_is_lost_or_out_of_place(tmp_path: Path) -> None:
     shown: list[Record] = []
-    writer = HistoryWriter(tmp_path / "history.jsonl", time.monotonic, shown.append)
+    history = HistoryWriter(tmp_path / "history.jsonl", time.monotonic, shown.append)
     threads, notes = 8, 100
 
     def append(thread: int) -> None:
         for n in range(notes):
-            writer.append(f"thread {thread}", Note(text=str(n)))
+            history.append(f"thread {thread}", Note(text=str(n)))
 
     appending = [threading.Thread(target=append, args=(n,)) for n in range(threads)]
     for thread in appending:
         thread.start()
-    taken = [writer.take(10) for _ in range(threads * notes)]
+    taken = [history.take(10) for _ in range(threads * notes)]
     for ended in appending:
         ended.join()
-    writer.close()
-    assert writer.take(0) is None
+    history.close()
+    assert history.take(0) is None
     written, torn = read_history(tmp_path / "history.jsonl")
     assert not torn
     assert written == taken == shown
@@ -181,63 +159,61 @@ def test_many_threads_append_and_none_of_their_records_is_lost_or_out_of_place(
 def test_a_second_writer_goes_on_where_the_file_ends(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     for text in ("first", "second"):
-        writer = HistoryWriter(path, lambda: 0.0)
-        writer.append("test", Note(text=text))
-        writer.close()
+        history = HistoryWriter(path, lambda: 0.0)
+        history.append("test", Note(text=text))
+        history.close()
     assert [note(record) for record in read_history(path)[0]] == ["first", "second"]
 
 
 # Waiting.
 
 
-def test_nothing_to_take_is_none_once_the_time_is_over(writer: HistoryWriter) -> None:
+def test_nothing_to_take_is_none_once_the_time_is_over(history: HistoryWriter) -> None:
     began_s = time.monotonic()
-    assert writer.take(0.05) is None
+    assert history.take(0.05) is None
     assert 0.05 <= time.monotonic() - began_s < 5
 
 
 @pytest.mark.parametrize("timeout_s", [0.0, -1.0])
-def test_a_moment_that_has_passed_is_not_waited_for(
-    writer: HistoryWriter, timeout_s: float
-) -> None:
-    assert writer.take(timeout_s) is None
-    writer.append("test", Note(text="there"))
-    assert note(writer.take(timeout_s)) == "there"
+def test_a_passed_moment_is_not_waited_for(history: HistoryWriter, timeout_s: float) -> None:
+    assert history.take(timeout_s) is None
+    history.append("test", Note(text="there"))
+    assert note(history.take(timeout_s)) == "there"
 
 
-def test_who_waits_is_woken_by_a_record(writer: HistoryWriter) -> None:
-    timer = threading.Timer(0.05, writer.append, ("test", Note(text="came")))
+def test_who_waits_is_woken_by_a_record(history: HistoryWriter) -> None:
+    timer = threading.Timer(0.05, history.append, ("test", Note(text="came")))
     timer.start()
     began_s = time.monotonic()
-    assert note(writer.take(60)) == "came"
+    assert note(history.take(60)) == "came"
     assert time.monotonic() - began_s < 30
     timer.join()
 
 
-def test_who_waits_is_woken_by_a_failure(writer: HistoryWriter) -> None:
-    timer = threading.Timer(0.05, writer.fail, (LabError("the daemon is gone"),))
+def test_who_waits_is_woken_by_a_failure(history: HistoryWriter) -> None:
+    timer = threading.Timer(0.05, history.fail, (LabError("the daemon is gone"),))
     timer.start()
     with pytest.raises(LabError, match="the daemon is gone"):
-        writer.take(60)
+        history.take(60)
     timer.join()
 
 
 # Failure.
 
 
-def test_a_failure_wins_over_records_that_wait(writer: HistoryWriter) -> None:
-    writer.append("test", Note(text="waiting"))
-    writer.fail(LabError("the daemon is gone"))
+def test_a_failure_wins_over_records_that_wait(history: HistoryWriter) -> None:
+    history.append("test", Note(text="waiting"))
+    history.fail(LabError("the daemon is gone"))
     for _ in range(2):
         with pytest.raises(LabError, match="the daemon is gone"):
-            writer.take(0)
+            history.take(0)
 
 
-def test_the_first_failure_is_the_one_that_is_told(writer: HistoryWriter) -> None:
-    writer.fail(LabError("the cause"))
-    writer.fail(LabError("its consequence"))
+def test_the_first_failure_is_the_one_that_is_told(history: HistoryWriter) -> None:
+    history.fail(LabError("the cause"))
+    history.fail(LabError("its consequence"))
     with pytest.raises(LabError, match="the cause"):
-        writer.take(0)
+        history.take(0)
 
 
 class SmallDisk(PosixPath):
@@ -273,12 +249,12 @@ def test_a_full_disk_is_reported_and_loses_no_earlier_line(tmp_path: Path) -> No
     disk = SmallDisk(tmp_path / "history.jsonl")
     disk.room = 250 + len(encode_history([]))
     shown: list[Record] = []
-    writer = HistoryWriter(disk, lambda: 0.0, shown.append)
+    history = HistoryWriter(disk, lambda: 0.0, shown.append)
     for n in range(10):
-        writer.append("test", Note(text=str(n)))
+        history.append("test", Note(text=str(n)))
     with pytest.raises(LabError, match=r"history could not be written .* No space left .* --runs"):
-        writer.take(0)
-    writer.close()
+        history.take(0)
+    history.close()
     written, torn = read_history(tmp_path / "history.jsonl")
     assert (len(written), torn) == (2, False)
     assert [note(record) for record in written] == ["0", "1"]
@@ -286,33 +262,33 @@ def test_a_full_disk_is_reported_and_loses_no_earlier_line(tmp_path: Path) -> No
 
 
 def test_a_device_that_is_always_full_neither_raises_in_the_recorder_nor_on_close() -> None:
-    writer = HistoryWriter(Path("/dev/full"), lambda: 0.0)
-    writer.append("test", Note(text="lost"))
-    writer.append("test", Note(text="lost too"))
+    history = HistoryWriter(Path("/dev/full"), lambda: 0.0)
+    history.append("test", Note(text="lost"))
+    history.append("test", Note(text="lost too"))
     with pytest.raises(LabError, match="No space left on device"):
-        writer.take(0)
-    writer.close()
+        history.take(0)
+    history.close()
 
 
-def test_appending_after_the_end_is_reported(writer: HistoryWriter) -> None:
-    writer.close()
-    writer.append("test", Note(text="too late"))
+def test_appending_after_the_end_is_reported(history: HistoryWriter) -> None:
+    history.close()
+    history.append("test", Note(text="too late"))
     with pytest.raises(LabError, match="could not be written"):
-        writer.take(0)
+        history.take(0)
 
 
 def test_a_console_that_fails_is_not_taken_for_a_full_disk(tmp_path: Path) -> None:
     def console(_: Record) -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    writer = HistoryWriter(tmp_path / "history.jsonl", lambda: 0.0, console)
-    writer.append("test", Note(text="written all the same"))
+    history = HistoryWriter(tmp_path / "history.jsonl", lambda: 0.0, console)
+    history.append("test", Note(text="written all the same"))
     with pytest.raises(LabError) as raised:
-        writer.take(0)
-    writer.close()
+        history.take(0)
+    history.close()
     assert "Broken pipe" in str(raised.value)
     assert "history could not be written" not in str(raised.value)
-    assert len(read_history(writer.path)[0]) == 1
+    assert len(read_history(history.path)[0]) == 1
 
 
 def test_a_history_that_cannot_be_begun_is_said_in_a_sentence(tmp_path: Path) -> None:
@@ -324,11 +300,11 @@ def test_a_history_that_cannot_be_begun_is_said_in_a_sentence(tmp_path: Path) ->
 
 
 def written_by(tmp_path: Path, *samples: Observation) -> Path:
-    writer = HistoryWriter(tmp_path / "history.jsonl", lambda: 1.5)
+    history = HistoryWriter(tmp_path / "history.jsonl", lambda: 1.5)
     for what in samples:
-        writer.append("test", what)
-    writer.close()
-    return writer.path
+        history.append("test", what)
+    history.close()
+    return history.path
 
 
 @pytest.mark.parametrize("what", SAMPLES, ids=lambda what: type(what).__name__)
@@ -392,9 +368,7 @@ def test_a_history_cut_anywhere_gives_its_whole_lines(tmp_path: Path) -> None:
         b'{"seq":1,"source":"","happened_s":0,"seen_s":0,"what":{"type":"unheard of"}}',
     ],
 )
-def test_a_damaged_line_that_is_not_the_last_is_an_error_that_names_it(
-    tmp_path: Path, damage: bytes
-) -> None:
+def test_a_damaged_line_before_the_last_is_an_error(tmp_path: Path, damage: bytes) -> None:
     path = written_by(tmp_path, *(Note(text=str(n)) for n in range(4)))
     lines = path.read_bytes().split(b"\n")
     lines[3] = damage

@@ -93,9 +93,7 @@ def test_the_daemons_api_clients_wait_as_long_as_it_is_patient(
     assert given == [timeout_s, timeout_s]
 
 
-def test_the_docker_command_line_may_take_as_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_line_may_take_as_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(argv: list[str], **options: Any) -> None:
         raise subprocess.TimeoutExpired(argv, options["timeout"])
 
@@ -105,9 +103,7 @@ def test_the_docker_command_line_may_take_as_long(
         daemon.run_client(["info"], {}, tmp_path)
 
 
-def test_a_daemon_that_does_not_answer_is_given_as_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_silent_daemon_is_given_as_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = iter(range(0, 1_000_000, 7))
     monkeypatch.setattr("stamplab.lab.live.daemon.time.monotonic", lambda: float(next(now_s)))
     monkeypatch.setattr("stamplab.lab.live.daemon.time.sleep", lambda _: None)

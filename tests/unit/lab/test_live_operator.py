@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import cast
 
 import docker
@@ -120,22 +119,13 @@ def test_an_engine_that_does_not_answer_is_a_failure_of_the_apparatus() -> None:
 # As a recorder.
 
 
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[HistoryWriter]:
-    writer = HistoryWriter(tmp_path / "history.jsonl", lambda: 0.0)
-    yield writer
-    writer.close()
-
-
-def operator(
-    history: HistoryWriter, api: Api, acts: Sequence[Act], now_s: float = 0.0
-) -> OperatorRecorder:
+def operator(history: HistoryWriter, api: Api, acts: Sequence[Act]) -> OperatorRecorder:
     """One whose clock stands still, so that what is due is due at once, and nothing else ever."""
 
     def set_limit(limit_bytes: int | None, reason: str) -> None:
         history.append("lab", LimitSet(limit_bytes=limit_bytes, usage_bytes=0, reason=reason))
 
-    return OperatorRecorder(api.as_api, history, set_limit, lambda: now_s, NAME, acts)
+    return OperatorRecorder(api.as_api, history, set_limit, lambda: 0.0, NAME, acts)
 
 
 def taken(history: HistoryWriter, count: int) -> list[Record]:
@@ -160,9 +150,7 @@ def test_acts_are_done_in_order_of_their_times_and_each_is_told(history: History
     ]
 
 
-def test_sight_that_is_lost_is_told_and_the_engine_is_asked_nothing(
-    history: HistoryWriter,
-) -> None:
+def test_lost_sight_is_told_and_the_engine_is_asked_nothing(history: HistoryWriter) -> None:
     api = Api()
     doing = operator(history, api, [Act(after_s=0, what=LoseSight())])
     doing.start()

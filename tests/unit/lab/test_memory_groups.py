@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stamplab.lab.cgroup import files
 from stamplab.lab.cgroup.host import CgroupHost, read_cgroup_host
 from stamplab.lab.cgroup.v1 import MemoryGroupV1
+from stamplab.lab.cgroup.v2 import MemoryGroupV2
 from stamplab.lab.errors import LabError, NotPossibleHere
 
 UNLIMITED = 9223372036854771712
@@ -19,11 +20,14 @@ PAGE = 4096
 limits = st.none() | st.integers(PAGE, 1 << 40)
 
 
+MEMORY, WITH_SWAP = "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"
+
+
 class Kernel:
     """The kernel's side of the two limit files: whole pages, and memory never above memsw."""
 
-    def __init__(self, folder: Path) -> None:
-        self.limits = {"memory.limit_in_bytes": UNLIMITED, "memory.memsw.limit_in_bytes": UNLIMITED}
+    def __init__(self, folder: Path, *, swap: bool) -> None:
+        self.limits = dict.fromkeys((MEMORY, WITH_SWAP) if swap else (MEMORY,), UNLIMITED)
         for name in self.limits:
             (folder / name).touch()
 
@@ -33,17 +37,18 @@ class Kernel:
     def write(self, path: Path, value: str) -> None:
         wanted = UNLIMITED if value == "-1" else int(value) // PAGE * PAGE
         after = {**self.limits, path.name: wanted}
-        if after["memory.limit_in_bytes"] > after["memory.memsw.limit_in_bytes"]:
+        if after[MEMORY] > after.get(WITH_SWAP, UNLIMITED):
             raise LabError(f"{value!r} cannot be written to {path}: Invalid argument")
         self.limits = after
 
 
+@pytest.mark.parametrize("swap", [True, False])
 @settings(max_examples=40)
-@given(st.lists(limits, max_size=8))
-def test_limits_may_follow_each_other_in_any_order(wanted: list[int | None]) -> None:
+@given(wanted=st.lists(limits, max_size=8))
+def test_limits_may_follow_each_other_in_any_order(wanted: list[int | None], *, swap: bool) -> None:
     with TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
         (Path(root) / "lab").mkdir()
-        kernel = Kernel(Path(root) / "lab")
+        kernel = Kernel(Path(root) / "lab", swap=swap)
         patch.setattr(files, "read", kernel.read)
         patch.setattr(files, "write", kernel.write)
         group = MemoryGroupV1(Path(root), (), "/lab")
@@ -66,9 +71,7 @@ def test_limits_may_follow_each_other_in_any_order(wanted: list[int | None]) -> 
         (0, 0),
     ],
 )
-def test_how_the_kernel_says_that_there_is_no_limit(
-    tmp_path: Path, shown: int, limit_bytes: int | None
-) -> None:
+def test_how_the_kernel_shows_no_limit(tmp_path: Path, shown: int, limit_bytes: int | None) -> None:
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab" / "memory.limit_in_bytes").write_text(f"{shown}\n")
     assert MemoryGroupV1(tmp_path, (), "/lab").limit_bytes() == limit_bytes
@@ -87,21 +90,35 @@ def made(root: Path, monkeypatch: pytest.MonkeyPatch, **control: str) -> Path:
     return root / "lab"
 
 
-def test_a_new_group_counts_what_is_below_it_and_does_not_swap(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_group_counts_all_unswapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     group = made(tmp_path, monkeypatch, use_hierarchy="0\n", swappiness="60\n")
     assert (group / "memory.use_hierarchy").read_text() == "1"
     assert (group / "memory.swappiness").read_text() == "0"
 
 
-def test_a_kernel_that_always_counts_what_is_below_is_not_asked_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kernel_that_counts_all_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (
         made(tmp_path, monkeypatch, use_hierarchy="1\n") / "memory.use_hierarchy"
     ).read_text() == "1\n"
     assert not (tmp_path / "lab" / "memory.swappiness").exists()
+
+
+def test_containers_are_the_groups_below(tmp_path: Path) -> None:
+    usage_bytes = {".": 1000, "ab" * 32: 700, "cd" * 32: 300}
+    for name, usage in usage_bytes.items():
+        (tmp_path / "lab" / name).mkdir(parents=True)
+        (tmp_path / "lab" / name / "memory.usage_in_bytes").write_text(f"{usage}\n")
+    (tmp_path / "lab" / "going").mkdir()
+    group = MemoryGroupV1(tmp_path, (), "/lab")
+    assert group.usage_bytes() == usage_bytes.pop(".")
+    assert group.containers() == usage_bytes
+
+
+def test_what_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"no-such cannot be read: No such file"):
+        files.read(tmp_path / "no-such")
+    with pytest.raises(LabError, match=r"'1' cannot be written to .*no-such/file: No such file"):
+        files.write(tmp_path / "no-such" / "file", "1")
 
 
 def test_a_group_that_is_gone_is_named_whatever_is_asked_of_it(tmp_path: Path) -> None:
@@ -141,6 +158,8 @@ def test_a_group_in_use_stays_in_the_hierarchy_where_it_is_used(tmp_path: Path) 
 
 # The mount table.
 
+V1 = "cgroup /sys/fs/cgroup/memory cgroup rw,nosuid,nodev,noexec,relatime,memory 0 0"
+
 
 def host(tmp_path: Path, *lines: str) -> CgroupHost:
     table = tmp_path / "mounts"
@@ -151,7 +170,7 @@ def host(tmp_path: Path, *lines: str) -> CgroupHost:
 def test_the_first_mount_of_a_hierarchy_is_the_machines_own(tmp_path: Path) -> None:
     cgroups = host(
         tmp_path,
-        "cgroup /sys/fs/cgroup/memory cgroup rw,nosuid,nodev,noexec,relatime,memory 0 0",
+        V1,
         "cgroup2 /sys/fs/cgroup/unified cgroup2 rw,nsdelegate 0 0",
         "cgroup /var/lib/box/sys/fs/cgroup/memory cgroup ro,memory 0 0",
         "cgroup2 /var/lib/box/sys/fs/cgroup cgroup2 ro 0 0",
@@ -168,20 +187,20 @@ def test_the_first_mount_of_a_hierarchy_is_the_machines_own(tmp_path: Path) -> N
         ("ro,seclabel,clone_children,freezer", {"freezer"}),
     ],
 )
-def test_a_hierarchy_goes_by_its_controllers_or_its_name(
-    tmp_path: Path, options: str, names: set[str]
-) -> None:
+def test_a_hierarchy_goes_by_its_names(tmp_path: Path, options: str, names: set[str]) -> None:
     assert set(host(tmp_path, f"cgroup /x cgroup {options} 0 0").v1) == names
 
 
 def test_a_hybrid_host_gives_a_group_of_v1_that_goes_in_every_hierarchy(tmp_path: Path) -> None:
     roots = {name: tmp_path / name for name in ("memory", "cpu", "unified")}
     for root in roots.values():
-        (root / "lab" / "container").mkdir(parents=True)
+        (root / "lab" / "container" / "deep").mkdir(parents=True)
+        (root / "other").mkdir()
     cgroups = host(
         tmp_path,
         f"cgroup {roots['memory']} cgroup rw,memory 0 0",
         f"cgroup {roots['cpu']} cgroup rw,cpu,cpuacct 0 0",
+        f"cgroup {tmp_path}/none cgroup rw,pids 0 0",
         f"cgroup2 {roots['unified']} cgroup2 rw 0 0",
         "tmpfs /sys/fs/cgroup tmpfs rw 0 0",
     )
@@ -189,7 +208,32 @@ def test_a_hybrid_host_gives_a_group_of_v1_that_goes_in_every_hierarchy(tmp_path
     group = cgroups.memory_group("/lab")
     assert group.path == "/lab"
     group.remove()
-    assert [list(root.iterdir()) for root in roots.values()] == [[], [], []]
+    group.remove()
+    for root in roots.values():
+        assert [path.name for path in root.iterdir()] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("v1", "controllers", "version"),
+    [((V1,), "", 1), ((), "cpu memory pids", 2), ((), "cpu pids", None), ((), "", None)],
+)
+def test_hybrid_unified_and_neither(
+    tmp_path: Path, v1: tuple[str, ...], controllers: str, version: int | None
+) -> None:
+    (tmp_path / "cgroup.controllers").write_text(controllers)
+    cgroups = host(tmp_path, *v1, f"cgroup2 {tmp_path} cgroup2 rw 0 0")
+    assert cgroups.memory_version == version
+    if version is None:
+        with pytest.raises(NotPossibleHere):
+            cgroups.memory_group("/x")
+    else:
+        kind = {1: MemoryGroupV1, 2: MemoryGroupV2}[version]
+        assert isinstance(cgroups.memory_group("/x"), kind)
+
+
+def test_no_mount_table_is_not_possible_here(tmp_path: Path) -> None:
+    with pytest.raises(NotPossibleHere, match="cannot be read"):
+        read_cgroup_host(tmp_path / "none")
 
 
 def test_a_unified_hierarchy_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -199,9 +243,7 @@ def test_a_unified_hierarchy_that_cannot_be_read_is_named(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("lines", [(), ("proc /proc proc rw 0 0",), ("c /x cgroup rw,cpu 0 0",)])
-def test_without_a_memory_controller_nothing_is_possible_here(
-    tmp_path: Path, lines: tuple[str, ...]
-) -> None:
+def test_a_memory_controller_is_required(tmp_path: Path, lines: tuple[str, ...]) -> None:
     cgroups = host(tmp_path, *lines)
     assert cgroups.memory_version is None
     with pytest.raises(NotPossibleHere, match="no memory control group"):

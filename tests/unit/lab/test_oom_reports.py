@@ -61,7 +61,11 @@ def test_the_device_as_it_was_read_on_cgroup_v1() -> None:
 
 @pytest.mark.parametrize(
     ("limited", "victim"),
-    [("/lab", f"/lab/{OURS}"), ("/lab.slice", f"/lab.slice/docker-{OURS}.scope")],
+    [
+        ("/lab", f"/lab/{OURS}"),
+        ("/lab", f"/lab/deep/{OURS}"),
+        ("/lab.slice", f"/lab.slice/docker-{OURS}.scope"),
+    ],
 )
 def test_a_whole_report_of_cgroup_v2(limited: str, victim: str) -> None:
     (kill,) = kills(report(victim, limited=limited), limited)
@@ -69,6 +73,33 @@ def test_a_whole_report_of_cgroup_v2(limited: str, victim: str) -> None:
     assert kill.pid == 812
     assert kill.limit_bytes == kill.usage_bytes == 358400 * 1024
     assert kill.anon_rss_bytes == 254252 * 1024
+    (without_usage,) = kills(report(victim, limited=limited)[-2:], limited)
+    assert without_usage.usage_bytes is None
+
+
+@pytest.mark.parametrize(
+    "victim",
+    [f"/y/{OURS}", f"/xlab/{OURS}", OURS, "/lab", "/lab/not-a-container", f"/lab/{OURS[2:]}"],
+)
+def test_a_kill_elsewhere_is_not_ours(victim: str) -> None:
+    assert kills(report(victim)) == []
+
+
+def test_a_kill_needs_both_lines_of_the_same_process() -> None:
+    *_, summary, killed = report(f"/lab/{OURS}")
+    for lines in ([summary], [killed], [summary, killed.replace("process 812", "process 813")]):
+        assert kills(lines) == []
+
+
+def test_two_kills_in_a_row_are_two() -> None:
+    first, second = report(f"/lab/{OURS}"), report(f"/lab/{THEIRS}", pid=900)
+    assert [kill.container_id for kill in kills([*first[-2:], *second[-2:]])] == [OURS, THEIRS]
+
+
+def test_an_oom_of_the_whole_machine_is_not_the_groups() -> None:
+    *_, summary, killed = report(f"/lab/{OURS}")
+    whole = summary.replace("CONSTRAINT_MEMCG", "CONSTRAINT_NONE")
+    assert kills([whole, killed.replace("Memory cgroup out", "Out")]) == []
 
 
 def test_a_group_may_be_given_with_a_slash_at_its_end() -> None:
@@ -80,6 +111,11 @@ def test_another_groups_reports_before_and_after_change_nothing_in_ours(others: 
     theirs = report(f"{others}/{THEIRS}", limited=others, pid=900)
     ours = report(f"/lab/{OURS}")
     assert kills([*theirs, *ours, *theirs]) == kills(ours)
+
+
+def test_a_report_that_was_cut_does_not_lend_its_victim_to_the_next() -> None:
+    lines = report(f"/lab/{OURS}")
+    assert kills([*lines[:-1], lines[0], lines[-1]]) == []
 
 
 def test_a_report_broken_off_by_anothers_does_not_take_over_its_victim() -> None:
@@ -117,7 +153,7 @@ def test_of_a_group_killed_as_one_the_named_victim_is_the_evidence() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["a, b", "x,pid=1,uid=0", "task=y", "(sd) [x]", "runc:[2:INIT]", "anon-rss:1kB", "ünï", ""],
+    ["a, b (c)", "x,pid=1,uid=0", "task=y", "(sd) [x]", "runc:[2:INIT]", "anon-rss:1kB", "ünï", ""],
 )
 def test_a_process_that_has_an_odd_name_is_reported_by_it(name: str) -> None:
     (kill,) = kills(report(f"/lab/{OURS}", name=name))
@@ -148,8 +184,13 @@ def test_records_of_the_device(record: bytes, parsed: tuple[float, str] | None) 
     assert parse_kmsg(record) == parsed
 
 
+@given(st.binary(max_size=200))
+def test_no_record_makes_the_reader_fail(raw: bytes) -> None:
+    parsed = parse_kmsg(raw)
+    if parsed is not None:
+        OomReader("/lab").feed(parsed[1])
+
+
 @given(st.binary(), st.binary())
-def test_no_record_with_digits_in_its_place_makes_the_reader_fail(
-    flags: bytes, rest: bytes
-) -> None:
+def test_no_record_with_digits_in_its_place_fails(flags: bytes, rest: bytes) -> None:
     parse_kmsg(b"6,1,1000000," + flags + b";" + rest)

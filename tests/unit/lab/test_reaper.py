@@ -94,9 +94,7 @@ def test_what_the_dead_labs_processes_are_is_killed(root: Path, host: CgroupHost
         other.kill()
 
 
-def test_a_kept_lab_is_dead_only_when_what_was_kept_is_gone(
-    root: Path, host: CgroupHost, stranger: ProcessId
-) -> None:
+def test_a_kept_lab_dies_with_its_init(root: Path, host: CgroupHost, stranger: ProcessId) -> None:
     folder, lease = lab(root, host, owner=GONE, kept=True, init=stranger)
     (status,) = survey(root, host)
     assert status.standing is Standing.KEPT
@@ -113,11 +111,7 @@ def test_what_another_pid_namespace_owns_is_left_alone(root: Path, host: CgroupH
     elsewhere = msgspec.structs.replace(lease.owner, namespace="pid:[1]")
     lab(root, host, owner=elsewhere)
     lab(root, host, owner=elsewhere, kept=True)
-    assert sorted(standings(root, host)) == [
-        Standing.AT_WORK,
-        Standing.UNCLEAR,
-        Standing.UNCLEAR,
-    ]
+    assert sorted(standings(root, host)) == [Standing.AT_WORK, Standing.UNCLEAR, Standing.UNCLEAR]
     assert reap(root, host) == ()
 
 
@@ -181,9 +175,7 @@ lease.end_lease(folder, held, Group())
 """
 
 
-def test_an_owner_killed_at_any_step_leaves_nothing_that_is_not_reaped(
-    root: Path, host: CgroupHost
-) -> None:
+def test_an_owner_killed_at_any_step_leaves_what_is_reaped(root: Path, host: CgroupHost) -> None:
     """Every step of claiming and ending a lab is its last one once."""
     codes: list[int] = []
     while not codes or codes[-1] != 0:

@@ -9,15 +9,15 @@ import msgspec
 import pytest
 
 from stamplab.lab.abra import go_git, stamp
-from stamplab.lab.abra.go_git import DEFAULT_VERSION, PROGRAMS
+from stamplab.lab.abra.go_git import PROGRAMS
 from stamplab.lab.abra.refusal import find_cause
 from stamplab.lab.errors import LabError
 from tests.conftest import built as built_program
-from tests.property.repositories import OUTSET, Builder, Built, State, environment_of
-from tests.property.steps import Step
-from tests.unit.lab.test_stamp_differences import UNCHECKED
+from tests.property.repositories import OUTSET, Builder, Built, environment_of
+from tests.unit.lab.test_stamp_differences import UNCHECKED, VERSIONS
 
 V5, OLD, DEFAULT, NEW = ("5.16.5", "5.19.3"), "5.16.5", "5.19.3", "6.0.0-beta.1"
+COMMITTED = "cd ../s; echo n >n; git add n; git commit -qm x"
 SPARSE = "git sparse-checkout set d"
 EXTENSION = "git config core.repositoryFormatVersion 1; git config extensions."
 
@@ -28,7 +28,6 @@ class Refused(msgspec.Struct, frozen=True):
     script: str
     words: str
     versions: tuple[str, ...] = tuple(PROGRAMS)
-    has_remedy: bool = True
     after: str = "clean"
     """What it is when the advice was followed, and for the other versions."""
     others: str = ""
@@ -48,12 +47,6 @@ REFUSED = (
         f"{SPARSE}; {EXTENSION}partialClone origin",
         "extensions.partialclone, extensions.worktreeconfig",
         (DEFAULT,),
-    ),
-    Refused(
-        "git init -q --object-format=sha256 ../s; cd ../s; echo n >n; git add n; git commit -qm x",
-        "extensions.objectformat",
-        V5,
-        has_remedy=False,
     ),
     Refused("git config index.skipHash true; " + UNCHECKED, "index has no checksum", V5),
     Refused(
@@ -76,45 +69,26 @@ REFUSED = (
         others="extensions.worktreeconfig",
     ),
     Refused("git clone -q --shared . ../shared; cd ../shared", "borrows objects"),
-    Refused(
-        "git worktree add -q ../l; cd ../l", "made by `git worktree add`", V5, has_remedy=False
-    ),
-    Refused(
-        "git worktree add -q --detach ../l; cd ../l",
-        "made by `git worktree add`",
-        V5,
-        has_remedy=False,
-    ),
-    Refused("rm -rf .git", "is no git work tree: it has no .git", has_remedy=False),
-    Refused("rm .git/HEAD", "it has no HEAD in its .git", has_remedy=False),
-    Refused(
-        "git init -q --bare ../b; cd ../b",
-        "is a bare repository, which has no work tree",
-        has_remedy=False,
-    ),
-    Refused("git checkout -q --orphan o", "a branch that has no commit yet", has_remedy=False),
-    Refused(
-        "rm -rf .git; echo 'gitdir: /nowhere' >.git",
-        "its .git names a folder that is no repository",
-        has_remedy=False,
-    ),
-    Refused("mv .git ../dot; ln -s ../dot .git", "leads out of it", (DEFAULT, NEW), False),
-    Refused("rm -rf .git/objects; mkdir .git/objects", "has what it refuses", has_remedy=False),
-    Refused("git config branch.main.rebase merges", "has what it refuses", (DEFAULT, NEW), False),
 )
-
-
-@pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
-    return Builder(tmp_path_factory.mktemp("refused"))
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(version, marks=() if version == DEFAULT_VERSION else pytest.mark.deep)
-        for version in PROGRAMS
-    ]
+HOPELESS = (
+    Refused(f"git init -q --object-format=sha256 ../s; {COMMITTED}", "extensions.objectformat", V5),
+    Refused("git worktree add -q ../l; cd ../l", "made by `git worktree add`", V5),
+    Refused("git worktree add -q --detach ../l; cd ../l", "made by `git worktree add`", V5),
+    Refused("rm -rf .git", "is no git work tree: it has no .git"),
+    Refused("rm .git/HEAD", "it has no HEAD in its .git"),
+    Refused("git init -q --bare ../b; cd ../b", "is a bare repository, which has no work tree"),
+    Refused("git checkout -q --orphan o", "a branch that has no commit yet"),
+    Refused(
+        "rm -rf .git; echo 'gitdir: /nowhere' >.git", "its .git names a folder that is no repos"
+    ),
+    Refused("mv .git ../dot; ln -s ../dot .git", "leads out of it", (DEFAULT, NEW)),
+    Refused("rm -rf .git/objects; mkdir .git/objects", "has what it refuses"),
+    Refused("git config branch.main.rebase merges", "has what it refuses", (DEFAULT, NEW)),
 )
+"""Where no advice helps."""
+
+
+@pytest.fixture(params=VERSIONS)
 def version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The go-git that is chosen."""
     built_program(PROGRAMS[request.param])
@@ -133,11 +107,9 @@ def shell(built: Built, script: str) -> None:
     )
 
 
-@pytest.mark.parametrize("refused", REFUSED, ids=lambda case: case.script[:70])
-def test_a_refusal_says_why_and_its_advice_helps(
-    refused: Refused, version: str, builder: Builder
-) -> None:
-    built = builder.build(State((Step("refused", refused.script),), has_submodule=False))
+@pytest.mark.parametrize("refused", [*REFUSED, *HOPELESS], ids=lambda case: case.script[:70])
+def test_a_refusal_and_its_advice(refused: Refused, version: str, builder: Builder) -> None:
+    built = builder.play(refused.script)
     words = refused.words if version in refused.versions else refused.others
     if not words:
         assert stamp.is_clean(built.repository) == (refused.after == "clean")
@@ -149,20 +121,15 @@ def test_a_refusal_says_why_and_its_advice_helps(
     assert f"go-git {version} refuses it" in sentence
     assert "\n" not in sentence
     remedy = sentence.partition("what helps, in that folder: ")[2]
-    assert bool(remedy) == refused.has_remedy
+    assert bool(remedy) == (refused in REFUSED)
     if remedy:
         shell(built, remedy)
         shell(built, "git status")  # which may write the index anew
         assert stamp.is_clean(built.repository) == (refused.after == "clean")
 
 
-def test_a_reftable_repository_is_migrated_where_git_can(
-    gogit: go_git.GoGit, builder: Builder
-) -> None:
-    script = (
-        "git init -q --ref-format=reftable ../s; cd ../s; echo n >n; git add n; git commit -qm x"
-    )
-    built = builder.build(State((Step("refused", script),), has_submodule=False))
+def test_a_reftable_repository_is_migrated(gogit: go_git.GoGit, builder: Builder) -> None:
+    built = builder.play(f"git init -q --ref-format=reftable ../s; {COMMITTED}")
     if built.repository.name != "s" or not (built.repository / ".git" / "reftable").exists():
         pytest.skip("this git knows no reftable")
     cause = find_cause(built.repository, gogit.ask(built.repository).failed)

@@ -17,8 +17,8 @@ import pytest
 from stamplab.lab.abra.go_git import DEFAULT_VERSION, PROGRAMS, GoGit
 from tests import readers
 from tests.conftest import built as built_program
-from tests.property.repositories import Builder, Built, State
-from tests.property.steps import RECHECKOUT, Step
+from tests.property.repositories import Builder
+from tests.property.steps import RECHECKOUT
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -214,20 +214,15 @@ PINS = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
-    return Builder(tmp_path_factory.mktemp("pinned"))
+VERSIONS = [
+    pytest.param(version, marks=() if version == DEFAULT_VERSION else pytest.mark.deep)
+    for version in PROGRAMS
+]
+"""The default go-git; with --deep all of them, each of which is built once."""
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(version, marks=() if version == DEFAULT_VERSION else pytest.mark.deep)
-        for version in PROGRAMS
-    ],
-)
+@pytest.fixture(scope="module", params=VERSIONS)
 def version(request: pytest.FixtureRequest) -> str:
-    """The default go-git; with --deep all of them, each of which is built once."""
     return str(request.param)
 
 
@@ -238,13 +233,9 @@ def reader(version: str) -> Iterator[GoGit]:
     running.end()
 
 
-def made(builder: Builder, script: str, has_submodule: bool = False) -> Built:
-    return builder.build(State((Step("pinned", script),), has_submodule))
-
-
 @pytest.mark.parametrize("pin", PINS, ids=lambda pin: f"{pin.reason}: {pin.script[:60]!r}")
 def test_a_difference(pin: Pin, version: str, reader: GoGit, builder: Builder) -> None:
-    built = made(builder, pin.script, pin.has_submodule)
+    built = builder.play(pin.script, pin.has_submodule)
     answer, git = reader.ask(built.repository), readers.of_git(built)
     gogit = readers.of_gogit(answer)
     assert answer.go_git == version
@@ -253,21 +244,16 @@ def test_a_difference(pin: Pin, version: str, reader: GoGit, builder: Builder) -
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to somebody else")
 def test_go_git_does_not_ask_whose_a_repository_is(reader: GoGit, builder: Builder) -> None:
-    built = made(builder, "chown -Rh 12345 .")
+    built = builder.play("chown -Rh 12345 .")
     assert readers.of_gogit(reader.ask(built.repository)).status == "clean"
     git = readers.of_git(built)
     assert (git.status, "dubious ownership" in git.reason) == ("refused", True)
 
 
 @pytest.mark.parametrize("has_submodule", [False, True])
-def test_an_ordinary_checkout_is_clean_for_both(
-    reader: GoGit, builder: Builder, has_submodule: bool
-) -> None:
-    built = made(builder, "git read-tree HEAD; git update-index -q --refresh", has_submodule)
-    verdicts = {
-        readers.of_git(built).stamp,
-        readers.of_gogit(reader.ask(built.repository)).stamp,
-    }
+def test_a_plain_checkout_is_clean(reader: GoGit, builder: Builder, has_submodule: bool) -> None:
+    built = builder.play("git read-tree HEAD; git update-index -q --refresh", has_submodule)
+    verdicts = {readers.of_git(built).stamp, readers.of_gogit(reader.ask(built.repository)).stamp}
     assert [status for _, status in verdicts] == ["clean"]
 
 
@@ -311,19 +297,15 @@ def test_the_table_of_the_documentation_says_which_versions_differ() -> None:
         ("rm -rf .git/objects; mkdir .git/objects", "refused"),
     ],
 )
-def test_what_makes_no_difference(
-    script: str, verdict: str, reader: GoGit, builder: Builder
-) -> None:
-    built = made(builder, script)
+def test_both_agree(script: str, verdict: str, reader: GoGit, builder: Builder) -> None:
+    built = builder.play(script)
     gogit = readers.of_gogit(reader.ask(built.repository))
     assert (readers.of_git(built).status, gogit.status) == (verdict, verdict)
 
 
-def test_the_global_excludes_of_a_home_count_only_where_it_is_given(
-    reader: GoGit, builder: Builder
-) -> None:
-    built = made(
-        builder, "echo new >../home/i; git config --global core.excludesFile '~/i'; echo n >new"
+def test_global_excludes_count_where_a_home_is_given(reader: GoGit, builder: Builder) -> None:
+    built = builder.play(
+        "echo new >../home/i; git config --global core.excludesFile '~/i'; echo n >new"
     )
     for _ in range(2):  # the answer with a HOME leaves nothing behind
         assert readers.of_gogit(reader.ask(built.repository)).status == "dirty"

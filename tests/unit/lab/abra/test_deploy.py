@@ -1,8 +1,7 @@
-"""abra's folder, its stamp, and the stand-in's deploy."""
+"""abra's folder, and the stand-in's deploy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,62 +11,27 @@ from stamplab.lab.abra import deploy, label_names, stamp
 from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.abra.go_git import DEFAULT_VERSION
 from stamplab.lab.errors import LabError
-from stamplab.lab.faults.operator import Act
-from stamplab.lab.model.history import CommandRan, Deployed, Note, Observation
-from stamplab.lab.model.swarm import Service
+from stamplab.lab.model.history import CommandRan, Note
 from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.env_file import with_values
-from stamplab.lab.recipe.repository import build_repository
-from stamplab.lab.world import Deployer, Stack
-from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
+from stamplab.scenarios.discourse.recipe import RECIPE
+from tests import recipes
+from tests.unit.lab.virtual.fake_sim import FakeSim
+from tests.unit.lab.virtual.made import NAME
+from tests.unit.lab.virtual.test_world import Stage
 
 DOMAIN = "app.example.org"
 
 
-class RecordingWorld:
-    """A world that applies nothing and remembers everything."""
-
-    def __init__(self, exit_code: int = 0) -> None:
-        self.exit_code = exit_code
-        self.applied: list[Stack] = []
-        self.recorded: list[Observation] = []
-
-    def now_s(self) -> float:
-        return 0.0
-
-    def next(self, until_s: float) -> None:
-        del until_s
-
-    def provide(self, stack: Stack) -> None: ...
-
-    def apply(self, stack: Stack, deployer: Deployer | None = None) -> Deployed:
-        self.applied.append(stack)
-        return Deployed(stack=stack.name, exit_code=self.exit_code, output="the client's words")
-
-    def inspect(self, service: str) -> Service | None:
-        del service
-        return None
-
-    def look(self, stack: str) -> None: ...
-
-    def usage_bytes(self) -> int:
-        return 0
-
-    def set_limit(self, limit_bytes: int | None, reason: str) -> None: ...
-
-    def schedule(self, service: str, acts: Sequence[Act]) -> None: ...
-
-    def cancel_scheduled(self) -> None: ...
-
-    def record(self, what: Observation) -> None:
-        self.recorded.append(what)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> AbraFolder:
-    """An ABRA_DIR with the recipe at head."""
+    """An ABRA_DIR with the recipe, whose head has one file more."""
     origin = tmp_path / "upstream"
-    build_repository(RECIPE, origin)
+    recipes.repository(RECIPE, origin)
+    (origin / "compose.x.yml").write_text("services: {}\n")
+    upstream = git.open_at(origin).git
+    upstream.add("--all")
+    upstream.commit("--quiet", "--message", "another file")
     folder = AbraFolder(tmp_path / "abra")
     folder.create()
     checkout.fetch(origin, origin, folder.recipe("discourse"), "main")
@@ -78,34 +42,6 @@ def folder(tmp_path: Path) -> AbraFolder:
     }
     folder.write_env_text(DOMAIN, with_values("", settings))
     return folder
-
-
-def test_the_stamp_is_the_first_8_digits_of_head(folder: AbraFolder) -> None:
-    tree = folder.recipe("discourse")
-    sha = git.open_at(tree).head.commit.hexsha
-    assert stamp.chaos_version(tree) == sha[:8]
-
-
-@pytest.mark.parametrize("file", ["compose.yml", "untracked.yml"])
-def test_a_dirty_tree_is_marked(folder: AbraFolder, file: str) -> None:
-    tree = folder.recipe("discourse")
-    clean = stamp.chaos_version(tree)
-    checkout.write_uncommitted(tree, {file: "changed\n"})
-    assert stamp.chaos_version(tree) == clean + "+U"
-
-
-def test_the_stamp_follows_the_checkout_and_nothing_else(folder: AbraFolder) -> None:
-    tree = folder.recipe("discourse")
-    sha = checkout.check_out(tree, BASE_TAG)
-    assert stamp.chaos_version(tree) == sha[:8]
-
-
-def test_a_repository_without_a_commit_has_no_stamp(tmp_path: Path) -> None:
-    git.create(tmp_path / "empty")
-    with pytest.raises(
-        LabError, match=r"empty has no stamp: .*its HEAD names a branch that has no commit"
-    ):
-        stamp.chaos_version(tmp_path / "empty")
 
 
 def test_a_stack_is_its_domain_with_underscores_cut_at_45() -> None:
@@ -122,16 +58,16 @@ def test_an_env_file_may_have_comments_blanks_and_quotes(folder: AbraFolder) -> 
 
 def test_an_app_that_is_not_there_is_named(folder: AbraFolder) -> None:
     with pytest.raises(LabError, match=r"there is no app none\.org"):
-        deploy.chaos_deploy(RecordingWorld(), folder, "none.org")
+        deploy.chaos_deploy(Stage().world, folder, "none.org")
 
 
 def test_a_chaos_deploy_deploys_the_checkout_as_it_is(folder: AbraFolder) -> None:
-    world = RecordingWorld()
+    stage = Stage()
     tree = folder.recipe("discourse")
-    done = deploy.chaos_deploy(world, folder, DOMAIN)
+    done = deploy.chaos_deploy(stage.world, folder, DOMAIN)
     assert done.stamp == stamp.chaos_version(tree)
     assert done.stack == "app_example_org"
-    (stack,) = world.applied
+    (stack,) = stage.asked
     assert stack.directory == tree
     assert [file.name for file in stack.compose_files] == [
         "compose.yml",
@@ -146,14 +82,14 @@ def test_a_chaos_deploy_deploys_the_checkout_as_it_is(folder: AbraFolder) -> Non
         "coop-cloud.app_example_org.chaos": "true",
         "coop-cloud.app_example_org.chaos-version": done.stamp,
     }
-    assert stamp.chaos_version(tree) == done.stamp
+    assert stamp.chaos_version(tree) == done.stamp == git.open_at(tree).head.commit.hexsha[:8]
 
 
-@pytest.mark.parametrize("exit_code", [0, 1])
-def test_everything_says_whose_abra_it_was(folder: AbraFolder, exit_code: int) -> None:
-    world = RecordingWorld(exit_code)
-    done = deploy.chaos_deploy(world, folder, DOMAIN)
-    note, ran = world.recorded
+@pytest.mark.parametrize(("exit_code", "words"), [(0, f"Creating service {NAME}"), (1, "no")])
+def test_everything_says_whose_abra_it_was(folder: AbraFolder, exit_code: int, words: str) -> None:
+    stage = Stage(FakeSim(refuses=words if exit_code else ""))
+    done = deploy.chaos_deploy(stage.world, folder, DOMAIN)
+    note, ran = (what for _, what in stage.of(Note, CommandRan))
     debug = f"DEBU app/deploy.go:372 version: taking chaos version: {done.stamp}"
     whose = f"abra stand-in of stamplab (go-git {DEFAULT_VERSION})"
     assert note == Note(text=f"{debug} ({whose})")
@@ -161,4 +97,4 @@ def test_everything_says_whose_abra_it_was(folder: AbraFolder, exit_code: int) -
     assert ran.by == whose
     assert ran.exit_code == exit_code
     assert ran.argv[:4] == ("abra", "app", "deploy", "-C")
-    assert ran.output == f"{debug}\nthe client's words"
+    assert ran.output == f"{debug}\n{words}"

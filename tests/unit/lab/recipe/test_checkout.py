@@ -8,16 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 from git import Repo
 
 from stamplab.lab.errors import LabError
 from stamplab.lab.recipe import checkout, git
-from stamplab.lab.recipe.compose import Compose, ComposeService
 from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
-from stamplab.lab.recipe.workload_overlay import Timing, WorkloadOverlay
-from stamplab.lab.workload.shape import MemoryShape
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
+from tests import recipes
 
 BASE, HEAD = "1e6dc4e54ace", "f5dbee3b86d1"
 """What RECIPE's commits come out as; they change with its text, and with nothing else."""
@@ -25,7 +22,7 @@ BASE, HEAD = "1e6dc4e54ace", "f5dbee3b86d1"
 
 @pytest.fixture
 def origin(tmp_path: Path) -> Path:
-    build_repository(RECIPE, tmp_path / "upstream")
+    recipes.repository(RECIPE, tmp_path / "upstream")
     return tmp_path / "upstream"
 
 
@@ -43,25 +40,6 @@ def test_the_same_recipe_gives_the_same_commits(tmp_path: Path) -> None:
     assert first[-1].startswith(HEAD)
 
 
-def test_the_users_git_is_neither_asked_nor_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    config = home / ".gitconfig"
-    config.write_text(
-        "[user]\nname = Somebody\n[commit]\ngpgsign = true\n[core]\nautocrlf = true\n"
-        "[init]\ndefaultBranch = other\ntemplateDir = /no/such\n"
-    )
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
-    monkeypatch.setenv("GIT_AUTHOR_NAME", "Somebody Else")
-    monkeypatch.setenv("GIT_COMMITTER_DATE", "2001-01-01T00:00:00Z")
-    shas = build_repository(RECIPE, tmp_path / "upstream")
-    assert shas[-1].startswith(HEAD)
-    assert [path.name for path in home.iterdir()] == [".gitconfig"]
-
-
 def test_releases_are_tagged_and_head_is_not(origin: Path) -> None:
     repo = Repo(origin)
     assert {tag.name for tag in repo.tags} == {"0.6.3+3.2.0", BASE_TAG}
@@ -69,9 +47,7 @@ def test_releases_are_tagged_and_head_is_not(origin: Path) -> None:
     assert repo.head.commit not in {tag.commit for tag in repo.tags}
 
 
-def test_a_fetched_recipe_has_the_upstreams_tags_and_is_at_its_ref(
-    origin: Path, tmp_path: Path
-) -> None:
+def test_a_fetched_recipe_has_its_tags_and_its_ref(origin: Path, tmp_path: Path) -> None:
     git.clone(origin, tmp_path / "mirror")
     Repo(tmp_path / "mirror").git.tag("--delete", BASE_TAG)
     checkout.fetch(tmp_path / "mirror", origin, tmp_path / "tree", "main")
@@ -103,12 +79,8 @@ def test_what_is_not_there_is_said_with_gits_own_words(tree: Path, tmp_path: Pat
 def test_the_policy_is_the_committed_one(tree: Path) -> None:
     (tree / "compose.yml").write_text("services: {}\n")
     policy = checkout.read_policy(tree, "app")
-    assert (policy.failure_action, policy.order, policy.monitor, policy.start_period) == (
-        "rollback",
-        "start-first",
-        "5s",
-        "20m",
-    )
+    assert (policy.failure_action, policy.order) == ("rollback", "start-first")
+    assert (policy.monitor, policy.start_period) == ("5s", "20m")
     assert policy.commit.startswith(HEAD)
 
 
@@ -121,17 +93,10 @@ def recipe_of(compose: str, folder: Path) -> Path:
 
 
 def test_a_policy_behind_anchors_and_merge_keys_is_found(tmp_path: Path) -> None:
-    compose = """\
-x-policy: &policy
-  failure_action: rollback
-  order: start-first
-services:
-  app:
-    deploy:
-      update_config:
-        <<: *policy
-        order: stop-first
-"""
+    compose = (
+        "x-policy: &policy {failure_action: rollback, order: start-first}\n"
+        "services: {app: {deploy: {update_config: {<<: *policy, order: stop-first}}}}\n"
+    )
     policy = checkout.read_policy(recipe_of(compose, tmp_path / "x"), "app")
     assert (policy.failure_action, policy.order) == ("rollback", "stop-first")
     assert (policy.monitor, policy.start_period) == (None, None)
@@ -145,9 +110,7 @@ services:
         ("services: {db: {image: x}}\n", "has no service app"),
     ],
 )
-def test_a_broken_compose_file_is_said_in_a_sentence(
-    tmp_path: Path, compose: str, message: str
-) -> None:
+def test_a_broken_compose_file_is_said(tmp_path: Path, compose: str, message: str) -> None:
     with pytest.raises(LabError, match=message):
         checkout.read_policy(recipe_of(compose, tmp_path / "x"), "app")
 
@@ -158,66 +121,3 @@ def test_images_are_read_from_the_work_tree(tree: Path, tmp_path: Path) -> None:
     assert services["db"].image == "postgres:15"
     with pytest.raises(LabError, match="cannot be read"):
         checkout.read_compose(tmp_path)
-
-
-MEMORY = MemoryShape(steady_bytes=100, peak_bytes=300, boot_s=1.0)
-COMPOSE = Compose(
-    services={
-        "app": ComposeService(image="discourse/discourse:3.5.0"),
-        "db": ComposeService(image="postgres"),
-    }
-)
-
-
-def overlay(timing: Timing) -> dict[str, dict[str, object]]:
-    standin = WorkloadOverlay(heavy="app", memory=MEMORY, timing=timing)
-    services: dict[str, dict[str, object]] = yaml.safe_load(standin.overlay(COMPOSE))["services"]
-    return services
-
-
-def test_the_stand_in_answers_with_the_version_that_it_stands_for() -> None:
-    services = overlay(Timing())
-    assert services["app"]["image"] == "stand-in/discourse/discourse:3.5.0"
-    assert services["db"]["image"] == "stand-in/postgres:latest"
-    environment = services["app"]["environment"]
-    assert isinstance(environment, dict)
-    assert environment["STAMPLOAD_VERSION"] == "3.5.0"
-    assert environment["STAMPLOAD_PEAK_BYTES"] == "300"
-    other = services["db"]["environment"]
-    assert isinstance(other, dict)
-    assert other["STAMPLOAD_VERSION"] == "unknown"
-    assert other["STAMPLOAD_PEAK_BYTES"] == str(1024 * 1024)
-
-
-@pytest.mark.parametrize(
-    ("image", "version"),
-    [
-        ("x:1", "1"),
-        ("registry:5000/a/x", "unknown"),
-        ("registry:5000/a/x:2", "2"),
-        ("x:3@sha256:00", "3"),
-        ("", "unknown"),
-    ],
-)
-def test_the_version_is_the_images_tag(image: str, version: str) -> None:
-    standin = WorkloadOverlay(heavy="app", memory=MEMORY, timing=Timing())
-    text = standin.overlay(Compose(services={"app": ComposeService(image=image)}))
-    assert f"STAMPLOAD_VERSION: {version!r}" in text.replace('"', "'") or (
-        f"STAMPLOAD_VERSION: {version}" in text
-    )
-
-
-def test_the_recipes_own_monitors_stay_unless_others_are_asked_for() -> None:
-    assert overlay(Timing())["app"]["deploy"] == {"endpoint_mode": "dnsrr"}
-    services = overlay(Timing(monitor_s=1.0, health_interval_s=0.1, health_timeout_s=2.5))
-    assert services["app"]["deploy"] == {
-        "endpoint_mode": "dnsrr",
-        "update_config": {"monitor": "1000ms"},
-        "rollback_config": {"monitor": "1000ms"},
-    }
-    assert services["db"]["deploy"] == {"endpoint_mode": "dnsrr"}
-    assert services["app"]["healthcheck"] == {
-        "interval": "100ms",
-        "timeout": "2500ms",
-        "retries": 900,
-    }

@@ -15,9 +15,7 @@ from tests import recipes
 
 
 def files_of(history: RecipeHistory) -> dict[str, str]:
-    head: dict[str, str] = {}
-    for commit in history.commits:
-        head |= commit.files
+    head = recipes.head_files(history)
     return {name: text for name, text in head.items() if name.startswith("compose")}
 
 
@@ -92,7 +90,7 @@ def test_paths_of_the_host_are_absolute(mount: str, sources: tuple[str, ...]) ->
         ("services: {app: 7}", "its services are no mappings"),
         ("services: {app: {image: '${X'}}", "cannot be read: it has a [$]"),
         ("services: {app: {image: '${X:?no}'}}", "it requires the variable X"),
-        ("a: " + 2000 * "[", "is no compose file that can be read"),
+        ("a: " + 700 * "[", "is no compose file that can be read"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_a_sentence(text: str, message: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.repository import build_repository
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE
+from tests import recipes
+from tests.scripts import script
 
 SHAS = (
     "77b52643d0d634395fadaf23f2cfb45633c5ba04",
@@ -23,6 +24,8 @@ SHAS = (
     "f5dbee3b86d1bd7e9bf2cb4f84b24cc729c0a64f",
 )
 """RECIPE's commits: evidence names them, so a change of them must be meant."""
+
+TAG_FORMAT = "%(objecttype) %(taggername) %(taggerdate:unix)"
 
 Poison = Callable[[Path], dict[str, str]]
 
@@ -48,10 +51,7 @@ def config_of_a_command_line(folder: Path) -> dict[str, str]:
 
 
 def templates_with_a_hook(folder: Path) -> dict[str, str]:
-    hook = folder / "templates" / "hooks" / "pre-commit"
-    hook.parent.mkdir(parents=True)
-    hook.write_text("#!/bin/sh\nexit 1\n")
-    hook.chmod(0o755)
+    script(folder / "templates" / "hooks" / "pre-commit", "exit 1")
     return {"GIT_TEMPLATE_DIR": str(folder / "templates")}
 
 
@@ -74,6 +74,21 @@ def attributes_everywhere(folder: Path) -> dict[str, str]:
     return {"XDG_CONFIG_HOME": str(folder)}
 
 
+def a_home_of_settings(folder: Path) -> dict[str, str]:
+    (folder / ".gitconfig").write_text(
+        "[user]\nname = Somebody\n[commit]\ngpgsign = true\n[core]\nautocrlf = true\n"
+        "[init]\ndefaultBranch = other\ntemplateDir = /no/such\n"
+    )
+    return {"HOME": str(folder), "GIT_CONFIG_GLOBAL": str(folder / ".gitconfig")}
+
+
+def somebody_else(folder: Path) -> dict[str, str]:
+    del folder
+    values = {"NAME": "Else", "EMAIL": "else@example.org", "DATE": "2001-01-01T00:00:00Z"}
+    roles = ("AUTHOR", "COMMITTER")
+    return {f"GIT_{role}_{key}": value for role in roles for key, value in values.items()}
+
+
 def other_hashes(folder: Path) -> dict[str, str]:
     del folder
     return {"GIT_DEFAULT_HASH": "sha256"}
@@ -91,6 +106,8 @@ POISONS = (
     templates_by_config,
     ignored_everywhere,
     attributes_everywhere,
+    a_home_of_settings,
+    somebody_else,
     other_hashes,
     other_language,
 )
@@ -107,8 +124,11 @@ def test_nothing_that_a_user_set_changes_a_recipe_or_its_stamp(
 ) -> None:
     (tmp_path / "poison").mkdir()
     poison_with(monkeypatch, poison(tmp_path / "poison"))
+    before = state(tmp_path / "poison")
     origin, tree = tmp_path / "upstream", tmp_path / "tree"
     assert build_repository(RECIPE, origin) == SHAS
+    tags = git.open_at(origin).git.for_each_ref("refs/tags", format=TAG_FORMAT).splitlines()
+    assert tags == ["tag stamplab 1780272000", "tag stamplab 1780275600"]
     checkout.fetch(origin, origin, tree, BASE_TAG)
     assert chaos_version(tree) == SHAS[1][:8]
     assert b"\r" not in (tree / "compose.yml").read_bytes()
@@ -116,6 +136,7 @@ def test_nothing_that_a_user_set_changes_a_recipe_or_its_stamp(
     assert chaos_version(tree) == f"{SHAS[1][:8]}+U"
     assert checkout.check_out(tree, "main") == SHAS[-1]
     assert not (tree / "compose.ccci.yml").exists()
+    assert state(tmp_path / "poison") == before
 
 
 @pytest.fixture
@@ -167,40 +188,16 @@ def test_run_by_a_hook_we_leave_the_repository_of_that_hook_alone(
     assert state(other_repository) == before
 
 
-def test_who_made_a_commit_and_when_does_not_depend_on_the_user(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "Somebody Else")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "else@example.org")
-        monkeypatch.setenv(f"GIT_{role}_DATE", "2001-01-01T00:00:00Z")
-    build_repository(RECIPE, tmp_path / "upstream")
-    shown = subprocess.run(
-        ["git", "for-each-ref", "--format=%(objecttype) %(taggername) %(taggerdate:unix)"],
-        cwd=tmp_path / "upstream",
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert shown.splitlines()[1:] == ["tag stamplab 1780272000", "tag stamplab 1780275600"]
+def test_a_recipe_is_not_built_over_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("something\n")
+    recipes.repository(RECIPE, tmp_path / "repository")
+    with pytest.raises(LabError, match=r"the repository .*file cannot be made"):
+        build_repository(RECIPE, tmp_path / "file")
+    with pytest.raises(LabError, match="cannot be made"):
+        build_repository(RECIPE, tmp_path / "repository")
 
 
-@pytest.mark.parametrize("kind", ["file", "repository"])
-def test_a_recipe_is_not_built_over_what_is_there(tmp_path: Path, kind: str) -> None:
-    place = tmp_path / "place"
-    if kind == "file":
-        place.write_text("something\n")
-        with pytest.raises(LabError, match=r"the repository .*place cannot be made"):
-            build_repository(RECIPE, place)
-    else:
-        build_repository(RECIPE, place)
-        with pytest.raises(LabError, match="cannot be made"):
-            build_repository(RECIPE, place)
-
-
-def test_no_git_at_all_is_said_in_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_git_is_said_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LabError, match="git is not on PATH"):
         git.require_git()
@@ -221,14 +218,12 @@ def test_a_branch_without_a_commit_has_no_policy_and_no_stamp(tmp_path: Path) ->
 
 @pytest.mark.parametrize("ref", ["--help", "--orphan=x", ""])
 def test_what_looks_like_an_option_is_no_ref(tmp_path: Path, ref: str) -> None:
-    build_repository(RECIPE, tmp_path / "upstream")
+    recipes.repository(RECIPE, tmp_path / "upstream")
     with pytest.raises(LabError, match="cannot be checked out"):
         checkout.check_out(tmp_path / "upstream", ref)
 
 
-def test_a_compose_file_that_yaml_cannot_make_values_of_is_said_in_a_sentence(
-    tmp_path: Path,
-) -> None:
+def test_a_compose_file_with_an_impossible_date_is_said(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     git.create(tree)
     (tree / "compose.yml").write_text("services: {app: {image: 2026-99-99}}\n")

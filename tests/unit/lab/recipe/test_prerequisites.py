@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from stamplab.lab.recipe.prerequisites import Prerequisites, prerequisites_of
+from stamplab.lab.recipe.recipe_files import read_recipe
 from stamplab.lab.recipe.repository import RecipeHistory
-from stamplab.lab.recipe.source import acquire, read_at_commit
 from tests import recipes
 
 
 def prerequisites(history: RecipeHistory, folder: Path) -> Prerequisites:
-    clone = recipes.bare_clone(history, folder)
-    (folder / "scratch").mkdir()
-    acquired = acquire(clone.source(), folder / "scratch")
-    reading = read_at_commit(acquired, acquired.head, folder / "tree")
-    return prerequisites_of(msgspec.structs.replace(reading.stack, name="st"))
+    return prerequisites_of(read_recipe(recipes.write_head(history, folder / "tree"), "st").stack)
 
 
 def test_networks_and_secrets(tmp_path: Path) -> None:

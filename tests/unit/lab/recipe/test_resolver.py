@@ -11,11 +11,12 @@ import pytest
 
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.recipe.recipe_files import read_recipe
-from stamplab.lab.recipe.repository import RecipeHistory, build_repository
+from stamplab.lab.recipe.repository import RecipeHistory
 from stamplab.lab.recipe.resolver import ComposeRefused, ResolvedStack, Resolver
 from stamplab.lab.world import Stack
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests import recipes
+from tests.scripts import script
 from tests.unit.lab.judging import in_service, write
 
 
@@ -60,9 +61,9 @@ class Resolving:
         ]
         return container
 
-    def refusal(self, *, environment: Mapping[str, str] | None = None, **files: str) -> str:
+    def refusal(self, **files: str) -> str:
         with pytest.raises(ComposeRefused) as raised:
-            self.all(environment=environment, **files)
+            self.all(environment=None, **files)
         return raised.value.client_output
 
 
@@ -76,8 +77,7 @@ def resolving(resolver: Resolver, tmp_path: Path) -> Resolving:
 
 @pytest.mark.parametrize("history", [RECIPE, *recipes.ALL], ids=lambda history: history.name)
 def test_a_whole_recipe(history: RecipeHistory, resolver: Resolver, tmp_path: Path) -> None:
-    build_repository(history, tmp_path / history.name)
-    contents = read_recipe(tmp_path / history.name, "shop")
+    contents = read_recipe(recipes.write_head(history, tmp_path / history.name), "shop")
     resolved = resolver.resolve(contents.stack)
     by_name = specs(resolved)
     assert set(by_name) == {f"shop_{name}" for name in contents.compose.services}
@@ -103,8 +103,8 @@ def test_a_whole_recipe(history: RecipeHistory, resolver: Resolver, tmp_path: Pa
 
 
 def test_the_policy_that_arms_our_recipe(resolver: Resolver, tmp_path: Path) -> None:
-    build_repository(RECIPE, tmp_path / "discourse")
-    resolved = resolver.resolve(read_recipe(tmp_path / "discourse", "shop").stack)
+    tree = recipes.write_head(RECIPE, tmp_path / "discourse")
+    resolved = resolver.resolve(read_recipe(tree, "shop").stack)
     app = specs(resolved)["shop_app"]
     assert app["UpdateConfig"] == {
         "Parallelism": 1,
@@ -131,9 +131,7 @@ def test_the_policy_that_arms_our_recipe(resolver: Resolver, tmp_path: Path) -> 
         ("stop_grace_period: 5s", "user: me", "StopGracePeriod", 5_000_000_000),
     ],
 )
-def test_how_files_are_merged(
-    resolving: Resolving, below: str, above: str, key: str, merged: object
-) -> None:
+def test_merging(resolving: Resolving, below: str, above: str, key: str, merged: object) -> None:
     assert resolving.container(below, above)[key] == merged
 
 
@@ -266,9 +264,7 @@ def test_what_a_stack_takes_for_granted_and_what_it_brings(resolving: Resolving)
 # The environment.
 
 
-def test_only_the_stacks_environment_counts(
-    resolving: Resolving, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_its_environment_counts(resolving: Resolving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OURS", "ours")
     text = "environment: [OURS, ITS]\nhostname: x${OURS}${ITS}${OTHER-y}"
     container = resolving.container(text, ITS="its")
@@ -318,9 +314,7 @@ def test_the_same_files_are_resolved_once(counting: CountingResolver, tmp_path: 
     assert counting.questions == 1
 
 
-def test_whatever_it_was_made_of_is_looked_at_again(
-    counting: CountingResolver, tmp_path: Path
-) -> None:
+def test_all_that_it_was_made_of_counts(counting: CountingResolver, tmp_path: Path) -> None:
     (file,) = write(tmp_path, compose=in_service("env_file: app.env\nuser: $WHO"))
     (tmp_path / "app.env").write_text("A=1")
     counting.resolve(stack(tmp_path, file, WHO="me"))
@@ -353,9 +347,7 @@ def test_only_so_much_is_remembered(
 
 
 def test_answers_that_cannot_be_decoded_are_the_apparatus_fault(tmp_path: Path) -> None:
-    program = tmp_path / "program"
-    program.write_text('#!/bin/sh\nwhile read -r line; do echo "{}"; done\n')
-    program.chmod(0o755)
+    program = script(tmp_path / "program", 'while read -r line; do echo "{}"; done')
     (file,) = write(tmp_path, compose=in_service(""))
     with Resolver(program) as resolver, pytest.raises(LabError, match="answer cannot be decoded"):
         resolver.resolve(stack(tmp_path, file))

@@ -11,26 +11,13 @@ from stamplab.lab.recipe.secrets import Secret, secrets_of
 STACK = "app_example_org"
 COMPOSE = """\
 services:
-  app:
-    image: x
-    secrets:
-      - db_password
-      - source: admin_key
-        target: key
-  db:
-    image: y
+  app: {image: x, secrets: [db_password, {source: admin_key, target: key}]}
+  db: {image: y}
 secrets:
-  db_password:
-    external: true
-    name: ${STACK_NAME}_db_password_${SECRET_DB_PASSWORD_VERSION}
-  admin_key:
-    external: true
-    name: ${STACK_NAME}_admin_key_${SECRET_ADMIN_KEY_VERSION}
-  unused:
-    external: true
-    name: ${STACK_NAME}_unused_v1
-  own:
-    file: ./own
+  db_password: {external: true, name: "${STACK_NAME}_db_password_${SECRET_DB_PASSWORD_VERSION}"}
+  admin_key: {external: true, name: "${STACK_NAME}_admin_key_${SECRET_ADMIN_KEY_VERSION}"}
+  unused: {external: true, name: "${STACK_NAME}_unused_v1"}
+  own: {file: ./own}
 """
 ENV = "SECRET_DB_PASSWORD_VERSION=v2 # length=64\nSECRET_ADMIN_KEY_VERSION=v1 # generate=false\n"
 

@@ -41,12 +41,11 @@ def test_a_ref_is_a_tag_a_branch_or_a_commit(
 def test_every_form_of_an_address(
     clone: Cloned, scratch: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    built = clone.path.parent / "built" / "keycloak"
-    monkeypatch.chdir(built)
+    monkeypatch.chdir(clone.origin)
     address = {
         "path": str(clone.path),
-        "work tree": f"{built}/",
-        "its .git": str(built / ".git"),
+        "work tree": f"{clone.origin}/",
+        "its .git": str(clone.origin / ".git"),
         "URL": f"file://{clone.path}",
         "relative": ".",
     }[form]
@@ -54,9 +53,7 @@ def test_every_form_of_an_address(
     assert (acquired.name, acquired.head) == ("keycloak", clone.shas[-1])
 
 
-def test_a_lightweight_tag_is_a_tag_and_an_annotated_one_its_commit(
-    clone: Cloned, scratch: Path
-) -> None:
+def test_a_tag_may_be_lightweight_or_annotated(clone: Cloned, scratch: Path) -> None:
     git.open_at(clone.path).git.tag("light", clone.shas[0])
     assert acquire(clone.source("light"), scratch).base == clone.shas[0]
 
@@ -74,9 +71,7 @@ def test_a_head_on_no_branch_is_fetched_by_its_name(clone: Cloned, scratch: Path
 
 def test_tags_come_from_the_upstream(clone: Cloned, scratch: Path) -> None:
     git.open_at(clone.path).git.tag("--delete", BASE)
-    origin = clone.path.parent / "built" / "keycloak"
-    source = RecipeSource(recipe=str(clone.path), upstream=str(origin), base=BASE, head="main")
-    acquired = acquire(source, scratch)
+    acquired = acquire(clone.source(BASE, upstream=clone.origin), scratch)
     assert acquired.base == clone.shas[0]
     read_at_commit(acquired, acquired.base, scratch / "tree")
     assert BASE in checkout.tags(scratch / "tree")
@@ -84,35 +79,33 @@ def test_tags_come_from_the_upstream(clone: Cloned, scratch: Path) -> None:
 
 def test_a_base_that_only_the_upstream_has(clone: Cloned, scratch: Path) -> None:
     """A mirror that is behind: the base is a branch there, on no ref here."""
-    origin = clone.path.parent / "built" / "keycloak"
-    repo = git.open_at(origin)
+    repo = git.open_at(clone.origin)
     tree = repo.git.rev_parse("main^{tree}")
     later = repo.git.commit_tree(tree, "-p", "main", "-m", "later")
     repo.git.update_ref("refs/heads/next", later)
-    source = RecipeSource(recipe=str(clone.path), upstream=str(origin), base="next", head="main")
-    acquired = acquire(source, scratch)
+    acquired = acquire(clone.source("next", upstream=clone.origin), scratch)
     assert acquired.base == later
     assert read_at_commit(acquired, later, scratch / "tree").compose.services
 
 
+def acquire_changed(clone: Cloned, scratch: Path) -> AcquiredRecipe:
+    """Acquire the work tree, in which a file differs from what is committed."""
+    (clone.origin / "compose.yml").write_text("services: {}\n")
+    return acquire(RecipeSource(recipe=str(clone.origin), base=BASE, head="main"), scratch)
+
+
 def test_what_is_not_committed_is_said_and_not_played(clone: Cloned, scratch: Path) -> None:
-    origin = clone.path.parent / "built" / "keycloak"
-    (origin / "compose.yml").write_text("services: {}\n")
-    acquired = acquire(RecipeSource(recipe=str(origin), base=BASE, head="main"), scratch)
-    assert acquired.notes == (
-        f"{origin} has changes that are not committed: only commits are played",
-    )
+    acquired = acquire_changed(clone, scratch)
+    note = f"{clone.origin} has changes that are not committed: only commits are played"
+    assert acquired.notes == (note,)
     assert read_at_commit(acquired, acquired.head, scratch / "tree").compose.services
 
 
 def test_looking_at_a_work_tree_runs_no_filter_of_its_own(clone: Cloned, scratch: Path) -> None:
-    origin = clone.path.parent / "built" / "keycloak"
     mark = scratch.parent / "mark"
-    git.open_at(origin).git.config("filter.evil.clean", f"touch {mark}; cat")
-    (origin / ".gitattributes").write_text("* filter=evil\n")
-    (origin / "compose.yml").write_text("services: {}\n")
-    acquired = acquire(RecipeSource(recipe=str(origin), base=BASE, head="main"), scratch)
-    assert len(acquired.notes) == 1
+    git.open_at(clone.origin).git.config("filter.evil.clean", f"touch {mark}; cat")
+    (clone.origin / ".gitattributes").write_text("* filter=evil\n")
+    assert len(acquire_changed(clone, scratch).notes) == 1
     assert not mark.exists()
 
 
@@ -205,9 +198,7 @@ def test_a_recipe_without_a_compose_file(tmp_path: Path, scratch: Path) -> None:
 
 def test_a_mirror_that_has_moved_a_tag_is_said(clone: Cloned, scratch: Path) -> None:
     git.open_at(clone.path).git.tag("--force", BASE, "main")
-    origin = clone.path.parent / "built" / "keycloak"
-    source = RecipeSource(recipe=str(clone.path), upstream=str(origin), base=BASE, head="main")
-    acquired: AcquiredRecipe = acquire(source, scratch)
+    acquired = acquire(clone.source(BASE, upstream=clone.origin), scratch)
     assert acquired.base == clone.shas[0]
     with pytest.raises(LabError, match="would clobber existing tag"):
         read_at_commit(acquired, acquired.head, scratch / "tree")

@@ -14,6 +14,7 @@ from stamplab.lab.recipe import checkout, git
 from stamplab.lab.recipe.containment import escape_target
 from stamplab.lab.recipe.env_file import with_values
 from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
+from tests.scripts import put, script
 
 OVERLAY = {"compose.ccci.yml": "services: {}\n"}
 
@@ -45,9 +46,7 @@ def fetched(origin: Path, tmp_path: Path) -> Path:
     return tmp_path / "tree"
 
 
-def test_an_overlay_is_written_in_the_place_of_a_link_not_through_it(
-    origin: Path, host_file: Path, tmp_path: Path
-) -> None:
+def test_an_overlay_takes_a_links_place(origin: Path, host_file: Path, tmp_path: Path) -> None:
     (origin / "compose.ccci.yml").symlink_to(host_file)
     tree = fetched(origin, tmp_path)
     assert (tree / "compose.ccci.yml").is_symlink()
@@ -58,9 +57,7 @@ def test_an_overlay_is_written_in_the_place_of_a_link_not_through_it(
     assert (tree / "compose.ccci.yml").read_text() == OVERLAY["compose.ccci.yml"]
 
 
-def test_an_overlay_is_not_written_through_a_linked_folder(
-    origin: Path, host_file: Path, tmp_path: Path
-) -> None:
+def test_no_overlay_goes_by_a_linked_folder(origin: Path, host_file: Path, tmp_path: Path) -> None:
     (origin / "overlays").symlink_to(tmp_path)
     tree = fetched(origin, tmp_path)
     before = host_file.read_text()
@@ -76,9 +73,7 @@ def test_an_overlay_cannot_take_the_place_of_a_folder(origin: Path, tmp_path: Pa
         checkout.write_uncommitted(fetched(origin, tmp_path), OVERLAY)
 
 
-def test_images_are_not_read_through_a_link_that_leads_out(
-    origin: Path, host_file: Path, tmp_path: Path
-) -> None:
+def test_no_image_is_read_through_a_link_out(origin: Path, host_file: Path, tmp_path: Path) -> None:
     (origin / "compose.yml").unlink()
     (origin / "compose.yml").symlink_to(host_file)
     with pytest.raises(RecipeRefused, match=r"compose\.yml leads to .*passwd"):
@@ -91,9 +86,7 @@ def test_a_link_within_the_recipe_is_followed(origin: Path, tmp_path: Path) -> N
     assert checkout.read_compose(fetched(origin, tmp_path)).services["app"].image == "a:1"
 
 
-def test_a_policy_is_read_from_the_commit_so_a_link_is_only_its_text(
-    origin: Path, host_file: Path, tmp_path: Path
-) -> None:
+def test_of_a_linked_policy_the_text_is_read(origin: Path, host_file: Path, tmp_path: Path) -> None:
     (origin / "compose.yml").unlink()
     (origin / "compose.yml").symlink_to(host_file)
     with pytest.raises(LabError, match="is no compose file that can be read") as caught:
@@ -127,15 +120,10 @@ def test_where_a_path_leads(origin: Path, path: str, clause: str | None) -> None
 
 def armed(repository: Path, marker: Path) -> None:
     """Put into a repository all that could run a program of its author's."""
-    script = f"#!/bin/sh\ntouch {marker}\ncat\n"
-    hooks = repository / ".git" / "hooks"
-    hooks.mkdir(exist_ok=True)
-    for name in ("post-checkout", "post-merge", "post-index-change", "reference-transaction"):
-        (hooks / name).write_text(script)
-        (hooks / name).chmod(0o755)
-    program = repository.parent / "program"
-    program.write_text(script)
-    program.chmod(0o755)
+    lines = f"touch {marker}\ncat"
+    hooks = ("post-checkout", "post-merge", "post-index-change", "reference-transaction")
+    put(repository / ".git" / "hooks", *hooks, lines=lines)
+    program = script(repository.parent / "program", lines)
     for key in ("core.fsmonitor", "uploadpack.packObjectsHook", "filter.evil.smudge"):
         subprocess.run(["git", "config", key, str(program)], cwd=repository, check=True)
 
@@ -165,9 +153,7 @@ def test_nothing_of_a_mirror_is_run(origin: Path, tmp_path: Path) -> None:
     assert [file.name for file in (tree / ".git").glob("hooks/*")] == []
 
 
-def test_not_even_hooks_and_watchers_of_the_work_tree_itself_are_run(
-    origin: Path, tmp_path: Path
-) -> None:
+def test_no_hook_or_watcher_of_a_given_work_tree_is_run(origin: Path, tmp_path: Path) -> None:
     """A recipe's folder may be given as it is, with a .git that somebody prepared."""
     marker = tmp_path / "was-run"
     commit(origin)

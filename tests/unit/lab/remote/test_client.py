@@ -7,7 +7,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -116,9 +116,7 @@ while data := engine.recv(65536):
 """
 
 
-def test_a_swarm_behind_ssh_is_watched_as_any(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_swarm_by_ssh(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ssh").write_text(DIAL_STDIO)
     (tmp_path / "ssh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -128,7 +126,9 @@ def test_a_swarm_behind_ssh_is_watched_as_any(
     assert {method for method, _ in engine.requests} == {"GET"}
 
 
-def judged(engine: Engine, endpoint: Endpoint) -> Outcome:
+def judged(
+    engine: Engine, endpoint: Endpoint, meanwhile: Callable[[], None] = lambda: None
+) -> Outcome:
     """Judge the service as it is, after it has come up."""
     engine.tasks = [task("1", engine.put(APP))]
     engine.containers = {"container-1": container("1")}
@@ -137,6 +137,7 @@ def judged(engine: Engine, endpoint: Endpoint) -> Outcome:
             WatchPlan(targets=(APP,), deadline_s=swarm.now_s() + 20, deploys=False), swarm.node
         )
         watch.begin(swarm.baseline())
+        meanwhile()
         return follow(swarm, watch).outcome
 
 
@@ -154,16 +155,13 @@ def test_a_step_of_the_machines_clock_changes_nothing(
 
 def test_a_step_of_the_engines_clock_changes_nothing(engine: Engine) -> None:
     """Its events then tell of another day."""
-    engine.tasks = [task("1", engine.put(APP))]
-    with (
-        closing(Client(Endpoint(host=engine.address, named_by="a test"))) as client,
-        closing(SwarmWatcher(client, [APP])) as swarm,
-    ):
-        watch = DeployWatch(WatchPlan(targets=(APP,), deadline_s=20.0, deploys=False), swarm.node)
-        watch.begin(swarm.baseline())
+
+    def meanwhile() -> None:
         engine.say(
             b'{"Type":"service","Action":"update","timeNano":1,'
             b'"Actor":{"ID":"x","Attributes":{"name":"shop_app"}}}\n'
         )
         engine.cut()
-        assert follow(swarm, watch).outcome is Outcome.CONVERGED
+
+    endpoint = Endpoint(host=engine.address, named_by="a test")
+    assert judged(engine, endpoint, meanwhile) is Outcome.CONVERGED

@@ -40,9 +40,7 @@ def test_one_that_cannot_be_run_says_why() -> None:
     command.kill()
 
 
-def test_one_that_hangs_is_killed_with_all_that_it_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_hangs_is_killed_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deploy_command, "_END_TIMEOUT_S", 0.3)
     pids = tmp_path / "pids"
     script = (
@@ -80,9 +78,7 @@ def test_killing_it_is_its_end() -> None:
     assert command.exit_code == 143
 
 
-def test_its_output_passes_through_or_goes_beside_a_document(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_its_output_passes_through(capfd: pytest.CaptureFixture[str]) -> None:
     words = (sys.executable, "-c", "import sys; print('out'); print('err', file=sys.stderr)")
     _, ends = run(*words)
     ends.get(timeout=20)

@@ -105,9 +105,7 @@ def test_a_damaged_configuration_is_said(config: Path, environment: Environment)
 
 
 @pytest.mark.parametrize("text", ["[]", '{"currentContext": 3}', "{}"])
-def test_a_configuration_without_a_context_says_nothing(
-    config: Path, environment: Environment, text: str
-) -> None:
+def test_a_configuration_may_name_none(config: Path, environment: Environment, text: str) -> None:
     config.mkdir()
     (config / "config.json").write_text(text)
     assert find_endpoint(None, environment).host == DEFAULT_HOST
@@ -116,9 +114,7 @@ def test_a_configuration_without_a_context_says_nothing(
 @pytest.mark.parametrize(
     "host", ["npipe:////./pipe/docker", "fd://", "there", "there:2375", "ftp://x"]
 )
-def test_an_address_that_cannot_be_talked_to_is_refused(
-    environment: Environment, host: str
-) -> None:
+def test_an_address_of_another_kind_is_refused(environment: Environment, host: str) -> None:
     with pytest.raises(UsageError, match="no address that can be talked to"):
         find_endpoint(None, environment | {"DOCKER_HOST": host})
 

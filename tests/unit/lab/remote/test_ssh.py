@@ -13,6 +13,7 @@ from stamplab.lab.remote import ssh as ssh_bridge
 from stamplab.lab.remote.client import Client, NoAnswer
 from stamplab.lab.remote.endpoint import Endpoint
 from stamplab.lab.remote.ssh import SshBridge, ssh_command
+from tests.scripts import script
 
 DIAL = ("docker", "system", "dial-stdio")
 
@@ -27,9 +28,7 @@ DIAL = ("docker", "system", "dial-stdio")
         ("ssh://there/run/d.sock", (), ("docker", "--host=unix:///run/d.sock", *DIAL[1:])),
     ],
 )
-def test_the_words_are_those_of_the_docker_client(
-    url: str, options: tuple[str, ...], dial: tuple[str, ...]
-) -> None:
+def test_its_words_are_dockers(url: str, options: tuple[str, ...], dial: tuple[str, ...]) -> None:
     assert ssh_command(url) == (
         "ssh",
         *options,
@@ -47,13 +46,8 @@ def test_what_is_no_address_is_refused(url: str) -> None:
 @pytest.fixture
 def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A program in the place of ssh; the test writes it."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    program = folder / "ssh"
-    program.write_text("#!/bin/sh\nexec cat\n")
-    program.chmod(0o755)
-    return program
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return script(tmp_path / "ssh", "exec cat")
 
 
 def asked(bridge: SshBridge, text: bytes) -> bytes:
@@ -86,7 +80,7 @@ def test_one_that_would_not_end_is_ended(ssh: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_ssh_is_quoted_where_it_refuses(ssh: Path) -> None:
-    ssh.write_text("#!/bin/sh\necho 'me@there: Permission denied (publickey).' >&2\nexit 255\n")
+    script(ssh, "echo 'me@there: Permission denied (publickey).' >&2\nexit 255")
     with pytest.raises(NoAnswer, match=r"ssh says: me@there: Permission denied \(publickey\)\."):
         Client(Endpoint(host="ssh://me@there", named_by="a test"))
 

@@ -16,9 +16,9 @@ HEALTHY = "health_status: healthy"
 AT_UNIX_S, SEEN_S = 1_000.0, 10.0
 
 
-def of_container(action: str, task_id: str = "new") -> EngineEvent:
+def of_container(action: str) -> EngineEvent:
     return EngineEvent(
-        kind="container", action=action, actor_id="c", attributes={TASK_LABEL: task_id}
+        kind="container", action=action, actor_id="c", attributes={TASK_LABEL: "new"}
     )
 
 

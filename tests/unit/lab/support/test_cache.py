@@ -18,9 +18,7 @@ from stamplab.lab.support.cache import cache_folder, exclusive_build, remove_unf
         ({"HOME": "/h"}, "/h/.cache/stamplab"),
     ],
 )
-def test_where_it_is(
-    variables: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_its_place(variables: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("STAMPLAB_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():

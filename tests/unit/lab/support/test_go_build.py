@@ -12,6 +12,7 @@ import pytest
 from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 from stamplab.lab.support import go_build
 from stamplab.lab.support.go_build import GoProgram
+from tests.scripts import script
 
 MAIN = 'package main\n\nfunc main() { println("hello") }\n'
 FAKE_GO = """\
@@ -21,13 +22,6 @@ if [ "$1" = run ]; then exit; fi
 while [ "$1" != -o ]; do shift; done
 printf '#!/bin/sh\\necho built\\n' >"$2"; chmod +x "$2"
 """
-
-
-def script(path: Path, lines: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{lines}\n")
-    path.chmod(0o755)
-    return path
 
 
 @pytest.fixture
@@ -85,9 +79,7 @@ def test_what_was_built_is_kept(greeter: GoProgram, calls: Path, tmp_path: Path)
     assert [path.name for path in program.parent.parent.iterdir()] == [program.parent.name]
 
 
-def test_a_changed_runtime_is_written_first_and_built_over(
-    greeter: GoProgram, calls: Path, tmp_path: Path
-) -> None:
+def test_a_changed_runtime_is_built_over(greeter: GoProgram, calls: Path, tmp_path: Path) -> None:
     seeded = msgspec.structs.replace(greeter, runtime="./seeded")
     go_build.get_program(seeded, tmp_path / "cache")
     run, build = calls.read_text().splitlines()
@@ -97,9 +89,7 @@ def test_a_changed_runtime_is_written_first_and_built_over(
     assert not Path(folder).exists()
 
 
-def test_another_module_file_makes_another_program(
-    greeter: GoProgram, calls: Path, tmp_path: Path
-) -> None:
+def test_other_modules_are_another_program(greeter: GoProgram, calls: Path, tmp_path: Path) -> None:
     for ending in ("mod", "sum"):
         text = (greeter.sources / f"go.{ending}").read_text()
         (greeter.sources / f"go-2.0-beta.{ending}").write_text(text.replace("1.25.0", "1.99.0"))
@@ -149,9 +139,7 @@ def test_another_go_makes_another_program(
     assert go_build.get_program(greeter, tmp_path / "cache") != before
 
 
-def test_an_older_go_is_named_and_passed_over(
-    greeter: GoProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_older_go(greeter: GoProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_fake_go(tmp_path, monkeypatch, "go1.24.9")
     reason = (
         r"greeting needs the program greeter, .* Go 1\.25\.0 or newer, .*/go is go1\.24\.9 linux"
@@ -194,9 +182,7 @@ def test_a_failing_build_ends_with_gos_last_lines_and_leaves_nothing(
     assert list((tmp_path / "cache" / "go").iterdir()) == []
 
 
-def test_a_build_that_takes_too_long_is_said(
-    greeter: GoProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_build(greeter: GoProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_fake_go(tmp_path, monkeypatch)
     go = tmp_path / "bin" / "go"
     script(go, f"{go.read_text().splitlines()[1]}\nexec sleep 600")
@@ -229,9 +215,7 @@ def test_a_packages_program_is_taken_and_path_is_not_looked_into(
         go_build.get_program(greeter, tmp_path / "cache")
 
 
-def test_a_program_of_that_name_on_path_is_somebody_elses(
-    greeter: GoProgram, calls: Path, tmp_path: Path
-) -> None:
+def test_a_program_on_path_is_not_ours(greeter: GoProgram, calls: Path, tmp_path: Path) -> None:
     script(tmp_path / "bin" / "greeter", "echo somebody's")
     program = go_build.get_program(greeter, tmp_path / "cache")
     assert program.is_relative_to(tmp_path / "cache")

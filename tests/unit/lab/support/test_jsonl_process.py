@@ -13,15 +13,9 @@ import pytest
 from stamplab.lab.errors import LabError
 from stamplab.lab.support.jsonl_process import JsonlProcess
 from stamplab.lab.support.processes import ProcessId
+from tests.scripts import script
 
 ECHO = 'while read -r line; do echo "$$ $line"; done'
-
-
-def program(folder: Path, lines: str) -> Path:
-    path = folder / "answering"
-    path.write_text(f"#!/bin/sh\n{lines}\n")
-    path.chmod(0o755)
-    return path
 
 
 def pid_in(answer: bytes) -> int:
@@ -29,7 +23,7 @@ def pid_in(answer: bytes) -> int:
 
 
 def test_one_process_answers_all_questions(tmp_path: Path) -> None:
-    running = JsonlProcess(program(tmp_path, ECHO))
+    running = JsonlProcess(script(tmp_path / "answering", ECHO))
     first, second = running.ask(b"one"), running.ask(b"two")
     assert first.split()[1:] == [b"one"]
     assert second.split()[1:] == [b"two"]
@@ -39,7 +33,7 @@ def test_one_process_answers_all_questions(tmp_path: Path) -> None:
 
 
 def test_it_starts_again_after_its_end(tmp_path: Path) -> None:
-    running = JsonlProcess(program(tmp_path, ECHO))
+    running = JsonlProcess(script(tmp_path / "answering", ECHO))
     first = running.ask(b"one")
     running.end()
     running.end()
@@ -48,11 +42,9 @@ def test_it_starts_again_after_its_end(tmp_path: Path) -> None:
     running.end()
 
 
-def test_it_gets_no_environment_but_the_one_that_is_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_gets_the_given_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OURS", "ours")
-    answering = program(tmp_path, 'read -r line; echo "$OURS,$ITS"')
+    answering = script(tmp_path / "answering", 'read -r line; echo "$OURS,$ITS"')
     running = JsonlProcess(answering, {"ITS": "its"})
     assert running.ask(b"") == b",its"
     running.end()
@@ -67,10 +59,8 @@ def test_it_gets_no_environment_but_the_one_that_is_given(
         ("exec 0<&-; exec 1>&-; sleep 0.2", r"\(exit code 0\): no message"),
     ],
 )
-def test_a_program_that_ends_is_named_with_its_words(
-    tmp_path: Path, lines: str, reason: str
-) -> None:
-    running = JsonlProcess(program(tmp_path, lines))
+def test_a_program_that_ends_is_quoted(tmp_path: Path, lines: str, reason: str) -> None:
+    running = JsonlProcess(script(tmp_path / "answering", lines))
     with pytest.raises(LabError, match=f"answering ended by itself {reason}"):
         running.ask(b"x")
 
@@ -78,7 +68,7 @@ def test_a_program_that_ends_is_named_with_its_words(
 def test_after_a_failure_the_next_question_has_a_new_process(tmp_path: Path) -> None:
     mark = tmp_path / "started"
     running = JsonlProcess(
-        program(tmp_path, f"[ -e {mark} ] || {{ touch {mark}; exit 1; }}\n{ECHO}")
+        script(tmp_path / "answering", f"[ -e {mark} ] || {{ touch {mark}; exit 1; }}\n{ECHO}")
     )
     with pytest.raises(LabError):
         running.ask(b"x")
@@ -87,7 +77,9 @@ def test_after_a_failure_the_next_question_has_a_new_process(tmp_path: Path) -> 
 
 
 def test_one_that_is_late_is_ended(tmp_path: Path) -> None:
-    answering = program(tmp_path, f"echo $$ >{tmp_path}/pid; read -r line; exec sleep 600")
+    answering = script(
+        tmp_path / "answering", f"echo $$ >{tmp_path}/pid; read -r line; exec sleep 600"
+    )
     running = JsonlProcess(answering, timeout_s=0.5)
     with pytest.raises(LabError, match=r"answering has not answered for 0.5 s"):
         running.ask(b"x")
@@ -100,7 +92,7 @@ def test_what_cannot_be_run_is_said(tmp_path: Path) -> None:
 
 
 def test_it_ends_with_the_object(tmp_path: Path) -> None:
-    running = JsonlProcess(program(tmp_path, ECHO))
+    running = JsonlProcess(script(tmp_path / "answering", ECHO))
     pid = pid_in(running.ask(b"x"))
     del running
     assert not psutil.pid_exists(pid)
@@ -108,15 +100,15 @@ def test_it_ends_with_the_object(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", ["", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_it_ends_with_us_however_we_end(tmp_path: Path, end: str) -> None:
-    script = (
+    code = (
         "import sys; from pathlib import Path\n"
         "from stamplab.lab.support.jsonl_process import JsonlProcess\n"
         "running = JsonlProcess(Path(sys.argv[1]))\n"
         "print(running.ask(b'x').split()[0].decode(), flush=True)\n" + end
     )
-    answering = str(program(tmp_path, ECHO))
+    answering = str(script(tmp_path / "answering", ECHO))
     done = subprocess.run(
-        [sys.executable, "-c", script, answering], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, answering], capture_output=True, text=True, check=False
     )
     assert done.returncode == (-9 if end else 0), done.stderr
     assert has_ended(int(done.stdout))

@@ -17,30 +17,19 @@ from stamplab.lab.live.engine import OPTIONAL, REQUIRED, find_engine
 from stamplab.lab.live.inventory import GO_PROGRAMS, Item, inventory
 from stamplab.lab.support import programs
 from tests import PYTHON_PATH
+from tests.scripts import put, script
 
 PLAIN = ("git", "abra", "cp", "ln", "printf", "true")
 ROOT = Path(__file__).parents[4]
 
 
-def put(folder: Path, *names: str, says: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        (folder / name).write_text(f"#!/bin/sh\necho {says}\n")
-        (folder / name).chmod(0o755)
-    return folder
-
-
 @pytest.fixture
-def callers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def callers(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A caller's PATH with everything on it, and a cache with an engine as well."""
     everything = (*REQUIRED, *OPTIONAL, "git", "abra")
-    path = put(tmp_path / "callers", *everything, says="Docker version 1.0.0, callers")
-    monkeypatch.setenv("PATH", str(path))
-    monkeypatch.setenv("STAMPLAB_CACHE", str(tmp_path / "cache"))
-    for variable in ("STAMPLOAD", *(program.variable for program in GO_PROGRAMS)):
-        monkeypatch.delenv(variable, raising=False)
+    path = put(bare / "host", *everything, lines="echo Docker version 1.0.0, callers")
     monkeypatch.setattr("stamplab.lab.live.engine._SYSTEM_FOLDERS", (path,))
-    put(tmp_path / "cache/engine/usr/bin", *everything, says="Docker version 1.5.0, cache")
+    put(bare / "cache/engine/usr/bin", *everything, lines="echo Docker version 1.5.0, cache")
     return path
 
 
@@ -61,7 +50,7 @@ def test_without_a_package_programs_are_on_path(callers: Path) -> None:
 
 
 def test_a_packages_engine_is_all_its_own(tools: Path) -> None:
-    put(tools, *REQUIRED, says="Docker version 2.0.0, given")
+    put(tools, *REQUIRED, lines="echo Docker version 2.0.0, given")
     engine = find_engine()
     assert (engine.version, engine.source) == ("2.0.0", str(tools / "dockerd"))
     assert {path.parent for path in engine.tools.values()} - {Path("/usr/bin")} == {tools}
@@ -69,14 +58,14 @@ def test_a_packages_engine_is_all_its_own(tools: Path) -> None:
 
 @pytest.mark.parametrize("missing", sorted(REQUIRED))
 def test_what_a_package_lacks_is_not_the_callers(tools: Path, missing: str) -> None:
-    put(tools, *REQUIRED.keys() - {missing}, says="Docker version 2.0.0, given")
+    put(tools, *REQUIRED.keys() - {missing}, lines="echo Docker version 2.0.0, given")
     with pytest.raises(NotPossibleHere, match=rf"{missing} not found in \$STAMPLAB_TOOLS"):
         find_engine()
 
 
 def test_an_engine_given_by_hand_goes_first(tools: Path, tmp_path: Path) -> None:
-    put(tools, *REQUIRED, says="Docker version 2.0.0, given")
-    put(tmp_path / "mine/bin", "dockerd", says="Docker version 3.0.0, mine")
+    put(tools, *REQUIRED, lines="echo Docker version 2.0.0, given")
+    put(tmp_path / "mine/bin", "dockerd", lines="echo Docker version 3.0.0, mine")
     engine = find_engine(tmp_path / "mine")
     assert engine.version == "3.0.0"
     assert engine.tools["runc"] == tools / "runc"
@@ -84,7 +73,7 @@ def test_an_engine_given_by_hand_goes_first(tools: Path, tmp_path: Path) -> None
 
 def test_a_packages_abra_and_no_other(tools: Path) -> None:
     assert not abra.find_abra().is_real
-    put(tools, "abra", says="abra")
+    put(tools, "abra", lines="echo abra")
     assert abra.find_abra().argv == (str(tools / "abra"),)
     assert abra.find_abra(Path(os.environ["PATH"]) / "abra").is_real
 
@@ -104,11 +93,9 @@ def test_the_stand_in_finds_our_packages(tmp_path: Path) -> None:
     assert set(filter(None, sys.path)) <= set(environment["PYTHONPATH"].split(os.pathsep))
 
 
-def test_systemds_client_is_the_machines_own(
-    tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put(tools, *REQUIRED, says="Docker version 2.0.0, given")
-    system = put(tmp_path / "system", "systemd-run", says="systemd 257")
+def test_systemd_is_the_hosts(tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tools, *REQUIRED, lines="echo Docker version 2.0.0, given")
+    system = put(tmp_path / "system", "systemd-run", lines="echo systemd 257")
     monkeypatch.setattr(programs, "_SYSTEM_PATH", str(system))
     monkeypatch.delenv("STAMPLAB_CGROUP_DRIVER", raising=False)
     assert find_engine().tools["systemd-run"] == system / "systemd-run"
@@ -121,11 +108,11 @@ def test_systemds_client_is_the_machines_own(
 @pytest.mark.parametrize("has_one", [True, False])
 def test_git_is_the_packages_or_none(tools: Path, tmp_path: Path, *, has_one: bool) -> None:
     """Asked in a process of its own, for GitPython looks for git when it is imported."""
-    logging = '"$0" git version 2.47.0 >>"$LOG"; echo git version 2.47.0'
+    logging = 'echo "$0" git version 2.47.0 >>"$LOG"; echo git version 2.47.0'
     if has_one:
-        put(tools, "git", says=logging)
-    put(tools.parent / "callers", "git", says=logging)
-    script = (
+        put(tools, "git", lines=logging)
+    put(tools.parent / "host", "git", lines=logging)
+    code = (
         "from pathlib import Path\nfrom stamplab.lab.errors import LabError\n"
         "from stamplab.lab.recipe import git\n"
         f"for act in (lambda: git.create(Path({str(tmp_path / 'made')!r})),"
@@ -135,7 +122,7 @@ def test_git_is_the_packages_or_none(tools: Path, tmp_path: Path, *, has_one: bo
     )
     log = tmp_path / "log"
     subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": PYTHON_PATH, "LOG": str(log)},
         check=True,
     )
@@ -145,9 +132,9 @@ def test_git_is_the_packages_or_none(tools: Path, tmp_path: Path, *, has_one: bo
 
 
 def test_an_inventory_names_each_program_its_version_and_its_place(tools: Path) -> None:
-    put(tools, *REQUIRED, says="Docker version 2.0.0, given")
-    (tools / "ip").write_text("#!/bin/sh\nexit 3\n")
-    put(tools, "stackspec", says="stackspec of docker/cli v28.5.2+incompatible")
+    put(tools, *REQUIRED, lines="echo Docker version 2.0.0, given")
+    script(tools / "ip", "exit 3")
+    put(tools, "stackspec", lines="echo stackspec of docker/cli v28.5.2+incompatible")
     items = {item.name: item for item in inventory()}
     assert set(items) == {
         "python",

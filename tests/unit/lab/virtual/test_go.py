@@ -27,9 +27,7 @@ def go_for(program: GoProgram) -> Go:
 
 
 @pytest.mark.parametrize("program", [SWARMSIM, STACKSPEC], ids=lambda program: program.name)
-def test_its_own_tests_pass(
-    program: GoProgram, tmp_path: Path, pytestconfig: pytest.Config
-) -> None:
+def test_its_tests_pass(program: GoProgram, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """Fewer random scenarios without ``--deep``. Go test vets what it tests."""
     go = go_for(program)
     flags = build_flags(program, go, tmp_path, TIMEOUT_S)

@@ -126,9 +126,7 @@ def played(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> Deployment:
 
 
 @pytest.mark.parametrize("seed", [0, 7])
-def test_the_same_conditions_give_the_identical_history(
-    sim: SwarmSim, virtual: Virtual, tmp_path: Path, seed: int
-) -> None:
+def test_it_can_be_repeated(sim: SwarmSim, virtual: Virtual, tmp_path: Path, seed: int) -> None:
     conditions = Conditions(
         seed=seed, visibility=PeriodicTaskLists(every_s=0.3), deploy_before_s=0.2
     )
@@ -144,18 +142,14 @@ def played_once(
     return played.act(NextVersion(version="2", labels={}), at_s=2.5)
 
 
-def test_another_seed_gives_other_ids_and_the_same_end(
-    sim: SwarmSim, virtual: Virtual, tmp_path: Path
-) -> None:
+def test_another_seed_gives_the_same_end(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> None:
     first, second = (played_once(sim, virtual, tmp_path, Conditions(seed=seed)) for seed in (1, 2))
     assert first.service.id != second.service.id
     assert first.service.update_state == second.service.update_state == "completed"
     assert first.answers[-1] == second.answers[-1] == "2"
 
 
-def test_a_fraction_of_a_nanosecond_before_a_moment_it_has_not_come(
-    sim: SwarmSim, virtual: Virtual, tmp_path: Path
-) -> None:
+def test_a_moment_has_not_come_early(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> None:
     happened_s = Deployment(sim, virtual, tmp_path).deployed().until(3).records[-1].happened_s
     second = Deployment(sim, virtual, tmp_path).deployed().until(happened_s - 2e-10)
     assert second.world.now_s() == happened_s - 2e-10
@@ -166,9 +160,7 @@ def test_it_comes_up_and_answers(played: Deployment) -> None:
     assert set(played.answers) == {"1"}
 
 
-def test_it_waits_for_the_node_that_it_asks_for(
-    sim: SwarmSim, virtual: Virtual, tmp_path: Path
-) -> None:
+def test_it_waits_for_its_node(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> None:
     waiting = Deployment(sim, virtual, tmp_path)
     waiting.world.have_images(["stand-in/a:1"])
     waiting.world.apply(waiting.stack)
@@ -178,14 +170,6 @@ def test_it_waits_for_the_node_that_it_asks_for(
 def test_a_second_operator_scales(played: Deployment) -> None:
     assert len(played.act(Scale(replicas=2), at_s=4).running) == 2
     assert played.refusals == [""]
-
-
-def test_a_second_operator_deploys_another_version(played: Deployment) -> None:
-    played.act(NextVersion(version="2", labels={"stamp": "theirs"}), at_s=4)
-    assert played.service.update_state == "completed"
-    assert played.service.spec.labels["stamp"] == "theirs"
-    assert played.answers[0] == "1"
-    assert played.answers[-1] == "2"
 
 
 def test_a_restamp_touches_no_task_and_leaves_no_status(played: Deployment) -> None:
@@ -203,11 +187,13 @@ def test_the_same_once_more_changes_nothing_but_what_came_before(played: Deploym
     assert played.refusals == [""]
 
 
-def test_a_rollback_by_hand_swaps_the_specs(played: Deployment) -> None:
+def test_another_version_and_its_rollback_by_hand(played: Deployment) -> None:
     first = played.service.spec
-    played.act(NextVersion(version="2", labels={}), at_s=4)
+    played.act(NextVersion(version="2", labels={"stamp": "theirs"}), at_s=4)
     second = played.service.spec
-    assert played.answers[-1] == "2"
+    assert played.service.update_state == "completed"
+    assert second.labels["stamp"] == "theirs"
+    assert (played.answers[0], played.answers[-1]) == ("1", "2")
     played.act(RollBack(), at_s=10).until(20)
     assert (played.service.spec, played.service.previous_spec) == (first, second)
     assert played.service.update_state == "rollback_completed"
@@ -221,9 +207,7 @@ def test_what_swarmkit_refuses_is_told_in_its_words(played: Deployment) -> None:
     assert len(played.running) == 1
 
 
-def test_a_spec_that_is_none_is_refused_as_well(
-    sim: SwarmSim, virtual: Virtual, tmp_path: Path
-) -> None:
+def test_an_invalid_spec_is_refused(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> None:
     world = Deployment(sim, virtual, tmp_path)
     resolved = virtual.resolver.resolve(world.stack)
     (raw,) = resolved.services
@@ -235,9 +219,7 @@ def test_a_spec_that_is_none_is_refused_as_well(
     assert answer.output
 
 
-def test_after_a_swarm_that_could_not_begin_the_next_one_does(
-    sim: SwarmSim, virtual: Virtual, tmp_path: Path
-) -> None:
+def test_a_swarm_follows_a_failed_begin(sim: SwarmSim, virtual: Virtual, tmp_path: Path) -> None:
     Deployment(sim, virtual, tmp_path)
     with pytest.raises(LabError, match=r"prepare_s must be from 0"):
         sim.begin(0, NodeOptions(prepare_s=-1))

@@ -17,6 +17,7 @@ from stamplab.lab.virtual import swarmsim
 from stamplab.lab.virtual.conditions import NodeOptions
 from stamplab.lab.virtual.sim_events import ContainerEvent, OutOfMemory, StoreCommit, TimeStep
 from stamplab.lab.virtual.swarmsim import SwarmRefused, SwarmSim
+from tests.scripts import script
 from tests.unit.lab.support.test_jsonl_process import has_ended
 
 OK = '{"ok":{}}'
@@ -31,10 +32,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[SwarmSim] = []
 
     def begin(lines: str) -> SwarmSim:
-        path = tmp_path / "swarmsim"
-        path.write_text(f"#!/bin/sh\n{lines}\n")
-        path.chmod(0o755)
-        started.append(SwarmSim(path))
+        started.append(SwarmSim(script(tmp_path / "swarmsim", lines)))
         return started[-1]
 
     yield begin
@@ -227,9 +225,7 @@ def test_no_answer_in_time_is_an_error(start: Start, monkeypatch: pytest.MonkeyP
         start("read -r line; read -r line").advance(1)
 
 
-def test_an_answer_that_came_too_late_is_not_taken_for_the_next_ones(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_late_answer_is_not_the_next_ones(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     sim = start('read -r line; sleep 0.5; echo \'{"ok":{"id":"late"}}\'; read -r line; sleep 9')
     monkeypatch.setattr(swarmsim, "ANSWER_TIMEOUT_S", 0.1)
     with pytest.raises(LabError):

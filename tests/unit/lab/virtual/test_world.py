@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from stamplab.lab.errors import LabError, RecipeRefused
 from stamplab.lab.faults.operator import (
     Act,
+    Deed,
     LoseSight,
     Operation,
     Recreate,
@@ -30,7 +32,6 @@ from stamplab.lab.model.history import (
     LimitSet,
     MemorySample,
     Note,
-    Observation,
     OperatorActed,
     Record,
     RecorderLost,
@@ -50,7 +51,7 @@ from stamplab.lab.virtual.conditions import (
 from stamplab.lab.virtual.journal import MemoryJournal, VirtualClock
 from stamplab.lab.virtual.mirror import Mirror
 from stamplab.lab.virtual.recorder import spec_in
-from stamplab.lab.virtual.sim_events import SimEvent, StoreCommit
+from stamplab.lab.virtual.sim_events import SimEvent
 from stamplab.lab.virtual.world import VirtualWorld
 from stamplab.lab.world import Deployer, Stack
 from tests.unit.lab.judging import in_service, write
@@ -76,6 +77,9 @@ def resolved(*services: msgspec.Raw, networks: Sequence[str] = ()) -> ResolvedSt
     return ResolvedStack(
         services=services, networks=objects, secrets=(), configs=(), warnings=(), reads=()
     )
+
+
+Kind = TypeVar("Kind")
 
 
 class Listener:
@@ -136,26 +140,25 @@ class Stage:
             records.append(record)
         return records
 
-    def of(self, *kinds: type[Observation]) -> list[tuple[float, Observation]]:
-        records = self.journal.records
-        return [
-            (record.seen_s, record.what) for record in records if isinstance(record.what, kinds)
-        ]
+    def act(self, *acts: tuple[float, Deed], until_s: float) -> list[Record]:
+        """Let somebody act, each so long after now; give all records that come by then."""
+        self.world.schedule(NAME, [Act(after_s=after_s, what=what) for after_s, what in acts])
+        return self.until(until_s)
+
+    def of(self, *kinds: type[Kind]) -> list[tuple[float, Kind]]:
+        return [(r.seen_s, r.what) for r in self.journal.records if isinstance(r.what, kinds)]
 
 
 def notes(stage: Stage) -> list[str]:
-    return [what.text for _, what in stage.of(Note) if isinstance(what, Note)]
+    return [what.text for _, what in stage.of(Note)]
 
 
 def deployed(stage: Stage) -> list[tuple[float, int, str]]:
-    return [
-        (at_s, w.exit_code, w.output) for at_s, w in stage.of(Deployed) if isinstance(w, Deployed)
-    ]
+    return [(at_s, what.exit_code, what.output) for at_s, what in stage.of(Deployed)]
 
 
 def acted(stage: Stage) -> list[tuple[float, str, str]]:
-    acts = stage.of(OperatorActed)
-    return [(at_s, w.what, w.refused) for at_s, w in acts if isinstance(w, OperatorActed)]
+    return [(at_s, act.what, act.refused) for at_s, act in stage.of(OperatorActed)]
 
 
 def with_service(*moments: tuple[float, Sequence[SimEvent]], refuses: str = "") -> FakeSim:
@@ -195,8 +198,9 @@ def test_time_goes_to_the_next_moment_at_which_something_is_seen_and_no_further(
 
 
 def test_nothing_comes_exactly_when_the_moment_has_come() -> None:
+    """The simulator rounds to the moment itself: the world must not be past what was asked for."""
     stage = Stage(with_service((2, (TOUCHED,))))
-    for until_s in (0.0, 0.5, 1.999999, 2.0, 2.0, 50.0):
+    for until_s in (0.0, 0.5, 1.999999, 2 - 2e-10, 2.0, 2.0, 50.0):
         stage.until(until_s)
         assert stage.world.now_s() == until_s
 
@@ -217,14 +221,6 @@ def test_what_happens_unseen_lets_time_go_on() -> None:
     assert stage.listener.heard_s == [0, 1, 2, 3]
     (listing,) = [r for r in stage.until(11) if isinstance(r.what, TasksSeen)]
     assert listing.seen_s == 10
-
-
-def test_a_fraction_of_a_nanosecond_before_a_moment_it_has_not_come() -> None:
-    """The simulator rounds to the moment itself: the world must not be past what was asked for."""
-    until_s = 2 - 2e-10
-    stage = Stage(with_service((2, (TOUCHED,))))
-    stage.until(until_s)
-    assert stage.world.now_s() == until_s
 
 
 instants = st.integers(0, 50).map(lambda n: n / 10) | st.floats(0, 5)
@@ -278,9 +274,7 @@ def test_it_never_goes_past_the_moment_that_it_was_given(
 
 @settings(max_examples=40)
 @given(acts=acts_, until_s=instants.filter(bool))
-def test_every_act_that_is_due_by_then_was_done_at_its_time(
-    acts: list[Act], until_s: float
-) -> None:
+def test_every_due_act_was_done_at_its_time(acts: list[Act], until_s: float) -> None:
     stage = Stage(with_service()).begun()
     stage.world.schedule(NAME, acts)
     stage.until(until_s)
@@ -295,8 +289,7 @@ def test_every_act_that_is_due_by_then_was_done_at_its_time(
 def test_acts_happen_at_their_times_and_in_order_whatever_order_they_were_given_in() -> None:
     stage = Stage(with_service())
     stage.until(2)
-    stage.world.schedule(NAME, [Act(after_s=3, what=Scale(replicas=0)), Act(after_s=1, what=LATE)])
-    stage.until(10)
+    stage.act((3, Scale(replicas=0)), (1, Redeploy()), until_s=10)
     assert acted(stage) == [
         (3, "a second operator deployed the same spec again", ""),
         (5, "a second operator scaled the service to 0", ""),
@@ -304,24 +297,17 @@ def test_acts_happen_at_their_times_and_in_order_whatever_order_they_were_given_
     assert [at_s for at_s, _ in stage.sim.requests_of("update")] == [3, 5]
 
 
-LATE = Redeploy()
-
-
 def test_acts_of_one_moment_happen_in_the_order_that_they_were_given_in() -> None:
     stage = Stage(with_service())
-    row = [Scale(replicas=number) for number in range(5)]
-    stage.world.schedule(NAME, [Act(after_s=1, what=scale) for scale in row])
-    stage.until(1)
+    stage.act(*((1, Scale(replicas=number)) for number in range(5)), until_s=1)
     messages = [what for _, what, _ in acted(stage)]
     assert messages == [f"a second operator scaled the service to {number}" for number in range(5)]
 
 
 def test_two_rows_of_acts_are_woven_together() -> None:
     stage = Stage(with_service())
-    stage.world.schedule(NAME, [Act(after_s=4, what=Scale(replicas=4))])
-    stage.until(1)
-    stage.world.schedule(NAME, [Act(after_s=2, what=Scale(replicas=3))])
-    stage.until(10)
+    stage.act((4, Scale(replicas=4)), until_s=1)
+    stage.act((2, Scale(replicas=3)), until_s=10)
     assert [at_s for at_s, _, _ in acted(stage)] == [3, 4]
 
 
@@ -335,8 +321,7 @@ def test_an_act_stops_time_though_nothing_else_happens() -> None:
 
 def test_what_is_called_off_does_not_happen() -> None:
     stage = Stage(with_service())
-    stage.world.schedule(NAME, [Act(after_s=1, what=Redeploy()), Act(after_s=3, what=Redeploy())])
-    stage.until(2)
+    stage.act((1, Redeploy()), (3, Redeploy()), until_s=2)
     stage.world.cancel_scheduled()
     stage.until(10)
     assert [at_s for at_s, _, _ in acted(stage)] == [1]
@@ -349,8 +334,7 @@ def test_what_is_called_off_does_not_happen() -> None:
 def test_an_operation_is_sent_upon_the_present_spec(operation: Operation, roll_back: bool) -> None:
     newer = spec("2")
     stage = Stage(with_service((1, (commit(1, services=(service(newer),)),))))
-    stage.world.schedule(NAME, [Act(after_s=2, what=operation)])
-    stage.until(2)
+    stage.act((2, operation), until_s=2)
     ((at_s, sent),) = stage.sim.requests_of("update")
     assert isinstance(sent, tuple)
     service_id, body, is_rollback = sent
@@ -363,8 +347,7 @@ def test_an_operation_is_sent_upon_the_present_spec(operation: Operation, roll_b
 def test_a_service_is_removed_and_made_anew(operation: Operation, then: list[str]) -> None:
     stage = Stage(with_service()).begun()
     stage.sim.answer("remove", commit(1, removed_service=SERVICE_ID))
-    stage.world.schedule(NAME, [Act(after_s=1, what=operation)])
-    stage.until(2)
+    stage.act((1, operation), until_s=2)
     assert [name for _, name, _ in stage.sim.requests] == ["begin", "remove", *then]
     assert stage.sim.requests_of("remove") == [(1, SERVICE_ID)]
     assert all(sent == bytes(spec_in(service())) for _, sent in stage.sim.requests_of("create"))
@@ -375,8 +358,7 @@ def test_a_service_is_removed_and_made_anew(operation: Operation, then: list[str
 
 def test_sight_may_be_lost_and_the_swarm_is_asked_nothing() -> None:
     stage = Stage(with_service()).begun()
-    stage.world.schedule(NAME, [Act(after_s=1, what=LoseSight())])
-    (record,) = stage.until(2)
+    (record,) = stage.act((1, LoseSight()), until_s=2)
     assert record.what == RecorderLost(recorder="nemesis", reason="sight is lost of the swarm")
     assert record.seen_s == 1
     assert [name for _, name, _ in stage.sim.requests] == ["begin"]
@@ -384,21 +366,14 @@ def test_sight_may_be_lost_and_the_swarm_is_asked_nothing() -> None:
 
 def test_what_the_swarm_refuses_stands_in_the_history_with_its_words() -> None:
     stage = Stage(with_service(refuses="service s1 does not have a previous spec"))
-    stage.world.schedule(NAME, [Act(after_s=1, what=RollBack())])
-    stage.until(2)
-    assert acted(stage) == [
-        (
-            1,
-            "a second operator rolled the service back",
-            "service s1 does not have a previous spec",
-        )
-    ]
+    stage.act((1, RollBack()), until_s=2)
+    refused = "service s1 does not have a previous spec"
+    assert acted(stage) == [(1, "a second operator rolled the service back", refused)]
 
 
 def test_to_operate_upon_what_is_not_there_is_refused_too() -> None:
     stage = Stage()
-    stage.world.schedule(NAME, [Act(after_s=1, what=Redeploy())])
-    stage.until(2)
+    stage.act((1, Redeploy()), until_s=2)
     assert [refused for _, _, refused in acted(stage)] == [f"there is no service {NAME}"]
     assert stage.sim.requests_of("update") == []
 
@@ -408,8 +383,7 @@ def test_a_limit_is_set_at_its_time_and_told_with_what_is_in_use() -> None:
     stage.sim.used_bytes = 250
     less = SetLimit(limit_bytes=300, reason="less")
     more = SetLimit(limit_bytes=None, reason="all")
-    stage.world.schedule(NAME, [Act(after_s=1, what=less), Act(after_s=2, what=more)])
-    stage.until(3)
+    stage.act((1, less), (2, more), until_s=3)
     assert stage.sim.requests_of("limit") == [(1, 300), (2, None)]
     assert stage.of(LimitSet) == [
         (1, LimitSet(limit_bytes=300, usage_bytes=250, reason="less")),
@@ -420,8 +394,7 @@ def test_a_limit_is_set_at_its_time_and_told_with_what_is_in_use() -> None:
 def test_what_an_act_brings_about_is_seen_after_it_and_at_once() -> None:
     stage = Stage(with_service()).begun()
     stage.sim.answer("update", commit(1, services=(service(spec("2"), spec("1"), "updating"),)))
-    stage.world.schedule(NAME, [Act(after_s=1, what=Redeploy())])
-    kinds = [type(record.what) for record in stage.until(1)]
+    kinds = [type(record.what) for record in stage.act((1, Redeploy()), until_s=1)]
     assert kinds == [OperatorActed, ServiceSeen]
 
 
@@ -447,18 +420,13 @@ def test_meanwhile_others_act() -> None:
     assert [at_s for at_s, _, _ in acted(stage)] == [1, 3]
 
 
-def test_without_any_pause_it_takes_no_time() -> None:
-    stage = Stage()
-    stage.world.deploy(STACK, resolved(SPEC))
-    assert stage.world.now_s() == 0
-
-
 def test_a_service_that_is_there_is_updated_by_its_id() -> None:
     stage = Stage(with_service()).begun()
     answer = stage.world.deploy(STACK, resolved(SPEC))
     assert answer.output == f"Updating service {NAME} (id: {SERVICE_ID})"
     assert stage.sim.requests_of("update") == [(0, (SERVICE_ID, bytes(SPEC), False))]
     assert stage.sim.requests_of("create") == []
+    assert stage.world.now_s() == 0
 
 
 def test_a_refused_deploy_is_an_answer_with_the_swarms_words() -> None:
@@ -510,7 +478,6 @@ def test_what_is_not_trusted_is_refused_before_anything_is_done(tmp_path: Path, 
     assert stage.asked == []
     assert [name for _, name, _ in stage.sim.requests] == ["begin"]
     ((_, finding),) = stage.of(Finding)
-    assert isinstance(finding, Finding)
     assert not finding.passed
 
 
@@ -566,7 +533,7 @@ def test_an_inspect_sees_what_has_happened_by_now_and_records_it() -> None:
     assert service_ is not None
     assert service_.spec.image == "shop:2"
     assert stage.world.inspect("another") is None
-    names = [what.name for _, what in stage.of(ServiceSeen) if isinstance(what, ServiceSeen)]
+    names = [what.name for _, what in stage.of(ServiceSeen)]
     assert names[before:] == [NAME, "another"]
 
 
@@ -581,11 +548,3 @@ def test_a_look_records_all_services_tasks_and_memory_anew(visibility: Visibilit
     kinds = [type(record.what) for record in stage.journal.records[before:]]
     assert kinds[0] is MemorySample
     assert kinds[-2:] == [ServiceSeen, TasksSeen]
-
-
-def test_the_watcher_hears_of_every_commit_however_the_harness_looks() -> None:
-    row: Sequence[StoreCommit] = (commit(1, task("t1")), commit(1, task("t1", state="failed")))
-    stage = Stage(with_service((1, row)), Conditions(visibility=PeriodicTaskLists(every_s=100)))
-    stage.until(2)
-    assert stage.listener.heard_s == [0, 1, 1]
-    assert stage.of(TasksSeen) == []

@@ -53,3 +53,11 @@ def serve(stampload: Path, tmp_path: Path) -> Iterator[Serve]:
     for application in started:
         application.process.kill()
         application.process.wait(timeout=30)
+
+
+@pytest.fixture
+def app(serve: Serve) -> Application:
+    """One that leads the plainest life, and is ready."""
+    application = serve()
+    application.wait_for("ready")
+    return application

@@ -32,6 +32,14 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines(True) if line.endswith("\n")]
 
 
+def run(program: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, with no variables but these, each called ``STAMPLOAD_…``."""
+    environment = {f"STAMPLOAD_{name}": value for name, value in variables.items()}
+    return subprocess.run(
+        [program, *arguments], env=environment, capture_output=True, text=True, timeout=DEADLINE_S
+    )
+
+
 class Application:
     """One `stampload serve` and its log."""
 

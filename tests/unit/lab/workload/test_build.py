@@ -14,6 +14,7 @@ import pytest
 from stamplab.lab.errors import LabError, NotPossibleHere, UsageError
 from stamplab.lab.workload import build
 from stamplab.lab.workload.image import is_static
+from tests.scripts import script
 
 
 @cache
@@ -34,24 +35,27 @@ def compiler_or_skip() -> str:
     return compiler
 
 
-def script(path: Path, lines: str) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{lines}\n")
-    path.chmod(0o755)
-    return path
-
-
 @pytest.fixture(autouse=True)
 def no_provided_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STAMPLOAD", raising=False)
     monkeypatch.delenv("CC", raising=False)
 
 
-def test_the_program_is_static_and_knows_its_revision(tmp_path: Path) -> None:
-    compiler_or_skip()
-    program = build.build_program(tmp_path)
-    assert is_static(program.read_bytes())
-    answer = subprocess.run([program, "--version"], capture_output=True, text=True)
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Sources in the place of ours, which take a compiler next to no time."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    main = '#include <stdio.h>\nint main(void) { return puts("stampload 1") < 0; }\n'
+    for name in (*build.HEADERS, *build.SOURCES):
+        (folder / name).write_text(main if name == "stampload.c" else "")
+    monkeypatch.setattr(build, "SOURCE_DIR", folder)
+    return folder
+
+
+def test_the_program_is_static_and_knows_its_revision(stampload: Path) -> None:
+    assert is_static(stampload.read_bytes())
+    answer = subprocess.run([stampload, "--version"], capture_output=True, text=True)
     assert answer.stdout == f"stampload {build.source_revision()}\n"
 
 
@@ -63,6 +67,7 @@ def test_the_sources_give_no_warning() -> None:
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.usefixtures("small")
 def test_what_was_built_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = tmp_path / "calls"
     wrapper = script(tmp_path / "mycc", f'echo "$@" >> {calls}; exec {compiler_or_skip()} "$@"')
@@ -75,15 +80,18 @@ def test_what_was_built_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [path.name for path in program.parent.parent.iterdir()] == [program.parent.name]
 
 
-def test_other_sources_are_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_sources_are_another_program(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = build.source_revision()
-    copy = shutil.copytree(build.SOURCE_DIR, tmp_path / "sources")
+    copy = shutil.copytree(small, tmp_path / "sources")
     monkeypatch.setattr(build, "SOURCE_DIR", copy)
     assert build.source_revision() == before
-    (copy / "serve.c").write_text("")
+    (copy / "serve.c").write_text("\n")
     assert build.source_revision() != before
 
 
+@pytest.mark.usefixtures("small")
 def test_two_builds_at_once_give_one_program(tmp_path: Path) -> None:
     compiler_or_skip()
     with ThreadPoolExecutor(2) as pool:
@@ -92,22 +100,17 @@ def test_two_builds_at_once_give_one_program(tmp_path: Path) -> None:
     assert [path.name for path in first.parent.parent.iterdir()] == [first.parent.name]
 
 
-def test_a_compiler_without_a_static_library_is_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("small")
+def test_a_lame_compiler_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiler_or_skip()
     lame = script(tmp_path / "lame", '[ "$1" = --version ] && echo 1 || exit 1')
     monkeypatch.setenv("CC", f"{lame} -O1")
     assert build.build_program(tmp_path / "cache").exists()
 
 
-def test_a_compile_error_ends_with_the_compilers_last_lines(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_compile_error_ends_with_the_compilers_last_lines(small: Path, tmp_path: Path) -> None:
     compiler_or_skip()
-    copy = shutil.copytree(build.SOURCE_DIR, tmp_path / "sources")
-    (copy / "client.c").write_text("int probe(char **a) { return nonsense; }\n")
-    monkeypatch.setattr(build, "SOURCE_DIR", copy)
+    (small / "client.c").write_text("int probe(char **a) { return nonsense; }\n")
     with pytest.raises(LabError, match=r"cannot compile the workload:\n(.|\n)*nonsense"):
         build.build_program(tmp_path / "cache")
     assert list((tmp_path / "cache" / "workload").iterdir()) == []
@@ -121,6 +124,7 @@ def test_no_compiler_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         build.build_program(tmp_path / "cache")
 
 
+@pytest.mark.usefixtures("small")
 def test_zig_is_the_last_resort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a package that only looks like Zig: the real one needs half a minute at first."""
     compiler, path = compiler_or_skip(), os.environ["PATH"]
@@ -148,9 +152,7 @@ def test_the_real_zig_builds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert is_static(program.read_bytes())
 
 
-def test_a_ready_made_program_is_taken_as_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_ready_made_program_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     provided = script(tmp_path / "mine", "echo stampload 1")
     monkeypatch.setenv("STAMPLOAD", str(provided))
     assert build.build_program(tmp_path / "cache") == provided

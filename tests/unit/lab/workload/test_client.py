@@ -2,7 +2,6 @@
 
 import random
 import struct
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +11,15 @@ import pytest
 
 from tests.unit.lab.workload.conftest import Serve
 from tests.unit.lab.workload.running import (
-    DEADLINE_S,
     Application,
     Nameserver,
     RawServer,
     free_port,
+    run,
     run_client,
 )
 
+Reply = Callable[[bytes], list[bytes]]
 FAST = ["--interval-ms", "5", "--timeout-ms", "20000"]
 
 
@@ -38,55 +38,38 @@ def response(query: bytes, records: list[bytes], code: int = 0, count: int | Non
     return query[:2] + struct.pack(">5H", *numbers) + query[12:] + b"".join(records)
 
 
-def probe(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [program, "probe", *arguments], capture_output=True, text=True, timeout=DEADLINE_S
-    )
-
-
-def test_probe_is_content_with_200_only(stampload: Path, serve: Serve) -> None:
-    app = serve()
-    app.wait_for("ready")
+def test_probe_is_content_with_200_only(stampload: Path, app: Application) -> None:
     port = ["--port", str(app.port)]
-    assert probe(stampload, *port).returncode == 0
+    assert run(stampload, "probe", *port).returncode == 0
     app.get("/fail")
-    failed = probe(stampload, *port)
+    failed = run(stampload, "probe", *port)
     assert failed.returncode == 1
     assert failed.stderr == f"stampload: port {app.port}, /health: http: status 503\n"
-    assert probe(stampload, *port, "--path", "/").returncode == 0
+    assert run(stampload, "probe", *port, "--path", "/").returncode == 0
 
 
-def test_probe_takes_the_port_of_the_container(stampload: Path, serve: Serve) -> None:
-    app = serve()
-    app.wait_for("ready")
-    run = subprocess.run(
-        [stampload, "probe"], env={"STAMPLOAD_PORT": str(app.port)}, timeout=DEADLINE_S
-    )
-    assert run.returncode == 0
+def test_probe_takes_the_port_of_the_container(stampload: Path, app: Application) -> None:
+    assert run(stampload, "probe", PORT=str(app.port)).returncode == 0
 
 
 def test_probe_of_a_closed_port(stampload: Path) -> None:
-    run = probe(stampload, "--port", str(free_port()))
-    assert run.returncode == 1
-    assert run.stderr.endswith("connect: Connection refused\n")
+    done = run(stampload, "probe", "--port", str(free_port()))
+    assert done.returncode == 1
+    assert done.stderr.endswith("connect: Connection refused\n")
 
 
 def test_probe_does_not_wait_for_ever(stampload: Path) -> None:
     with RawServer(None) as server:
-        run = probe(stampload, "--port", str(server.port), "--timeout-ms", "50")
-    assert (run.returncode, run.stderr.endswith(": timeout\n")) == (1, True)
+        done = run(stampload, "probe", "--port", str(server.port), "--timeout-ms", "50")
+    assert (done.returncode, done.stderr.endswith(": timeout\n")) == (1, True)
 
 
 def test_client_writes_down_every_request(stampload: Path, serve: Serve, tmp_path: Path) -> None:
     app = serve(version='v"1\\')
     app.wait_for("ready")
     began_ns = time.time_ns()
-    lines = run_client(
-        stampload,
-        ["--host", "127.0.0.1", "--port", str(app.port), *FAST],
-        at_least(5),
-        tmp_path / "log",
-    )
+    arguments = ["--host", "127.0.0.1", "--port", str(app.port), *FAST]
+    lines = run_client(stampload, arguments, at_least(5), tmp_path / "log")
     assert [line["n"] for line in lines] == list(range(len(lines)))
     for line in lines:
         assert set(line) == {"n", "sent_unix_ns", "took_ms", "ok", "version", "address"}
@@ -114,9 +97,7 @@ def test_client_sees_an_outage_and_its_end(stampload: Path, serve: Serve, tmp_pa
     assert outcomes == sorted(outcomes)  # fails until ready, then never again
 
 
-def test_client_asks_anew_each_time(stampload: Path, serve: Serve, tmp_path: Path) -> None:
-    app = serve()
-    app.wait_for("ready")
+def test_client_asks_anew_each_time(stampload: Path, app: Application, tmp_path: Path) -> None:
     nothing, address = "127.99.99.99", "127.0.0.1"
     moved = False
 
@@ -126,13 +107,9 @@ def test_client_asks_anew_each_time(stampload: Path, serve: Serve, tmp_path: Pat
         return [response(query, [record(address if moved else nothing), record("127.0.0.9")])]
 
     with Nameserver(reply) as nameserver:
-        arguments = ["--host", "tasks.app", "--port", str(app.port), *FAST]
-        lines = run_client(
-            stampload,
-            [*arguments, "--nameserver", nameserver.address],
-            at_least(8),
-            tmp_path / "log",
-        )
+        target = ["--host", "tasks.app", "--port", str(app.port)]
+        arguments = [*target, "--nameserver", nameserver.address, *FAST]
+        lines = run_client(stampload, arguments, at_least(8), tmp_path / "log")
     assert [line["address"] for line in lines] == [nothing] * 3 + [address] * (len(lines) - 3)
     assert lines[-1]["ok"]
     assert nameserver.queries[0][2:] == bytes.fromhex(
@@ -141,9 +118,7 @@ def test_client_asks_anew_each_time(stampload: Path, serve: Serve, tmp_path: Pat
     assert len({query[:2] for query in nameserver.queries}) > 1  # a number of its own each
 
 
-def ask(
-    program: Path, reply: Callable[[bytes], list[bytes]], timeout_ms: int, count: int, log: Path
-) -> str:
+def ask(program: Path, reply: Reply, timeout_ms: int, count: int, log: Path) -> str:
     """Let the client resolve a name with this nameserver; return how its first request ended."""
     with Nameserver(reply) as nameserver:
         times = ["--interval-ms", "1", "--timeout-ms", str(timeout_ms)]
@@ -157,88 +132,48 @@ REACHED = "connect: Connection refused"  # an address was taken: nothing listens
 GOOD = record("127.0.0.1")
 
 
+def beyond(query: bytes) -> bytes:
+    """A pointer to what follows the query, where the first record begins."""
+    return struct.pack(">H", 0xC000 | len(query))
+
+
+ALIAS = b"\x01x\xc0\x0c\x00\x05\x00\x01" + bytes(4) + b"\0\2ab"
+ANSWERS: dict[str, dict[str, Reply]] = {
+    REACHED: {
+        "an answer": lambda q: [response(q, [GOOD])],
+        "an alias before": lambda q: [response(q, [ALIAS, GOOD])],
+        "strays before": lambda q: [b"", b"x", response(b"no" + q[2:], []), response(q, [GOOD])],
+    },
+    "dns: no such name": {"no name": lambda q: [response(q, [], code=3)]},
+    "dns: error code 2": {"failure": lambda q: [response(q, [], code=2)]},
+    "dns: no address": {"empty": lambda q: [response(q, [])]},
+    "dns: no answer": {
+        "silence": lambda q: [],
+        "our own question": lambda q: [q],
+        "another number": lambda q: [response(bytes([q[0] ^ 1]) + q[1:], [GOOD])],
+        "another question": lambda q: [response(q.replace(b"app", b"abc"), [GOOD])],
+        "half a header": lambda q: [response(q, [GOOD])[:11]],
+    },
+    "dns: malformed answer": {
+        "a record too few": lambda q: [response(q, [], count=1)],
+        "half an address": lambda q: [response(q, [GOOD[:-1]])],
+        "half a pointer": lambda q: [response(q, [b"\xc0"], count=1)],
+        "a pointer to itself": lambda q: [response(q, [record("127.0.0.1", beyond(q))])],
+        "a loop over a label": lambda q: [response(q, [record("127.0.0.1", b"\x01a" + beyond(q))])],
+        "a pointer to nowhere": lambda q: [response(q, [record("127.0.0.1", b"\xff\xff")])],
+        "a pointer into the header": lambda q: [response(q, [record("127.0.0.1", b"\xc0\x02")])],
+        "a label of no kind": lambda q: [response(q, [record("127.0.0.1", b"\x7fabc")])],
+        "a label past the end": lambda q: [response(q, [record("127.0.0.1", b"\x3fabc")])],
+    },
+}
+
+
 @pytest.mark.parametrize(
-    ("outcome", "reply"),
-    [
-        pytest.param(REACHED, lambda q: [response(q, [GOOD])], id="an answer"),
-        pytest.param(
-            REACHED,
-            lambda q: [
-                response(q, [b"\x01x\xc0\x0c\x00\x05\x00\x01" + bytes(4) + b"\0\2ab", GOOD])
-            ],
-            id="an alias before",
-        ),
-        pytest.param(
-            REACHED,
-            lambda q: [b"", b"x", response(b"no" + q[2:], []), response(q, [GOOD])],
-            id="strays before",
-        ),
-        pytest.param("dns: no answer", lambda q: [], id="silence"),
-        pytest.param("dns: no such name", lambda q: [response(q, [], code=3)], id="no name"),
-        pytest.param("dns: error code 2", lambda q: [response(q, [], code=2)], id="failure"),
-        pytest.param("dns: no address", lambda q: [response(q, [])], id="empty"),
-        pytest.param("dns: no answer", lambda q: [q], id="our own question"),
-        pytest.param(
-            "dns: no answer",
-            lambda q: [response(bytes([q[0] ^ 1]) + q[1:], [GOOD])],
-            id="another number",
-        ),
-        pytest.param(
-            "dns: no answer",
-            lambda q: [response(q.replace(b"app", b"abc"), [GOOD])],
-            id="another question",
-        ),
-        pytest.param("dns: no answer", lambda q: [response(q, [GOOD])[:11]], id="half a header"),
-        pytest.param(
-            "dns: malformed answer", lambda q: [response(q, [], count=1)], id="a record too few"
-        ),
-        pytest.param(
-            "dns: malformed answer", lambda q: [response(q, [GOOD[:-1]])], id="half an address"
-        ),
-        pytest.param(
-            "dns: malformed answer",
-            lambda q: [response(q, [b"\xc0"], count=1)],
-            id="half a pointer",
-        ),
-        pytest.param(
-            "dns: malformed answer",
-            lambda q: [response(q, [record("127.0.0.1", struct.pack(">H", 0xC000 | len(q)))])],
-            id="a pointer to itself",
-        ),
-        pytest.param(
-            "dns: malformed answer",
-            lambda q: [
-                response(q, [record("127.0.0.1", b"\x01a" + struct.pack(">H", 0xC000 | len(q)))])
-            ],
-            id="a loop over a label",
-        ),
-        pytest.param(
-            "dns: malformed answer",
-            lambda q: [response(q, [record("127.0.0.1", b"\xff\xff")])],
-            id="a pointer to nowhere",
-        ),
-        pytest.param(
-            "dns: malformed answer",
-            lambda q: [response(q, [record("127.0.0.1", b"\xc0\x02")])],
-            id="a pointer into the header",
-        ),
-        pytest.param(
-            "dns: malformed answer",
-            lambda q: [response(q, [record("127.0.0.1", b"\x7fabc")])],
-            id="a label of no kind",
-        ),
-        pytest.param(
-            "dns: malformed answer",
-            lambda q: [response(q, [record("127.0.0.1", b"\x3fabc")])],
-            id="a label past the end",
-        ),
-    ],
+    ("outcome", "name"), [(outcome, name) for outcome in ANSWERS for name in ANSWERS[outcome]]
 )
-def test_answers_of_a_nameserver(
-    sanitized: Path, tmp_path: Path, outcome: str, reply: Callable[[bytes], list[bytes]]
-) -> None:
+def test_answers_of_a_nameserver(sanitized: Path, tmp_path: Path, outcome: str, name: str) -> None:
     timeout_ms = 60 if outcome == "dns: no answer" else 20000
-    assert ask(sanitized, reply, timeout_ms, 1, tmp_path / "log") == outcome
+    assert ask(sanitized, ANSWERS[outcome][name], timeout_ms, 1, tmp_path / "log") == outcome
 
 
 def test_no_answer_crashes_the_client(sanitized: Path, tmp_path: Path) -> None:
@@ -263,10 +198,8 @@ def test_no_nameserver_listens(stampload: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["a..b", ".", "x" * 64, "a." * 127 + "a"])
 def test_what_is_no_name_is_not_asked_for(stampload: Path, host: str, tmp_path: Path) -> None:
     arguments = ["--host", host, "--nameserver", "127.0.0.1:1", *FAST]
-    assert (
-        run_client(stampload, arguments, at_least(1), tmp_path / "log")[0]["error"]
-        == "dns: not a name"
-    )
+    lines = run_client(stampload, arguments, at_least(1), tmp_path / "log")
+    assert lines[0]["error"] == "dns: not a name"
 
 
 @pytest.mark.parametrize(
@@ -281,9 +214,7 @@ def test_what_is_no_name_is_not_asked_for(stampload: Path, host: str, tmp_path: 
         (None, "timeout"),
     ],
 )
-def test_answers_of_a_server(
-    sanitized: Path, tmp_path: Path, answer: bytes | None, error: str
-) -> None:
+def test_http_answers(sanitized: Path, tmp_path: Path, answer: bytes | None, error: str) -> None:
     with RawServer(answer) as server:
         timeout_ms = "50" if answer is None else "20000"
         arguments = ["--host", "127.0.0.1", "--port", str(server.port), "--timeout-ms", timeout_ms]
@@ -300,9 +231,7 @@ def test_answers_of_a_server(
         (b"X-Stampload-Version: " + b"\xff" * 300 + b"\r\n", "\xff" * 128),
     ],
 )
-def test_versions_that_a_server_may_name(
-    sanitized: Path, tmp_path: Path, header: bytes, version: str | None
-) -> None:
+def test_http_versions(sanitized: Path, tmp_path: Path, header: bytes, version: str | None) -> None:
     with RawServer(b"HTTP/1.1 200 OK\r\n" + header + b"\r\n") as server:
         arguments = ["--host", "127.0.0.1", "--port", str(server.port), *FAST]
         lines = run_client(sanitized, arguments, at_least(1), tmp_path / "log")
@@ -319,13 +248,11 @@ def test_versions_that_a_server_may_name(
     ],
 )
 def test_bad_options_of_the_client(stampload: Path, arguments: list[str], sentence: str) -> None:
-    run = subprocess.run(
-        [stampload, "client", *arguments], capture_output=True, text=True, timeout=DEADLINE_S
-    )
-    assert run.returncode == 64
-    assert run.stderr.startswith(f"stampload: {sentence}")
+    done = run(stampload, "client", *arguments)
+    assert done.returncode == 64
+    assert done.stderr.startswith(f"stampload: {sentence}")
 
 
 def test_probe_refuses_a_path_that_is_none(stampload: Path) -> None:
-    assert probe(stampload, "--path", "health").returncode == 64
-    assert probe(stampload, "--path", "/a b").returncode == 64
+    assert run(stampload, "probe", "--path", "health").returncode == 64
+    assert run(stampload, "probe", "--path", "/a b").returncode == 64

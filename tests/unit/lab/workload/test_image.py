@@ -126,9 +126,7 @@ def test_a_recipes_health_check_asks_the_workload(root: Path, command: tuple[str
 @pytest.mark.parametrize(
     "command", [("/bin/stand-in", "server", "--a"), ("sh", "-c", "nope"), ("traefik",)]
 )
-def test_a_containers_first_process_serves_whatever_it_is_called(
-    root: Path, command: tuple[str, ...]
-) -> None:
+def test_a_containers_first_process_serves(root: Path, command: tuple[str, ...]) -> None:
     settings = environment(free_port())
     prefix = ("unshare", "--pid", "--fork", "--kill-child")
     health = within(root, "/bin/stampload", "probe")
@@ -144,19 +142,17 @@ def test_a_containers_first_process_serves_whatever_it_is_called(
             process.kill()
 
 
-def test_shells_keep_working(root: Path) -> None:
-    completed = subprocess.run(
-        within(root, "sh", "-c", 'echo "$0 $1 $((1 + 1))"', "a", "b"),
-        env=environment(1),
-        capture_output=True,
-        text=True,
+@pytest.mark.parametrize(
+    ("command", "given", "ended"),
+    [
+        (("sh", "-c", 'echo "$0 $1 $((1 + 1))"', "a", "b"), "", (0, "/bin/sh b 2\n")),
+        (("sh",), "echo it; exit 3\n", (3, "it\n")),
+    ],
+)
+def test_shells_keep_working(
+    root: Path, command: tuple[str, ...], given: str, ended: tuple[int, str]
+) -> None:
+    done = subprocess.run(
+        within(root, *command), env=environment(1), input=given, capture_output=True, text=True
     )
-    assert (completed.returncode, completed.stdout) == (0, "/bin/sh b 2\n")
-    script = subprocess.run(
-        within(root, "sh"),
-        env=environment(1),
-        input="echo it; exit 3\n",
-        capture_output=True,
-        text=True,
-    )
-    assert (script.returncode, script.stdout) == (3, "it\n")
+    assert (done.returncode, done.stdout) == ended

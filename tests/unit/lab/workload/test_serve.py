@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.lab.workload.conftest import Serve
-from tests.unit.lab.workload.running import DEADLINE_S, wait_until
+from tests.unit.lab.workload.running import DEADLINE_S, Application, run, wait_until
 
 MIB = 1 << 20
 LONG = 3600
@@ -94,30 +94,28 @@ def test_terminated_in_boot(serve: Serve, in_child: int) -> None:
 
 
 @pytest.mark.parametrize("in_child", ["0", "1"])
-def test_signals_are_heard_between_two_chunks_of_an_overdue_boot(
-    stampload: Path, in_child: str
-) -> None:
+def test_signals_are_heard_during_an_overdue_boot(stampload: Path, in_child: str) -> None:
     script = (
         "import os, signal, sys\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
         "os.kill(os.getpid(), signal.SIGTERM)\n"  # stays pending over exec
         "os.execv(sys.argv[1], ['stampload', 'serve', '--peak-bytes', str(1 << 30)])\n"
     )
-    run = subprocess.run(  # ends when nobody holds the output open: no child is left behind either
-        [sys.executable, "-c", script, stampload],
-        env={"STAMPLOAD_IN_CHILD": in_child},
-        capture_output=True,
-        timeout=DEADLINE_S,
+    ended = (
+        subprocess.run(  # ends when nobody holds the output open: no child is left behind either
+            [sys.executable, "-c", script, stampload],
+            env={"STAMPLOAD_IN_CHILD": in_child},
+            capture_output=True,
+            timeout=DEADLINE_S,
+        )
     )
-    boot, stopping, _ = [json.loads(line) for line in run.stdout.splitlines()]
-    assert (boot["phase"], stopping["phase"], run.returncode) == ("boot", "stopping", 0)
+    boot, stopping, _ = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert (boot["phase"], stopping["phase"], ended.returncode) == ("boot", "stopping", 0)
     assert stopping["rss_bytes"] < 32 * MIB
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stopped_when_ready(serve: Serve, number: int) -> None:
-    app = serve()
-    app.wait_for("ready")
+def test_stopped_when_ready(app: Application, number: int) -> None:
     app.process.send_signal(number)
     assert app.wait_for_end() == 0
     assert app.phases()[-2:] == ["stopping", "exit"]
@@ -141,24 +139,18 @@ def test_crash_at_a_moment(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("code", [0, 3, 255])
-def test_exit_on_request(serve: Serve, code: int) -> None:
-    app = serve()
-    app.wait_for("ready")
+def test_exit_on_request(app: Application, code: int) -> None:
     assert app.get(f"/exit?code={code}")[0] == 200
     assert app.wait_for_end() == code
 
 
 @pytest.mark.parametrize("target", ["/exit", "/exit?code=256", "/exit?code=1234", "/exit?code=1x"])
-def test_exit_with_no_proper_code_is_refused(serve: Serve, target: str) -> None:
-    app = serve()
-    app.wait_for("ready")
+def test_exit_with_no_proper_code_is_refused(app: Application, target: str) -> None:
     assert app.get(target)[0] == 400
     assert app.get("/")[0] == 200
 
 
-def test_fails_on_request(serve: Serve) -> None:
-    app = serve()
-    app.wait_for("ready")
+def test_fails_on_request(app: Application) -> None:
     assert app.get("/health")[0] == 200
     app.get("/fail")
     app.get("/fail")
@@ -174,9 +166,7 @@ def test_unhealthy_from_a_moment_on(serve: Serve) -> None:
     assert app.get("/health")[0] == 503
 
 
-def test_a_silent_client_holds_up_no_one(serve: Serve) -> None:
-    app = serve()
-    app.wait_for("ready")
+def test_a_silent_client_holds_up_no_one(app: Application) -> None:
     with socket.create_connection(("127.0.0.1", app.port), timeout=DEADLINE_S) as silent:
         assert app.get("/")[0] == 200
         silent.sendall(b"GET /health HT")
@@ -186,18 +176,14 @@ def test_a_silent_client_holds_up_no_one(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("request_", [b"\r\n\r\n", b"GET http HTTP/1.1\r\n\r\n", b"G" * 9000])
-def test_what_is_no_request_is_answered_400(serve: Serve, request_: bytes) -> None:
-    app = serve()
-    app.wait_for("ready")
+def test_what_is_no_request_is_answered_400(app: Application, request_: bytes) -> None:
     with socket.create_connection(("127.0.0.1", app.port), timeout=DEADLINE_S) as client:
         client.sendall(request_)
         assert client.recv(4096).startswith(b"HTTP/1.1 400 ")
     assert app.get("/")[0] == 200
 
 
-def test_more_clients_than_places(serve: Serve) -> None:
-    app = serve()
-    app.wait_for("ready")
+def test_more_clients_than_places(app: Application) -> None:
     crowd = [socket.create_connection(("127.0.0.1", app.port)) for _ in range(200)]
     for client in crowd:
         client.close()
@@ -255,11 +241,9 @@ def test_the_oom_score_is_raised_where_the_memory_is(serve: Serve) -> None:
 
 def test_the_oom_score_is_not_lowered(stampload: Path) -> None:
     script = 'echo 900 > /proc/self/oom_score_adj; exec "$0" serve --oom-score-adj 800'
-    run = subprocess.run(
-        ["sh", "-c", script, stampload], capture_output=True, text=True, timeout=DEADLINE_S
-    )
-    assert run.returncode == 64
-    assert "can only be raised: it is 900, the plan asks for 800" in run.stderr
+    done = run(Path("/bin/sh"), "-c", script, str(stampload))
+    assert done.returncode == 64
+    assert "can only be raised: it is 900, the plan asks for 800" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -289,48 +273,28 @@ def test_the_oom_score_is_not_lowered(stampload: Path) -> None:
 def test_a_bad_plan_is_refused_in_one_sentence(
     stampload: Path, variables: dict[str, str], options: list[str], sentence: str
 ) -> None:
-    run = subprocess.run(
-        [stampload, "serve", *options],
-        env={f"STAMPLOAD_{name}": value for name, value in variables.items()},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-    )
-    assert (run.returncode, run.stdout) == (64, "")
-    assert run.stderr.startswith(f"stampload: {sentence}")
-    assert run.stderr.count("\n") == 1
+    done = run(stampload, "serve", *options, **variables)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr.startswith(f"stampload: {sentence}")
+    assert done.stderr.count("\n") == 1
 
 
 def test_an_option_overrides_the_environment(stampload: Path) -> None:
-    run = subprocess.run(
-        [stampload, "serve", "--exit-code=9", "--exit-at-s", "0", "--never-ready"],
-        env={"STAMPLOAD_EXIT_CODE": "8", "STAMPLOAD_BOOT_S": "1.5"},
-        capture_output=True,
-        timeout=DEADLINE_S,
-    )
-    assert run.returncode == 9
+    options = ("--exit-code=9", "--exit-at-s", "0", "--never-ready")
+    assert run(stampload, "serve", *options, EXIT_CODE="8", BOOT_S="1.5").returncode == 9
 
 
-def test_a_port_that_is_taken(stampload: Path, serve: Serve) -> None:
-    app = serve()
-    app.wait_for("ready")
-    run = subprocess.run(
-        [stampload, "serve", "--port", str(app.port)],
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-    )
-    assert run.returncode == 1
-    assert run.stderr.startswith(f"stampload: cannot listen on port {app.port}: Address ")
+def test_a_port_that_is_taken(stampload: Path, app: Application) -> None:
+    done = run(stampload, "serve", "--port", str(app.port))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"stampload: cannot listen on port {app.port}: Address ")
 
 
 @pytest.mark.parametrize("arguments", [[], ["unknown"]])
 def test_no_mode_shows_the_usage(stampload: Path, arguments: list[str]) -> None:
-    run = subprocess.run(
-        [stampload, *arguments], capture_output=True, text=True, timeout=DEADLINE_S
-    )
-    assert (run.returncode, run.stdout) == (64, "")
-    assert run.stderr.startswith("usage: stampload serve")
+    done = run(stampload, *arguments)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr.startswith("usage: stampload serve")
 
 
 @pytest.mark.parametrize("mode", ["serve", "client"])

@@ -1,7 +1,6 @@
 """The memory shape: only possible ones, and the program understands them all."""
 
 import math
-import subprocess
 from pathlib import Path
 
 import msgspec
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from stamplab.lab.errors import UsageError
 from stamplab.lab.workload.shape import MemoryShape
-from tests.unit.lab.workload.running import DEADLINE_S
+from tests.unit.lab.workload.running import run
 
 seconds = st.floats(0, 1e6)
 
@@ -78,11 +77,7 @@ def test_a_scaled_shape_is_a_shape(shape: MemoryShape, factor: float) -> None:
 )
 @given(shape=shapes())
 def test_the_program_understands_every_shape(stampload: Path, shape: MemoryShape) -> None:
-    run = subprocess.run(
-        [stampload, "serve", "--exit-at-s", "0", "--exit-code", "5"],
-        env={**shape.environment(), "STAMPLOAD_BOOT_S": "1000000"},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-    )
-    assert (run.returncode, run.stderr) == (5, "")
+    variables = {**shape.environment(), "STAMPLOAD_BOOT_S": "1000000"}
+    by_name = {name.removeprefix("STAMPLOAD_"): value for name, value in variables.items()}
+    done = run(stampload, "serve", "--exit-at-s", "0", "--exit-code", "5", **by_name)
+    assert (done.returncode, done.stderr) == (5, "")

@@ -11,12 +11,13 @@ from stamplab.lab.abra.folder import AbraFolder
 from stamplab.lab.errors import RecipeRefused
 from stamplab.lab.recipe import checkout
 from stamplab.lab.recipe.env_file import with_values
-from stamplab.lab.recipe.repository import build_repository
 from stamplab.lab.recipe.trust import GRANT_MEANINGS, Grant, demands_of, require_trusted
 from stamplab.lab.recipe.workload_overlay import OVERLAY_NAME
 from stamplab.scenarios.discourse.recipe import RECIPE
-from tests.unit.lab.abra.test_deploy import DOMAIN, RecordingWorld
+from tests import recipes
+from tests.unit.lab.abra.test_deploy import DOMAIN
 from tests.unit.lab.judging import demands, in_service, judged, write
+from tests.unit.lab.virtual.test_world import Stage
 
 SERVICE = "services.app."
 
@@ -192,43 +193,18 @@ HARMLESS_AT_THE_TOP = [
 ]
 
 
-def grants_and_places(folder: Path, compose: str) -> list[tuple[Grant | None, str]]:
-    return [(demand.grant, demand.place) for demand in demands(folder, compose)]
-
-
-@pytest.mark.parametrize(("fragment", "grant", "place"), IN_A_SERVICE)
-def test_a_service_that_asks_for_more(
-    tmp_path: Path, fragment: str, grant: Grant | None, place: str
-) -> None:
-    assert grants_and_places(tmp_path, in_service(fragment)) == [(grant, SERVICE + place)]
-
-
-@pytest.mark.parametrize(("compose", "grant", "place"), AT_THE_TOP)
-def test_a_definition_that_asks_for_more(
-    tmp_path: Path, compose: str, grant: Grant | None, place: str
-) -> None:
-    assert grants_and_places(tmp_path, compose) == [(grant, place)]
-
-
-@pytest.mark.parametrize("fragment", HARMLESS)
-def test_an_ordinary_service_asks_for_nothing(tmp_path: Path, fragment: str) -> None:
-    assert grants_and_places(tmp_path, in_service(fragment)) == []
-
-
-@pytest.mark.parametrize("compose", HARMLESS_AT_THE_TOP)
-def test_an_ordinary_definition_asks_for_nothing(tmp_path: Path, compose: str) -> None:
-    assert grants_and_places(tmp_path, compose) == []
-
-
-ALL = [
-    *((in_service(fragment), grant) for fragment, grant, _ in IN_A_SERVICE),
-    *((compose, grant) for compose, grant, _ in AT_THE_TOP),
+ASKING = [
+    *((in_service(fragment), grant, SERVICE + place) for fragment, grant, place in IN_A_SERVICE),
+    *AT_THE_TOP,
 ]
 
 
-@pytest.mark.parametrize(("compose", "grant"), ALL)
-def test_only_its_own_grant_allows_it(tmp_path: Path, compose: str, grant: Grant | None) -> None:
+@pytest.mark.parametrize(("compose", "grant", "place"), ASKING)
+def test_only_its_own_grant_allows_it(
+    tmp_path: Path, compose: str, grant: Grant | None, place: str
+) -> None:
     all_demands = demands(tmp_path, compose)
+    assert [(demand.grant, demand.place) for demand in all_demands] == [(grant, place)]
     with pytest.raises(RecipeRefused):
         require_trusted(all_demands, frozenset())
     with pytest.raises(RecipeRefused):
@@ -240,8 +216,13 @@ def test_only_its_own_grant_allows_it(tmp_path: Path, compose: str, grant: Grant
         require_trusted(all_demands, frozenset({grant}))
 
 
+@pytest.mark.parametrize("compose", [*map(in_service, HARMLESS), *HARMLESS_AT_THE_TOP])
+def test_what_is_ordinary_asks_for_nothing(tmp_path: Path, compose: str) -> None:
+    assert demands(tmp_path, compose) == ()
+
+
 def test_every_grant_is_tried_above_and_says_what_it_allows() -> None:
-    assert {grant for _, grant in ALL} == {*Grant, None}
+    assert {grant for _, grant, _ in ASKING} == {*Grant, None}
     assert set(GRANT_MEANINGS) == set(Grant)
 
 
@@ -285,7 +266,7 @@ def test_every_file_is_judged_whichever_wins(tmp_path: Path) -> None:
 def test_the_labs_own_recipe_and_overlays_need_no_trust(tmp_path: Path) -> None:
     """As the harness deploys it: the recipe, the stand-in's overlay, and the stamp's labels."""
     origin, folder = tmp_path / "upstream", AbraFolder(tmp_path / "abra")
-    build_repository(RECIPE, origin)
+    recipes.repository(RECIPE, origin)
     folder.create()
     tree = folder.recipe("discourse")
     checkout.fetch(origin, origin, tree, "main")
@@ -294,9 +275,9 @@ def test_the_labs_own_recipe_and_overlays_need_no_trust(tmp_path: Path) -> None:
     folder.write_env_text(
         DOMAIN, with_values("", {"TYPE": "discourse", "DOMAIN": DOMAIN, "COMPOSE_FILE": files})
     )
-    world = RecordingWorld()
-    deploy.chaos_deploy(world, folder, DOMAIN)
-    (stack,) = world.applied
+    stage = Stage()
+    deploy.chaos_deploy(stage.world, folder, DOMAIN)
+    (stack,) = stage.asked
     assert len(stack.compose_files) == 3
     assert not stack.compose_files[-1].is_relative_to(stack.directory)
     assert demands_of(stack, stack.environment) == ()

@@ -54,7 +54,7 @@ NOT_UNDERSTOOD = [
     ("services: {a: [}", "is no YAML (line 1"),
     ("services: {a: *nobody}", "is no YAML (line 1: found undefined alias …"),
     ("services: {a: \x07}", "is no YAML (ReaderError)"),
-    ("a: " + "[" * 2000 + "]" * 2000, "is no YAML (RecursionError)"),
+    ("a: " + "[" * 700 + "]" * 700, "is no YAML (RecursionError)"),
     ("a: " + "[" * 100 + "]" * 100, "is deeper than"),
     ("", "is no mapping"),
     ("- services", "is no mapping"),
@@ -70,9 +70,7 @@ def test_however_it_is_written_it_is_found(tmp_path: Path, compose: str) -> None
 
 
 @pytest.mark.parametrize(("compose", "reason"), NOT_UNDERSTOOD)
-def test_what_readers_may_read_differently_is_not_understood(
-    tmp_path: Path, compose: str, reason: str | None
-) -> None:
+def test_what_is_ambiguous_is_refused(tmp_path: Path, compose: str, reason: str | None) -> None:
     all_demands = demands(tmp_path, compose)
     if reason is None:
         assert all_demands == ()
@@ -197,9 +195,7 @@ def reasons(demands: tuple[Demand, ...]) -> list[tuple[Grant | None, str]]:
 
 
 @pytest.mark.parametrize("how", ["absolute", "dots", "link", "linked folder"])
-def test_a_compose_file_outside_is_refused_unopened(
-    recipe: Path, host_file: Path, how: str
-) -> None:
+def test_an_outside_compose_file_stays_unopened(recipe: Path, host_file: Path, how: str) -> None:
     (recipe / "link.yml").symlink_to(host_file)
     (recipe / "up").symlink_to("..")
     file, reason = {
@@ -213,9 +209,7 @@ def test_a_compose_file_outside_is_refused_unopened(
     assert [demand.grant for demand in trusted] == [Grant.OUTSIDE_FILES, Grant.PRIVILEGES]
 
 
-def test_a_file_of_the_labs_own_may_lie_outside_but_is_judged(
-    recipe: Path, host_file: Path
-) -> None:
+def test_a_file_of_the_labs_own_outside_is_judged(recipe: Path, host_file: Path) -> None:
     from stamplab.lab.recipe.trust import demands_of
     from stamplab.lab.world import Stack
 

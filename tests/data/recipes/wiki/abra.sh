@@ -1,0 +1,5 @@
+export SETTINGS_VERSION=v3
+
+backup() {
+  echo
+}
