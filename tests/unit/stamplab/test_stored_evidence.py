@@ -7,12 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from click.testing import CliRunner
 
 from stamplab.claims.discourse import judge
 from stamplab.claims.negative_controls import judge_negative_control
 from stamplab.claims.plan import Choice
-from stamplab.cli.main import main, stamplab
 from stamplab.harness.checks.attribution import explain, memory_at_oom
 from stamplab.harness.checks.upgrade_truth import upgrade_observed
 from stamplab.harness.guard import Baseline, Expectation, Guard, Outcome
@@ -35,6 +33,7 @@ from stamplab.scenarios.discourse.plays import Settings
 from stamplab.search.explorable import REFERENCE
 from stamplab.search.schedule import Kept, keep
 from tests import unpack
+from tests.programs import Command
 
 STORED = Path(__file__).parents[2] / "golden" / "schema1"
 EXPECTED: Any = msgspec.json.decode((STORED / "expected.json").read_bytes())
@@ -202,11 +201,11 @@ def test_the_guards_document_of_before_is_read(stored: Path) -> None:
     assert Outcome(document.outcome).exit_code == stated["exit_code"] == document.exit_code
 
 
-def test_a_row_of_before_is_listed(stored: Path, tmp_path: Path) -> None:
+def test_a_row_of_before_is_listed(stored: Path, tmp_path: Path, stamplab: Command) -> None:
     runs = runs_with_a_row(stored, tmp_path)
     (row,) = EXPECTED["report"]["rows"]
-    answer = CliRunner().invoke(stamplab, ["list", "--json", "--runs", str(runs)])
-    (listed,) = [entry for entry in msgspec.json.decode(answer.output) if entry["name"] == REPORT]
+    entries = msgspec.json.decode(stamplab("list", "--json", "--runs", runs).out)
+    (listed,) = [entry for entry in entries if entry["name"] == REPORT]
     assert listed["last"] == {
         "live": {key: row[key] for key in ("verdict", "played_utc", "evidence")}
     }
@@ -297,19 +296,16 @@ def test_a_history_of_another_app_is_not_judged(stored: Path, tmp_path: Path) ->
 
 
 def test_a_newer_row_ends_the_list_with_both_versions(
-    stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    stored: Path, tmp_path: Path, stamplab: Command
 ) -> None:
     runs = runs_with_a_row(stored, tmp_path)
     says_newer(runs / "run" / "now" / REPORT / "verdict.json")
-    assert ends(["list", "--runs", str(runs)]) == 2
-    assert "verdict.json was written by schema 3, this stamplab reads up to 2" in (
-        capsys.readouterr().err
-    )
+    ended = stamplab("list", "--runs", runs)
+    assert ended.code == 2
+    assert "verdict.json was written by schema 3, this stamplab reads up to 2" in ended.err
 
 
-def test_a_newer_schedule_is_not_replayed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_newer_schedule_is_not_replayed(tmp_path: Path, stamplab: Command) -> None:
     kept = Kept(
         scenario="discourse",
         law="told",
@@ -320,8 +316,9 @@ def test_a_newer_schedule_is_not_replayed(
     )
     path = keep(kept, tmp_path)
     path.write_bytes(path.read_bytes().replace(b'"schema": 2', b'"schema": 3'))
-    assert ends(["replay", str(path), "--runs", str(tmp_path)]) == 2
-    assert "was written by schema 3, this stamplab reads up to 2" in capsys.readouterr().err
+    ended = stamplab("replay", path, "--runs", tmp_path)
+    assert ended.code == 2
+    assert "was written by schema 3, this stamplab reads up to 2" in ended.err
 
 
 def copied(folder: Path, tmp_path: Path) -> Path:
@@ -342,9 +339,3 @@ def runs_with_a_row(stored: Path, tmp_path: Path) -> Path:
 def says_newer(path: Path) -> None:
     content = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     path.write_bytes(msgspec.json.encode({**content, "schema": 3}))
-
-
-def ends(arguments: list[str]) -> object:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    return ended.value.code
