@@ -5,8 +5,6 @@ tests/unit/stamplab/test_recipe.py plays all of them in virtual seconds.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -23,10 +21,10 @@ from stamplab.runner.staging import Stage, play_staged
 from stamplab.scenarios.discourse import plays
 from tests import recipes
 from tests.live import traces
+from tests.programs import python
 
 FAST = plays.Settings(fast=True)
 TRUST = frozenset({Grant.HOST_PATHS})
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.live
 
 
@@ -86,16 +84,9 @@ def test_the_command_exits_0_for_each_and_leaves_nothing(
 ) -> None:
     clone = recipes.bare_clone(history, tmp_path)
     before = traces.everything()
-    command = (sys.executable, "-m", "stamplab", "repro", "recipe", "--fast", "--json", "--quiet")
+    command = ("-m", "stamplab", "repro", "recipe", "--fast", "--json", "--quiet")
     source = ("--recipe", str(clone.path), "--base", clone.shas[0], "--head", "main")
-    done = subprocess.run(
-        [*command, *source, "--trust", "host-paths", "--runs", str(tmp_path / "runs")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    done = python(*command, *source, "--trust", "host-paths", "--runs", str(tmp_path / "runs"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert msgspec.json.decode(done.stdout)["verdict"] == "pass"
     assert done.stderr == ""

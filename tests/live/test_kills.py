@@ -18,6 +18,7 @@ from stamplab.lab.live.lab import Apparatus, live_lab
 from stamplab.lab.live.world import LiveWorld
 from tests import PYTHON_PATH
 from tests.live import traces
+from tests.programs import python
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("reaping_alone")]
 
@@ -64,17 +65,9 @@ class Runs:
                 process.wait(120)
 
     def reap(self) -> str:
-        done = subprocess.run(
-            [*STAMPLAB, "doctor", "--reap"],
-            cwd=self._folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
+        reaping = (*STAMPLAB[1:], "doctor", "--reap")
+        done = python(*reaping, folder=self._folder, TMPDIR=str(self.temporary))
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     @property

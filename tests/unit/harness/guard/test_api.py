@@ -10,6 +10,7 @@ import pytest
 from stamplab import NotConverged, guarding
 from stamplab.harness.guard import Outcome
 from stamplab.lab.errors import LabError, UsageError
+from tests.programs import python
 from tests.unit.lab.remote.engine import Engine, container, task
 
 pytest_plugins = ["pytester"]
@@ -113,8 +114,6 @@ def test_the_fixture_fails_a_test_with_the_reason(
 
 
 def test_the_plugin_is_registered_and_imports_nothing_of_ours() -> None:
-    import subprocess
-    import sys
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -124,7 +123,5 @@ def test_the_plugin_is_registered_and_imports_nothing_of_ours() -> None:
         "print(sorted({'click', 'docker', 'msgspec', 'requests', 'stamplab.harness.guard'} & "
         "set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = python("-c", script)
     assert done.stdout == "[]\n", done.stderr

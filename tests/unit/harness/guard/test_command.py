@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,9 +19,9 @@ from stamplab.cli.guard import guard
 from stamplab.cli.main import stamplab
 from stamplab.harness.guard import Outcome
 from stamplab.lab.errors import LabError
+from tests.programs import python, start_python
 from tests.unit.lab.remote.engine import Engine, container, task
 
-ROOT = Path(__file__).parents[4]
 APP = "shop_app"
 FIELDS = {
     "outcome",
@@ -195,13 +193,7 @@ PROGRAM = ("-m", "stamplab")
 
 class Running:
     def __init__(self, engine: Engine, *words: str, program: Sequence[str] = PROGRAM) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", *program, "guard", *words],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_HOST": engine.address},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.process = start_python("-P", *program, "guard", *words, DOCKER_HOST=engine.address)
         self.stderr: list[str] = []
         assert self.process.stderr is not None
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,))
@@ -397,15 +389,8 @@ def test_at_a_terminal_the_deploy_may_ask(
     up: Engine, keys: str, exit_code: int, message: str
 ) -> None:
     deploy = ("sh", "-c", "echo ready; read answer && echo it read $answer")
-    done = subprocess.run(
-        [sys.executable, "-c", AT_A_TERMINAL, keys, APP, "--quiet", "--", *deploy],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_HOST": up.address},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=50,
-    )
+    words = (keys, APP, "--quiet", "--", *deploy)
+    done = python("-c", AT_A_TERMINAL, *words, timeout_s=50, DOCKER_HOST=up.address)
     assert message in done.stdout
     assert done.stdout.splitlines()[-1] == str(exit_code), done.stdout + done.stderr
 
@@ -418,9 +403,7 @@ def test_its_help_needs_nothing_of_the_lab() -> None:
         "print(sorted({'git', 'hypothesis', 'docker', 'requests', 'psutil', 'yaml', 'rich', "
         "'stamplab.cli.main', 'stamplab.lab.live'} & set(sys.modules)), file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = python("-c", script)
     assert done.stderr.splitlines()[-1] == "[]", done.stderr
 
 
@@ -433,14 +416,7 @@ def test_its_work_needs_nothing_of_the_lab(up: Engine) -> None:
         "unwanted |= {'stamplab.cli.main', 'stamplab.lab.live'}\n"
         "print(sorted(unwanted & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env={**os.environ, "DOCKER_HOST": up.address},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("-c", script, DOCKER_HOST=up.address)
     assert done.stdout.splitlines()[-2:] == ["0", "[]"], done.stdout + done.stderr
 
 
