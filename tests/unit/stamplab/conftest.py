@@ -6,8 +6,10 @@ from stamplab.lab.faults.memory_pressure import Ample
 from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.worlds import Virtual
 from stamplab.scenarios.discourse import plays
+from tests.unit.harness.conftest import repositories
 from tests.unit.stamplab.playing import play_virtual
 
+__all__ = ["repositories"]
 SETTINGS = plays.Settings()
 
 

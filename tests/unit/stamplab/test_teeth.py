@@ -16,8 +16,10 @@ from stamplab.claims.negative_controls import (
 )
 from stamplab.harness.checks.shape import GUARD, HC1
 from stamplab.harness.ci import hc1
+from stamplab.harness.ci.policy import Policy
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError
+from stamplab.lab.faults.memory_pressure import Squeeze
 from stamplab.lab.faults.stamp import WrongStamp, stamp_of
 from stamplab.lab.model.history import Finding, Note, Observation, OomKill, ServiceSeen, StageEnd
 from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
@@ -26,10 +28,8 @@ from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.worlds import Virtual
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
-from tests.unit.harness.fake_world import FakeWorld, comes_up, is_oom_killed, is_refused
-from tests.unit.harness.run_context import Repositories, build_repositories
+from tests.unit.harness.ci_runs import Repositories
 from tests.unit.stamplab.playing import (
-    play_scripted,
     play_virtual,
     tampered,
     with_parts,
@@ -48,11 +48,6 @@ def tried(virtual: Virtual, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         name: play_virtual(control.scenario, virtual, tmp_path_factory.mktemp(name))
         for name, control in CONTROLS_CLAIM.items()
     }
-
-
-@pytest.fixture(scope="session")
-def repositories(tmp_path_factory: pytest.TempPathFactory) -> Repositories:
-    return build_repositories(tmp_path_factory.mktemp("recipe"))
 
 
 def test_all_that_was_asked_for_is_there() -> None:
@@ -186,12 +181,13 @@ def test_the_guard_must_not_blame_the_checkout(tried: dict[str, PlayRecord]) -> 
 
 
 @pytest.mark.parametrize("name", [PLANTED[0], BROKEN[0]])
-def test_the_incident_itself_is_no_tooth(
-    tmp_path_factory: pytest.TempPathFactory, name: str
-) -> None:
-    scenario = msgspec.structs.replace(CONTROLS_CLAIM[name].scenario, faults={})
-    world = FakeWorld(comes_up, is_oom_killed)
-    play = play_scripted(scenario, world, tmp_path_factory.mktemp("oom"))
+def test_the_incident_itself_is_no_tooth(virtual: Virtual, tmp_path: Path, name: str) -> None:
+    scenario = CONTROLS_CLAIM[name].scenario
+    incident = msgspec.structs.replace(scenario, faults={}, pressure=Squeeze())
+    play = play_virtual(incident, virtual, tmp_path)
+    assert play.attribution is not None
+    assert play.attribution.failure is not None
+    assert play.attribution.failure.is_oom
     result = judge_negative_control(CONTROLS_CLAIM[name], play)
     assert result.verdict is Verdict.FAIL
 
@@ -241,11 +237,10 @@ def test_missing_evidence_is_unknown(
     assert (result.verdict, result.wrong) == (Verdict.UNKNOWN, "the guard did not rule")
 
 
-def test_a_refused_install_is_unknown(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_refused_install_is_unknown(virtual: Virtual, tmp_path: Path) -> None:
     control = CONTROLS_CLAIM[PLANTED[0]]
-    play = play_scripted(
-        control.scenario, FakeWorld(is_refused), tmp_path_factory.mktemp("refused")
-    )
+    refused = msgspec.structs.replace(control.scenario, policy=Policy(max_failure_ratio=2))
+    play = play_virtual(refused, virtual, tmp_path)
     assert judge_negative_control(control, play).verdict is Verdict.UNKNOWN
 
 
