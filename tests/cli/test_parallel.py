@@ -17,7 +17,7 @@ from tests.live import traces
 
 pytestmark = pytest.mark.live
 
-THE_INCIDENT_AND_ITS_FIX = ("--claim=control", "--claim=C3", "--claim=C4", "--claim=C7")
+THE_INCIDENT_AND_ITS_FIX = ("--claim=C4", "--claim=C7")
 
 
 def test_two_runs_at_once_both_pass(
