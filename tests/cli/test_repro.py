@@ -25,9 +25,7 @@ WITHOUT_GROUPS = (
 
 
 @pytest.mark.live
-def test_without_pressure_it_says_what_is_missing_and_exits_1(
-    apparatus: Apparatus, tmp_path: Path
-) -> None:
+def test_without_pressure_it_says_what_is_missing(apparatus: Apparatus, tmp_path: Path) -> None:
     done = run("--ample", "--claim=C4", "--json", "--quiet", folder=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stderr == ""
@@ -83,9 +81,7 @@ cli.main([])
 
 
 @pytest.mark.parametrize(("words", "code"), [(("SIGINT",), 130), (("SIGTERM",), 143), ((), 0)])
-def test_what_was_half_made_at_an_interrupt_complains_no_more(
-    words: tuple[str, ...], code: int
-) -> None:
+def test_a_half_made_object_is_silent_after_an_interrupt(words: tuple[str, ...], code: int) -> None:
     """GitPython's configuration reader does; without an interrupt it is a fault, and is shown."""
     done = python("-c", INTO_A_CONSTRUCTOR, *words, timeout_s=50)
     assert done.returncode == code, done.stderr
@@ -109,9 +105,7 @@ def test_a_full_disk_exits_2_with_one_sentence(apparatus: Apparatus, tmp_path: P
 
 
 @pytest.mark.live
-def test_no_memory_controller_exits_77_with_one_sentence(
-    apparatus: Apparatus, tmp_path: Path
-) -> None:
+def test_no_memory_controller_is_said_in_one_sentence(apparatus: Apparatus, tmp_path: Path) -> None:
     done = run("--world", "live", folder=tmp_path, prefix=WITHOUT_GROUPS)
     assert done.returncode == 77, done.stdout + done.stderr
     assert "no memory control group" in clean(done).splitlines()[-1]
@@ -132,9 +126,7 @@ def test_where_no_live_lab_can_run_it_is_played_in_virtual_time_and_said_loudly(
 
 
 @pytest.mark.live
-def test_a_socket_path_too_long_exits_2_with_one_sentence(
-    apparatus: Apparatus, tmp_path: Path
-) -> None:
+def test_a_long_socket_path_is_said_in_one_sentence(apparatus: Apparatus, tmp_path: Path) -> None:
     done = python(*REPRO, folder=tmp_path, STAMPLAB_DIR=str(tmp_path / ("long" * 30)))
     assert done.returncode == 2, done.stdout + done.stderr
     assert "set STAMPLAB_DIR to a shorter folder" in clean(done).splitlines()[-1]

@@ -20,9 +20,7 @@ from tests.programs import Command, python
 STAMPLAB = ("-P", "-m", "stamplab")
 
 
-def test_it_prints_the_stamp_and_the_commands_that_do_the_same(
-    stamplab: Command, tmp_path: Path
-) -> None:
+def test_it_prints_the_stamp_and_commands_for_it(stamplab: Command, tmp_path: Path) -> None:
     done = stamplab("run", "stamp_mirror", "--runs", tmp_path)
     assert done.code == 0, done.err
     assert "The same by hand:" in done.out

@@ -46,9 +46,7 @@ def with_image_for(prepared: PreparedRecipe, stage: Stage) -> Stage:
     return msgspec.structs.replace(stage, means=means, trust=TRUST)
 
 
-def test_under_pressure_it_is_reproduced_by_signature(
-    stage: Stage, evidence: EvidenceFolder, tmp_path: Path
-) -> None:
+def test_pressure_reproduces_it(stage: Stage, evidence: EvidenceFolder, tmp_path: Path) -> None:
     """Secrets, the proxy's network, bash's own health check, and an entrypoint of the image's."""
     prepared = looked_at(recipes.KEYCLOAK, tmp_path)
     scenario = plays.honest(FAST, prepared.subject)
@@ -62,9 +60,7 @@ def test_under_pressure_it_is_reproduced_by_signature(
     assert laid == sorted([f"{base}-compose.standin.yml", f"{head}-compose.standin.yml"])
 
 
-def test_with_ample_memory_it_converges(
-    stage: Stage, evidence: EvidenceFolder, tmp_path: Path
-) -> None:
+def test_ample_memory_lets_it_pass(stage: Stage, evidence: EvidenceFolder, tmp_path: Path) -> None:
     """Published ports, a path of the host, templates, and a program that is a config."""
     prepared = looked_at(recipes.TRAEFIK, tmp_path)
     scenario = plays.ample(FAST, prepared.subject)

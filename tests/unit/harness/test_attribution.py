@@ -121,9 +121,7 @@ def test_two_versions_that_answered_are_both_named() -> None:
         ({"sample": container_event("old", "health_status: healthy")}, "before RUNNING"),
     ],
 )
-def test_the_window_is_told_by_whether_the_task_ever_ran(
-    change: dict[str, Observation | None], window: str
-) -> None:
+def test_whether_it_ever_ran_is_told(change: dict[str, Observation | None], window: str) -> None:
     failure = attributed(incident(**change)).failure
     assert failure is not None
     assert failure.window == window

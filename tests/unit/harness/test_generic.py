@@ -89,9 +89,7 @@ def test_a_rolled_back_upgrade_fails_before_hc1_with_the_true_reason(ci: CIRuns)
     ]
 
 
-def test_an_upgrade_that_converged_but_answers_nobody_fails(
-    ci: CIRuns, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_upgrade_that_answers_nobody_fails(ci: CIRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     run = ci.installed()
     unanswered = ClientProbe(n=0, ok=False, took_ms=1.0, version=None, error="refused")
     monkeypatch.setattr(VirtualClients, "probe", lambda *_: unanswered)
@@ -106,9 +104,7 @@ def test_a_service_that_vanished_is_shown_as_such(ci: CIRuns) -> None:
 
 
 @pytest.mark.parametrize("reads", [(), (EARLY,)], ids=["guard on", "guard off"])
-def test_a_refused_deploy_fails_with_the_swarms_words(
-    ci: CIRuns, reads: tuple[HC1Read, ...]
-) -> None:
+def test_a_refused_deploy_fails_in_the_swarms_words(ci: CIRuns, reads: tuple[HC1Read, ...]) -> None:
     reason = failed(ci.installed(head=REFUSED), ci.repositories.head, *reads)
     assert "update-maxfailureratio cannot be" in reason
 
@@ -154,9 +150,7 @@ def test_a_head_that_is_no_commit_is_the_apparatus_failure_not_a_verdict(ci: CIR
 
 
 @pytest.mark.parametrize("reads", [(), (EARLY,)], ids=["guard on", "guard off"])
-def test_an_upgrade_that_moved_nothing_proves_nothing(
-    ci: CIRuns, reads: tuple[HC1Read, ...]
-) -> None:
+def test_an_upgrade_that_moves_nothing_fails(ci: CIRuns, reads: tuple[HC1Read, ...]) -> None:
     """The field's anti-vacuous rule: the base deployed over itself matches its own commit."""
     reason = failed(ci.installed(), ci.repositories.base, *reads)
     assert reason.startswith("the upgrade moved neither version ")

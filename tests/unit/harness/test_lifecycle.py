@@ -151,9 +151,7 @@ def test_wait_healthy_gives_up_with_the_last_reason(ci: CIRuns) -> None:
     assert run.world.now_s() == 30
 
 
-def test_wait_healthy_is_not_content_with_what_was_recorded_before_the_redeploy(
-    ci: CIRuns,
-) -> None:
+def test_wait_healthy_does_not_believe_records_from_before_the_redeploy(ci: CIRuns) -> None:
     """The deploy takes its time, OLD answers clients meanwhile, and then it is stopped."""
     run = ci.installed(Policy(order="stop-first"), head=NOWHERE, deploy_s=30)
     recipe_checkout_ref(run.context, ci.repositories.head)

@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 
 from stamplab.harness.ci.results import Results, StageResult
+from stamplab.lab.live.engine import DockerEngine
+from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.model.history import History, Observation, Record, StageEnd
 from stamplab.lab.recipe.trust import Grant
 from stamplab.runner.evidence import EvidenceFolder
@@ -15,6 +17,14 @@ from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.runner.worlds import Virtual
 from stamplab.scenarios.scenario import Scenario
+
+APPARATUS = Apparatus(
+    engine=DockerEngine(tools={}, environment={}, version="20.10.24", source="a test"),
+    rootfs=b"",
+    image="stampload:1",
+    cgroup_version=1,
+)
+"""An engine that nobody starts."""
 
 
 def play_virtual(

@@ -58,9 +58,7 @@ def test_the_levels_are_the_fields(played: Plays) -> None:
 
 
 @pytest.mark.parametrize("missing", "abcd")
-def test_a_missing_play_leaves_its_claims_unknown_and_only_those(
-    played: Plays, missing: str
-) -> None:
+def test_a_missing_play_leaves_only_its_claims_unknown(played: Plays, missing: str) -> None:
     rest: dict[str, PlayRecord | None] = {**played, missing: None}
     for judged in judge(rest):
         is_gone = ON_PLAY[judged.id] == missing
@@ -318,9 +316,7 @@ def test_converged_at_head_names_stamp_and_versions(played: Plays, name: str) ->
     assert "version=0.7.0+3.3.1→0.9.0+3.5.0" in evidence
 
 
-def test_a_rolled_back_play_is_not_converged_at_head_whatever_its_stage_says(
-    played: Plays,
-) -> None:
+def test_a_rolled_back_play_is_not_converged_whatever_its_stage_says(played: Plays) -> None:
     play = with_upgrade(played["c"], "pass")
     assert claim("C7", play).verdict is Verdict.FAIL
 

@@ -109,9 +109,7 @@ def lines_of_reaping(
     return ended.out.splitlines()
 
 
-def test_what_was_reaped_is_said_before_the_checks(
-    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_reaped_is_said_first(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = lines_of_reaping(doctor, monkeypatch, LabRemoval(lab=DEAD), code=0, half=True)
     assert lines[:2] == [
         "1a2b3c4d: its owner, process 7, is gone; removed",
@@ -131,9 +129,7 @@ def test_nothing_to_reap_is_said_too(doctor: Doctor, monkeypatch: pytest.MonkeyP
     assert lines[0] == "no dead lab has left anything"
 
 
-def test_without_being_asked_doctor_reaps_nothing(
-    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unasked_doctor_reaps_nothing(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "reap_labs", lambda: pytest.fail("nobody asked"))
     assert doctor.run().code == 0
 
@@ -168,9 +164,7 @@ def test_a_lab_that_was_tried_decides(
     assert (ended.code, ended.err) == (code, "trying: dockerd\n")
 
 
-def test_whoever_is_not_root_is_told_how_to_try_as_root(
-    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_user_is_told_how_to_try_as_root(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(command, "try_sandbox", lambda *_: pytest.fail("not as this user"))
     monkeypatch.setattr(sys, "argv", ["bin/stamplab", "doctor", "--try"])

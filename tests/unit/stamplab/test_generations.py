@@ -48,9 +48,7 @@ def rows_in(table: str) -> list[list[str]]:
     return [row for row in rows if row]
 
 
-def test_every_generation_has_its_row_and_then_one_sentence(
-    profiles: Path, stamplab: Command
-) -> None:
+def test_generations_have_rows_and_one_sentence(profiles: Path, stamplab: Command) -> None:
     ended = stamplab("generations", "--profiles", profiles)
     assert ended.code == 0
     store = profiles.parent / "store"
@@ -146,9 +144,7 @@ def test_a_folder_that_is_none_exits_64(tmp_path: Path, stamplab: Command, name:
     assert stamplab("generations", "--profiles", folder) == Ended(64, "", sentence)
 
 
-def test_a_folder_without_generations_is_unknown_without_a_table(
-    tmp_path: Path, stamplab: Command
-) -> None:
+def test_a_folder_without_generations_is_unknown(tmp_path: Path, stamplab: Command) -> None:
     ended = stamplab("generations", "--profiles", tmp_path)
     assert ended == Ended(2, "abra: unknown: there is no generation\n", "")
 

@@ -121,9 +121,7 @@ def test_base_and_head_differ_in_version_and_image(repositories: Repositories) -
 
 
 @pytest.mark.parametrize("which", "abcd")
-def test_the_limit_is_set_once_after_the_install_and_before_the_upgrade(
-    played: dict[str, PlayRecord], which: str
-) -> None:
+def test_the_limit_is_set_between_the_stages(played: dict[str, PlayRecord], which: str) -> None:
     history = played[which].history
     limits = [r for r in history if isinstance(r.what, LimitSet)]
     stages = [r for r in history if isinstance(r.what, StageBegan)]
@@ -134,9 +132,7 @@ def test_the_limit_is_set_once_after_the_install_and_before_the_upgrade(
     assert (limit.limit_bytes is None) == (which == "a")
 
 
-def test_every_play_reads_the_policy_and_says_whose_abra_it_was(
-    played: dict[str, PlayRecord],
-) -> None:
+def test_every_play_reads_the_policy_and_names_its_abra(played: dict[str, PlayRecord]) -> None:
     for which, play in played.items():
         assert any(isinstance(record.what, PolicyRead) for record in play.history)
         assert "stand-in" in play.results.abra

@@ -127,9 +127,7 @@ def test_trials_are_counted_and_one_that_lacks_something_fails_the_whole(
     assert outcome.verdict is Verdict.FAIL
 
 
-def test_an_interrupted_run_is_unknown_whatever_was_seen_before(
-    played: dict[str, PlayRecord],
-) -> None:
+def test_an_interrupted_run_is_unknown(played: dict[str, PlayRecord]) -> None:
     plays = {key: [play] for key, play in played.items()}
     outcome = report(plays, note="interrupted")
     assert outcome.verdict is Verdict.UNKNOWN

@@ -143,9 +143,7 @@ def test_a_play_of_before_has_the_same_ground_truth(
 
 
 @pytest.mark.parametrize("run", ["live", "virtual"])
-def test_the_claims_of_before_are_judged_the_same(
-    read: dict[tuple[str, str], PlayRecord], run: str
-) -> None:
+def test_claims_of_before_are_the_same(read: dict[tuple[str, str], PlayRecord], run: str) -> None:
     plays = {name[0]: play for (of, name), play in read.items() if of == run and name[1] == "-"}
     before = EXPECTED[run]["claims"]
     now = as_json(judge(plays))
@@ -156,9 +154,7 @@ def test_the_claims_of_before_are_judged_the_same(
     assert [{key: claim[key] for key in before[0]} for claim in now] == before
 
 
-def test_what_had_to_fail_before_failed_as_it_should(
-    read: dict[tuple[str, str], PlayRecord],
-) -> None:
+def test_what_had_to_fail_before_failed(read: dict[tuple[str, str], PlayRecord]) -> None:
     negative_controls = Choice(settings=Settings(fast=True)).negative_controls
     results = [
         judge_negative_control(control, read["virtual", control.name])
@@ -214,9 +210,7 @@ def test_a_row_of_before_is_listed(stored: Path, tmp_path: Path, stamplab: Comma
 # The facts that stood in sentences are fields.
 
 
-def test_no_stage_of_before_is_left_a_line_of_the_console(
-    read: dict[tuple[str, str], PlayRecord],
-) -> None:
+def test_no_stage_of_before_is_left_a_note(read: dict[tuple[str, str], PlayRecord]) -> None:
     for play in read.values():
         observations = [record.what for record in play.history]
         ends = [ended for ended in observations if isinstance(ended, StageEnded)]
@@ -261,9 +255,7 @@ def test_how_an_update_of_before_ended_is_known(read: dict[tuple[str, str], Play
 # What cannot be judged.
 
 
-def test_a_play_whose_history_was_torn_is_judged_by_what_is_left(
-    stored: Path, tmp_path: Path
-) -> None:
+def test_a_torn_history_is_judged_by_what_is_left(stored: Path, tmp_path: Path) -> None:
     folder = copied(stored / "live" / "c-guard-on", tmp_path)
     history = folder / "history.jsonl"
     lines = history.read_bytes().splitlines(keepends=True)
@@ -295,9 +287,7 @@ def test_a_history_of_another_app_is_not_judged(stored: Path, tmp_path: Path) ->
         read_play(folder)
 
 
-def test_a_newer_row_ends_the_list_with_both_versions(
-    stored: Path, tmp_path: Path, stamplab: Command
-) -> None:
+def test_a_newer_row_ends_the_list(stored: Path, tmp_path: Path, stamplab: Command) -> None:
     runs = runs_with_a_row(stored, tmp_path)
     says_newer(runs / "run" / "now" / REPORT / "verdict.json")
     ended = stamplab("list", "--runs", runs)

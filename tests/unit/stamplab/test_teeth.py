@@ -71,9 +71,7 @@ def test_a_tooth_bites(tried: dict[str, PlayRecord], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_a_planted_stamp_converges_and_is_failed_by_hc1(
-    tried: dict[str, PlayRecord], name: str
-) -> None:
+def test_a_planted_stamp_is_failed_by_hc1(tried: dict[str, PlayRecord], name: str) -> None:
     play = tried[name]
     assert [finding.passed for finding in play.findings(GUARD)] == [True]
     (read,) = play.findings(HC1)
@@ -86,9 +84,7 @@ def test_a_planted_stamp_converges_and_is_failed_by_hc1(
 
 
 @pytest.mark.parametrize("kind", WrongStamp)
-def test_every_planted_stamp_is_wrong_in_its_own_way(
-    repositories: Repositories, kind: WrongStamp
-) -> None:
+def test_planted_stamps_are_wrong_and_differ(repositories: Repositories, kind: WrongStamp) -> None:
     head, base = repositories.head, CONTROLS_CLAIM[PLANTED[0]].scenario.base
     stamps = {
         each: stamp_of(each, repositories.mirror, head=head, base=base) for each in WrongStamp
@@ -108,18 +104,14 @@ def test_a_recipe_with_no_release_besides_the_base_has_no_tags_stamp(tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["crashes-start-first", "absent-stop-first"])
-def test_a_broken_head_is_rolled_back_and_says_what_its_task_died_of(
-    tried: dict[str, PlayRecord], name: str
-) -> None:
+def test_a_broken_head_says_what_its_task_died_of(tried: dict[str, PlayRecord], name: str) -> None:
     sentence = tried[name].upgrade.reason
     assert "failed the update monitor (" in sentence
     assert tried[name].findings(HC1) == []
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_a_head_that_is_never_healthy_ends_at_the_guards_own_bound(
-    tried: dict[str, PlayRecord], order: str
-) -> None:
+def test_a_never_healthy_head_ends_at_the_bound(tried: dict[str, PlayRecord], order: str) -> None:
     name = f"never-healthy-{order}"
     play = tried[name]
     assert CONTROLS_CLAIM[name].scenario.upgrade_timeout_s == plays.PATIENCE_S
@@ -219,9 +211,7 @@ def test_an_oom_kill_in_a_crash_is_wrong(tried: dict[str, PlayRecord]) -> None:
 
 @pytest.mark.parametrize("name", CONTROLS_CLAIM)
 @pytest.mark.parametrize("end", ["unknown", "skipped"])
-def test_an_upgrade_that_did_not_end_is_unknown(
-    tried: dict[str, PlayRecord], name: str, end: StageEnd
-) -> None:
+def test_no_end_is_unknown(tried: dict[str, PlayRecord], name: str, end: StageEnd) -> None:
     assert (
         judge_negative_control(CONTROLS_CLAIM[name], with_upgrade(tried[name], end)).verdict
         is Verdict.UNKNOWN

@@ -11,21 +11,13 @@ from stamplab.claims.plan import Choice
 from stamplab.cli import discourse
 from stamplab.cli.repro_discourse import Report, Request, repro_discourse
 from stamplab.lab.errors import RecipeRefused
-from stamplab.lab.live.engine import DockerEngine
-from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.recipe.folder_stack import stack_of_folder
 from stamplab.lab.recipe.trust import Grant
 from stamplab.scenarios.discourse.plays import Settings
 from stamplab.scenarios.discourse.recipe import RECIPE
 from tests.programs import Command, Ended
 from tests.unit.lab.judging import in_service, write
-
-APPARATUS = Apparatus(
-    engine=DockerEngine(tools={}, environment={}, version="0", source="nowhere"),
-    rootfs=b"",
-    image="stampload:0",
-    cgroup_version=1,
-)
+from tests.unit.stamplab.playing import APPARATUS
 
 
 @pytest.fixture
@@ -106,9 +98,7 @@ def test_a_folder_is_read_with_the_sample_of_its_env_file(recipe: Path) -> None:
     assert stack.environment["DATA"] == "/etc"
 
 
-def test_a_sample_that_is_a_link_out_is_a_finding_and_is_not_read(
-    recipe: Path, tmp_path: Path, stamplab: Command
-) -> None:
+def test_a_sample_that_links_out_is_found(recipe: Path, tmp_path: Path, stamplab: Command) -> None:
     (tmp_path / "env").write_text("SECRET=x\n")
     (recipe / ".env.sample").symlink_to(tmp_path / "env")
     assert stack_of_folder(recipe).environment == {}

@@ -385,9 +385,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     ("keys", "exit_code", "message"),
     [("yes\\n", 0, "it read yes"), ("\\x03", 130, "interrupted by SIGINT")],
 )
-def test_at_a_terminal_the_deploy_may_ask(
-    up: Engine, keys: str, exit_code: int, message: str
-) -> None:
+def test_the_deploy_may_ask_a_person(up: Engine, keys: str, exit_code: int, message: str) -> None:
     deploy = ("sh", "-c", "echo ready; read answer && echo it read $answer")
     words = (keys, APP, "--quiet", "--", *deploy)
     done = python("-c", AT_A_TERMINAL, *words, timeout_s=50, DOCKER_HOST=up.address)

@@ -365,9 +365,7 @@ def test_a_service_that_comes_while_the_deploy_runs_is_watched() -> None:
 
 
 @pytest.mark.parametrize(("prunes", "outcome"), [(True, Outcome.CONVERGED), (False, Outcome.MIXED)])
-def test_a_sibling_that_goes_is_pruned_only_where_the_deploy_prunes(
-    *, prunes: bool, outcome: Outcome
-) -> None:
+def test_a_sibling_that_goes_is_pruned_only_by_pruning(*, prunes: bool, outcome: Outcome) -> None:
     sight = FakeSource(STACK_BEFORE, (1.0, ended()), (2.0, both(APP_DONE, None)))
     verdict, _ = watched(plan(STACK, prunes=prunes), sight)
     assert verdict.outcome is outcome

@@ -260,9 +260,7 @@ def test_a_stale_status_under_an_unchanged_spec_is_an_unchanged_redeploy(state: 
 
 
 @pytest.mark.parametrize("end", ["completed", "paused", "rollback_completed"])
-def test_an_update_in_flight_at_the_baseline_ends_without_being_taken_for_this_one(
-    end: str,
-) -> None:
+def test_the_end_of_an_update_in_flight_at_the_baseline_is_not_this_ones(end: str) -> None:
     before = service(BASE, spec("older"), status("updating", "t0"))
     ended = service(BASE, spec("older"), status(end, "t0"))
     if end.startswith("rollback"):
@@ -347,9 +345,7 @@ def test_a_scale_up_leaves_the_status_nil_and_converges_by_its_tasks(wanted: int
 
 @pytest.mark.parametrize("tasks", ["base", "head"])
 @pytest.mark.parametrize("state", [None, "completed"])
-def test_scaled_to_zero_converges_at_once_whatever_else_changed(
-    tasks: str, state: str | None
-) -> None:
+def test_scaled_to_zero_converges_whatever_else_changed(tasks: str, state: str | None) -> None:
     """SwarmKit starts no update where no slot is left: the status may stay nil for ever."""
     none = spec(tasks, stamp="head", replicas=0)
     story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))

@@ -78,9 +78,7 @@ def test_a_global_service_converges_when_every_node_runs_it() -> None:
     ],
     ids=["done", "at work", "failed", "of another spec", "of another iteration"],
 )
-def test_of_a_job_completed_tasks_of_this_iteration_count(
-    tasks: list[Task], serving: set[str]
-) -> None:
+def test_completed_tasks_of_a_jobs_iteration_count(tasks: list[Task], serving: set[str]) -> None:
     assert view.serving_tasks(job(1), tasks) == serving
 
 

@@ -80,9 +80,7 @@ def test_a_service_that_is_not_there_yet_is_waited_for() -> None:
         ({STAMP: "other", "absent": "x"}, "absent is None, not 'x'; coop-cloud"),
     ],
 )
-def test_a_wrong_stamp_is_ruled_at_once_by_label_and_value(
-    labels: dict[str, str], message: str
-) -> None:
+def test_a_wrong_stamp_is_ruled_by_label_and_value(labels: dict[str, str], message: str) -> None:
     ruling = rule(BEFORE, upgrade((9, listed(NEW))), labels=labels)
     assert (ruling.outcome, ruling.decided_s) == (Outcome.STAMP_MISMATCH, 1)
     assert message in ruling.reason
@@ -109,9 +107,7 @@ def test_the_old_stamp_before_the_deploy_has_returned_is_no_mismatch() -> None:
         ("failed", Outcome.TIMED_OUT),
     ],
 )
-def test_stalled_is_what_waits_for_something_that_the_update_cannot_bring(
-    state: str, outcome_then: Outcome
-) -> None:
+def test_stalled_waits_for_what_no_update_can_bring(state: str, outcome_then: Outcome) -> None:
     error = "no suitable node (insufficient resources)" if state == "pending" else ""
     story = upgrade((9, listed(OLD, task("new", HEAD, state, error=error))))
     ruling = rule(BEFORE, story)
@@ -173,9 +169,7 @@ LATER: list[tuple[float, Observation]] = [
 
 
 @pytest.mark.parametrize("later", LATER)
-def test_nothing_that_comes_later_changes_the_first_ruling(
-    later: tuple[float, Observation],
-) -> None:
+def test_nothing_later_changes_the_first_ruling(later: tuple[float, Observation]) -> None:
     guard = guard_of(BEFORE)
     first: Ruling | None = None
     for record in upgrade(*CONVERGED).records:
@@ -245,9 +239,7 @@ def test_time_never_goes_back() -> None:
         ),
     ],
 )
-def test_the_guard_says_what_it_waits_for(
-    moments: list[tuple[float, Observation]], missing: str
-) -> None:
+def test_it_says_what_it_waits_for(moments: list[tuple[float, Observation]], missing: str) -> None:
     guard = guard_of(None)
     for record in Story(*moments).records:
         guard.feed(record)

@@ -63,9 +63,7 @@ FAILED = task("new", HEAD, "failed", error=WORDS)
 
 
 @pytest.mark.parametrize("listed_s", [7.5, 8.0, 8.3])
-def test_a_rollback_that_ended_before_anyone_looked_names_the_task_that_is_listed_as_failed(
-    listed_s: float,
-) -> None:
+def test_a_rollback_that_ended_before_a_look_names_the_failed_task(listed_s: float) -> None:
     """Seen live, stop-first: rollback_started and rollback_completed within a millisecond."""
     moments: list[tuple[float, Observation]] = [(8.0, seen(COMPLETED)), (listed_s, listed(FAILED))]
     ruling = rule(BEFORE, upgrade(*sorted(moments, key=lambda moment: moment[0])))
@@ -149,9 +147,7 @@ def test_a_spec_that_is_back_is_no_success_whatever_the_state_says(state: str | 
 
 
 @pytest.mark.parametrize("labels", [{}, {STAMP: "head"}])
-def test_an_update_that_ended_without_a_previous_spec_was_rolled_back_unseen(
-    labels: dict[str, str],
-) -> None:
+def test_an_end_without_a_previous_spec_is_an_unseen_rollback(labels: dict[str, str]) -> None:
     """An update of one's own leaves PreviousSpec; only a rollback erases it (updater.go:607)."""
     story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
     story.at(9, seen(service(BASE, None, "completed")), listed(OLD))
@@ -291,9 +287,7 @@ AFTERWARDS = {
 
 
 @pytest.mark.parametrize("afterwards", AFTERWARDS)
-def test_what_the_swarm_has_begun_to_roll_back_stays_so_whoever_comes_in_next(
-    afterwards: str,
-) -> None:
+def test_a_rollback_that_has_begun_stays_one_whoever_comes_next(afterwards: str) -> None:
     """Found by the search: it was called superseded, though the head was lost before."""
     story = upgrade((7, seen(STARTED)), (8, seen(AFTERWARDS[afterwards])))
     ruling = rule(BEFORE, story, labels={STAMP: "head"})

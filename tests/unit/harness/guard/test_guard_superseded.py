@@ -125,9 +125,7 @@ def test_another_update_seen_before_the_deploy_takes_effect() -> None:
 
 
 @pytest.mark.parametrize("state", [None, status("updating", "t2"), status("completed", "t2")])
-def test_the_base_deployed_again_over_a_head_that_was_never_seen(
-    state: UpdateStatus | None,
-) -> None:
+def test_the_base_deployed_again_over_an_unseen_head(state: UpdateStatus | None) -> None:
     story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
     story.at(1, seen(service(BASE, HEAD, state)))
     ruling = rule(BEFORE, story, labels={STAMP: "head"})
@@ -142,9 +140,7 @@ def test_a_previous_spec_from_before_the_baseline_is_not_foreign() -> None:
 
 
 @pytest.mark.parametrize("replacement", [HEAD, THIRD, RELABELLED])
-def test_a_new_spec_after_a_deploy_that_changed_nothing_is_somebody_elses(
-    replacement: ServiceSpec,
-) -> None:
+def test_a_new_spec_after_an_unchanged_deploy_is_somebody_elses(replacement: ServiceSpec) -> None:
     nothing_runs = Story((0, seen(BEFORE)), (1, deployed()), (1, seen(service(BASE, BASE))))
     story = nothing_runs.at(3, seen(service(replacement, BASE)))
     assert outcome(BEFORE, story) is Outcome.SUPERSEDED
@@ -161,9 +157,7 @@ def test_a_second_deploy_by_the_same_hand_may_bring_the_spec_that_the_first_did_
 
 
 @pytest.mark.parametrize("previous", [BASE, HEAD])
-def test_a_created_service_with_a_previous_spec_was_updated_by_somebody(
-    previous: ServiceSpec,
-) -> None:
+def test_a_created_service_with_a_previous_spec_was_updated(previous: ServiceSpec) -> None:
     story = Story((1, deployed()), (1, seen(service(HEAD))), (7, seen(service(HEAD, previous))))
     assert outcome(None, story) is Outcome.SUPERSEDED
 

@@ -458,9 +458,7 @@ def test_what_the_swarm_refused_was_no_meddling() -> None:
 
 
 @pytest.mark.parametrize("end_s", [20 - 4e-15, 20 - 1e-9])
-def test_an_act_at_the_very_moment_of_the_end_counts_whatever_its_last_digits(
-    end_s: float,
-) -> None:
+def test_an_act_at_the_moment_of_the_end_counts_whatever_its_digits(end_s: float) -> None:
     """Records have whole microseconds, the world's clock has not."""
     assert end_s < 20
     assert has_other_update(trial(converged().at(20.0, acted()), end_s=end_s))
