@@ -173,9 +173,7 @@ def test_a_task_that_never_had_a_container_has_no_exit_code_to_be_told() -> None
     assert "new task new failed (No such image: x); " in explain(attribution)
 
 
-def test_a_rollback_that_ended_before_anyone_looked_is_blamed_on_the_task_listed_as_failed() -> (
-    None
-):
+def test_a_rollback_that_ended_before_a_look_is_blamed_on_the_failed_task() -> None:
     failure = attributed(incident(rollback_starts=None)).failure
     assert failure is not None
     assert (failure.task.id, failure.is_oom) == ("new", True)

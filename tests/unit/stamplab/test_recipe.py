@@ -65,10 +65,11 @@ def play_all(
     return played
 
 
+RecipeOf = Callable[[RecipeHistory], Prepared]
+
+
 @pytest.fixture(scope="module")
-def recipe_of(
-    virtual: Virtual, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[RecipeHistory], Prepared]:
+def recipe_of(virtual: Virtual, tmp_path_factory: pytest.TempPathFactory) -> RecipeOf:
     """Look at a recipe and play it, once."""
 
     @cache
@@ -92,7 +93,7 @@ def verdicts(prepared: Prepared, **changed: PlayRecord) -> dict[str, tuple[Verdi
     "history", [recipes.KEYCLOAK, recipes.N8N], ids=lambda history: history.name
 )
 def test_an_armed_recipe_is_put_through_all_four_plays(
-    history: RecipeHistory, recipe_of: Callable[[RecipeHistory], Prepared]
+    history: RecipeHistory, recipe_of: RecipeOf
 ) -> None:
     prepared = recipe_of(history)
     assert is_armed(prepared.recipe.policy)
@@ -102,9 +103,7 @@ def test_an_armed_recipe_is_put_through_all_four_plays(
     assert {name: verdict for name, (verdict, _) in results.items() if verdict != "pass"} == {}
 
 
-def test_of_an_unarmed_recipe_only_its_own_policy_is_played(
-    recipe_of: Callable[[RecipeHistory], Prepared],
-) -> None:
+def test_of_an_unarmed_recipe_only_its_own_policy_is_played(recipe_of: RecipeOf) -> None:
     prepared = recipe_of(recipes.WIKI)
     assert not is_armed(prepared.recipe.policy)
     assert "".join(prepared.played) == "ac"
@@ -114,9 +113,7 @@ def test_of_an_unarmed_recipe_only_its_own_policy_is_played(
     assert "not armed: it takes rollback and start-first both" in results["C1"][1]
 
 
-def test_what_an_unarmed_policy_does_must_be_said(
-    recipe_of: Callable[[RecipeHistory], Prepared],
-) -> None:
+def test_what_an_unarmed_policy_does_must_be_said(recipe_of: RecipeOf) -> None:
     prepared = recipe_of(recipes.WIKI)
     paused = with_upgrade(prepared.played["c"], "fail", "the update is paused")
     assert verdicts(prepared, c=paused)["C8"][0] is Verdict.PASS
@@ -126,9 +123,7 @@ def test_what_an_unarmed_policy_does_must_be_said(
     assert verdicts(prepared, c=skipped)["C8"][0] is Verdict.UNKNOWN
 
 
-def test_the_harness_lays_nothing_over_a_policy_but_its_fix(
-    recipe_of: Callable[[RecipeHistory], Prepared],
-) -> None:
+def test_the_harness_lays_nothing_over_a_policy_but_its_fix(recipe_of: RecipeOf) -> None:
     names = {
         key: {
             record.what.name for record in play.history if isinstance(record.what, OverlayWritten)

@@ -30,6 +30,7 @@ from tests.unit.harness.watching import (
     follow,
     guard_of,
     outcome,
+    redeployed,
     rule,
     upgrade,
 )
@@ -87,7 +88,7 @@ def test_a_wrong_stamp_is_ruled_by_label_and_value(labels: dict[str, str], messa
 
 
 def test_a_wrong_stamp_is_a_mismatch_on_an_unchanged_service_too() -> None:
-    story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()), (1, seen(BEFORE)))
+    story = redeployed((1, seen(BEFORE)))
     assert rule(BEFORE, story, labels={STAMP: "head"}).outcome is Outcome.STAMP_MISMATCH
 
 
@@ -207,8 +208,7 @@ def test_the_guard_wakes_at_the_end_of_the_hold_and_else_at_the_deadline() -> No
 def test_ticks_alone_decide_in_few_steps(
     tasks: tuple[Task, ...], state: str | None, deadline_s: float
 ) -> None:
-    story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
-    story.at(1, seen(service(HEAD, BASE, state)), listed(*tasks))
+    story = redeployed().at(1, seen(service(HEAD, BASE, state)), listed(*tasks))
     watched = follow(guard_of(BEFORE, deadline_s=deadline_s), story.records)
     assert len(watched.waits) <= 3
     assert list(watched.waits) == sorted(set(watched.waits))

@@ -21,7 +21,7 @@ from tests.builders import (
     spec,
     status,
 )
-from tests.unit.harness.watching import BEFORE, NEW, OLD, outcome, rule, upgrade
+from tests.unit.harness.watching import BEFORE, NEW, OLD, outcome, redeployed, rule, upgrade
 
 BY_HAND = "manually requested rollback"
 """SwarmKit controlapi/service.go:905; it stands only until that rollback is over."""
@@ -126,8 +126,7 @@ def test_another_update_seen_before_the_deploy_takes_effect() -> None:
 
 @pytest.mark.parametrize("state", [None, status("updating", "t2"), status("completed", "t2")])
 def test_the_base_deployed_again_over_an_unseen_head(state: UpdateStatus | None) -> None:
-    story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
-    story.at(1, seen(service(BASE, HEAD, state)))
+    story = redeployed().at(1, seen(service(BASE, HEAD, state)))
     ruling = rule(BEFORE, story, labels={STAMP: "head"})
     assert ruling.outcome is Outcome.SUPERSEDED
     assert ruling.reason.endswith("the spec from before the deploy was deployed again over another")
@@ -177,11 +176,6 @@ def test_the_engines_own_writes_are_not_foreign() -> None:
         (9, seen(service(HEAD, BASE, "completed"))),
     )
     assert outcome(BEFORE, story) is Outcome.CONVERGED
-
-
-def test_a_manual_rollback_beats_the_rollback_it_looks_like() -> None:
-    by_hand = service(BASE, HEAD, status("rollback_completed", "t2"))
-    assert outcome(BEFORE, upgrade((7, seen(by_hand)))) is Outcome.SUPERSEDED
 
 
 def test_a_ruling_names_the_other_update_only_where_its_reason_does() -> None:
