@@ -7,35 +7,25 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from stamplab.cli.guard import guard
-from stamplab.cli.main import stamplab
 from stamplab.harness.guard import Outcome
-from stamplab.lab.errors import LabError
-from tests.programs import python, start_python
+from tests.programs import Command, Ended, python, start_python
 from tests.unit.lab.remote.engine import Engine, container, task
 
 APP = "shop_app"
-FIELDS = {
-    "outcome",
-    "exit_code",
-    "reason",
-    "targets",
-    "engine",
-    "baseline",
-    "deploy",
-    "waited_s",
-    "api_calls",
-    "services",
-    "schema",
-}
+FIELDS = (
+    *("outcome", "exit_code", "reason", "targets", "engine", "baseline", "deploy", "waited_s"),
+    *("api_calls", "services", "schema"),
+)
+
+Run = Callable[..., Ended]
 
 
 @pytest.fixture
@@ -46,22 +36,18 @@ def up(engine: Engine) -> Engine:
     return engine
 
 
-def invoke(engine: Engine, *words: str) -> Result:
-    environment = {"DOCKER_HOST": engine.address, "DOCKER_CONTEXT": None}
-    return CliRunner().invoke(guard, words, env=environment, standalone_mode=False)
-
-
-def code(result: Result) -> object:
-    if isinstance(result.exception, LabError):
-        return result.exception.exit_code
-    assert result.exception is None, result.exception
-    return result.return_value
+@pytest.fixture
+def run(stamplab: Command, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The guard of that engine, in the test's own process."""
+    monkeypatch.setenv("DOCKER_HOST", engine.address)
+    monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+    return partial(stamplab, "guard")
 
 
 def document(text: str) -> dict[str, Any]:
     read = json.loads(text)
     assert isinstance(read, dict)
-    assert read.keys() == FIELDS
+    assert read.keys() == {*FIELDS}
     assert read["schema"] == 2
     return read
 
@@ -77,62 +63,62 @@ def document(text: str) -> dict[str, Any]:
     ],
 )
 def test_a_deploy_that_changes_nothing(
-    up: Engine, words: tuple[str, ...], exit_code: int, message: str
+    up: Engine, run: Run, words: tuple[str, ...], exit_code: int, message: str
 ) -> None:
-    result = invoke(up, APP, *words, "--", "true")
-    assert code(result) == exit_code
-    assert message in result.stdout
+    result = run(APP, *words, "--", "true")
+    assert result.code == exit_code
+    assert message in result.out
 
 
-def test_without_a_command_the_last_update_is_judged_and_that_is_said(up: Engine) -> None:
-    result = invoke(up, APP, "--json")
-    assert code(result) == 0
-    assert "no deploy command: the last update is judged" in result.stderr
-    read = document(result.stdout)
+def test_without_a_command_the_last_update_is_judged_and_that_is_said(up: Engine, run: Run) -> None:
+    result = run(APP, "--json")
+    assert result.code == 0
+    assert "no deploy command: the last update is judged" in result.err
+    read = document(result.out)
     assert (read["baseline"], read["deploy"]) == ("what the services say of their past", None)
 
 
-def test_a_deploy_that_fails(up: Engine) -> None:
-    result = invoke(up, APP, "--json", "--", "sh", "-c", "exit 3")
-    assert code(result) == 17
-    read = document(result.stdout)
+def test_a_deploy_that_fails(up: Engine, run: Run) -> None:
+    result = run(APP, "--json", "--", "sh", "-c", "exit 3")
+    assert result.code == 17
+    read = document(result.out)
     assert read["outcome"] == "deploy command failed"
     assert read["deploy"]["exit_code"] == 3
     assert read["deploy"]["argv"] == ["sh", "-c", "exit 3"]
     assert read["exit_code"] == 17
 
 
-def test_a_deploy_that_cannot_be_run(up: Engine) -> None:
-    result = invoke(up, APP, "--", "no-such-program")
-    assert code(result) == 17
-    assert "no-such-program cannot be run: No such file or directory" in result.stdout
+def test_a_deploy_that_cannot_be_run(up: Engine, run: Run) -> None:
+    result = run(APP, "--", "no-such-program")
+    assert result.code == 17
+    assert "no-such-program cannot be run: No such file or directory" in result.out
 
 
-def test_a_deploy_that_hangs(up: Engine) -> None:
-    result = invoke(up, APP, "--timeout", "0.5", "--json", "--", "sleep", "1000")
-    assert code(result) == 17
-    read = document(result.stdout)
+def test_a_deploy_that_hangs(up: Engine, run: Run) -> None:
+    result = run(APP, "--timeout", "0.5", "--json", "--", "sleep", "1000")
+    assert result.code == 17
+    read = document(result.out)
     assert read["deploy"]["exit_code"] == 143
     assert "did not return within" in read["deploy"]["problem"]
     assert "did not return within" in read["reason"]
 
 
-def test_what_never_converges_ends_at_the_time_out(up: Engine) -> None:
+def test_what_never_converges_ends_at_the_time_out(up: Engine, run: Run) -> None:
     up.tasks = []
-    assert code(invoke(up, APP, "--timeout", "0.6", "--", "true")) == 12
+    assert run(APP, "--timeout", "0.6", "--", "true").code == 12
 
 
-def test_a_hold_that_is_asked_for_is_waited_for(up: Engine) -> None:
-    result = invoke(up, APP, "--hold", "3", "--json")
-    assert code(result) == 0
-    assert document(result.stdout)["waited_s"] >= 3
+def test_a_hold_that_is_asked_for_is_waited_for(up: Engine, run: Run) -> None:
+    result = run(APP, "--hold", "3", "--json")
+    assert result.code == 0
+    assert document(result.out)["waited_s"] >= 3
 
 
-def test_nothing_of_that_name(engine: Engine) -> None:
-    result = invoke(engine, "nope", "--quiet")
-    assert code(result) == 19
-    assert result.stdout == "nope: removed: there is no service and no stack nope\n"
-    assert result.stderr == ""
+def test_nothing_of_that_name(engine: Engine, run: Run) -> None:
+    result = run("nope", "--quiet")
+    assert result.code == 19
+    assert result.out == "nope: removed: there is no service and no stack nope\n"
+    assert result.err == ""
 
 
 @pytest.mark.parametrize(
@@ -144,45 +130,47 @@ def test_nothing_of_that_name(engine: Engine) -> None:
         (APP, "--hold", "60", "--timeout", "60"),
     ],
 )
-def test_what_makes_no_sense_is_64(up: Engine, words: tuple[str, ...]) -> None:
-    assert code(invoke(up, *words, "--", "true")) == 64
+def test_what_makes_no_sense_is_64(up: Engine, run: Run, words: tuple[str, ...]) -> None:
+    assert run(*words, "--", "true").code == 64
 
 
 @pytest.mark.parametrize(
     "words", [(), ("--timeout", "0", APP), ("--timeout", "x", APP), ("--", "true")]
 )
-def test_what_is_no_command_line_is_refused(up: Engine, words: tuple[str, ...]) -> None:
-    assert CliRunner().invoke(guard, words).exit_code == 2  # click's own; the program makes it 64
+def test_what_is_no_command_line_is_refused(run: Run, words: tuple[str, ...]) -> None:
+    assert run(*words).code == 64
 
 
-def test_no_swarm_is_unknown_and_nothing_is_deployed(engine: Engine, tmp_path: Path) -> None:
+def test_no_swarm_is_unknown_and_nothing_is_deployed(
+    engine: Engine, run: Run, tmp_path: Path
+) -> None:
     engine.info = {"Swarm": {"LocalNodeState": "inactive"}}
-    result = invoke(engine, APP, "--json", "--", "touch", str(tmp_path / "deployed"))
-    assert code(result) == 2
-    read = document(result.stdout)
+    result = run(APP, "--json", "--", "touch", str(tmp_path / "deployed"))
+    assert result.code == 2
+    read = document(result.out)
     assert (read["outcome"], read["exit_code"]) == ("unknown", 2)
     assert "is in no swarm" in read["reason"]
     assert not (tmp_path / "deployed").exists()
 
 
-def test_no_engine_is_unknown_and_nothing_is_deployed(tmp_path: Path) -> None:
-    words = [APP, "--", "touch", str(tmp_path / "deployed")]
-    environment = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
-    result = CliRunner().invoke(guard, words, env=environment, standalone_mode=False)
-    assert code(result) == 2
-    assert "cannot be reached" in str(result.exception)
+def test_no_engine_deploys_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    result = run(APP, "--", "touch", tmp_path / "deployed")
+    assert result.code == 2
+    assert "cannot be reached" in result.err
     assert not (tmp_path / "deployed").exists()
 
 
-def test_every_exit_code_is_in_the_help() -> None:
-    text = " ".join(CliRunner().invoke(guard, ["--help"]).stdout.split())
+def test_every_exit_code_is_in_the_help(stamplab: Command) -> None:
+    text = " ".join(stamplab("guard", "--help").out.split())
     for outcome in Outcome:
         assert f" {outcome.exit_code} " in f" {text} ".replace(",", " ").replace(".", " ")
 
 
-def test_it_is_one_of_stamplabs_commands() -> None:
-    assert CliRunner().invoke(stamplab, ["guard", "--help"]).exit_code == 0
-    assert "guard" in CliRunner().invoke(stamplab, ["--help"]).stdout
+def test_it_is_one_of_stamplabs_commands(stamplab: Command) -> None:
+    assert "guard" in stamplab("--help").out
 
 
 # As a program of its own.
