@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -46,6 +47,14 @@ def start_python(*words: str, folder: Path | None = None, **environment: str) ->
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def wait_until(reached: Callable[[], object], what: object, timeout_s: float = 120.0) -> None:
+    """Wait until something is so; ``what`` says, at the end, what never came."""
+    deadline_s = time.monotonic() + timeout_s
+    while not reached():
+        assert time.monotonic() < deadline_s, f"it never came: {what}"
+        time.sleep(0.02)
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
 
 import msgspec
@@ -96,11 +95,3 @@ def level(play: Path) -> int:
 
 def read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
-
-
-def wait_until(condition: object) -> None:
-    assert callable(condition)
-    deadline_s = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline_s, "the moment to interrupt never came"
-        time.sleep(0.05)

@@ -19,9 +19,9 @@ from stamplab.lab.cgroup.host import read_cgroup_host
 from stamplab.lab.live.lab import Apparatus, live_lab
 from stamplab.lab.live.lease import LabFolder, labs_root
 from stamplab.lab.live.reaper import reap
-from tests.cli.reproduction import assert_every_claim_passed, read, run, start, wait_until
+from tests.cli.reproduction import assert_every_claim_passed, read, run, start
 from tests.live import host, traces
-from tests.programs import python
+from tests.programs import python, wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("reaping_alone")]
 
@@ -50,7 +50,8 @@ def upgrading(
     """A command that is in the middle of its first upgrade."""
     process = start(tmp_path, "--claim=control")
     try:
-        wait_until(lambda: "stage upgrade" in read(evidence / "a-ample" / "console.log"))
+        console = evidence / "a-ample" / "console.log"
+        wait_until(lambda: "stage upgrade" in read(console), "the upgrade")
         yield process
     finally:
         if process.poll() is None:

@@ -19,7 +19,7 @@ from stamplab.lab.live.lab import Apparatus, live_lab
 from stamplab.lab.live.world import LiveWorld
 from tests import PYTHON_PATH
 from tests.live import traces
-from tests.programs import python
+from tests.programs import python, wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("reaping_alone")]
 
@@ -147,10 +147,7 @@ def test_a_killed_run_says_unknown_and_its_evidence_is_whole(runs: Runs, tmp_pat
     process = runs.start("run")
     latest = tmp_path / "run" / "runs" / "repro-discourse" / "latest"
     history = latest / "b-guard-off" / "history.jsonl"
-    deadline_s = time.monotonic() + 120
-    while not (history.exists() and b'"limit_set"' in history.read_bytes()):
-        assert time.monotonic() < deadline_s, "the squeeze never came"
-        time.sleep(0.05)
+    wait_until(lambda: history.exists() and b'"limit_set"' in history.read_bytes(), "the squeeze")
     process.send_signal(signal.SIGKILL)
     process.wait(20)
     done = python(*STAMPLAB[1:], "doctor", "--reap", folder=tmp_path, timeout_s=120)

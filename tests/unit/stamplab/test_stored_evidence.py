@@ -56,6 +56,16 @@ def read(stored: Path) -> dict[tuple[str, str], PlayRecord]:
     return {(run, name): read_play(stored / run / name) for run, name in PLAYS}
 
 
+Judged = tuple[PlayRecord, Any]
+
+
+@pytest.fixture(params=PLAYS, ids="-".join)
+def judged(request: pytest.FixtureRequest, read: dict[tuple[str, str], PlayRecord]) -> Judged:
+    """A play, and how the program of before judged it."""
+    run, name = request.param
+    return read[run, name], EXPECTED[run]["plays"][name]
+
+
 def as_json(value: object) -> Any:
     return msgspec.json.decode(msgspec.json.encode(value))
 
@@ -72,11 +82,8 @@ def of_before(value: Any, wanted: Any) -> Any:
 # Schema 1, judged as before.
 
 
-@pytest.mark.parametrize("which", PLAYS, ids="-".join)
-def test_a_play_of_before_has_the_same_signature_shape_and_end(
-    read: dict[tuple[str, str], PlayRecord], which: tuple[str, str]
-) -> None:
-    play, wanted = read[which], EXPECTED[which[0]]["plays"][which[1]]
+def test_a_play_of_before_has_the_same_signature_shape_and_end(judged: Judged) -> None:
+    play, wanted = judged
     assert play.signature.verdict == wanted["verdict"]
     assert of_before(as_json(play.signature), wanted["signature"]) == wanted["signature"]
     assert of_before(as_json(compare_shapes(play)), wanted["compared"]) == wanted["compared"]
@@ -85,51 +92,37 @@ def test_a_play_of_before_has_the_same_signature_shape_and_end(
     assert (play.results.level, play.results.capped_by) == (wanted["level"], wanted["capped_by"])
 
 
-@pytest.mark.parametrize("which", PLAYS, ids="-".join)
-def test_a_play_of_before_has_the_same_cause(
-    read: dict[tuple[str, str], PlayRecord], which: tuple[str, str]
-) -> None:
-    attribution, wanted = (
-        read[which].attribution,
-        EXPECTED[which[0]]["plays"][which[1]]["attribution"],
-    )
+def test_a_play_of_before_has_the_same_cause(judged: Judged) -> None:
+    play, wanted = judged
+    attribution = play.attribution
     assert attribution is not None
     failure = attribution.failure
     statuses = [snapshot.service.update_status for snapshot in attribution.snapshots]
-    assert (
-        as_json(
-            {
-                "explained": explain(attribution),
-                "memory_at_oom": memory_at_oom(attribution),
-                "failed_task": failure.task.id if failure else None,
-                "is_oom": failure.is_oom if failure else None,
-                "window": failure.window if failure else None,
-                "kept_tasks": attribution.kept_tasks,
-                "lost_tasks": attribution.lost_tasks,
-                "served_before": attribution.served_before,
-                "clients": {
-                    "asked": attribution.probes.sent,
-                    "failed": attribution.probes.failed,
-                    "versions": attribution.probes.versions,
-                },
-                "applied_s": attribution.applied_s,
-                "rollback_seq": attribution.rollback.seq if attribution.rollback else None,
-                "oom_kills": attribution.oom_kills,
-                "states": [status.state if status else None for status in statuses],
-                "failed_tasks_named": [
-                    status.failed_task if status else None for status in statuses
-                ],
-            }
-        )
-        == wanted
-    )
+    cause = {
+        "explained": explain(attribution),
+        "memory_at_oom": memory_at_oom(attribution),
+        "failed_task": failure.task.id if failure else None,
+        "is_oom": failure.is_oom if failure else None,
+        "window": failure.window if failure else None,
+        "kept_tasks": attribution.kept_tasks,
+        "lost_tasks": attribution.lost_tasks,
+        "served_before": attribution.served_before,
+        "clients": {
+            "asked": attribution.probes.sent,
+            "failed": attribution.probes.failed,
+            "versions": attribution.probes.versions,
+        },
+        "applied_s": attribution.applied_s,
+        "rollback_seq": attribution.rollback.seq if attribution.rollback else None,
+        "oom_kills": attribution.oom_kills,
+        "states": [status.state if status else None for status in statuses],
+        "failed_tasks_named": [status.failed_task if status else None for status in statuses],
+    }
+    assert as_json(cause) == wanted["attribution"]
 
 
-@pytest.mark.parametrize("which", PLAYS, ids="-".join)
-def test_a_play_of_before_has_the_same_ground_truth(
-    read: dict[tuple[str, str], PlayRecord], which: tuple[str, str]
-) -> None:
-    play = read[which]
+def test_a_play_of_before_has_the_same_ground_truth(judged: Judged) -> None:
+    play, wanted = judged
     truth = upgrade_observed(play.history, play.app.service)
     assert {
         "was_applied": truth.was_applied,
@@ -139,7 +132,7 @@ def test_a_play_of_before_has_the_same_ground_truth(
         "updates": len(truth.updates),
         "held_head": truth.held_head(play.ended_s, play.history[-1].seen_s),
         "ran_throughout": truth.ran_throughout(play.ended_s, play.history[-1].seen_s),
-    } == EXPECTED[which[0]]["plays"][which[1]]["truth"]
+    } == wanted["truth"]
 
 
 @pytest.mark.parametrize("run", ["live", "virtual"])

@@ -11,19 +11,18 @@ from stamplab import NotConverged, guarding
 from stamplab.harness.guard import Outcome
 from stamplab.lab.errors import LabError, UsageError
 from tests.programs import python
-from tests.unit.lab.remote.engine import Engine, container, task
+from tests.unit.harness.guard.conftest import APP
+from tests.unit.lab.remote.engine import Engine, task
 
 pytest_plugins = ["pytester"]
-APP = "shop_app"
 ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
-def up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    engine.tasks = [task("old", engine.put(APP))]
-    engine.containers = {"container-old": container("old")}
-    monkeypatch.setenv("DOCKER_HOST", engine.address)
-    return engine
+def up(up: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """The same, and the environment names it."""
+    monkeypatch.setenv("DOCKER_HOST", up.address)
+    return up
 
 
 def upgrade(engine: Engine, state: str = "completed") -> None:

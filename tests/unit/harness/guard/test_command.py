@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -16,24 +15,16 @@ from typing import IO, Any
 import pytest
 
 from stamplab.harness.guard import Outcome
-from tests.programs import Command, Ended, python, start_python
+from tests.programs import Command, Ended, python, start_python, wait_until
+from tests.unit.harness.guard.conftest import APP
 from tests.unit.lab.remote.engine import Engine, container, task
 
-APP = "shop_app"
 FIELDS = (
     *("outcome", "exit_code", "reason", "targets", "engine", "baseline", "deploy", "waited_s"),
     *("api_calls", "services", "schema"),
 )
 
 Run = Callable[..., Ended]
-
-
-@pytest.fixture
-def up(engine: Engine) -> Engine:
-    """An engine with one service, up."""
-    engine.tasks = [task("old", engine.put(APP))]
-    engine.containers = {"container-old": container("old")}
-    return engine
 
 
 @pytest.fixture
@@ -191,11 +182,11 @@ class Running:
         self.stderr.extend(iter(stream.readline, ""))
 
     def wait_until_it_says(self, text: str) -> None:
-        deadline_s = time.monotonic() + 30
-        while not any(text in line for line in self.stderr):
-            assert time.monotonic() < deadline_s, self.stderr
+        def reached() -> bool:
             assert self.process.poll() is None, self.stderr
-            time.sleep(0.01)
+            return any(text in line for line in self.stderr)
+
+        wait_until(reached, text, 30)
 
     def end(self) -> tuple[int, str, str]:
         assert self.process.stdout is not None
@@ -301,10 +292,7 @@ def test_an_interrupt_ends_the_deploy_and_claims_nothing(
     script = f"echo $$ >{pid}.new; mv {pid}.new {pid}; sleep 1000"
     with running(up, APP, "--json", "--", "sh", "-c", script) as guarding:
         guarding.wait_until_it_says("the deploy command has not returned")
-        deadline_s = time.monotonic() + 30
-        while not pid.exists():
-            assert time.monotonic() < deadline_s
-            time.sleep(0.01)
+        wait_until(pid.exists, "the deploy", 30)
         guarding.process.send_signal(number)
         returned, out, err = guarding.end()
     assert returned == exit_code
