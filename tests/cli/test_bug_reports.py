@@ -48,22 +48,3 @@ def test_the_table_and_what_is_remembered_of_it(virtual: Virtual, tmp_path: Path
     shown = stamplab("list")
     assert "restamped-mid-update" in shown
     assert "stamp_mirror" in shown
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("run", "6"), "may be any of"),
-        (("run", "label-only", "--recipe", "x"), "a report is not stamped"),
-        (("run", "stamp_copy", "--world", "virtual"), "needs no world"),
-        (("bug-reports", "nothing"), "no bug report is called"),
-        (("bug-reports", "--at-once", "0"), "0 is not in the range"),
-        (("run", "D3", "--world", "virtual", "--engine", "/nonexistent"), "of the live world"),
-    ],
-)
-def test_bad_usage_is_said_in_a_sentence(
-    stamplab: Command, tmp_path: Path, arguments: tuple[str, ...], message: str
-) -> None:
-    done = stamplab(*arguments, "--runs", tmp_path)
-    assert done.code == 64
-    assert message in done.err

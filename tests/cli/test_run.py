@@ -119,6 +119,12 @@ def test_any_recipe_is_stamped_alike(
     ("arguments", "message"),
     [
         (("run", "nothing"), "no bug report is called 'nothing'"),
+        (("run", "6"), "may be any of"),
+        (("run", "label-only", "--recipe", "x"), "a report is not stamped"),
+        (("run", "stamp_copy", "--world", "virtual"), "needs no world"),
+        (("bug-reports", "nothing"), "no bug report is called"),
+        (("bug-reports", "--at-once", "0"), "0 is not in the range"),
+        (("run", "D3", "--world", "virtual", "--engine", "/nonexistent"), "of the live world"),
         (("run", "stamp_copy", "--base", "1.0.0"), "add --recipe"),
         (("run", "stamp_copy", "--recipe", "."), "needs --base"),
         (("run", "stamp_copy", "--abra", "/nonexistent"), "is no program"),

@@ -16,15 +16,10 @@ SETTINGS = plays.Settings()
 @pytest.fixture(scope="session")
 def played(virtual: Virtual, tmp_path_factory: pytest.TempPathFactory) -> dict[str, PlayRecord]:
     """The four plays of the incident."""
-    scenarios = {
-        "a": plays.ample(SETTINGS),
-        "b": plays.misattributed(SETTINGS),
-        "c": plays.honest(SETTINGS),
-        "d": plays.fixed(SETTINGS),
-    }
+    of = {"a": plays.ample, "b": plays.misattributed, "c": plays.honest, "d": plays.fixed}
     return {
-        which: play_virtual(scenario, virtual, tmp_path_factory.mktemp(which))
-        for which, scenario in scenarios.items()
+        which: play_virtual(scenario(SETTINGS), virtual, tmp_path_factory.mktemp(which))
+        for which, scenario in of.items()
     }
 
 
@@ -32,8 +27,7 @@ def played(virtual: Virtual, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 def unpressed(virtual: Virtual, tmp_path_factory: pytest.TempPathFactory) -> dict[str, PlayRecord]:
     """The same plays without any pressure: a control in which nothing is reproduced."""
     settings = plays.Settings(pressure=Ample())
-    scenarios = {"b": plays.misattributed(settings), "c": plays.honest(settings)}
     return {
-        which: play_virtual(scenario, virtual, tmp_path_factory.mktemp(which))
-        for which, scenario in scenarios.items()
+        which: play_virtual(scenario(settings), virtual, tmp_path_factory.mktemp(which))
+        for which, scenario in {"b": plays.misattributed, "c": plays.honest}.items()
     }
