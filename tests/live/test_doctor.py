@@ -48,35 +48,23 @@ def test_a_lab_is_started_and_taken_down(
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize(
-    ("tool", "script", "step", "facts", "means"),
-    [
-        (
-            "dockerd",
-            REFUSES,
-            "try: dockerd",
-            "ended by itself; its log (dockerd.log) ends: failed to start daemon: this one never"
-            " does",
-            "--engine FOLDER gives another engine",
-        ),
-        (
-            "mount",
-            FORBIDDEN,
-            "try: namespaces",
-            "namespaces cannot be made; its log (dockerd.log) ends: mount: not permitted here",
-            "Run on the machine itself",
-        ),
-    ],
-)
+FAILURES = {
+    "dockerd": (
+        *(REFUSES, "try: dockerd", "--engine FOLDER gives another engine"),
+        "ended by itself; its log (dockerd.log) ends: failed to start daemon: this one never does",
+    ),
+    "mount": (
+        *(FORBIDDEN, "try: namespaces", "Run on the machine itself"),
+        "namespaces cannot be made; its log (dockerd.log) ends: mount: not permitted here",
+    ),
+}
+
+
+@pytest.mark.parametrize("tool", FAILURES)
 def test_a_tool_that_fails_at_once_is_that_steps_failure(
-    apparatus: Apparatus,
-    tmp_path: Path,
-    tool: str,
-    script: str,
-    step: str,
-    facts: str,
-    means: str,
+    apparatus: Apparatus, tmp_path: Path, tool: str
 ) -> None:
+    script, step, means, facts = FAILURES[tool]
     tools = tmp_path / "engine" / "bin"
     tools.mkdir(parents=True)
     for name, path in apparatus.engine.tools.items():
