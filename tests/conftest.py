@@ -20,6 +20,7 @@ from stamplab.lab.support.go_build import GoProgram, get_program
 from stamplab.runner import worlds
 from stamplab.runner.worlds import Virtual
 from tests import cannot_run
+from tests.programs import Command
 
 BUILD_TIMEOUT_S = 280
 """Less than a test may take: what was compiled by then stays, and the next one goes on."""
@@ -74,6 +75,13 @@ def virtual() -> Virtual:
     except LabError as error:
         reason = f"there is no virtual world here: {error}"
     raise cannot_run(reason)
+
+
+@pytest.fixture
+def stamplab(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run our command in the test's own process, as if at a wide terminal."""
+    monkeypatch.setenv("COLUMNS", "400")
+    return Command(capsys)
 
 
 @pytest.fixture(scope="session")

@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import msgspec
 
 from stamplab.claims.abra_unchanged import abra_is_unchanged
 from stamplab.claims.stamping import C2
-from tests import PYTHON_PATH
+from tests.programs import Running, python, start_python
 
 ROOT = Path(__file__).parents[2]
-REPRO = (sys.executable, "-m", "stamplab", "repro", "discourse", "--fast")
+REPRO = ("-m", "stamplab", "repro", "discourse", "--fast")
 
 
 def run(
-    *arguments: str,
-    folder: Path,
-    prefix: tuple[str, ...] = (),
-    timeout_s: float = 280,
-    **environment: str,
+    *arguments: str, folder: Path, prefix: tuple[str, ...] = (), timeout_s: float = 280
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*prefix, *REPRO, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": PYTHON_PATH, "COLUMNS": "100", **environment},
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    words = (*REPRO, *arguments)
+    return python(*words, folder=folder, prefix=prefix, timeout_s=timeout_s, COLUMNS="100")
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*REPRO, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(folder: Path, *arguments: str) -> Running:
+    return start_python(*REPRO, *arguments, folder=folder)
 
 
 def clean(done: subprocess.CompletedProcess[str]) -> str:
@@ -116,11 +95,3 @@ def level(play: Path) -> int:
 
 def read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
-
-
-def wait_until(condition: object) -> None:
-    assert callable(condition)
-    deadline_s = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline_s, "the moment to interrupt never came"
-        time.sleep(0.05)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -14,9 +12,9 @@ import pytest
 from stamplab.lab.live.lab import Apparatus
 from stamplab.render import Screen
 from stamplab.runner.worlds import Virtual
-from tests import PYTHON_PATH
-from tests.cli.reproduction import ROOT, assert_ten_of_ten, clean, run
+from tests.cli.reproduction import REPRO, ROOT, assert_ten_of_ten, clean, run
 from tests.live import traces
+from tests.programs import Command, python
 
 ASKED_FOR = ("repro", "discourse", "--world", "live", "--runs", "my runs")
 WITHOUT_GROUPS = (
@@ -27,9 +25,7 @@ WITHOUT_GROUPS = (
 
 
 @pytest.mark.live
-def test_without_pressure_it_says_what_is_missing_and_exits_1(
-    apparatus: Apparatus, tmp_path: Path
-) -> None:
+def test_without_pressure_it_says_what_is_missing(apparatus: Apparatus, tmp_path: Path) -> None:
     done = run("--ample", "--claim=C4", "--json", "--quiet", folder=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stderr == ""
@@ -57,21 +53,10 @@ cli.main([])
 """
 
 
-def python(script: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", script, *words],
-        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_an_interrupt_that_falls_into_a_finalizer_is_not_lost(name: str, code: int) -> None:
     """Python ignores what is raised there, and GitPython, for one, has long finalizers."""
-    done = python(INTO_A_FINALIZER, name)
+    done = python("-c", INTO_A_FINALIZER, name, timeout_s=50)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
 
@@ -96,11 +81,9 @@ cli.main([])
 
 
 @pytest.mark.parametrize(("words", "code"), [(("SIGINT",), 130), (("SIGTERM",), 143), ((), 0)])
-def test_what_was_half_made_at_an_interrupt_complains_no_more(
-    words: tuple[str, ...], code: int
-) -> None:
+def test_a_half_made_object_is_silent_after_an_interrupt(words: tuple[str, ...], code: int) -> None:
     """GitPython's configuration reader does; without an interrupt it is a fault, and is shown."""
-    done = python(INTO_A_CONSTRUCTOR, *words)
+    done = python("-c", INTO_A_CONSTRUCTOR, *words, timeout_s=50)
     assert done.returncode == code, done.stderr
     assert ("AttributeError" in done.stderr) is (code == 0)
 
@@ -122,9 +105,7 @@ def test_a_full_disk_exits_2_with_one_sentence(apparatus: Apparatus, tmp_path: P
 
 
 @pytest.mark.live
-def test_no_memory_controller_exits_77_with_one_sentence(
-    apparatus: Apparatus, tmp_path: Path
-) -> None:
+def test_no_memory_controller_is_said_in_one_sentence(apparatus: Apparatus, tmp_path: Path) -> None:
     done = run("--world", "live", folder=tmp_path, prefix=WITHOUT_GROUPS)
     assert done.returncode == 77, done.stdout + done.stderr
     assert "no memory control group" in clean(done).splitlines()[-1]
@@ -145,25 +126,15 @@ def test_where_no_live_lab_can_run_it_is_played_in_virtual_time_and_said_loudly(
 
 
 @pytest.mark.live
-def test_a_socket_path_too_long_exits_2_with_one_sentence(
-    apparatus: Apparatus, tmp_path: Path
-) -> None:
-    done = run(folder=tmp_path, STAMPLAB_DIR=str(tmp_path / ("long" * 30)))
+def test_a_long_socket_path_is_said_in_one_sentence(apparatus: Apparatus, tmp_path: Path) -> None:
+    done = python(*REPRO, folder=tmp_path, STAMPLAB_DIR=str(tmp_path / ("long" * 30)))
     assert done.returncode == 2, done.stdout + done.stderr
     assert "set STAMPLAB_DIR to a shorter folder" in clean(done).splitlines()[-1]
 
 
 def test_not_root_exits_77_and_says_the_command_for_root(tmp_path: Path) -> None:
     script = "import os, sys; os.geteuid = lambda: 1000\nfrom stamplab.cli.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", script, *ASKED_FOR],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = python("-c", script, *ASKED_FOR, folder=tmp_path)
     assert done.returncode == 77
     sentence, command = done.stderr.splitlines()
     assert "needs root" in sentence
@@ -177,9 +148,9 @@ def test_no_engine_exits_77_and_names_what_is_missing(tmp_path: Path) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
     (tools / "sh").symlink_to("/bin/sh")
-    done = run(
-        f"--engine={tools}", folder=tmp_path, PATH=str(tools), STAMPLAB_CACHE=str(tmp_path / "c")
-    )
+    cache = str(tmp_path / "c")
+    words = (*REPRO, f"--engine={tools}")
+    done = python(*words, folder=tmp_path, PATH=str(tools), STAMPLAB_CACHE=cache)
     assert done.returncode == 77
     assert "dockerd, docker, containerd" in clean(done).splitlines()[-1]
 
@@ -189,10 +160,9 @@ def test_a_reader_that_goes_away_is_no_verdict() -> None:
         Screen().on_broken_pipe()
 
 
-def test_bad_usage_exits_64(tmp_path: Path) -> None:
-    assert run("--trials=none", folder=tmp_path).returncode == 64
-    assert run("--memory-scale=-1", folder=tmp_path).returncode == 64
-    assert run("surplus", folder=tmp_path).returncode == 64
+@pytest.mark.parametrize("word", ["--trials=none", "--memory-scale=-1", "surplus"])
+def test_bad_usage_exits_64(stamplab: Command, word: str) -> None:
+    assert stamplab("repro", "discourse", "--fast", word).code == 64
 
 
 @pytest.mark.live

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from stamplab.cli.main import stamplab
 from stamplab.lab.live.lab import Apparatus
-from tests import PYTHON_PATH, recipes
+from tests import recipes
+from tests.programs import Command, python
 from tests.recipes import Cloned, bare_clone
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -25,19 +20,13 @@ def clone(tmp_path: Path) -> Cloned:
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "tmp").mkdir(exist_ok=True)
-    return subprocess.run(
-        [sys.executable, "-m", "stamplab", "repro", "recipe", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": PYTHON_PATH, "TMPDIR": str(folder / "tmp")},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    words = ("-m", "stamplab", "repro", "recipe", *arguments)
+    return python(*words, folder=folder, TMPDIR=str(folder / "tmp"))
 
 
-def source(recipe: str, base: str = "1.0.0+25.0.1", head: str = "main") -> tuple[str, ...]:
-    return ("--recipe", recipe, "--base", base, "--head", head)
+def options(**changed: str) -> list[str]:
+    given = {"base": "1.0.0+25.0.1", "head": "main", **changed}
+    return [word for name, value in given.items() for word in (f"--{name}", value)]
 
 
 @pytest.mark.live
@@ -55,10 +44,8 @@ def source(recipe: str, base: str = "1.0.0+25.0.1", head: str = "main") -> tuple
 def test_bad_input_exits_64_with_one_sentence_and_writes_nothing(
     apparatus: Apparatus, clone: Cloned, tmp_path: Path, changed: dict[str, str], message: str
 ) -> None:
-    given = {"recipe": str(clone.path), "base": "1.0.0+25.0.1", "head": "main", **changed}
-    options = [item for name, value in given.items() for item in (f"--{name}", value)]
     before = sorted(path.name for path in tmp_path.iterdir())
-    done = run(tmp_path, *options)
+    done = run(tmp_path, *options(**{"recipe": str(clone.path), **changed}))
     assert done.returncode == 64, done.stdout + done.stderr
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -67,16 +54,16 @@ def test_bad_input_exits_64_with_one_sentence_and_writes_nothing(
 
 
 def test_real_images_are_not_possible_and_it_says_why(clone: Cloned, tmp_path: Path) -> None:
-    done = run(tmp_path, *source(str(clone.path)), "--images=real")
+    done = run(tmp_path, *options(recipe=str(clone.path)), "--images=real")
     assert done.returncode == 77
     assert "a lab's engine has no network to pull by" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("missing", ["--recipe", "--base", "--head"])
-def test_the_source_has_to_be_named(missing: str) -> None:
-    given = dict(zip(*[iter(source("x"))] * 2, strict=True))
-    options = [item for name, value in given.items() if name != missing for item in (name, value)]
-    result = CliRunner().invoke(stamplab, ["repro", "recipe", *options])
-    assert result.exit_code == 2
-    assert missing in result.output
+def test_the_source_has_to_be_named(stamplab: Command, missing: str) -> None:
+    words = options(recipe="x")
+    at = words.index(missing)
+    ended = stamplab("repro", "recipe", *words[:at], *words[at + 2 :])
+    assert ended.code == 64
+    assert missing in ended.err

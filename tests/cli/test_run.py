@@ -15,23 +15,17 @@ from stamplab.lab.live.inventory import inventory
 from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.scenarios.stamping.variants import EXPERIMENTS
 from tests import PYTHON_PATH, recipes
+from tests.programs import Command, python
+
+STAMPLAB = ("-P", "-m", "stamplab")
 
 
-def stamplab(*arguments: str, runs: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "stamplab", *arguments, "--runs", str(runs)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_it_prints_the_stamp_and_the_commands_that_do_the_same(tmp_path: Path) -> None:
-    done = stamplab("run", "stamp_mirror", runs=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "The same by hand:" in done.stdout
+def test_it_prints_the_stamp_and_commands_for_it(stamplab: Command, tmp_path: Path) -> None:
+    done = stamplab("run", "stamp_mirror", "--runs", tmp_path)
+    assert done.code == 0, done.err
+    assert "The same by hand:" in done.out
     for word in ("git clone", "git -C", "'refs/tags/*:refs/tags/*'", "abra app deploy -C"):
-        assert word in done.stdout
+        assert word in done.out
 
 
 @pytest.mark.parametrize(
@@ -42,7 +36,8 @@ def test_it_prints_the_stamp_and_the_commands_that_do_the_same(tmp_path: Path) -
     ],
 )
 def test_a_stamp_says_for_which_go_git_it_speaks(version: str, tmp_path: Path) -> None:
-    done = stamplab("run", "stamp_copy", "--go-git", version, "--json", runs=tmp_path)
+    words = ("run", "stamp_copy", "--go-git", version, "--json", "--runs", str(tmp_path))
+    done = python(*STAMPLAB, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     ran = json.loads(done.stdout)
     assert ran["stamped"]["by"] == f"abra stand-in of stamplab (go-git {version})"
@@ -70,17 +65,16 @@ def test_a_recipe_with_converted_files_is_dirty_for_an_older_go_git(tmp_path: Pa
     stamps = {}
     for version in PROGRAMS:
         options = ("--recipe", str(tmp_path / "crlf"), "--base", "1.0.0+1", "--head", "main")
-        done = stamplab(
-            "run", "stamp_copy", *options, "--go-git", version, "--json", runs=tmp_path / version
-        )
+        words = ("--go-git", version, "--json", "--runs", str(tmp_path / version))
+        done = python(*STAMPLAB, "run", "stamp_copy", *options, *words)
         stamps[version] = json.loads(done.stdout)["stamped"]["stamp"][8:]
     assert stamps == {"5.16.5": "+U", "5.19.3": "", "6.0.0-beta.1": ""}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be without a network")
 def test_no_network_is_used(tmp_path: Path) -> None:
-    command = ["unshare", "--net", sys.executable, "-P", "-m", "stamplab", "run", "stamp_mirror"]
-    done = subprocess.run([*command, "--runs", str(tmp_path)], capture_output=True, check=False)
+    words = ("run", "stamp_mirror", "--runs", str(tmp_path))
+    done = python(*STAMPLAB, *words, prefix=("unshare", "--net"))
     assert done.returncode == 0, done.stderr
 
 
@@ -93,7 +87,7 @@ def test_the_programs_of_the_inventory_are_enough(name: str, tmp_path: Path) -> 
         if item.path is not None and item.name not in {"python", "abra"}:
             (tools / item.name).symlink_to(item.path)
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "stamplab", "run", name, "--runs", str(tmp_path)],
+        [sys.executable, *STAMPLAB, "run", name, "--runs", str(tmp_path)],
         env={
             "STAMPLAB_TOOLS": str(tools),
             "PATH": str(tmp_path),
@@ -109,12 +103,14 @@ def test_the_programs_of_the_inventory_are_enough(name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("history", recipes.ALL, ids=lambda history: history.name)
-def test_any_recipe_is_stamped_alike(history: RecipeHistory, tmp_path: Path) -> None:
+def test_any_recipe_is_stamped_alike(
+    stamplab: Command, history: RecipeHistory, tmp_path: Path
+) -> None:
     source = recipes.bare_clone(history, tmp_path).source()
     options = ("--recipe", source.recipe, "--base", source.base, "--head", source.head)
-    done = stamplab("run", "stamp_mirror_dirty", *options, "--json", runs=tmp_path / "runs")
-    assert done.returncode == 0, done.stdout + done.stderr
-    stamped = json.loads(done.stdout)["stamped"]
+    done = stamplab("run", "stamp_mirror_dirty", *options, "--json", "--runs", tmp_path / "runs")
+    assert done.code == 0, done
+    stamped = json.loads(done.out)["stamped"]
     assert stamped["whose"] == "the head's"
     assert stamped["stamp"].endswith("+U")
 
@@ -123,6 +119,12 @@ def test_any_recipe_is_stamped_alike(history: RecipeHistory, tmp_path: Path) -> 
     ("arguments", "message"),
     [
         (("run", "nothing"), "no bug report is called 'nothing'"),
+        (("run", "6"), "may be any of"),
+        (("run", "label-only", "--recipe", "x"), "a report is not stamped"),
+        (("run", "stamp_copy", "--world", "virtual"), "needs no world"),
+        (("bug-reports", "nothing"), "no bug report is called"),
+        (("bug-reports", "--at-once", "0"), "0 is not in the range"),
+        (("run", "D3", "--world", "virtual", "--engine", "/nonexistent"), "of the live world"),
         (("run", "stamp_copy", "--base", "1.0.0"), "add --recipe"),
         (("run", "stamp_copy", "--recipe", "."), "needs --base"),
         (("run", "stamp_copy", "--abra", "/nonexistent"), "is no program"),
@@ -143,11 +145,11 @@ def test_any_recipe_is_stamped_alike(history: RecipeHistory, tmp_path: Path) -> 
     ],
 )
 def test_bad_usage_is_said_in_a_sentence(
-    tmp_path: Path, arguments: tuple[str, ...], message: str
+    stamplab: Command, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    done = stamplab(*arguments, runs=tmp_path)
-    assert done.returncode == 64
-    assert message in done.stderr
+    done = stamplab(*arguments, "--runs", tmp_path)
+    assert done.code == 64
+    assert message in done.err
 
 
 def test_each_experiment_has_a_name_and_a_title_of_its_own() -> None:

@@ -141,9 +141,7 @@ def test_python_gets_the_checkout_the_cache_and_the_callers_folder(machine: Mach
     assert output.splitlines()[1:4] == [f"{ROOT} ", str(machine.cache), str(machine.folder)]
 
 
-def test_what_python_compiles_is_kept_in_the_cache_or_where_it_is_asked_for(
-    machine: Machine,
-) -> None:
+def test_what_python_compiles_is_cached_or_put_where_it_is_asked_for(machine: Machine) -> None:
     output = machine.run("repro", PYTHONDONTWRITEBYTECODE="1")[1]
     assert output.splitlines()[4] == f" {machine.cache}/pycache"
     output = machine.run("repro", PYTHONPYCACHEPREFIX="/elsewhere")[1]
@@ -193,9 +191,7 @@ def test_zig_is_installed_where_no_compiler_links_statically(machine: Machine) -
 
 
 @pytest.mark.parametrize("version", ["", "go1.9.7", "go1.25.9"])
-def test_go_is_installed_for_the_tests_where_there_is_none_that_is_new_enough(
-    machine: Machine, version: str
-) -> None:
+def test_go_is_installed_for_tests_where_none_is_new_enough(machine: Machine, version: str) -> None:
     machine.remove("go")
     if version:
         machine.add_go(version)
@@ -300,9 +296,7 @@ def test_a_dynamic_busybox_does_not_count(machine: Machine) -> None:
         ["repro", "--engine=/opt/engine"],
     ],
 )
-def test_no_engine_is_looked_for_where_none_is_needed(
-    machine: Machine, arguments: list[str]
-) -> None:
+def test_no_engine_is_sought_where_none_is_needed(machine: Machine, arguments: list[str]) -> None:
     machine.remove(*ENGINE)
     assert machine.run(*arguments)[0] == 0
 
@@ -347,9 +341,7 @@ def test_a_failed_installation_leaves_nothing_and_is_redone(machine: Machine) ->
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_set_up_leaves_nothing_and_is_redone(
-    machine: Machine, signum: signal.Signals, code: int
-) -> None:
+def test_a_broken_set_up_is_redone(machine: Machine, signum: signal.Signals, code: int) -> None:
     with machine.start("setup", STUB_PIP_S="30") as process:
         machine.wait_for_pip()
         os.killpg(process.pid, signum)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any, Self
 
-from tests import PYTHON_PATH
 from tests.live.remote_swarm import RemoteSwarm
+from tests.programs import start_python
 
 
 class RunningGuard:
@@ -23,19 +20,9 @@ class RunningGuard:
         host: str | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "stamplab", "guard", "--json", *words],
-            env={
-                **os.environ,
-                "PYTHONPATH": PYTHON_PATH,
-                "DOCKER_HOST": host or swarm.url,
-                "ENGINE": swarm.url,
-                **(env or {}),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        program = ("-P", "-m", "stamplab", "guard", "--json")
+        given = {"DOCKER_HOST": host or swarm.url, "ENGINE": swarm.url, **(env or {})}
+        self._process = start_python(*program, *words, folder=None, **given)
 
     def __enter__(self) -> Self:
         return self

@@ -62,9 +62,7 @@ def light_recipe(image: str) -> RecipeHistory:
     )
 
 
-def test_an_app_lives_from_its_env_file_to_its_undeploy(
-    apparatus: Apparatus, tmp_path: Path
-) -> None:
+def test_an_app_from_its_env_file_to_its_undeploy(apparatus: Apparatus, tmp_path: Path) -> None:
     with live_lab(apparatus, tmp_path, "app", 8080) as world:
         folder = AbraFolder(world.scratch / "abra")
         folder.create()
@@ -109,9 +107,7 @@ def labels(service: dict[str, dict[str, dict[str, str]]]) -> dict[str, str]:
     return {name.removeprefix(prefix): value for name, value in items if name.startswith(prefix)}
 
 
-def test_a_program_given_as_abra_deploys_in_the_plays(
-    stage: Stage, evidence: EvidenceFolder, tmp_path: Path
-) -> None:
+def test_a_given_abra_deploys_plays(stage: Stage, evidence: EvidenceFolder, tmp_path: Path) -> None:
     """A file that is called as a real abra is: behind a wall, with no network, its own HOME."""
     program = tmp_path / "abra"
     root = Path(stamplab.__path__[0]).parent

@@ -32,9 +32,7 @@ def test_the_true_monitor_of_five_seconds(stage: Stage, evidence: EvidenceFolder
 
 
 @pytest.mark.parametrize("scale", [pytest.param(0.5, marks=pytest.mark.deep), 2.0])
-def test_the_sizes_are_not_what_does_it(
-    stage: Stage, evidence: EvidenceFolder, scale: float
-) -> None:
+def test_sizes_are_not_what_does_it(stage: Stage, evidence: EvidenceFolder, scale: float) -> None:
     settings = plays.Settings(fast=True, memory_scale=scale)
     pressed = play_staged(plays.honest(settings), stage, evidence.part("c"))
     assert pressed.signature.verdict is Verdict.PASS, str(pressed.signature)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from stamplab.lab.live.lab import Apparatus, StartStep
-from tests import PYTHON_PATH
 from tests.live import traces
+from tests.programs import start_python
 
 pytestmark = pytest.mark.live
 
-TRY = (sys.executable, "-P", "-m", "stamplab", "doctor", "--try", "--json")
+TRY = ("-P", "-m", "stamplab", "doctor", "--try", "--json")
 REFUSES = """#!/bin/sh
 if [ "$1" = --version ]; then echo Docker version 1.2.3, build abc; exit; fi
 echo starting >&2
@@ -30,17 +27,6 @@ exit 32
 """
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*TRY, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def engine_of(request: pytest.FixtureRequest) -> tuple[str, ...]:
     given = request.config.getoption("--engine")
     return ("--engine", str(given.absolute())) if given else ()
@@ -50,7 +36,7 @@ def test_a_lab_is_started_and_taken_down(
     apparatus: Apparatus, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     before = traces.everything()
-    process = start(tmp_path, *engine_of(request))
+    process = start_python(*TRY, *engine_of(request), folder=tmp_path)
     out, errors = process.communicate(timeout=200)
     assert process.returncode == 0, out + errors
     diagnosis = json.loads(out)
@@ -62,35 +48,23 @@ def test_a_lab_is_started_and_taken_down(
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize(
-    ("tool", "script", "step", "facts", "means"),
-    [
-        (
-            "dockerd",
-            REFUSES,
-            "try: dockerd",
-            "ended by itself; its log (dockerd.log) ends: failed to start daemon: this one never"
-            " does",
-            "--engine FOLDER gives another engine",
-        ),
-        (
-            "mount",
-            FORBIDDEN,
-            "try: namespaces",
-            "namespaces cannot be made; its log (dockerd.log) ends: mount: not permitted here",
-            "Run on the machine itself",
-        ),
-    ],
-)
+FAILURES = {
+    "dockerd": (
+        *(REFUSES, "try: dockerd", "--engine FOLDER gives another engine"),
+        "ended by itself; its log (dockerd.log) ends: failed to start daemon: this one never does",
+    ),
+    "mount": (
+        *(FORBIDDEN, "try: namespaces", "Run on the machine itself"),
+        "namespaces cannot be made; its log (dockerd.log) ends: mount: not permitted here",
+    ),
+}
+
+
+@pytest.mark.parametrize("tool", FAILURES)
 def test_a_tool_that_fails_at_once_is_that_steps_failure(
-    apparatus: Apparatus,
-    tmp_path: Path,
-    tool: str,
-    script: str,
-    step: str,
-    facts: str,
-    means: str,
+    apparatus: Apparatus, tmp_path: Path, tool: str
 ) -> None:
+    script, step, means, facts = FAILURES[tool]
     tools = tmp_path / "engine" / "bin"
     tools.mkdir(parents=True)
     for name, path in apparatus.engine.tools.items():
@@ -99,7 +73,7 @@ def test_a_tool_that_fails_at_once_is_that_steps_failure(
     (tools / tool).write_text(script)
     (tools / tool).chmod(0o755)
     before = traces.everything()
-    process = start(tmp_path, "--engine", str(tmp_path / "engine"))
+    process = start_python(*TRY, "--engine", str(tmp_path / "engine"), folder=tmp_path)
     out, errors = process.communicate(timeout=200)
     assert process.returncode == 77, out + errors
     diagnosis = json.loads(out)
@@ -114,7 +88,7 @@ def test_ctrl_c_leaves_nothing(
     apparatus: Apparatus, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     before = traces.everything()
-    process = start(tmp_path, *engine_of(request))
+    process = start_python(*TRY, *engine_of(request), folder=tmp_path)
     assert process.stderr is not None
     assert any("trying: swarm mode" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)

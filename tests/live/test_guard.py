@@ -62,9 +62,7 @@ def only(document: Mapping[str, Any]) -> dict[str, Any]:
     return dict(service)
 
 
-def test_a_daemon_that_is_killed_in_the_hold_gives_no_false_success(
-    swarm: RemoteSwarm, proxy: Proxy
-) -> None:
+def test_a_daemon_killed_in_the_hold_gives_no_success(swarm: RemoteSwarm, proxy: Proxy) -> None:
     """Its containers go with it. What it lists as running when it is back does not run."""
     swarm.create("killed")
     words = swarm.update("killed", "--update-monitor", "4s")
@@ -82,9 +80,7 @@ def test_a_daemon_that_is_killed_in_the_hold_gives_no_false_success(
     swarm.docker("service", "rm", "killed")
 
 
-def test_an_upgrade_converges_and_nothing_but_looks_was_asked(
-    swarm: RemoteSwarm, proxy: Proxy
-) -> None:
+def test_an_upgrade_converges_and_only_looks_were_asked(swarm: RemoteSwarm, proxy: Proxy) -> None:
     swarm.create("good")
     document = guard(swarm, proxy, "good", swarm.update("good"), "--expect", "v=2")
     assert (document["outcome"], only(document)["how"]) == ("converged", "updated")
@@ -112,9 +108,7 @@ def test_by_tls_it_sees_the_same_and_without_a_certificate_nothing_is_deployed(
     swarm.docker("service", "rm", "behind-tls")
 
 
-def test_an_oom_kill_before_it_is_healthy_rolls_back_and_is_named(
-    swarm: RemoteSwarm, proxy: Proxy
-) -> None:
+def test_an_oom_kill_in_the_boot_rolls_back_and_is_named(swarm: RemoteSwarm, proxy: Proxy) -> None:
     swarm.create("thirsty")
     words = swarm.update(
         "thirsty", "--limit-memory", "32M", peak_bytes=100_000_000, boot_s=0.5, ready_s=5
@@ -131,9 +125,7 @@ def test_an_oom_kill_before_it_is_healthy_rolls_back_and_is_named(
     swarm.docker("service", "rm", "thirsty")
 
 
-def test_a_stream_that_is_cut_twenty_times_hides_no_rollback(
-    swarm: RemoteSwarm, proxy: Proxy
-) -> None:
+def test_a_stream_that_is_cut_often_hides_no_rollback(swarm: RemoteSwarm, proxy: Proxy) -> None:
     swarm.create("cut")
     words = swarm.update("cut", exit_at_s=15, exit_code=3, ready_s=30)
     argv = ("cut", *past_the_proxy(words))
@@ -150,9 +142,7 @@ def test_a_stream_that_is_cut_twenty_times_hides_no_rollback(
     swarm.docker("service", "rm", "cut")
 
 
-def test_a_service_that_is_removed_and_one_that_is_scaled_to_zero(
-    swarm: RemoteSwarm, proxy: Proxy
-) -> None:
+def test_a_removed_service_and_one_scaled_to_zero(swarm: RemoteSwarm, proxy: Proxy) -> None:
     swarm.create("gone")
     docker = swarm.update("gone")[0]
     document = guard(swarm, proxy, "gone", (docker, "service", "scale", "-d", "gone=0"))
@@ -165,9 +155,7 @@ def test_a_service_that_is_removed_and_one_that_is_scaled_to_zero(
     "mode",
     ["replicated-job", pytest.param("global-job", marks=pytest.mark.deep), "one-shot", "global"],
 )
-def test_what_ends_by_itself_and_what_is_everywhere(
-    swarm: RemoteSwarm, proxy: Proxy, mode: str
-) -> None:
+def test_one_shots_jobs_and_global_services(swarm: RemoteSwarm, proxy: Proxy, mode: str) -> None:
     docker = swarm.update(mode)[0]
     words = ("--restart-condition", "none") if mode == "one-shot" else ("--mode", mode)
     runs_s = "1000" if mode == "global" else "0.2"

@@ -34,9 +34,7 @@ def test_an_upgrade_on_another_node_converges(nodes: tuple[RemoteSwarm, Worker])
     swarm.docker("service", "rm", "there")
 
 
-def test_of_an_oom_kill_on_another_node_it_says_what_is_not_known(
-    nodes: tuple[RemoteSwarm, Worker],
-) -> None:
+def test_an_oom_kill_on_another_node_is_partly_unknown(nodes: tuple[RemoteSwarm, Worker]) -> None:
     swarm, worker = nodes
     swarm.create("thirsty", "--constraint", f"node.id=={worker.node}")
     words = swarm.update(

@@ -19,8 +19,9 @@ from stamplab.lab.cgroup.host import read_cgroup_host
 from stamplab.lab.live.lab import Apparatus, live_lab
 from stamplab.lab.live.lease import LabFolder, labs_root
 from stamplab.lab.live.reaper import reap
-from tests.cli.reproduction import ROOT, assert_every_claim_passed, read, run, start, wait_until
+from tests.cli.reproduction import assert_every_claim_passed, read, run, start
 from tests.live import host, traces
+from tests.programs import python, wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("reaping_alone")]
 
@@ -49,7 +50,8 @@ def upgrading(
     """A command that is in the middle of its first upgrade."""
     process = start(tmp_path, "--claim=control")
     try:
-        wait_until(lambda: "stage upgrade" in read(evidence / "a-ample" / "console.log"))
+        console = evidence / "a-ample" / "console.log"
+        wait_until(lambda: "stage upgrade" in read(console), "the upgrade")
         yield process
     finally:
         if process.poll() is None:
@@ -205,14 +207,7 @@ for name, (was, now) in host.differences(before, host.snapshot()).items():
 
 def test_each_kind_of_change_is_seen(apparatus: Apparatus, tmp_path: Path) -> None:
     own = ("unshare", "--mount", "--net", "--propagation=private")
-    done = subprocess.run(
-        [*own, sys.executable, "-c", CHANGES, str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = python("-c", CHANGES, str(tmp_path), prefix=own)
     assert done.returncode == 0, done.stderr
     output = done.stdout
     for change in (
@@ -243,14 +238,7 @@ command = [word for word in ({str(tool)!r}, {name!r}, "-t", "nat", "-N", "STAMPL
 subprocess.run(command, env={apparatus.engine.environment!r}, check=True)
 print(host.differences(before, host.snapshot()))
 """
-    done = subprocess.run(
-        ["unshare", "--net", sys.executable, "-c", script],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = python("-c", script, prefix=("unshare", "--net"))
     assert ":STAMPLAB-TEST -" in done.stdout, done.stdout + done.stderr
 
 

@@ -14,10 +14,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from stamplab.cli.doctor import remove_what_is_left
 from stamplab.lab.live.lab import Apparatus, live_lab
 from stamplab.lab.live.world import LiveWorld
 from tests import PYTHON_PATH
 from tests.live import traces
+from tests.programs import python, wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("reaping_alone")]
 
@@ -63,20 +65,6 @@ class Runs:
                 process.terminate()
                 process.wait(120)
 
-    def reap(self) -> str:
-        done = subprocess.run(
-            [*STAMPLAB, "doctor", "--reap"],
-            cwd=self._folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
     @property
     def environment(self) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": PYTHON_PATH, "TMPDIR": str(self.temporary)}
@@ -116,8 +104,8 @@ def test_a_killed_command_leaves_nothing_that_is_not_reaped(
     for first in range(0, kills, AT_ONCE):
         moments = [draw.uniform(0, moments_s) for _ in range(first, min(first + AT_ONCE, kills))]
         survived += kill_at(runs, first, moments)
-        output = runs.reap()
-        assert traces.left_since(before) == {}, f"after kills at {moments} s:\n{output}"
+        reaped = remove_what_is_left()
+        assert traces.left_since(before) == {}, f"after kills at {moments} s: {reaped}"
         assert list(runs.temporary.iterdir()) == []
         assert neighbour.daemon.folder.read_lease() == lease
         assert neighbour.daemon.api.info()["Swarm"]["Cluster"]["ID"] == swarm
@@ -137,8 +125,8 @@ def test_a_killed_stamping_leaves_nothing_that_is_not_reaped(runs: Runs) -> None
         time.sleep(whole_s * part / 6)
         process.send_signal(signal.SIGKILL)
         process.wait(20)
-        output = runs.reap()
-        assert traces.left_since(before) == {}, f"after a kill at {part}/6:\n{output}"
+        reaped = remove_what_is_left()
+        assert traces.left_since(before) == {}, f"after a kill at {part}/6: {reaped}"
         assert list(runs.temporary.iterdir()) == []
 
 
@@ -159,13 +147,11 @@ def test_a_killed_run_says_unknown_and_its_evidence_is_whole(runs: Runs, tmp_pat
     process = runs.start("run")
     latest = tmp_path / "run" / "runs" / "repro-discourse" / "latest"
     history = latest / "b-guard-off" / "history.jsonl"
-    deadline_s = time.monotonic() + 120
-    while not (history.exists() and b'"limit_set"' in history.read_bytes()):
-        assert time.monotonic() < deadline_s, "the squeeze never came"
-        time.sleep(0.05)
+    wait_until(lambda: history.exists() and b'"limit_set"' in history.read_bytes(), "the squeeze")
     process.send_signal(signal.SIGKILL)
     process.wait(20)
-    runs.reap()
+    done = python(*STAMPLAB[1:], "doctor", "--reap", folder=tmp_path, timeout_s=120)
+    assert done.returncode == 0, done.stdout + done.stderr
     _, *lines, _ = history.read_bytes().split(b"\n")  # the schema; the last line may be torn
     assert [msgspec.json.decode(line)["seq"] for line in lines] == [*range(len(lines))]
     verdict = msgspec.json.decode((latest / "verdict.json").read_bytes())

@@ -50,9 +50,7 @@ def test_every_program_of_a_lab_is_found_and_asked() -> None:
     assert silent <= {"sh", "docker-proxy"}
 
 
-def test_a_lab_is_a_swarm_of_one_with_the_image_and_no_bridge(
-    apparatus: Apparatus, tmp_path: Path
-) -> None:
+def test_a_lab_is_a_swarm_of_one_without_a_bridge(apparatus: Apparatus, tmp_path: Path) -> None:
     with live_lab(apparatus, tmp_path, "app", 8080) as world:
         info = world.daemon.api.info()
         assert info["Swarm"]["LocalNodeState"] == "active"
@@ -64,9 +62,7 @@ def test_a_lab_is_a_swarm_of_one_with_the_image_and_no_bridge(
         assert f'"pid": {os.getpid()}' in links
 
 
-def test_a_failure_inside_leaves_no_trace_and_keeps_the_evidence(
-    apparatus: Apparatus, tmp_path: Path
-) -> None:
+def test_a_failure_leaves_evidence_and_no_trace(apparatus: Apparatus, tmp_path: Path) -> None:
     before = traces.everything()
     with pytest.raises(ZeroDivisionError), live_lab(apparatus, tmp_path, "app", 8080):
         raise ZeroDivisionError

@@ -34,9 +34,7 @@ def evil(folder: Path, image: str) -> Stack:
     )
 
 
-def test_an_evil_recipe_is_refused_before_the_daemon_hears_of_it(
-    apparatus: Apparatus, tmp_path: Path
-) -> None:
+def test_the_daemon_never_hears_of_an_evil_recipe(apparatus: Apparatus, tmp_path: Path) -> None:
     with live_lab(apparatus, tmp_path, "app", 8080) as world:
         stack = evil(world.scratch / "recipe", apparatus.image)
         networks = {network["Id"] for network in world.daemon.api.networks()}
@@ -50,9 +48,7 @@ def test_an_evil_recipe_is_refused_before_the_daemon_hears_of_it(
     assert not any(isinstance(record.what, CommandRan) for record in history)
 
 
-def test_a_trusted_one_is_deployed_and_the_history_says_what_was_trusted(
-    apparatus: Apparatus, tmp_path: Path
-) -> None:
+def test_a_trusted_one_is_deployed_and_that_is_told(apparatus: Apparatus, tmp_path: Path) -> None:
     trust = frozenset({Grant.HOST_PATHS})
     with live_lab(apparatus, tmp_path, "app", 8080, trust=trust) as world:
         deployed = world.apply(evil(world.scratch / "recipe", apparatus.image))

@@ -29,7 +29,8 @@ def everything() -> dict[str, list[str]]:
     """All traces that are there now; `left_since` compares."""
     others = labs_of_others()
     labs, daemons = _labs(), set(_daemons())
-    groups = {path for path in _CGROUPS.glob("**/stamplab-*") if path.is_dir()}
+    folders = (Path(folder) for folder, _, _ in os.walk(_CGROUPS))  # some end while we look
+    groups = {path for path in folders if path.name.startswith("stamplab-")}
     others |= labs_of_others()  # one may have come or gone while we looked
     return {
         "labs": sorted(labs - others),

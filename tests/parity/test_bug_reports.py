@@ -80,9 +80,7 @@ def test_all_on_a_real_engine(name: str, live_rows: Mapping[str, ReportRow]) -> 
 
 
 @pytest.mark.live
-def test_the_client_sends_what_the_virtual_world_is_given(
-    apparatus: Apparatus, tmp_path: Path
-) -> None:
+def test_the_client_sends_what_the_virtual_world_gets(apparatus: Apparatus, tmp_path: Path) -> None:
     wanted = [
         step.request
         for entry in REPORTS_BY_NAME.values()

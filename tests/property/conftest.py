@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.property.tally import Tally
+from tests.unit.stamplab.search.conftest import player
+
+__all__ = ["player"]
 
 _TALLY = pytest.StashKey[Tally]()
 

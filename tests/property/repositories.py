@@ -7,7 +7,6 @@ repeated as it is. A command that is not possible any more (a file is gone) chan
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,13 +88,14 @@ class Builder:
 
     def build(self, state: State) -> Built:
         """Make a state; it is there until the next one is made."""
-        shutil.rmtree(self._folder / f"state-{self._number}", ignore_errors=True)
+        before = f"state-{self._number}"
         self._number += 1
         place = self._folder / f"state-{self._number}"
-        template = self._folder / ("submodule" if state.has_submodule else "plain")
-        shutil.copytree(template, place, symlinks=True)
+        place.mkdir()
+        template = "submodule" if state.has_submodule else "plain"
+        copied = f"rm -rf ../{before}; cp -a ../{template}/. ."  # ten times as quick as by Python
         steps = "\n".join(step.script for step in state.steps)
-        output = _run(f"{OUTSET}cd repo\n{steps}\npwd -P >&9\n", place)
+        output = _run(f"{copied}\n{OUTSET}cd repo\n{steps}\npwd -P >&9\n", place)
         return Built(repository=Path(output), home=place / "home")
 
     def play(self, script: str, has_submodule: bool = False) -> Built:

@@ -118,9 +118,7 @@ def test_converged_means_the_applied_spec_is_there_and_its_tasks_ran_for_the_hol
 
 @moderate
 @given(before=baselines, history=histories)
-def test_time_alone_brings_a_ruling_by_the_deadline(
-    before: Service | None, history: list[Record]
-) -> None:
+def test_time_alone_rules_by_the_deadline(before: Service | None, history: list[Record]) -> None:
     watched = watch(before, history)
     assert watched.ruling.decided_s <= max(DEADLINE_S, history[-1].seen_s)
     assert len(watched.waits) <= 2 * len(history) + 2
@@ -128,9 +126,7 @@ def test_time_alone_brings_a_ruling_by_the_deadline(
 
 @moderate
 @given(before=baselines, history=histories)
-def test_the_same_records_give_the_same_ruling(
-    before: Service | None, history: list[Record]
-) -> None:
+def test_the_same_records_are_ruled_alike(before: Service | None, history: list[Record]) -> None:
     assert watch(before, history) == watch(before, history)
 
 
@@ -164,9 +160,7 @@ def test_a_spec_that_is_rolled_back_in_the_end_never_converges(
 
 @moderate
 @given(history=stories(of=st.one_of(observations, losses)), before=baselines)
-def test_where_sight_was_lost_there_is_no_success(
-    before: Service | None, history: list[Record]
-) -> None:
+def test_lost_sight_is_no_success(before: Service | None, history: list[Record]) -> None:
     watched = watch(before, history)
     if any(isinstance(record.what, RecorderLost) for record in history[: watched.fed]):
         assert watched.ruling.outcome is not Outcome.CONVERGED
@@ -184,9 +178,7 @@ def test_a_ruling_once_made_is_kept(before: Service | None, history: list[Record
 
 @moderate
 @given(before=baselines, history=histories)
-def test_every_ruling_has_a_reason_and_a_time(
-    before: Service | None, history: list[Record]
-) -> None:
+def test_a_ruling_has_a_reason_and_a_time(before: Service | None, history: list[Record]) -> None:
     ruling = watch(before, history).ruling
     assert ruling.reason
     assert ruling.service == NAME

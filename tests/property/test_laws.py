@@ -7,7 +7,6 @@ faces must be found from scratch.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from stamplab.cli.explore import shares
 from stamplab.lab.model.history import OomKill
 from stamplab.runner.worlds import Virtual
-from stamplab.search.explorable import EXPLORABLE, SchedulePlayer, schedule_player
+from stamplab.search.explorable import EXPLORABLE, SchedulePlayer
 from stamplab.search.laws import LAWS
 from stamplab.search.parallel import SearchRequest, search
 from stamplab.search.schedule import Schedule, read_kept
@@ -27,12 +26,6 @@ pytestmark = pytest.mark.timeout(3000)
 QUICK, DEEP = 500, 20_000
 AT_LEAST = 0.2
 """The share of schedules that converge, and of those that are rolled back."""
-
-
-@pytest.fixture(scope="module")
-def player(virtual: Virtual) -> Iterator[SchedulePlayer]:
-    with schedule_player(EXPLORABLE["discourse"], virtual) as broken_law:
-        yield broken_law
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,14 @@ virtual world can reach is named here, with the reason, and with the test that m
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from stamplab.runner.worlds import Virtual
-from stamplab.search.explorable import EXPLORABLE, SchedulePlayer, schedule_player
+from stamplab.search.explorable import SchedulePlayer
 from stamplab.search.laws import LAWS
 from stamplab.search.schedule import Schedule
 from stamplab.search.strategies import schedules
@@ -78,12 +77,6 @@ UNREACHED: Mapping[str, str] = {
 GUARDS_TESTS = sorted(
     (Path(__file__).parents[1] / "unit" / "harness" / "guard").glob("test_guard_*.py")
 )
-
-
-@pytest.fixture(scope="module")
-def player(virtual: Virtual) -> Iterator[SchedulePlayer]:
-    with schedule_player(EXPLORABLE["discourse"], virtual) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stamplab.harness.checks.attribution import Attribution, attribute, explain, memory_at_oom
+from stamplab.harness.checks.attribution.facts import TaskFailure
 from stamplab.lab.model.history import Observation
 from stamplab.lab.model.swarm import Task
 from tests.builders import (
@@ -31,6 +32,12 @@ def attributed(story: Story) -> Attribution:
     attribution = attribute(story.records, NAME)
     assert attribution is not None
     return attribution
+
+
+def failure_in(story: Story) -> TaskFailure:
+    failure = attributed(story).failure
+    assert failure is not None
+    return failure
 
 
 def test_the_incident_is_explained_in_one_sentence() -> None:
@@ -121,11 +128,8 @@ def test_two_versions_that_answered_are_both_named() -> None:
         ({"sample": container_event("old", "health_status: healthy")}, "before RUNNING"),
     ],
 )
-def test_the_window_is_told_by_whether_the_task_ever_ran(
-    change: dict[str, Observation | None], window: str
-) -> None:
-    failure = attributed(incident(**change)).failure
-    assert failure is not None
+def test_whether_it_ever_ran_is_told(change: dict[str, Observation | None], window: str) -> None:
+    failure = failure_in(incident(**change))
     assert failure.window == window
 
 
@@ -146,8 +150,7 @@ NOT_OOM: dict[str, dict[str, Observation | None]] = {
 
 @pytest.mark.parametrize("case", NOT_OOM)
 def test_no_oom_death_when(case: str) -> None:
-    failure = attributed(incident(**NOT_OOM[case])).failure
-    assert failure is not None
+    failure = failure_in(incident(**NOT_OOM[case]))
     assert not failure.is_oom
     assert "OOM-killed" not in explain(attributed(incident(**NOT_OOM[case])))
 
@@ -175,18 +178,14 @@ def test_a_task_that_never_had_a_container_has_no_exit_code_to_be_told() -> None
     assert "new task new failed (No such image: x); " in explain(attribution)
 
 
-def test_a_rollback_that_ended_before_anyone_looked_is_blamed_on_the_task_listed_as_failed() -> (
-    None
-):
-    failure = attributed(incident(rollback_starts=None)).failure
-    assert failure is not None
+def test_a_rollback_that_ended_before_a_look_is_blamed_on_the_failed_task() -> None:
+    failure = failure_in(incident(rollback_starts=None))
     assert (failure.task.id, failure.is_oom) == ("new", True)
 
 
 def test_of_several_failed_tasks_of_head_the_first_is_blamed() -> None:
     listed_again = listed(OLD, NEW_FAILED, task("new2", HEAD, "failed"))
-    failure = attributed(incident(rollback_starts=None, last_tasks=listed_again)).failure
-    assert failure is not None
+    failure = failure_in(incident(rollback_starts=None, last_tasks=listed_again))
     assert failure.task.id == "new"
 
 
@@ -267,7 +266,6 @@ def test_memory_figures_are_those_that_are_known(
 
 def test_the_first_oom_kill_in_the_container_is_the_one() -> None:
     twice = incident().at(30, oom_kill("new", rss_bytes=MIB))
-    failure = attributed(twice).failure
-    assert failure is not None
+    failure = failure_in(twice)
     assert failure.oom_kill is not None
     assert failure.oom_kill.anon_rss_bytes == 245 * MIB

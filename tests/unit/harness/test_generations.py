@@ -135,9 +135,7 @@ def test_a_change_says_which_generation_from_what_to_what() -> None:
         ("", UNKNOWN, "unknown: there is no generation"),
     ],
 )
-def test_without_a_beginning_it_is_said_since_when(
-    text: str, verdict: Verdict, begins: str
-) -> None:
+def test_without_a_beginning_it_says_since_when(text: str, verdict: Verdict, begins: str) -> None:
     ruling = judge(text)
     assert ruling.verdict is verdict
     assert ruling.sentence.startswith(begins)

@@ -19,9 +19,7 @@ def missing(*observations: Observation) -> str | None:
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-def test_all_tasks_and_an_answer_are_healthy_in_whatever_order_they_come(
-    order: tuple[int, ...],
-) -> None:
+def test_all_tasks_and_an_answer_are_healthy_in_any_order(order: tuple[int, ...]) -> None:
     assert missing(*(UP[n] for n in order)) is None
 
 
@@ -47,9 +45,7 @@ def test_all_tasks_and_an_answer_are_healthy_in_whatever_order_they_come(
         ),
     ],
 )
-def test_the_first_thing_missing_is_said(
-    observations: tuple[Observation, ...], reason: str
-) -> None:
+def test_what_is_missing_first_is_said(observations: tuple[Observation, ...], reason: str) -> None:
     health = missing(*observations)
     assert health is not None
     assert health.startswith(reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import git
@@ -19,219 +20,175 @@ from stamplab.harness.ci.lifecycle import (
     recipe_checkout_ref,
     wait_healthy,
 )
-from stamplab.harness.ci.run_context import RunContext
+from stamplab.harness.ci.policy import Policy
 from stamplab.harness.guard import Baseline, Expectation, Outcome, Ruling
 from stamplab.lab.errors import LabError
-from stamplab.lab.model.history import ClientProbe, CommandRan, Finding, Note, RecorderLost
-from stamplab.lab.world import World
-from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION
-from tests.unit.harness import fake_world
-from tests.unit.harness.fake_world import DeployEffect, FakeWorld, comes_up, texts
-from tests.unit.harness.run_context import (
+from stamplab.lab.faults.operator import LoseSight, Remove
+from stamplab.lab.model.history import CommandRan
+from stamplab.lab.recipe.workload_overlay import Fault
+from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_IMAGE, HEAD_VERSION
+from tests.unit.harness.ci_runs import (
+    NOWHERE,
+    REFUSED,
+    SHAPE,
+    CIRun,
+    CIRuns,
     Repositories,
     build_repositories,
-    checkout_of,
-    make_context,
 )
 
 
-def installed(
-    repositories: Repositories, scratch: Path, *then: DeployEffect
-) -> tuple[FakeWorld, RunContext]:
-    """A run with the base up, head checked out, and what the next deploys come to."""
-    world = FakeWorld(comes_up, *then)
-    context = make_context(world, repositories, scratch)
-    fetch_recipe(context, repositories.head)
-    recipe_checkout_ref(context, BASE_TAG)
-    deploy_app(context)
-    wait_healthy(context, 60)
-    recipe_checkout_ref(context, repositories.head)
-    return world, context
+def fetched(ci: CIRuns, ref: str | None = None) -> CIRun:
+    """A run whose recipe is fetched and, if a ref is given, checked out there."""
+    run = ci.new()
+    fetch_recipe(run.context, ci.repositories.head)
+    if ref is not None:
+        recipe_checkout_ref(run.context, ref)
+    return run
 
 
-def converge(context: RunContext, timeout_s: float = 60) -> Outcome:
+def converge(
+    run: CIRun, head: str, timeout_s: float = 60, label: str | None = None
+) -> tuple[Outcome, float]:
+    """Upgrade to head; return the guard's outcome, and how long that took."""
+    context = run.context
+    recipe_checkout_ref(context, head)
     baseline = Baseline.capture(context.world, context.app.stack, context.app.service)
+    began_s = context.world.now_s()
     redeployed = chaos_redeploy(context)
     context.world.inspect(context.app.service)
-    expectation = Expectation(
-        deadline_s=context.world.now_s() + timeout_s,
-        labels={context.app.stamp_label: redeployed.stamp},
-    )
-    return assert_upgrade_converged(context, baseline, expectation).outcome
-
-
-def test_the_fake_world_is_a_world() -> None:
-    world: type[World] = FakeWorld
-    assert world is FakeWorld
+    labels = {context.app.stamp_label: label or redeployed.stamp}
+    expectation = Expectation(deadline_s=context.world.now_s() + timeout_s, labels=labels)
+    ruling = assert_upgrade_converged(context, baseline, expectation)
+    return ruling.outcome, context.world.now_s() - began_s
 
 
 def test_the_same_recipe_gives_the_same_commits(repositories: Repositories, tmp_path: Path) -> None:
     assert build_repositories(tmp_path).shas == repositories.shas
 
 
-def test_fetch_recipe_clones_the_mirror_at_head_with_the_upstreams_tags(
-    repositories: Repositories, tmp_path: Path
-) -> None:
-    world = FakeWorld(comes_up)
-    context = make_context(world, repositories, tmp_path)
-    fetch_recipe(context, repositories.head)
-    repo = git.Repo(checkout_of(context))
-    assert repo.head.commit.hexsha == repositories.head
+def test_fetch_recipe_clones_the_mirror_at_head_with_the_upstreams_tags(ci: CIRuns) -> None:
+    run = fetched(ci)
+    repo = git.Repo(run.checkout)
+    assert repo.head.commit.hexsha == ci.repositories.head
     assert {tag.name for tag in repo.tags} == {"0.6.3+3.2.0", BASE_TAG}
     assert not repo.is_dirty(untracked_files=True)
-    assert texts(world.history, Note) == [f"fetch_recipe: discourse at {repositories.head}"]
+    assert run.notes == [f"fetch_recipe: discourse at {ci.repositories.head}"]
 
 
-def test_fetching_an_unknown_ref_is_the_apparatus_failure_not_a_verdict(
-    repositories: Repositories, tmp_path: Path
-) -> None:
-    context = make_context(FakeWorld(comes_up), repositories, tmp_path)
+def test_fetching_an_unknown_ref_is_the_apparatus_failure_not_a_verdict(ci: CIRuns) -> None:
     with pytest.raises(LabError, match="cannot be checked out"):
-        fetch_recipe(context, "f" * 40)
+        fetch_recipe(ci.new().context, "f" * 40)
 
 
 @pytest.mark.parametrize("ref", ["base", "head", BASE_TAG])
-def test_a_checkout_has_the_refs_commit_and_a_dirty_tree(
-    repositories: Repositories, tmp_path: Path, ref: str
-) -> None:
-    context = make_context(FakeWorld(comes_up), repositories, tmp_path)
-    fetch_recipe(context, repositories.head)
-    named = {"base": repositories.base, "head": repositories.head}.get(ref, ref)
-    sha = recipe_checkout_ref(context, named)
-    assert sha == (repositories.head if ref == "head" else repositories.base)
-    repo = git.Repo(checkout_of(context))
+def test_a_checkout_has_the_refs_commit_and_a_dirty_tree(ci: CIRuns, ref: str) -> None:
+    run = fetched(ci)
+    named = {"base": ci.repositories.base, "head": ci.repositories.head}.get(ref, ref)
+    sha = recipe_checkout_ref(run.context, named)
+    assert sha == (ci.repositories.head if ref == "head" else ci.repositories.base)
+    repo = git.Repo(run.checkout)
     assert repo.head.commit.hexsha == sha
     assert set(repo.untracked_files) == {"compose.ccci.yml", "compose.standin.yml"}
 
 
-def test_a_second_checkout_leaves_nothing_of_the_first(
-    repositories: Repositories, tmp_path: Path
-) -> None:
-    context = make_context(FakeWorld(comes_up), repositories, tmp_path)
-    fetch_recipe(context, repositories.head)
-    recipe_checkout_ref(context, repositories.head)
-    (checkout_of(context) / "left-over").write_text("x")
-    (checkout_of(context) / "compose.yml").write_text("services: {}")
-    recipe_checkout_ref(context, BASE_TAG)
-    assert not (checkout_of(context) / "left-over").exists()
-    assert "0.7.0+3.3.1" in (checkout_of(context) / "compose.yml").read_text()
+def test_a_second_checkout_leaves_nothing_of_the_first(ci: CIRuns) -> None:
+    run = fetched(ci, ci.repositories.head)
+    (run.checkout / "left-over").write_text("x")
+    (run.checkout / "compose.yml").write_text("services: {}")
+    recipe_checkout_ref(run.context, BASE_TAG)
+    assert not (run.checkout / "left-over").exists()
+    assert "0.7.0+3.3.1" in (run.checkout / "compose.yml").read_text()
 
 
-def test_the_base_is_deployed_with_its_stamp_its_version_and_the_ci_overlay(
-    repositories: Repositories, tmp_path: Path
-) -> None:
-    world, context = installed(repositories, tmp_path)
-    identity = deployed_identity(context)
-    assert identity.stamp == f"{repositories.base[:8]}+U"
+def test_the_base_is_deployed_with_its_stamp_its_version_and_the_ci_overlay(ci: CIRuns) -> None:
+    run = ci.installed()
+    identity = deployed_identity(run.context)
+    assert identity.stamp == f"{ci.repositories.base[:8]}+U"
     assert identity.version == BASE_TAG
-    assert world.services[context.app.service].spec.update.order == "start-first"
-    stack = world.stacks[0]
+    (stack,) = run.stacks
     assert [file.name for file in stack.compose_files] == [
         "compose.yml",
         "compose.ccci.yml",
         "compose.standin.yml",
-        f"{context.app.stack}.yml",
+        f"{run.app.stack}.yml",
     ]
-    assert stack.environment["STACK_NAME"] == context.app.stack
+    assert stack.environment["STACK_NAME"] == run.app.stack
 
 
 @pytest.mark.parametrize("order", ["start-first", "stop-first"])
-def test_the_overlay_decides_the_order(
-    repositories: Repositories, tmp_path: Path, order: str
-) -> None:
-    world = FakeWorld(comes_up)
-    context = make_context(world, repositories, tmp_path, order=order)
-    fetch_recipe(context, repositories.head)
-    recipe_checkout_ref(context, repositories.head)
-    deploy_app(context)
-    policy = world.services[context.app.service].spec.update
+def test_the_overlay_decides_the_order(ci: CIRuns, order: str) -> None:
+    run = ci.installed(Policy(order=order))
+    service = run.world.inspect(run.app.service)
+    assert service is not None
+    policy = service.spec.update
     assert (policy.order, policy.failure_action) == (order, "rollback")
 
 
-def test_every_deploy_logs_abras_debug_line_and_says_whose_work_it_is(
-    repositories: Repositories, tmp_path: Path
-) -> None:
-    world, _ = installed(repositories, tmp_path)
-    ran = [r.what for r in world.history if isinstance(r.what, CommandRan)]
-    assert len(ran) == 1
-    line = f"version: taking chaos version: {repositories.base[:8]}+U"
-    assert line in ran[0].output
-    assert any(line in text for text in texts(world.history, Note))
-    assert "stand-in" in ran[0].by
-    assert ran[0].argv[:4] == ("abra", "app", "deploy", "-C")
+def test_every_deploy_logs_abras_debug_line_and_says_whose_work_it_is(ci: CIRuns) -> None:
+    run = ci.installed()
+    (ran,) = [record.what for record in run.history if isinstance(record.what, CommandRan)]
+    line = f"version: taking chaos version: {ci.repositories.base[:8]}+U"
+    assert line in ran.output
+    assert any(line in text for text in run.notes)
+    assert "stand-in" in ran.by
+    assert ran.argv[:4] == ("abra", "app", "deploy", "-C")
 
 
-def test_wait_healthy_waits_for_the_boot_and_a_clients_answer(
-    repositories: Repositories, tmp_path: Path
-) -> None:
-    world, _ = installed(repositories, tmp_path)
-    assert fake_world.BOOT_S <= world.now_s() <= fake_world.BOOT_S + fake_world.PROBE_EVERY_S
+def test_wait_healthy_waits_for_the_boot_and_a_clients_answer(ci: CIRuns) -> None:
+    assert SHAPE.boot_s <= ci.installed().world.now_s() <= SHAPE.boot_s + 10
 
 
-def test_wait_healthy_gives_up_with_the_last_reason(
-    repositories: Repositories, tmp_path: Path
-) -> None:
-    world = FakeWorld(fake_world.stays_pending)
-    context = make_context(world, repositories, tmp_path)
-    fetch_recipe(context, repositories.head)
-    recipe_checkout_ref(context, BASE_TAG)
-    deploy_app(context)
+def test_wait_healthy_gives_up_with_the_last_reason(ci: CIRuns) -> None:
+    run = ci.new(every=NOWHERE)
+    fetch_recipe(run.context, ci.repositories.head)
+    recipe_checkout_ref(run.context, BASE_TAG)
+    deploy_app(run.context)
     with pytest.raises(StageFailed) as failed:
-        wait_healthy(context, 30)
-    assert failed.value.reason == (
-        f"not healthy within 30 s: {context.app.service} has 0 of 1 tasks running"
-    )
-    assert world.now_s() == 30
+        wait_healthy(run.context, 30)
+    missing = f"{run.app.service} has 0 of 1 tasks running (no suitable node "
+    assert failed.value.reason.startswith(f"not healthy within 30 s: {missing}")
+    assert run.world.now_s() == 30
 
 
-def test_wait_healthy_is_not_content_with_what_was_recorded_before_the_redeploy(
-    repositories: Repositories, tmp_path: Path
-) -> None:
-    """The deploy takes its time, OLD answers a client meanwhile, and then it is stopped."""
-
-    def stops_old(world: FakeWorld, name: str, resolved: fake_world.ResolvedService) -> None:
-        world.record(ClientProbe(n=99, ok=True, took_ms=1, version="3.3.1"))
-        fake_world.stays_pending(world, name, resolved)
-        world.stop_others(name, "")
-
-    world, context = installed(repositories, tmp_path, stops_old)
-    world.look(context.app.stack)
-    chaos_redeploy(context)
+def test_wait_healthy_does_not_believe_records_from_before_the_redeploy(ci: CIRuns) -> None:
+    """The deploy takes its time, OLD answers clients meanwhile, and then it is stopped."""
+    run = ci.installed(Policy(order="stop-first"), head=NOWHERE, deploy_s=30)
+    recipe_checkout_ref(run.context, ci.repositories.head)
+    run.world.look(run.app.stack)
+    chaos_redeploy(run.context)
     with pytest.raises(StageFailed, match="has 0 of 1 tasks running"):
-        wait_healthy(context, 10)
+        wait_healthy(run.context, 10)
 
 
-def test_a_service_that_is_gone_has_no_identity(repositories: Repositories, tmp_path: Path) -> None:
-    context = make_context(FakeWorld(comes_up), repositories, tmp_path)
+def test_a_service_that_is_gone_has_no_identity(ci: CIRuns) -> None:
     with pytest.raises(StageFailed, match="there is no service"):
-        deployed_identity(context)
+        deployed_identity(ci.new().context)
 
 
-def test_the_baseline_takes_what_was_recorded_before_it_off_the_world(
-    repositories: Repositories, tmp_path: Path
-) -> None:
-    world, context = installed(repositories, tmp_path)
-    before = len(world.history)
-    baseline = Baseline.capture(world, context.app.stack, context.app.service)
-    assert baseline.service == world.services[context.app.service]
-    first = world.next(world.now_s())
+def test_the_baseline_takes_what_was_recorded_before_it_off_the_world(ci: CIRuns) -> None:
+    run = ci.installed()
+    before = len(run.history)
+    baseline = Baseline.capture(run.world, run.app.stack, run.app.service)
+    first = run.world.next(run.world.now_s())
     assert first is not None
     assert first.seq == before
+    assert baseline.service == run.world.inspect(run.app.service)
 
 
-def test_an_upgrade_that_converges_is_found_so(repositories: Repositories, tmp_path: Path) -> None:
-    world, context = installed(repositories, tmp_path, comes_up)
-    began_s = world.now_s()
-    assert converge(context) is Outcome.CONVERGED
-    assert world.now_s() == pytest.approx(began_s + fake_world.BOOT_S + 5)
-    finding = texts(world.history, Finding)[-1]
-    assert finding.startswith(f"upgrade-converged: {context.app.service}: converged: UpdateStatus=")
-    assert deployed_identity(context).version == HEAD_VERSION
+def test_an_upgrade_that_converges_is_found_so(ci: CIRuns) -> None:
+    run = ci.installed()
+    outcome, took_s = converge(run, ci.repositories.head)
+    assert outcome is Outcome.CONVERGED
+    assert SHAPE.boot_s + 5 <= took_s <= SHAPE.boot_s + 5 + 10
+    finding = run.findings("assert_upgrade_converged")[-1].text
+    assert finding.startswith(f"upgrade-converged: {run.app.service}: converged: UpdateStatus=")
+    assert deployed_identity(run.context).version == HEAD_VERSION
 
 
 @pytest.mark.parametrize("end", Outcome)
 def test_only_converged_passes_and_only_unknown_is_no_failure(
-    repositories: Repositories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Outcome
+    ci: CIRuns, monkeypatch: pytest.MonkeyPatch, end: Outcome
 ) -> None:
     class RuledGuard:
         ruling = Ruling(outcome=end, reason="the reason", service="a service")
@@ -240,48 +197,70 @@ def test_only_converged_passes_and_only_unknown_is_no_failure(
             pass
 
     monkeypatch.setattr(lifecycle, "Guard", RuledGuard)
-    world, context = installed(repositories, tmp_path, comes_up)
+    run = ci.installed()
     if end is Outcome.CONVERGED:
-        assert converge(context) is end
+        assert converge(run, ci.repositories.head)[0] is end
         return
     expected = VerdictUnknown if end is Outcome.UNKNOWN else StageFailed
     with pytest.raises(expected, match="the reason"):
-        converge(context)
-    assert not any("upgrade-converged" in text for text in texts(world.history, Finding))
+        converge(run, ci.repositories.head)
+    assert not any(finding.passed for finding in run.findings("assert_upgrade_converged"))
 
 
-ENDS: list[tuple[DeployEffect, str, float]] = [
-    (fake_world.is_oom_killed, "head spec applied then swarm-rolled-back: new task task", 2.5),
-    (fake_world.is_paused, "the update is paused: task task", 1.5),
-    (fake_world.stays_pending, "not converged by the deadline: 0 of 1 tasks", 60),
-    (fake_world.is_refused, "the deploy command failed with exit code 1 and said: invalid", 0),
-    (fake_world.vanishes, "there is no service", 0),
-    (fake_world.loses_its_stamp, "the service's label coop-cloud.", 0),
-]
+def squeezed(ci: CIRuns) -> CIRun:
+    run = ci.installed()
+    run.squeeze()
+    return run
 
 
-@pytest.mark.parametrize(("effect", "reason", "after_s"), ENDS)
-def test_an_upgrade_that_does_not_converge_fails_with_the_true_reason(
-    repositories: Repositories, tmp_path: Path, effect: DeployEffect, reason: str, after_s: float
-) -> None:
-    world, context = installed(repositories, tmp_path, effect)
-    began_s = world.now_s()
+def removed(ci: CIRuns) -> CIRun:
+    run = ci.installed(deploy_s=0.2)
+    run.later(0.1, Remove())
+    return run
+
+
+def paused(ci: CIRuns) -> CIRun:
+    pauses = Policy(order="start-first", failure_action="pause")
+    return ci.installed(pauses, faults={HEAD_IMAGE: Fault.CRASHES})
+
+
+ENDS: dict[str, tuple[Callable[[CIRuns], CIRun], str, float]] = {
+    "OOM-killed": (squeezed, "head spec applied then swarm-rolled-back: new task ", 6.2),
+    "paused": (paused, "the update is paused: task ", 1.5),
+    "pending": (lambda ci: ci.installed(head=NOWHERE), "not converged by the deadline: 0 of 1", 60),
+    "refused": (
+        lambda ci: ci.installed(head=REFUSED),
+        "the deploy command failed with exit code 1 and said: ",
+        0,
+    ),
+    "removed": (removed, "there is no service", 0.2),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_an_upgrade_that_does_not_converge_fails_with_the_true_reason(ci: CIRuns, end: str) -> None:
+    prepare, reason, after_s = ENDS[end]
+    run = prepare(ci)
+    began_s = run.world.now_s()
     with pytest.raises(StageFailed) as failed:
-        converge(context)
+        converge(run, ci.repositories.head)
     assert failed.value.reason.startswith(reason)
-    assert world.now_s() == pytest.approx(began_s + after_s)
-    finding = [r.what for r in world.history if isinstance(r.what, Finding)][-1]
+    assert run.world.now_s() == pytest.approx(began_s + after_s, abs=1)
+    (finding,) = run.findings("assert_upgrade_converged")
     assert not finding.passed
-    assert finding.text == f"upgrade-not-converged: {context.app.service}: {failed.value.reason}"
+    assert finding.text == f"upgrade-not-converged: {run.app.service}: {failed.value.reason}"
 
 
-def test_sight_lost_is_the_apparatus_failure_not_a_verdict(
-    repositories: Repositories, tmp_path: Path
-) -> None:
-    def unseen(world: FakeWorld, name: str, resolved: fake_world.ResolvedService) -> None:
-        comes_up(world, name, resolved)
-        world.later(1, lambda: world.record(RecorderLost(recorder="events", reason="torn")))
+def test_another_stamp_than_the_deployers_fails_at_once(ci: CIRuns) -> None:
+    run = ci.installed()
+    began_s = run.world.now_s()
+    with pytest.raises(StageFailed, match=r"the service's label coop-cloud\."):
+        converge(run, ci.repositories.head, label="another")
+    assert run.world.now_s() == began_s
 
-    _, context = installed(repositories, tmp_path, unseen)
-    with pytest.raises(LabError, match=r"sight was lost of the swarm \(events: torn\)"):
-        converge(context)
+
+def test_sight_lost_is_the_apparatus_failure_not_a_verdict(ci: CIRuns) -> None:
+    run = ci.installed()
+    run.later(1.0, LoseSight())
+    with pytest.raises(LabError, match=r"sight was lost of the swarm \(nemesis: "):
+        converge(run, ci.repositories.head)

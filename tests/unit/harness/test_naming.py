@@ -48,9 +48,7 @@ recipes = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,40}", fullmatch=True)
 
 
 @given(recipe=recipes, pr=st.integers(0, 10**6).map(str), ref=st.text(max_size=40))
-def test_every_domain_is_a_host_name_and_its_stack_keeps_the_digits(
-    recipe: str, pr: str, ref: str
-) -> None:
+def test_a_domain_is_a_host_name_and_its_stack_has_digits(recipe: str, pr: str, ref: str) -> None:
     domain = app_domain(recipe, pr, ref)
     assert re.fullmatch(r"[a-z0-9]{1,12}-[0-9a-f]{6}\.ci\.commoninternet\.net", domain)
     assert domain.split(".")[0] in stack_name(domain)

@@ -142,34 +142,22 @@ def test_an_operators_sentence_stands_for_the_operation(operation: Operation) ->
     assert of_schema_1(OperatorActed(what=acted.what, refused=acted.refused)) == acted
 
 
+FAILED_STEPS = {
+    "not healthy within 9 s: x: y\nz": "wait_healthy",
+    "re-checkout failed: chaos commit 'x', not 'y' (HC1)": "hc1",
+    "there is no service x_app": "deployed_identity",
+    "there is no service x_app (any more)": "assert_upgrade_converged",
+    "whatever": "",
+}
 STAGES: dict[str, Observation] = {
     "==> stage install": StageBegan(stage="install"),
     "<== stage install: pass": StageEnded(stage="install", end="pass"),
-    "<== stage upgrade: fail: not healthy within 9 s: x: y\nz": StageEnded(
-        stage="upgrade",
-        end="fail",
-        reason="not healthy within 9 s: x: y\nz",
-        failed_step="wait_healthy",
-    ),
-    "<== stage upgrade: fail: re-checkout failed: chaos commit 'x', not 'y' (HC1)": StageEnded(
-        stage="upgrade",
-        end="fail",
-        reason="re-checkout failed: chaos commit 'x', not 'y' (HC1)",
-        failed_step="hc1",
-    ),
-    "<== stage upgrade: fail: there is no service x_app": StageEnded(
-        stage="upgrade",
-        end="fail",
-        reason="there is no service x_app",
-        failed_step="deployed_identity",
-    ),
-    "<== stage upgrade: fail: there is no service x_app (any more)": StageEnded(
-        stage="upgrade",
-        end="fail",
-        reason="there is no service x_app (any more)",
-        failed_step="assert_upgrade_converged",
-    ),
-    "<== stage upgrade: fail: whatever": StageEnded(stage="upgrade", end="fail", reason="whatever"),
+    **{
+        f"<== stage upgrade: fail: {reason}": StageEnded(
+            stage="upgrade", end="fail", reason=reason, failed_step=step
+        )
+        for reason, step in FAILED_STEPS.items()
+    },
     "say ==> stage install": Note(text="say ==> stage install"),
     "<== stage upgrade: over": Note(text="<== stage upgrade: over"),
 }

@@ -70,9 +70,7 @@ def test_the_samples_own_files_come_before_the_overlays(recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize("sample", [None, "", "# nothing but a comment\n", "COMPOSE_FILE=\n"])
-def test_a_recipe_whose_sample_says_nothing_has_its_one_file(
-    recipe: Recipe, sample: str | None
-) -> None:
+def test_a_recipe_of_an_empty_sample_has_its_one_file(recipe: Recipe, sample: str | None) -> None:
     recipe.write_env(sample)
     assert recipe.recipe_files == ("compose.yml",)
     assert recipe.env["DOMAIN"] == "app.example.org"

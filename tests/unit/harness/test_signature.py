@@ -167,10 +167,8 @@ def test_a_part_that_fails_outweighs_one_that_is_not_shown() -> None:
 def test_an_empty_history_is_unknown() -> None:
     judged = signature(Story())
     assert judged.verdict is Verdict.UNKNOWN
-    assert (
-        str(judged)
-        == "not reproduced: sign «rolled back» is not shown (the service was never seen)"
-    )
+    reason = "sign «rolled back» is not shown (the service was never seen)"
+    assert str(judged) == f"not reproduced: {reason}"
 
 
 def test_a_history_without_clients_is_not_reproduced() -> None:

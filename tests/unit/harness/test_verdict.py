@@ -54,9 +54,7 @@ def test_merging_in_groups_is_merging_all(groups: list[list[Verdict]]) -> None:
 
 
 @given(verdicts, st.sampled_from(Verdict))
-def test_more_evidence_against_never_makes_it_better(
-    verdicts: list[Verdict], more: Verdict
-) -> None:
+def test_more_against_it_never_makes_it_better(verdicts: list[Verdict], more: Verdict) -> None:
     rank = [Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN]
     if verdicts:
         assert rank.index(merge([*verdicts, more])) >= rank.index(merge(verdicts))

@@ -51,9 +51,7 @@ def test_the_interval_contains_the_share_and_stays_within_0_and_1(proportion: Pr
 
 
 @given(proportions(), st.integers(2, 100))
-def test_the_interval_narrows_with_more_trials_of_the_same_share(
-    proportion: Proportion, times: int
-) -> None:
+def test_the_interval_narrows_with_more_trials(proportion: Proportion, times: int) -> None:
     more = Proportion(successes=proportion.successes * times, trials=proportion.trials * times)
     assert _width(more) < _width(proportion)
 

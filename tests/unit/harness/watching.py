@@ -86,12 +86,13 @@ NEW = task("new", HEAD)
 BEFORE = service(BASE)
 
 
+def redeployed(*moments: tuple[float, Observation]) -> Story:
+    """A deploy over BASE that returns at second 1; what follows is the test's."""
+    return Story().at(0, seen(BEFORE), listed(OLD)).at(1, deployed()).at_all(moments)
+
+
 def upgrade(*moments: tuple[float, Observation]) -> Story:
     """An upgrade from BASE to HEAD, taken by the swarm at second 1; what follows is the test's."""
-    return (
-        Story()
-        .at(0, seen(BEFORE), listed(OLD))
-        .at(1, deployed(), seen(service(HEAD, BASE, "updating")))
-        .at(1, listed(OLD, task("new", HEAD, "starting")))
-        .at_all(moments)
-    )
+    booting = listed(OLD, task("new", HEAD, "starting"))
+    story = redeployed().at(1, seen(service(HEAD, BASE, "updating")), booting)
+    return story.at_all(moments)

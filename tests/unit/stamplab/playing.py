@@ -8,15 +8,23 @@ from pathlib import Path
 import msgspec
 
 from stamplab.harness.ci.results import Results, StageResult
+from stamplab.lab.live.engine import DockerEngine
+from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.model.history import History, Observation, Record, StageEnd
 from stamplab.lab.recipe.trust import Grant
 from stamplab.runner.evidence import EvidenceFolder
-from stamplab.runner.play import play, prepare_setup, tree_of
 from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.staging import Stage, play_staged
 from stamplab.runner.worlds import Virtual
 from stamplab.scenarios.scenario import Scenario
-from tests.unit.harness.fake_world import FakeWorld
+
+APPARATUS = Apparatus(
+    engine=DockerEngine(tools={}, environment={}, version="20.10.24", source="a test"),
+    rootfs=b"",
+    image="stampload:1",
+    cgroup_version=1,
+)
+"""An engine that nobody starts."""
 
 
 def play_virtual(
@@ -25,13 +33,6 @@ def play_virtual(
     """Play a scenario on the real SwarmKit; its evidence goes into a folder within ``folder``."""
     stage = Stage(means=means, argv=("stamplab", "test"), on_progress=lambda _: None, trust=trust)
     return play_staged(scenario, stage, EvidenceFolder.create(folder, scenario.name))
-
-
-def play_scripted(scenario: Scenario, world: FakeWorld, folder: Path) -> PlayRecord:
-    """Play a scenario on a world whose script says what each deploy comes to."""
-    setup = prepare_setup(scenario, folder)
-    results = play(scenario, world, setup, tree_of(scenario, world, setup, folder))
-    return PlayRecord(setup.app, results, world.history, folder, scenario.shape)
 
 
 Change = Callable[[Observation], Observation | None]

@@ -104,9 +104,7 @@ def test_a_profile_without_a_generation_is_not_judged(tmp_path: Path) -> None:
     assert claim.not_possible_here == f"{profiles} has no generation of a NixOS system"
 
 
-def test_generations_that_cannot_be_read_leave_it_unknown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_unreadable_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(folder: Path) -> None:
         raise PermissionError(13, "Permission denied", str(folder))
 
@@ -116,9 +114,7 @@ def test_generations_that_cannot_be_read_leave_it_unknown(
     assert "this machine's generations cannot be read: " in claim.evidence
 
 
-def test_without_generations_the_runs_verdict_does_not_depend_on_it(
-    played: dict[str, PlayRecord],
-) -> None:
+def test_without_generations_the_verdict_ignores_it(played: dict[str, PlayRecord]) -> None:
     claim = abra_is_unchanged(NOWHERE)
     plays = {key: [play] for key, play in played.items()}
     claims = tuple(name for name in CLAIMS if name not in {"C2", "C9"})
@@ -150,9 +146,7 @@ def test_a_person_and_a_machine_read_why_it_is_not_possible() -> None:
     }
 
 
-def test_when_nothing_else_is_asked_for_the_command_is_not_possible_here(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_asked_for_alone_it_is_not_possible_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offline_claims, "abra_is_unchanged", lambda: abra_is_unchanged(NOWHERE))
     with pytest.raises(NotPossibleHere, match="C12 cannot be shown here: there is no /nowhere"):
         offline_claims.require_possible(["C12"])

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from stamplab.cli import doctor as command
-from stamplab.cli import main
 from stamplab.cli.doctor import Diagnosis, conclusion, diagnose
 from stamplab.lab.live.doctor import Check, CheckState
 from stamplab.lab.live.reaper import LabRemoval, LabStatus, Standing
+from tests.programs import Command, Ended
 
 OK = Check(name="cgroups", state=CheckState.OK, facts="off")
 NOTE = Check(name="memory", state=CheckState.NOTE, facts="0.5 GB", means="It is little.")
@@ -31,40 +31,42 @@ ENDS = [
 ]
 
 
-def run(
-    checks: tuple[Check, ...], monkeypatch: pytest.MonkeyPatch, *arguments: str
-) -> tuple[object, list[tuple[Path | None, Path]]]:
-    asked: list[tuple[Path | None, Path]] = []
+class Doctor:
+    """``stamplab doctor`` on a machine of which certain checks come out so."""
 
-    def examine(engine: Path | None, runs: Path) -> tuple[Check, ...]:
-        asked.append((engine, runs))
-        return checks
+    def __init__(self, stamplab: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[Path | None, Path]] = []
+        self.checks: tuple[Check, ...] = (OK,)
+        self._stamplab = stamplab
+        monkeypatch.setattr(command, "examine", self._examine)
+        monkeypatch.delenv("STAMPLAB_ENGINE", raising=False)
+        monkeypatch.delenv("STAMPLAB_RUNS", raising=False)
 
-    monkeypatch.setattr(command, "examine", examine)
-    monkeypatch.setenv("COLUMNS", "100")
-    with pytest.raises(SystemExit) as ended:
-        main.main(["doctor", *arguments])
-    return ended.value.code, asked
+    def _examine(self, engine: Path | None, runs: Path) -> tuple[Check, ...]:
+        self.asked.append((engine, runs))
+        return self.checks
+
+    def run(self, *words: str, checks: tuple[Check, ...] = (OK,)) -> Ended:
+        self.checks = checks
+        return self._stamplab("doctor", *words)
+
+
+@pytest.fixture
+def doctor(stamplab: Command, monkeypatch: pytest.MonkeyPatch) -> Doctor:
+    return Doctor(stamplab, monkeypatch)
 
 
 @pytest.mark.parametrize(("checks", "code", "line"), ENDS)
 def test_the_exit_code_and_the_last_line_say_the_same(
-    checks: tuple[Check, ...],
-    code: int,
-    line: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    checks: tuple[Check, ...], code: int, line: str, doctor: Doctor
 ) -> None:
-    assert run(checks, monkeypatch)[0] == code
-    assert capsys.readouterr().out.splitlines()[-1] == line
+    ended = doctor.run(checks=checks)
+    assert (ended.code, ended.out.splitlines()[-1]) == (code, line)
     assert conclusion(diagnose(checks)) == line
 
 
-def test_every_check_has_its_row(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run((OK, NOTE, LACK, UNKNOWN), monkeypatch)
-    rows = capsys.readouterr().out.splitlines()
+def test_every_check_has_its_row(doctor: Doctor) -> None:
+    rows = doctor.run(checks=(OK, NOTE, LACK, UNKNOWN)).out.splitlines()
     for check in (OK, NOTE, LACK, UNKNOWN):
         row = next(row for row in rows if f" {check.name} " in row)
         assert f" {check.state} " in row
@@ -72,42 +74,43 @@ def test_every_check_has_its_row(
         assert any(check.means in row for row in rows)
 
 
-def test_a_machine_reads_the_same_as_a_person(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run((OK, LACK), monkeypatch, "--json")[0] == 77
-    diagnosis = msgspec.json.decode(capsys.readouterr().out, type=Diagnosis)
+def test_a_machine_reads_the_same_as_a_person(doctor: Doctor) -> None:
+    ended = doctor.run("--json", checks=(OK, LACK))
+    assert ended.code == 77
+    diagnosis = msgspec.json.decode(ended.out, type=Diagnosis)
     assert diagnosis == Diagnosis(live_labs="not possible", why=("root",), checks=(OK, LACK))
 
 
 def test_the_engine_and_the_runs_that_are_meant_are_examined(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("STAMPLAB_ENGINE", raising=False)
-    monkeypatch.delenv("STAMPLAB_RUNS", raising=False)
-    assert run((OK,), monkeypatch)[1] == [(None, Path("runs"))]
-    assert run((OK,), monkeypatch, f"--engine={tmp_path}", "--runs=x")[1] == [(tmp_path, Path("x"))]
+    doctor.run()
+    doctor.run(f"--engine={tmp_path}", "--runs=x")
     monkeypatch.setenv("STAMPLAB_ENGINE", str(tmp_path))
     monkeypatch.setenv("STAMPLAB_RUNS", str(tmp_path / "r"))
-    assert run((OK,), monkeypatch)[1] == [(tmp_path, tmp_path / "r")]
+    doctor.run()
+    assert doctor.asked == [
+        (None, Path("runs")),
+        (tmp_path, Path("x")),
+        (tmp_path, tmp_path / "r"),
+    ]
 
 
 DEAD = LabStatus(name="1a2b3c4d", standing=Standing.DEAD, what="its owner, process 7, is gone")
 
 
-def reaping(
-    monkeypatch: pytest.MonkeyPatch, *reaped: LabRemoval, half_built: bool = False
-) -> tuple[object, list[tuple[Path | None, Path]]]:
-    monkeypatch.setattr(command, "reap_labs", lambda: reaped)
-    monkeypatch.setattr(command, "remove_unfinished_builds", lambda _: half_built)
-    return run((OK,), monkeypatch, "--reap")
+def lines_of_reaping(
+    doctor: Doctor, patch: pytest.MonkeyPatch, *reaped: LabRemoval, code: int, half: bool = False
+) -> list[str]:
+    patch.setattr(command, "reap_labs", lambda: reaped)
+    patch.setattr(command, "remove_unfinished_builds", lambda _: half)
+    ended = doctor.run("--reap")
+    assert ended.code == code
+    return ended.out.splitlines()
 
 
-def test_what_was_reaped_is_said_before_the_checks(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert reaping(monkeypatch, LabRemoval(lab=DEAD), half_built=True)[0] == 0
-    lines = capsys.readouterr().out.splitlines()
+def test_what_was_reaped_is_said_first(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = lines_of_reaping(doctor, monkeypatch, LabRemoval(lab=DEAD), code=0, half=True)
     assert lines[:2] == [
         "1a2b3c4d: its owner, process 7, is gone; removed",
         "workload: a build that was killed; removed",
@@ -115,24 +118,20 @@ def test_what_was_reaped_is_said_before_the_checks(
     assert lines[-1].startswith("live labs can run here")
 
 
-def test_what_resists_is_said_and_exits_2(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_resists_is_said_and_exits_2(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     resisting = LabRemoval(lab=DEAD, resisted="process 8 of lab 1a2b3c4d does not die")
-    assert reaping(monkeypatch, resisting)[0] == 2
-    assert "not removed: process 8 of lab 1a2b3c4d does not die" in capsys.readouterr().out
+    said = "\n".join(lines_of_reaping(doctor, monkeypatch, resisting, code=2))
+    assert "not removed: process 8 of lab 1a2b3c4d does not die" in said
 
 
-def test_nothing_to_reap_is_said_too(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert reaping(monkeypatch)[0] == 0
-    assert capsys.readouterr().out.splitlines()[0] == "no dead lab has left anything"
+def test_nothing_to_reap_is_said_too(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = lines_of_reaping(doctor, monkeypatch, code=0)
+    assert lines[0] == "no dead lab has left anything"
 
 
-def test_without_being_asked_doctor_reaps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unasked_doctor_reaps_nothing(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "reap_labs", lambda: pytest.fail("nobody asked"))
-    assert run((OK,), monkeypatch)[0] == 0
+    assert doctor.run().code == 0
 
 
 STEP = Check(name="try: dockerd", state=CheckState.OK, facts="done")
@@ -149,37 +148,28 @@ LEFT = Check(name="try: take-down", state=CheckState.UNKNOWN, facts="it resists"
     ],
 )
 def test_a_lab_that_was_tried_decides(
-    steps: tuple[Check, ...],
-    code: int,
-    line: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    steps: tuple[Check, ...], code: int, line: str, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def try_sandbox(engine: Path | None, on_message: Callable[[str], None]) -> tuple[Check, ...]:
         assert engine is None
         on_message("trying: dockerd")
         return steps
 
-    monkeypatch.delenv("STAMPLAB_ENGINE", raising=False)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(command, "try_sandbox", try_sandbox)
-    assert run((OK,), monkeypatch, "--try", "--json")[0] == code
-    out, errors = capsys.readouterr()
-    diagnosis = msgspec.json.decode(out, type=Diagnosis)
+    ended = doctor.run("--try", "--json")
+    diagnosis = msgspec.json.decode(ended.out, type=Diagnosis)
     assert (diagnosis.tried, diagnosis.checks) == (True, (OK, *steps))
     assert conclusion(diagnosis).startswith(line)
-    assert errors == "trying: dockerd\n"
+    assert (ended.code, ended.err) == (code, "trying: dockerd\n")
 
 
-def test_whoever_is_not_root_is_told_how_to_try_as_root(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_user_is_told_how_to_try_as_root(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(command, "try_sandbox", lambda *_: pytest.fail("not as this user"))
     monkeypatch.setattr(sys, "argv", ["bin/stamplab", "doctor", "--try"])
-    code, asked = run((OK,), monkeypatch, "--try")
-    out, errors = capsys.readouterr()
-    assert (code, asked, out) == (77, [], "")
-    assert "needs root" in errors
-    assert errors.endswith(" doctor --try\n")
-    assert "\n  sudo " in errors
+    ended = doctor.run("--try")
+    assert (ended.code, doctor.asked, ended.out) == (77, [], "")
+    assert "needs root" in ended.err
+    assert ended.err.endswith(" doctor --try\n")
+    assert "\n  sudo " in ended.err

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from stamplab.cli import generations as command
-from stamplab.cli import main
 from stamplab.cli.generations import Constancy
 from stamplab.harness.verdict import Verdict
 from tests.nixos_profiles import GenerationSpec, make_profiles, object_name
+from tests.programs import Command, Ended
 
 OLD = object_name("abra-0.13.0-beta", "bf6azhpi")
 NEW = object_name("abra-0.14.0-beta")
@@ -25,7 +25,6 @@ NEW = object_name("abra-0.14.0-beta")
 def _zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Not UTC, or a mix-up would not be seen; spelled out, for a machine without zone files."""
     monkeypatch.setenv("TZ", "NZST-12")
-    monkeypatch.setenv("COLUMNS", "400")
     time.tzset()
     yield
     monkeypatch.undo()
@@ -44,44 +43,36 @@ def profiles(tmp_path: Path) -> Path:
     return make_profiles(tmp_path.resolve(), made, current=(7, june(11)))
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[object, str, str]:
-    with pytest.raises(SystemExit) as end:
-        main.main(["generations", *map(str, arguments)])
-    out, errors = capsys.readouterr()
-    return end.value.code, out, errors
+def rows_in(table: str) -> list[list[str]]:
+    rows = [[cell.strip() for cell in row.split("│")[1:-1]] for row in table.splitlines()]
+    return [row for row in rows if row]
 
 
-def test_every_generation_has_its_row_and_then_one_sentence(
-    profiles: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, _ = run(capsys, "--profiles", profiles)
-    assert code == 0
-    *table, sentence = out.splitlines()
-    rows = [[cell.strip() for cell in row.split("│")[1:-1]] for row in table if "│" in row]
+def test_generations_have_rows_and_one_sentence(profiles: Path, stamplab: Command) -> None:
+    ended = stamplab("generations", "--profiles", profiles)
+    assert ended.code == 0
     store = profiles.parent / "store"
-    assert rows == [
+    assert rows_in(ended.out) == [
         ["3", "2026-06-01 12:00", "the tool is absent", "unknown"],
         ["4", "2026-06-01 12:00", f"{store}/{OLD}", ""],
         ["5", "2026-06-05 12:00", f"{store}/{OLD}", ""],
         ["6", "2026-06-08 12:00", f"{store}/{NEW}", "changed"],
         ["7 (current)", "2026-06-11 12:00", f"{store}/{NEW}", ""],
     ]
+    sentence = ended.out.splitlines()[-1]
     assert sentence.startswith("abra: constant since generation 6 (2026-06-08 12:00): ")
 
 
-def test_gaps_and_switches_have_their_rows(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_gaps_and_switches_have_their_rows(tmp_path: Path, stamplab: Command) -> None:
     made = [
         GenerationSpec(number=4, made=june(1), tool=OLD),
         GenerationSpec(number=7, made=june(2), tool=OLD, collected=True),
         GenerationSpec(number=8, made=june(3), tool=NEW),
     ]
     profiles = make_profiles(tmp_path.resolve(), made, current=(4, june(9)))
-    code, out, _ = run(capsys, "--profiles", profiles)
-    rows = [[cell.strip() for cell in row.split("│")[1:-1]] for row in out.splitlines()]
-    cells = [row for row in rows if row]
-    assert code == 0
+    ended = stamplab("generations", "--profiles", profiles)
+    cells = rows_in(ended.out)
+    assert ended.code == 0
     assert [(row[0], row[1], row[3]) for row in cells] == [
         ("4 (current)", "2026-06-01 12:00", ""),
         ("5 to 6", "", "unknown"),
@@ -112,15 +103,11 @@ def test_gaps_and_switches_have_their_rows(
     ],
 )
 def test_the_exit_code_and_the_last_line_say_the_same(
-    profiles: Path,
-    capsys: pytest.CaptureFixture[str],
-    arguments: tuple[str, ...],
-    code: int,
-    clause: str,
+    profiles: Path, stamplab: Command, arguments: tuple[str, ...], code: int, clause: str
 ) -> None:
-    ended, out, errors = run(capsys, "--profiles", profiles, *arguments)
-    assert (ended, errors) == (code, "")
-    assert clause in out.splitlines()[-1]
+    ended = stamplab("generations", "--profiles", profiles, *arguments)
+    assert (ended.code, ended.err) == (code, "")
+    assert clause in ended.out.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -142,55 +129,46 @@ def test_the_exit_code_and_the_last_line_say_the_same(
     ],
 )
 def test_bad_arguments_exit_64(
-    profiles: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+    profiles: Path, stamplab: Command, arguments: tuple[str, ...]
 ) -> None:
-    code, out, errors = run(capsys, "--profiles", profiles, *arguments)
-    assert (code, out) == (64, "")
-    assert errors
+    ended = stamplab("generations", "--profiles", profiles, *arguments)
+    assert (ended.code, ended.out) == (64, "")
+    assert ended.err
 
 
 @pytest.mark.parametrize("name", ["none", "file"])
-def test_a_folder_that_is_none_exits_64(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
-) -> None:
+def test_a_folder_that_is_none_exits_64(tmp_path: Path, stamplab: Command, name: str) -> None:
     (tmp_path / "file").touch()
-    code, out, errors = run(capsys, "--profiles", tmp_path / name)
-    assert (code, out) == (64, "")
-    assert (
-        errors
-        == f"stamplab: '{tmp_path / name}' is no folder: give the one with the profile's links\n"
-    )
+    folder = tmp_path / name
+    sentence = f"stamplab: '{folder}' is no folder: give the one with the profile's links\n"
+    assert stamplab("generations", "--profiles", folder) == Ended(64, "", sentence)
 
 
-def test_a_folder_without_generations_is_unknown_without_a_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, errors = run(capsys, "--profiles", tmp_path)
-    assert (code, out, errors) == (2, "abra: unknown: there is no generation\n", "")
+def test_a_folder_without_generations_is_unknown(tmp_path: Path, stamplab: Command) -> None:
+    ended = stamplab("generations", "--profiles", tmp_path)
+    assert ended == Ended(2, "abra: unknown: there is no generation\n", "")
 
 
 def test_a_machine_that_is_no_nixos_host_exits_77(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, stamplab: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "PROFILES", tmp_path / "none")
-    code, out, errors = run(capsys)
-    assert (code, out) == (77, "")
-    assert f"there is no {tmp_path / 'none'}, so this is no NixOS host" in errors
+    ended = stamplab("generations")
+    assert (ended.code, ended.out) == (77, "")
+    assert f"there is no {tmp_path / 'none'}, so this is no NixOS host" in ended.err
 
 
 def test_without_being_told_where_the_machines_own_are_read(
-    profiles: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    profiles: Path, stamplab: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "PROFILES", profiles)
-    assert run(capsys) == run(capsys, "--profiles", profiles)
+    assert stamplab("generations") == stamplab("generations", "--profiles", profiles)
 
 
-def test_a_machine_reads_the_same_as_a_person(
-    profiles: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, _ = run(capsys, "--json", "--profiles", profiles, "--since", "2026-06-05")
-    constancy = msgspec.json.decode(out, type=Constancy)
-    assert code == 1
+def test_a_machine_reads_the_same_as_a_person(profiles: Path, stamplab: Command) -> None:
+    ended = stamplab("generations", "--json", "--profiles", profiles, "--since", "2026-06-05")
+    constancy = msgspec.json.decode(ended.out, type=Constancy)
+    assert ended.code == 1
     assert (constancy.verdict, constancy.profile, constancy.tool) == (
         Verdict.FAIL,
         "system",
@@ -203,13 +181,11 @@ def test_a_machine_reads_the_same_as_a_person(
     assert constancy.profiles == str(profiles)
 
 
-def test_names_that_no_terminal_can_show_do_no_harm(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_names_that_no_terminal_can_show_do_no_harm(tmp_path: Path, stamplab: Command) -> None:
     root = Path(os.fsdecode(bytes(tmp_path.resolve()) + b"/\xff\x1b[2J"))
     profiles = make_profiles(root, [GenerationSpec(number=4, made=june(1), tool=OLD)])
     for arguments in ((), ("--json",)):
-        code, out, _ = run(capsys, "--profiles", profiles, *arguments)
-        assert code == 2
-        assert "is in no Nix store" in out
-        assert "\x1b" not in out
+        ended = stamplab("generations", "--profiles", profiles, *arguments)
+        assert ended.code == 2
+        assert "is in no Nix store" in ended.out
+        assert "\x1b" not in ended.out

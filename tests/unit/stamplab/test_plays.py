@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stamplab.harness.ci.generic import HC1Read
+from stamplab.harness.ci.policy import Policy
 from stamplab.lab.faults.memory_pressure import Ample, Pressure, Squeeze
 from stamplab.lab.model.history import LimitSet, PolicyRead, StageBegan
 from stamplab.lab.recipe import checkout
@@ -18,18 +20,12 @@ from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import BASE_TAG, HEAD_VERSION, RECIPE
 from stamplab.scenarios.scenario import Scenario
 from stamplab.search.explorable import EXPLORABLE, REFERENCE
-from tests.unit.harness.fake_world import FakeWorld, is_refused
-from tests.unit.harness.run_context import Repositories, build_repositories
-from tests.unit.stamplab.playing import play_scripted, play_virtual
+from tests.unit.harness.ci_runs import Repositories
+from tests.unit.stamplab.playing import play_virtual
 
 Play = Callable[[plays.Settings], Scenario]
 ALL: tuple[Play, ...] = (plays.ample, plays.misattributed, plays.honest, plays.fixed)
 DEFAULT = plays.Settings()
-
-
-@pytest.fixture(scope="session")
-def repositories(tmp_path_factory: pytest.TempPathFactory) -> Repositories:
-    return build_repositories(tmp_path_factory.mktemp("recipe"))
 
 
 @pytest.mark.parametrize("scale", [0.1, 0.5, 1.0, 2.0, 100.0])
@@ -125,9 +121,7 @@ def test_base_and_head_differ_in_version_and_image(repositories: Repositories) -
 
 
 @pytest.mark.parametrize("which", "abcd")
-def test_the_limit_is_set_once_after_the_install_and_before_the_upgrade(
-    played: dict[str, PlayRecord], which: str
-) -> None:
+def test_the_limit_is_set_between_the_stages(played: dict[str, PlayRecord], which: str) -> None:
     history = played[which].history
     limits = [r for r in history if isinstance(r.what, LimitSet)]
     stages = [r for r in history if isinstance(r.what, StageBegan)]
@@ -138,27 +132,24 @@ def test_the_limit_is_set_once_after_the_install_and_before_the_upgrade(
     assert (limit.limit_bytes is None) == (which == "a")
 
 
-def test_every_play_reads_the_policy_and_says_whose_abra_it_was(
-    played: dict[str, PlayRecord],
-) -> None:
+def test_every_play_reads_the_policy_and_names_its_abra(played: dict[str, PlayRecord]) -> None:
     for which, play in played.items():
         assert any(isinstance(record.what, PolicyRead) for record in play.history)
         assert "stand-in" in play.results.abra
         assert play.results.run_id.startswith(f"{which}-")
 
 
-def test_when_the_install_fails_the_upgrade_is_skipped(tmp_path: Path) -> None:
-    world = FakeWorld(is_refused)
-    record = play_scripted(plays.honest(DEFAULT), world, tmp_path)
+def test_when_the_install_fails_the_upgrade_is_skipped(virtual: Virtual, tmp_path: Path) -> None:
+    refused = msgspec.structs.replace(plays.honest(DEFAULT), policy=Policy(max_failure_ratio=2))
+    record = play_virtual(refused, virtual, tmp_path)
     ends = [(stage.stage, stage.end) for stage in record.results.stages]
     assert ends == [("install", "fail"), ("upgrade", "skipped")]
     assert record.results.level == 0
-    assert (record.upgrade.end, record.upgrade.reason) == (
-        "skipped",
-        "install did not pass: the deploy was refused: invalid reference format",
-    )
-    assert world.limit_bytes is None
-    assert StageBegan(stage="upgrade") not in [record.what for record in world.history]
+    assert record.upgrade.end == "skipped"
+    assert record.upgrade.reason.startswith("install did not pass: the deploy was refused: ")
+    observed = [line.what for line in record.history]
+    assert not any(isinstance(what, LimitSet) for what in observed)
+    assert StageBegan(stage="upgrade") not in observed
 
 
 def test_the_same_scenario_twice_gives_the_same_history(virtual: Virtual, tmp_path: Path) -> None:

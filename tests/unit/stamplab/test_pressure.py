@@ -30,18 +30,14 @@ shortages = st.floats(0.01, 1.0)
 
 
 @given(shape=steep_shapes(), overhead=overheads)
-def test_under_a_squeeze_new_boots_alone_but_not_beside_old(
-    shape: MemoryShape, overhead: int
-) -> None:
+def test_a_squeeze_lets_new_boot_but_not_beside_old(shape: MemoryShape, overhead: int) -> None:
     limit = Squeeze().limit_bytes(overhead + shape.steady_bytes, shape)
     assert limit < overhead + shape.steady_bytes + shape.peak_bytes
     assert limit >= overhead + shape.peak_bytes
 
 
 @given(shape=steep_shapes(), overhead=overheads, short_by=shortages)
-def test_new_alone_fits_however_short_the_squeeze(
-    shape: MemoryShape, overhead: int, short_by: float
-) -> None:
+def test_new_alone_fits_any_squeeze(shape: MemoryShape, overhead: int, short_by: float) -> None:
     usage = overhead + shape.steady_bytes
     limit = Squeeze(short_by=short_by).limit_bytes(usage, shape)
     assert overhead + shape.peak_bytes <= limit <= usage + shape.peak_bytes
@@ -106,9 +102,7 @@ def test_what_is_static_does_nothing_later(shape: MemoryShape, usage: int) -> No
 
 
 @given(plan=pulses | ramps, shape=steep_shapes(), usage=overheads)
-def test_whatever_comes_later_is_a_limit(
-    plan: Pulse | Ramp, shape: MemoryShape, usage: int
-) -> None:
+def test_what_comes_later_is_a_limit(plan: Pulse | Ramp, shape: MemoryShape, usage: int) -> None:
     acts = plan.acts(usage, shape)
     assert len(limits(acts)) == len(acts) > 0
 
@@ -123,9 +117,7 @@ def test_a_pulse_is_a_squeeze_that_ends(pulse: Pulse, shape: MemoryShape, usage:
 
 
 @given(ramp=ramps, shape=steep_shapes(), usage=overheads)
-def test_a_ramp_sinks_and_its_last_step_is_a_squeeze(
-    ramp: Ramp, shape: MemoryShape, usage: int
-) -> None:
+def test_a_ramp_sinks_and_ends_as_a_squeeze(ramp: Ramp, shape: MemoryShape, usage: int) -> None:
     steps = limits(ramp.acts(usage, shape))
     sunk = [limit for _, limit in steps if limit is not None]
     assert len(sunk) == len(steps) == ramp.steps
@@ -135,9 +127,7 @@ def test_a_ramp_sinks_and_its_last_step_is_a_squeeze(
 
 
 @given(ramp=ramps, shape=steep_shapes(), usage=overheads)
-def test_a_ramps_steps_are_even_in_bytes_and_in_time(
-    ramp: Ramp, shape: MemoryShape, usage: int
-) -> None:
+def test_a_ramps_steps_are_even(ramp: Ramp, shape: MemoryShape, usage: int) -> None:
     steps = limits(ramp.acts(usage, shape))
     times_s = [ramp.after_s, *(at_s for at_s, _ in steps)]
     assert times_s[-1] == pytest.approx(ramp.after_s + ramp.over_s)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -40,6 +42,14 @@ def request_of(source: RecipeSource, service: str = "app", **more: object) -> Re
     return msgspec.structs.replace(request, **more)
 
 
+class Prepared(msgspec.Struct):
+    """A recipe that was looked at, and all of its plays."""
+
+    request: RecipeRequest
+    recipe: PreparedRecipe
+    played: dict[str, PlayRecord]
+
+
 def prepared_recipe(history: RecipeHistory, folder: Path) -> tuple[RecipeRequest, PreparedRecipe]:
     request = request_of(bare_clone(history, folder).source(), trust=ALL_GRANTS)
     (folder / "scratch").mkdir()
@@ -55,11 +65,27 @@ def play_all(
     return played
 
 
-def verdicts(
-    request: RecipeRequest, prepared: PreparedRecipe, played: dict[str, PlayRecord]
-) -> dict[str, tuple[Verdict | None, str]]:
-    plays = {key: [play] for key, play in played.items()}
-    report = report_on(request, prepared, plays, EvidenceFolder(Path("runs")), "")
+RecipeOf = Callable[[RecipeHistory], Prepared]
+
+
+@pytest.fixture(scope="module")
+def recipe_of(virtual: Virtual, tmp_path_factory: pytest.TempPathFactory) -> RecipeOf:
+    """Look at a recipe and play it, once."""
+
+    @cache
+    def prepared(name: str) -> Prepared:
+        folder = tmp_path_factory.mktemp(name)
+        (history,) = (each for each in recipes.ALL if each.name == name)
+        request, recipe = prepared_recipe(history, folder)
+        return Prepared(request, recipe, play_all(recipe, virtual, folder))
+
+    return lambda history: prepared(history.name)
+
+
+def verdicts(prepared: Prepared, **changed: PlayRecord) -> dict[str, tuple[Verdict | None, str]]:
+    plays = {key: [play] for key, play in {**prepared.played, **changed}.items()}
+    evidence = EvidenceFolder(Path("runs"))
+    report = report_on(prepared.request, prepared.recipe, plays, evidence, "")
     return {claim.id: (claim.verdict, claim.evidence) for claim in report.claims}
 
 
@@ -67,51 +93,42 @@ def verdicts(
     "history", [recipes.KEYCLOAK, recipes.N8N], ids=lambda history: history.name
 )
 def test_an_armed_recipe_is_put_through_all_four_plays(
-    history: RecipeHistory, virtual: Virtual, tmp_path: Path
+    history: RecipeHistory, recipe_of: RecipeOf
 ) -> None:
-    request, prepared = prepared_recipe(history, tmp_path)
-    assert is_armed(prepared.policy)
-    played = play_all(prepared, virtual, tmp_path)
-    assert "".join(played) == "abcd"
-    results = verdicts(request, prepared, played)
+    prepared = recipe_of(history)
+    assert is_armed(prepared.recipe.policy)
+    assert "".join(prepared.played) == "abcd"
+    results = verdicts(prepared)
     assert set(results) == {"control", "C1", "C3", "C4", "C5", "C7", "C8"}
     assert {name: verdict for name, (verdict, _) in results.items() if verdict != "pass"} == {}
 
 
-def test_of_an_unarmed_recipe_only_its_own_policy_is_played(
-    virtual: Virtual, tmp_path: Path
-) -> None:
-    request, prepared = prepared_recipe(recipes.WIKI, tmp_path)
-    assert not is_armed(prepared.policy)
-    played = play_all(prepared, virtual, tmp_path)
-    assert "".join(played) == "ac"
-    results = verdicts(request, prepared, played)
+def test_of_an_unarmed_recipe_only_its_own_policy_is_played(recipe_of: RecipeOf) -> None:
+    prepared = recipe_of(recipes.WIKI)
+    assert not is_armed(prepared.recipe.policy)
+    assert "".join(prepared.played) == "ac"
+    results = verdicts(prepared)
     assert set(results) == {"control", "C1", "C8"}
     assert {verdict for verdict, _ in results.values()} == {Verdict.PASS}
     assert "not armed: it takes rollback and start-first both" in results["C1"][1]
 
 
-def test_what_an_unarmed_policy_does_must_be_said(virtual: Virtual, tmp_path: Path) -> None:
-    request, prepared = prepared_recipe(recipes.WIKI, tmp_path)
-    played = play_all(prepared, virtual, tmp_path)
-    reported = {**played, "c": with_upgrade(played["c"], "fail", "the update is paused")}
-    assert verdicts(request, prepared, reported)["C8"][0] is Verdict.PASS
-    unseen = {**reported, "c": tampered(reported["c"], without(PolicyRead))}
-    assert verdicts(request, prepared, unseen)["C1"][0] is Verdict.UNKNOWN
-    skipped = {**played, "c": with_upgrade(played["c"], "skipped", "install did not pass")}
-    assert verdicts(request, prepared, skipped)["C8"][0] is Verdict.UNKNOWN
+def test_what_an_unarmed_policy_does_must_be_said(recipe_of: RecipeOf) -> None:
+    prepared = recipe_of(recipes.WIKI)
+    paused = with_upgrade(prepared.played["c"], "fail", "the update is paused")
+    assert verdicts(prepared, c=paused)["C8"][0] is Verdict.PASS
+    unseen = tampered(paused, without(PolicyRead))
+    assert verdicts(prepared, c=unseen)["C1"][0] is Verdict.UNKNOWN
+    skipped = with_upgrade(prepared.played["c"], "skipped", "install did not pass")
+    assert verdicts(prepared, c=skipped)["C8"][0] is Verdict.UNKNOWN
 
 
-def test_the_harness_lays_nothing_over_a_policy_but_its_fix(
-    virtual: Virtual, tmp_path: Path
-) -> None:
-    _, prepared = prepared_recipe(recipes.KEYCLOAK, tmp_path)
-    played = play_all(prepared, virtual, tmp_path)
+def test_the_harness_lays_nothing_over_a_policy_but_its_fix(recipe_of: RecipeOf) -> None:
     names = {
         key: {
             record.what.name for record in play.history if isinstance(record.what, OverlayWritten)
         }
-        for key, play in played.items()
+        for key, play in recipe_of(recipes.KEYCLOAK).played.items()
     }
     assert names["a"] == names["b"] == names["c"] == {"compose.standin.yml"}
     assert names["d"] == {"compose.ccci.yml", "compose.standin.yml"}

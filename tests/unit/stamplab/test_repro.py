@@ -119,17 +119,12 @@ def test_trials_are_counted_and_one_that_lacks_something_fails_the_whole(
     }
     outcome = report(plays, trials=2)
     assert [str(trials.proportion).split()[0] for trials in outcome.trials] == ["2/3", "2/3"]
-    assert (
-        outcome.trials[0]
-        .lacking[0]
-        .startswith("not reproduced: missing sign «rolled back» (seen: ")
-    )
+    (lacking,) = outcome.trials[0].lacking
+    assert lacking.startswith("not reproduced: missing sign «rolled back» (seen: ")
     assert outcome.verdict is Verdict.FAIL
 
 
-def test_an_interrupted_run_is_unknown_whatever_was_seen_before(
-    played: dict[str, PlayRecord],
-) -> None:
+def test_an_interrupted_run_is_unknown(played: dict[str, PlayRecord]) -> None:
     plays = {key: [play] for key, play in played.items()}
     outcome = report(plays, note="interrupted")
     assert outcome.verdict is Verdict.UNKNOWN

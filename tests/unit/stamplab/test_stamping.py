@@ -33,6 +33,8 @@ from stamplab.scenarios.stamping.variants import (
 )
 from tests import PYTHON_PATH
 
+Stampings = Mapping[str, Stamped]
+
 
 @pytest.fixture(scope="module")
 def repositories(tmp_path_factory: pytest.TempPathFactory) -> StampingRepositories:
@@ -44,7 +46,7 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> StampingRepositori
 @pytest.fixture(scope="module")
 def stamped(
     repositories: StampingRepositories, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, Stamped]:
+) -> Stampings:
     folder = tmp_path_factory.mktemp("st")
     return {
         experiment.name: experiment
@@ -54,13 +56,13 @@ def stamped(
 
 @pytest.mark.parametrize("name", [experiment.name for experiment in VARIANTS])
 def test_a_variant_stamps_head_and_marks_it_exactly_when_the_tree_is_dirty(
-    stamped: Mapping[str, Stamped], repositories: StampingRepositories, name: str
+    stamped: Stampings, repositories: StampingRepositories, name: str
 ) -> None:
     assert stamped[name].stamp == repositories.head[:8]
     assert stamped[f"{name}_dirty"].stamp == f"{repositories.head[:8]}+U"
 
 
-def test_every_experiment_ends_for_want_of_a_secret(stamped: Mapping[str, Stamped]) -> None:
+def test_every_experiment_ends_for_want_of_a_secret(stamped: Stampings) -> None:
     assert {experiment.bailed for experiment in stamped.values()} == {
         "secret not generated: db_password, exit code 1"
     }
@@ -68,7 +70,7 @@ def test_every_experiment_ends_for_want_of_a_secret(stamped: Mapping[str, Stampe
 
 
 def test_the_counter_examples_are_told_from_a_sound_run_and_from_each_other(
-    stamped: Mapping[str, Stamped], repositories: StampingRepositories
+    stamped: Stampings, repositories: StampingRepositories
 ) -> None:
     counters = [stamped[experiment.name] for experiment in COUNTER_EXAMPLES]
     sound = f"{repositories.head[:8]}+U"
@@ -82,7 +84,7 @@ def test_the_counter_examples_are_told_from_a_sound_run_and_from_each_other(
     }
 
 
-def test_the_claim_holds_and_says_whose_abra_it_was(stamped: Mapping[str, Stamped]) -> None:
+def test_the_claim_holds_and_says_whose_abra_it_was(stamped: Stampings) -> None:
     c2 = claim(tuple(stamped.values()), "the stand-in", "stamping/")
     assert (c2.id, c2.verdict) == ("C2", Verdict.PASS)
     assert "by the stand-in" in c2.evidence
@@ -90,7 +92,7 @@ def test_the_claim_holds_and_says_whose_abra_it_was(stamped: Mapping[str, Stampe
 
 @pytest.mark.parametrize("name", [MIRROR.name, f"{COPY.name}_dirty"])
 def test_what_is_printed_can_be_pasted(
-    stamped: Mapping[str, Stamped], repositories: StampingRepositories, tmp_path: Path, name: str
+    stamped: Stampings, repositories: StampingRepositories, tmp_path: Path, name: str
 ) -> None:
     script = by_hand(EXPERIMENTS[name], repositories, stand_in_program())
     ours = f'abra() {{ "{sys.executable}" -P -m stamplab abra "$@"; }}'
@@ -159,10 +161,8 @@ def test_whatever_is_not_as_claimed_fails_and_is_named(
 def test_a_run_without_a_stamp_is_unknown(
     repositories: StampingRepositories, changes: dict[str, object]
 ) -> None:
-    assert (
-        judge_stamping(COPY, repositories, run_of(repositories, **changes)).verdict
-        is Verdict.UNKNOWN
-    )
+    match = judge_stamping(COPY, repositories, run_of(repositories, **changes))
+    assert match.verdict is Verdict.UNKNOWN
 
 
 def test_an_experiment_that_cannot_be_played_is_unknown_and_says_why(
@@ -179,30 +179,28 @@ def test_a_stamp_of_another_length_is_nobodys(repositories: StampingRepositories
     assert describe_stamp(repositories.head[:8], repositories) == CommitRole.HEAD
 
 
-class TestGround:
-    def test_base_and_head_must_differ(
-        self, repositories: StampingRepositories, tmp_path: Path
-    ) -> None:
-        with pytest.raises(UsageError, match="are the same commit"):
-            make_repositories("discourse", repositories.upstream, BASE_TAG, BASE_TAG, tmp_path)
+def test_base_and_head_must_differ(repositories: StampingRepositories, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="are the same commit"):
+        make_repositories("discourse", repositories.upstream, BASE_TAG, BASE_TAG, tmp_path)
 
-    def test_a_missing_tag_is_said(
-        self, repositories: StampingRepositories, tmp_path: Path
-    ) -> None:
-        with pytest.raises(UsageError, match=r"9.9.9\+9 is no tag of the recipe") as text:
-            make_repositories("discourse", repositories.upstream, "9.9.9+9", "main", tmp_path)
-        assert "\n" not in str(text.value)
 
-    def test_no_repository_is_said(self, tmp_path: Path) -> None:
-        with pytest.raises(LabError, match="is no git work tree"):
-            make_repositories("discourse", tmp_path, BASE_TAG, "main", tmp_path / "x")
+def test_a_missing_tag_is_said(repositories: StampingRepositories, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"9.9.9\+9 is no tag of the recipe") as text:
+        make_repositories("discourse", repositories.upstream, "9.9.9+9", "main", tmp_path)
+    assert "\n" not in str(text.value)
 
-    def test_a_dirty_source_gives_a_clean_ground(
-        self, repositories: StampingRepositories, tmp_path: Path
-    ) -> None:
-        source = tmp_path / "dirty"
-        git.clone(repositories.upstream, source)
-        (source / "compose.yml").write_text("# somebody is at work here\n")
-        made = make_repositories("discourse", source, BASE_TAG, "main", tmp_path)
-        assert "somebody" not in (made.mirror / "compose.yml").read_text()
-        assert made.head == repositories.head
+
+def test_no_repository_is_said(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="is no git work tree"):
+        make_repositories("discourse", tmp_path, BASE_TAG, "main", tmp_path / "x")
+
+
+def test_a_dirty_source_gives_a_clean_ground(
+    repositories: StampingRepositories, tmp_path: Path
+) -> None:
+    source = tmp_path / "dirty"
+    git.clone(repositories.upstream, source)
+    (source / "compose.yml").write_text("# somebody is at work here\n")
+    made = make_repositories("discourse", source, BASE_TAG, "main", tmp_path)
+    assert "somebody" not in (made.mirror / "compose.yml").read_text()
+    assert made.head == repositories.head

@@ -7,12 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from click.testing import CliRunner
 
 from stamplab.claims.discourse import judge
 from stamplab.claims.negative_controls import judge_negative_control
 from stamplab.claims.plan import Choice
-from stamplab.cli.main import main, stamplab
 from stamplab.harness.checks.attribution import explain, memory_at_oom
 from stamplab.harness.checks.upgrade_truth import upgrade_observed
 from stamplab.harness.guard import Baseline, Expectation, Guard, Outcome
@@ -35,6 +33,7 @@ from stamplab.scenarios.discourse.plays import Settings
 from stamplab.search.explorable import REFERENCE
 from stamplab.search.schedule import Kept, keep
 from tests import unpack
+from tests.programs import Command
 
 STORED = Path(__file__).parents[2] / "golden" / "schema1"
 EXPECTED: Any = msgspec.json.decode((STORED / "expected.json").read_bytes())
@@ -57,6 +56,16 @@ def read(stored: Path) -> dict[tuple[str, str], PlayRecord]:
     return {(run, name): read_play(stored / run / name) for run, name in PLAYS}
 
 
+Judged = tuple[PlayRecord, Any]
+
+
+@pytest.fixture(params=PLAYS, ids="-".join)
+def judged(request: pytest.FixtureRequest, read: dict[tuple[str, str], PlayRecord]) -> Judged:
+    """A play, and how the program of before judged it."""
+    run, name = request.param
+    return read[run, name], EXPECTED[run]["plays"][name]
+
+
 def as_json(value: object) -> Any:
     return msgspec.json.decode(msgspec.json.encode(value))
 
@@ -73,11 +82,8 @@ def of_before(value: Any, wanted: Any) -> Any:
 # Schema 1, judged as before.
 
 
-@pytest.mark.parametrize("which", PLAYS, ids="-".join)
-def test_a_play_of_before_has_the_same_signature_shape_and_end(
-    read: dict[tuple[str, str], PlayRecord], which: tuple[str, str]
-) -> None:
-    play, wanted = read[which], EXPECTED[which[0]]["plays"][which[1]]
+def test_a_play_of_before_has_the_same_signature_shape_and_end(judged: Judged) -> None:
+    play, wanted = judged
     assert play.signature.verdict == wanted["verdict"]
     assert of_before(as_json(play.signature), wanted["signature"]) == wanted["signature"]
     assert of_before(as_json(compare_shapes(play)), wanted["compared"]) == wanted["compared"]
@@ -86,51 +92,37 @@ def test_a_play_of_before_has_the_same_signature_shape_and_end(
     assert (play.results.level, play.results.capped_by) == (wanted["level"], wanted["capped_by"])
 
 
-@pytest.mark.parametrize("which", PLAYS, ids="-".join)
-def test_a_play_of_before_has_the_same_cause(
-    read: dict[tuple[str, str], PlayRecord], which: tuple[str, str]
-) -> None:
-    attribution, wanted = (
-        read[which].attribution,
-        EXPECTED[which[0]]["plays"][which[1]]["attribution"],
-    )
+def test_a_play_of_before_has_the_same_cause(judged: Judged) -> None:
+    play, wanted = judged
+    attribution = play.attribution
     assert attribution is not None
     failure = attribution.failure
     statuses = [snapshot.service.update_status for snapshot in attribution.snapshots]
-    assert (
-        as_json(
-            {
-                "explained": explain(attribution),
-                "memory_at_oom": memory_at_oom(attribution),
-                "failed_task": failure.task.id if failure else None,
-                "is_oom": failure.is_oom if failure else None,
-                "window": failure.window if failure else None,
-                "kept_tasks": attribution.kept_tasks,
-                "lost_tasks": attribution.lost_tasks,
-                "served_before": attribution.served_before,
-                "clients": {
-                    "asked": attribution.probes.sent,
-                    "failed": attribution.probes.failed,
-                    "versions": attribution.probes.versions,
-                },
-                "applied_s": attribution.applied_s,
-                "rollback_seq": attribution.rollback.seq if attribution.rollback else None,
-                "oom_kills": attribution.oom_kills,
-                "states": [status.state if status else None for status in statuses],
-                "failed_tasks_named": [
-                    status.failed_task if status else None for status in statuses
-                ],
-            }
-        )
-        == wanted
-    )
+    cause = {
+        "explained": explain(attribution),
+        "memory_at_oom": memory_at_oom(attribution),
+        "failed_task": failure.task.id if failure else None,
+        "is_oom": failure.is_oom if failure else None,
+        "window": failure.window if failure else None,
+        "kept_tasks": attribution.kept_tasks,
+        "lost_tasks": attribution.lost_tasks,
+        "served_before": attribution.served_before,
+        "clients": {
+            "asked": attribution.probes.sent,
+            "failed": attribution.probes.failed,
+            "versions": attribution.probes.versions,
+        },
+        "applied_s": attribution.applied_s,
+        "rollback_seq": attribution.rollback.seq if attribution.rollback else None,
+        "oom_kills": attribution.oom_kills,
+        "states": [status.state if status else None for status in statuses],
+        "failed_tasks_named": [status.failed_task if status else None for status in statuses],
+    }
+    assert as_json(cause) == wanted["attribution"]
 
 
-@pytest.mark.parametrize("which", PLAYS, ids="-".join)
-def test_a_play_of_before_has_the_same_ground_truth(
-    read: dict[tuple[str, str], PlayRecord], which: tuple[str, str]
-) -> None:
-    play = read[which]
+def test_a_play_of_before_has_the_same_ground_truth(judged: Judged) -> None:
+    play, wanted = judged
     truth = upgrade_observed(play.history, play.app.service)
     assert {
         "was_applied": truth.was_applied,
@@ -140,13 +132,11 @@ def test_a_play_of_before_has_the_same_ground_truth(
         "updates": len(truth.updates),
         "held_head": truth.held_head(play.ended_s, play.history[-1].seen_s),
         "ran_throughout": truth.ran_throughout(play.ended_s, play.history[-1].seen_s),
-    } == EXPECTED[which[0]]["plays"][which[1]]["truth"]
+    } == wanted["truth"]
 
 
 @pytest.mark.parametrize("run", ["live", "virtual"])
-def test_the_claims_of_before_are_judged_the_same(
-    read: dict[tuple[str, str], PlayRecord], run: str
-) -> None:
+def test_claims_of_before_are_the_same(read: dict[tuple[str, str], PlayRecord], run: str) -> None:
     plays = {name[0]: play for (of, name), play in read.items() if of == run and name[1] == "-"}
     before = EXPECTED[run]["claims"]
     now = as_json(judge(plays))
@@ -157,9 +147,7 @@ def test_the_claims_of_before_are_judged_the_same(
     assert [{key: claim[key] for key in before[0]} for claim in now] == before
 
 
-def test_what_had_to_fail_before_failed_as_it_should(
-    read: dict[tuple[str, str], PlayRecord],
-) -> None:
+def test_what_had_to_fail_before_failed(read: dict[tuple[str, str], PlayRecord]) -> None:
     negative_controls = Choice(settings=Settings(fast=True)).negative_controls
     results = [
         judge_negative_control(control, read["virtual", control.name])
@@ -202,11 +190,11 @@ def test_the_guards_document_of_before_is_read(stored: Path) -> None:
     assert Outcome(document.outcome).exit_code == stated["exit_code"] == document.exit_code
 
 
-def test_a_row_of_before_is_listed(stored: Path, tmp_path: Path) -> None:
+def test_a_row_of_before_is_listed(stored: Path, tmp_path: Path, stamplab: Command) -> None:
     runs = runs_with_a_row(stored, tmp_path)
     (row,) = EXPECTED["report"]["rows"]
-    answer = CliRunner().invoke(stamplab, ["list", "--json", "--runs", str(runs)])
-    (listed,) = [entry for entry in msgspec.json.decode(answer.output) if entry["name"] == REPORT]
+    entries = msgspec.json.decode(stamplab("list", "--json", "--runs", runs).out)
+    (listed,) = [entry for entry in entries if entry["name"] == REPORT]
     assert listed["last"] == {
         "live": {key: row[key] for key in ("verdict", "played_utc", "evidence")}
     }
@@ -215,9 +203,7 @@ def test_a_row_of_before_is_listed(stored: Path, tmp_path: Path) -> None:
 # The facts that stood in sentences are fields.
 
 
-def test_no_stage_of_before_is_left_a_line_of_the_console(
-    read: dict[tuple[str, str], PlayRecord],
-) -> None:
+def test_no_stage_of_before_is_left_a_note(read: dict[tuple[str, str], PlayRecord]) -> None:
     for play in read.values():
         observations = [record.what for record in play.history]
         ends = [ended for ended in observations if isinstance(ended, StageEnded)]
@@ -262,9 +248,7 @@ def test_how_an_update_of_before_ended_is_known(read: dict[tuple[str, str], Play
 # What cannot be judged.
 
 
-def test_a_play_whose_history_was_torn_is_judged_by_what_is_left(
-    stored: Path, tmp_path: Path
-) -> None:
+def test_a_torn_history_is_judged_by_what_is_left(stored: Path, tmp_path: Path) -> None:
     folder = copied(stored / "live" / "c-guard-on", tmp_path)
     history = folder / "history.jsonl"
     lines = history.read_bytes().splitlines(keepends=True)
@@ -296,20 +280,15 @@ def test_a_history_of_another_app_is_not_judged(stored: Path, tmp_path: Path) ->
         read_play(folder)
 
 
-def test_a_newer_row_ends_the_list_with_both_versions(
-    stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_newer_row_ends_the_list(stored: Path, tmp_path: Path, stamplab: Command) -> None:
     runs = runs_with_a_row(stored, tmp_path)
     says_newer(runs / "run" / "now" / REPORT / "verdict.json")
-    assert ends(["list", "--runs", str(runs)]) == 2
-    assert "verdict.json was written by schema 3, this stamplab reads up to 2" in (
-        capsys.readouterr().err
-    )
+    ended = stamplab("list", "--runs", runs)
+    assert ended.code == 2
+    assert "verdict.json was written by schema 3, this stamplab reads up to 2" in ended.err
 
 
-def test_a_newer_schedule_is_not_replayed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_newer_schedule_is_not_replayed(tmp_path: Path, stamplab: Command) -> None:
     kept = Kept(
         scenario="discourse",
         law="told",
@@ -320,8 +299,9 @@ def test_a_newer_schedule_is_not_replayed(
     )
     path = keep(kept, tmp_path)
     path.write_bytes(path.read_bytes().replace(b'"schema": 2', b'"schema": 3'))
-    assert ends(["replay", str(path), "--runs", str(tmp_path)]) == 2
-    assert "was written by schema 3, this stamplab reads up to 2" in capsys.readouterr().err
+    ended = stamplab("replay", path, "--runs", tmp_path)
+    assert ended.code == 2
+    assert "was written by schema 3, this stamplab reads up to 2" in ended.err
 
 
 def copied(folder: Path, tmp_path: Path) -> Path:
@@ -342,9 +322,3 @@ def runs_with_a_row(stored: Path, tmp_path: Path) -> Path:
 def says_newer(path: Path) -> None:
     content = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     path.write_bytes(msgspec.json.encode({**content, "schema": 3}))
-
-
-def ends(arguments: list[str]) -> object:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    return ended.value.code

@@ -9,27 +9,28 @@ import pytest
 
 from stamplab.claims.negative_controls import (
     ORDERS,
-    NegativeControl,
+    ControlResult,
     claim,
     judge_negative_control,
     negative_controls,
 )
 from stamplab.harness.checks.shape import GUARD, HC1
 from stamplab.harness.ci import hc1
+from stamplab.harness.ci.policy import Policy
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError
+from stamplab.lab.faults.memory_pressure import Squeeze
 from stamplab.lab.faults.stamp import WrongStamp, stamp_of
-from stamplab.lab.model.history import Finding, Note, Observation, OomKill, ServiceSeen, StageEnd
+from stamplab.lab.model.history import Finding, Note, Observation, ServiceSeen, StageEnd
 from stamplab.lab.recipe.repository import RecipeCommit, RecipeHistory, build_repository
 from stamplab.lab.recipe.workload_overlay import Fault
 from stamplab.runner.play_record import PlayRecord
 from stamplab.runner.worlds import Virtual
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import HEAD_IMAGE
-from tests.unit.harness.fake_world import FakeWorld, comes_up, is_oom_killed, is_refused
-from tests.unit.harness.run_context import Repositories, build_repositories
+from tests.builders import oom_kill
+from tests.unit.harness.ci_runs import Repositories
 from tests.unit.stamplab.playing import (
-    play_scripted,
     play_virtual,
     tampered,
     with_parts,
@@ -50,9 +51,8 @@ def tried(virtual: Virtual, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     }
 
 
-@pytest.fixture(scope="session")
-def repositories(tmp_path_factory: pytest.TempPathFactory) -> Repositories:
-    return build_repositories(tmp_path_factory.mktemp("recipe"))
+def judged(name: str, play: PlayRecord | None) -> ControlResult:
+    return judge_negative_control(CONTROLS_CLAIM[name], play)
 
 
 def test_all_that_was_asked_for_is_there() -> None:
@@ -70,15 +70,13 @@ def test_all_that_was_asked_for_is_there() -> None:
 
 @pytest.mark.parametrize("name", CONTROLS_CLAIM)
 def test_a_tooth_bites(tried: dict[str, PlayRecord], name: str) -> None:
-    result = judge_negative_control(CONTROLS_CLAIM[name], tried[name])
+    result = judged(name, tried[name])
     assert (result.verdict, result.wrong, result.end) == (Verdict.PASS, "", "fail")
     assert result.where == f"{tried[name].folder.name}/history.jsonl"
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_a_planted_stamp_converges_and_is_failed_by_hc1(
-    tried: dict[str, PlayRecord], name: str
-) -> None:
+def test_a_planted_stamp_is_failed_by_hc1(tried: dict[str, PlayRecord], name: str) -> None:
     play = tried[name]
     assert [finding.passed for finding in play.findings(GUARD)] == [True]
     (read,) = play.findings(HC1)
@@ -91,9 +89,7 @@ def test_a_planted_stamp_converges_and_is_failed_by_hc1(
 
 
 @pytest.mark.parametrize("kind", WrongStamp)
-def test_every_planted_stamp_is_wrong_in_its_own_way(
-    repositories: Repositories, kind: WrongStamp
-) -> None:
+def test_planted_stamps_are_wrong_and_differ(repositories: Repositories, kind: WrongStamp) -> None:
     head, base = repositories.head, CONTROLS_CLAIM[PLANTED[0]].scenario.base
     stamps = {
         each: stamp_of(each, repositories.mirror, head=head, base=base) for each in WrongStamp
@@ -113,18 +109,14 @@ def test_a_recipe_with_no_release_besides_the_base_has_no_tags_stamp(tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["crashes-start-first", "absent-stop-first"])
-def test_a_broken_head_is_rolled_back_and_says_what_its_task_died_of(
-    tried: dict[str, PlayRecord], name: str
-) -> None:
+def test_a_broken_head_says_what_its_task_died_of(tried: dict[str, PlayRecord], name: str) -> None:
     sentence = tried[name].upgrade.reason
     assert "failed the update monitor (" in sentence
     assert tried[name].findings(HC1) == []
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_a_head_that_is_never_healthy_ends_at_the_guards_own_bound(
-    tried: dict[str, PlayRecord], order: str
-) -> None:
+def test_a_never_healthy_head_ends_at_the_bound(tried: dict[str, PlayRecord], order: str) -> None:
     name = f"never-healthy-{order}"
     play = tried[name]
     assert CONTROLS_CLAIM[name].scenario.upgrade_timeout_s == plays.PATIENCE_S
@@ -136,7 +128,7 @@ def test_a_head_that_is_never_healthy_ends_at_the_guards_own_bound(
 
 @pytest.mark.parametrize("name", CONTROLS_CLAIM)
 def test_an_upgrade_that_passes_is_wrong(tried: dict[str, PlayRecord], name: str) -> None:
-    result = judge_negative_control(CONTROLS_CLAIM[name], with_upgrade(tried[name], "pass"))
+    result = judged(name, with_upgrade(tried[name], "pass"))
     assert (result.verdict, result.wrong) == (Verdict.FAIL, "the upgrade passed")
 
 
@@ -147,74 +139,60 @@ def test_the_other_steps_failure_is_wrong(tried: dict[str, PlayRecord], name: st
             return msgspec.structs.replace(what, passed=not what.passed)
         return what
 
-    result = judge_negative_control(CONTROLS_CLAIM[name], tampered(tried[name], change))
+    result = judged(name, tampered(tried[name], change))
     assert result.verdict is Verdict.FAIL
     assert "it was failed by" in result.wrong
 
 
 @pytest.mark.parametrize("name", CONTROLS_CLAIM)
 def test_another_reason_is_wrong(tried: dict[str, PlayRecord], name: str) -> None:
-    result = judge_negative_control(
-        CONTROLS_CLAIM[name], with_upgrade(tried[name], "fail", "something else")
-    )
+    result = judged(name, with_upgrade(tried[name], "fail", "something else"))
     assert result.verdict is Verdict.FAIL
     assert "its sentence does not say" in result.wrong
 
 
 def test_hc1_must_not_speak_of_a_rollback(tried: dict[str, PlayRecord]) -> None:
-    control = CONTROLS_CLAIM["planted-stale"]
-    text = f"{tried[control.name].upgrade.reason}; swarm-rolled-back"
-    result = judge_negative_control(control, with_upgrade(tried[control.name], "fail", text))
+    play = tried["planted-stale"]
+    text = f"{play.upgrade.reason}; swarm-rolled-back"
+    result = judged("planted-stale", with_upgrade(play, "fail", text))
     assert (result.verdict, result.wrong) == (Verdict.FAIL, "its sentence says 'roll'")
 
 
 def test_hc1_must_blame_the_stamp_that_is_deployed(tried: dict[str, PlayRecord]) -> None:
-    control = CONTROLS_CLAIM["planted-stale"]
     other = tried["planted-truncated"].upgrade.reason
-    result = judge_negative_control(control, with_upgrade(tried[control.name], "fail", other))
+    result = judged("planted-stale", with_upgrade(tried["planted-stale"], "fail", other))
     assert result.verdict is Verdict.FAIL
     assert result.wrong.startswith("HC1 blames another stamp than the deployed '")
 
 
 def test_the_guard_must_not_blame_the_checkout(tried: dict[str, PlayRecord]) -> None:
-    control = CONTROLS_CLAIM["crashes-stop-first"]
-    text = f"re-checkout failed: {tried[control.name].upgrade.reason}"
-    assert (
-        judge_negative_control(control, with_upgrade(tried[control.name], "fail", text)).verdict
-        is Verdict.FAIL
-    )
+    play = tried["crashes-stop-first"]
+    text = f"re-checkout failed: {play.upgrade.reason}"
+    result = judged("crashes-stop-first", with_upgrade(play, "fail", text))
+    assert result.verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize("name", [PLANTED[0], BROKEN[0]])
-def test_the_incident_itself_is_no_tooth(
-    tmp_path_factory: pytest.TempPathFactory, name: str
-) -> None:
-    scenario = msgspec.structs.replace(CONTROLS_CLAIM[name].scenario, faults={})
-    world = FakeWorld(comes_up, is_oom_killed)
-    play = play_scripted(scenario, world, tmp_path_factory.mktemp("oom"))
-    result = judge_negative_control(CONTROLS_CLAIM[name], play)
+def test_the_incident_itself_is_no_tooth(virtual: Virtual, tmp_path: Path, name: str) -> None:
+    scenario = CONTROLS_CLAIM[name].scenario
+    incident = msgspec.structs.replace(scenario, faults={}, pressure=Squeeze())
+    play = play_virtual(incident, virtual, tmp_path)
+    assert play.attribution is not None
+    assert play.attribution.failure is not None
+    assert play.attribution.failure.is_oom
+    result = judged(name, play)
     assert result.verdict is Verdict.FAIL
 
 
 def test_an_oom_kill_in_a_crash_is_wrong(tried: dict[str, PlayRecord]) -> None:
-    control = CONTROLS_CLAIM["crashes-start-first"]
-    play = tried[control.name]
+    play = tried["crashes-start-first"]
     assert play.attribution is not None
     assert play.attribution.failure is not None
-    container = play.attribution.failure.container_id or ""
-    oom = OomKill(
-        container_id=container,
-        cgroup=f"/x/{container}",
-        limited_cgroup="/x",
-        pid=1,
-        process="stampload",
-        anon_rss_bytes=1,
-        usage_bytes=None,
-        limit_bytes=None,
-        lines=(),
+    kill = msgspec.structs.replace(
+        oom_kill("new"), container_id=play.attribution.failure.container_id or ""
     )
-    record = msgspec.structs.replace(play.history[0], what=oom)
-    result = judge_negative_control(control, with_parts(play, history=[record, *play.history]))
+    record = msgspec.structs.replace(play.history[0], what=kill)
+    result = judged("crashes-start-first", with_parts(play, history=[record, *play.history]))
     assert (result.verdict, result.wrong) == (Verdict.FAIL, "an OOM kill is in it")
 
 
@@ -223,13 +201,8 @@ def test_an_oom_kill_in_a_crash_is_wrong(tried: dict[str, PlayRecord]) -> None:
 
 @pytest.mark.parametrize("name", CONTROLS_CLAIM)
 @pytest.mark.parametrize("end", ["unknown", "skipped"])
-def test_an_upgrade_that_did_not_end_is_unknown(
-    tried: dict[str, PlayRecord], name: str, end: StageEnd
-) -> None:
-    assert (
-        judge_negative_control(CONTROLS_CLAIM[name], with_upgrade(tried[name], end)).verdict
-        is Verdict.UNKNOWN
-    )
+def test_no_end_is_unknown(tried: dict[str, PlayRecord], name: str, end: StageEnd) -> None:
+    assert judged(name, with_upgrade(tried[name], end)).verdict is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize("name", CONTROLS_CLAIM)
@@ -237,15 +210,14 @@ def test_an_upgrade_that_did_not_end_is_unknown(
 def test_missing_evidence_is_unknown(
     tried: dict[str, PlayRecord], name: str, kind: type[Observation]
 ) -> None:
-    result = judge_negative_control(CONTROLS_CLAIM[name], tampered(tried[name], without(kind)))
+    result = judged(name, tampered(tried[name], without(kind)))
     assert (result.verdict, result.wrong) == (Verdict.UNKNOWN, "the guard did not rule")
 
 
-def test_a_refused_install_is_unknown(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_refused_install_is_unknown(virtual: Virtual, tmp_path: Path) -> None:
     control = CONTROLS_CLAIM[PLANTED[0]]
-    play = play_scripted(
-        control.scenario, FakeWorld(is_refused), tmp_path_factory.mktemp("refused")
-    )
+    refused = msgspec.structs.replace(control.scenario, policy=Policy(max_failure_ratio=2))
+    play = play_virtual(refused, virtual, tmp_path)
     assert judge_negative_control(control, play).verdict is Verdict.UNKNOWN
 
 
@@ -254,10 +226,9 @@ def test_a_judge_that_crashes_says_unknown(tried: dict[str, PlayRecord]) -> None
         def findings(self, step: str) -> list[Finding]:
             raise ZeroDivisionError(step)
 
-    control = CONTROLS_CLAIM[PLANTED[0]]
-    play = tried[control.name]
+    play = tried[PLANTED[0]]
     torn = Unreadable(play.app, play.results, play.history, play.folder, play.declared_shape)
-    result = judge_negative_control(control, torn)
+    result = judged(PLANTED[0], torn)
     assert (result.verdict, result.wrong.split(":")[0]) == (Verdict.UNKNOWN, "the judge crashed")
 
 
@@ -265,12 +236,7 @@ def control_results(
     tried: dict[str, PlayRecord], **missing: PlayRecord | None
 ) -> tuple[Verdict | None, str]:
     changed = {name.replace("_", "-"): play for name, play in missing.items()}
-    result = claim(
-        tuple(
-            judge_negative_control(CONTROLS_CLAIM[name], {**tried, **changed}[name])
-            for name in CONTROLS_CLAIM
-        )
-    )
+    result = claim(tuple(judged(name, {**tried, **changed}[name]) for name in CONTROLS_CLAIM))
     assert result.id == "C9"
     return result.verdict, result.evidence
 
@@ -289,9 +255,7 @@ def test_c9_joins_them(tried: dict[str, PlayRecord]) -> None:
 
 
 def test_teeth_are_made_of_the_settings() -> None:
-    fast: tuple[NegativeControl, ...] = negative_controls(
-        plays.Settings(fast=True, memory_scale=0.5)
-    )
-    for control in fast:
+    fast = plays.Settings(fast=True, memory_scale=0.5)
+    for control in negative_controls(fast):
         assert control.scenario.timing == plays.FAST_TIMING
-        assert control.scenario.memory == plays.Settings(fast=True, memory_scale=0.5).memory
+        assert control.scenario.memory == fast.memory

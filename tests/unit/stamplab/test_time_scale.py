@@ -17,8 +17,6 @@ from stamplab.cli import main, repro, repro_discourse
 from stamplab.cli.repro_discourse import Report, Request
 from stamplab.harness.verdict import Verdict
 from stamplab.lab.errors import LabError
-from stamplab.lab.live.engine import DockerEngine
-from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.recipe.compose import Compose, ComposeService
 from stamplab.lab.recipe.workload_overlay import WorkloadOverlay
 from stamplab.runner.evidence import EvidenceFolder
@@ -27,14 +25,7 @@ from stamplab.runner.worlds import Live, Virtual
 from stamplab.scenarios.discourse import plays
 from stamplab.scenarios.discourse.recipe import OWN_TIMING, RECIPE
 from stamplab.scenarios.scenario import Scenario
-from tests.unit.stamplab.playing import play_virtual
-
-APPARATUS = Apparatus(
-    engine=DockerEngine(tools={}, environment={}, version="20.10.24", source="a test"),
-    rootfs=b"",
-    image="stampload:1",
-    cgroup_version=1,
-)
+from tests.unit.stamplab.playing import APPARATUS, play_virtual
 
 
 def plan(settings: plays.Settings) -> dict[str, Scenario]:
@@ -154,9 +145,7 @@ def test_a_stretched_play_comes_to_the_same_end(virtual: Virtual, tmp_path: Path
 # Who gets it, and where it is written down.
 
 
-def test_a_play_makes_its_lab_as_patient_and_writes_it_down(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_play_makes_its_lab_as_patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, object] = {}
 
     def no_lab(*_: object, **options: object) -> None:

@@ -8,23 +8,16 @@ import msgspec
 import pytest
 
 from stamplab.claims.plan import Choice
-from stamplab.cli import main, repro
+from stamplab.cli import repro
 from stamplab.cli.repro_discourse import Report, Request, repro_discourse
 from stamplab.lab.errors import RecipeRefused
-from stamplab.lab.live.engine import DockerEngine
-from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.recipe.folder_stack import stack_of_folder
 from stamplab.lab.recipe.trust import Grant
 from stamplab.scenarios.discourse.plays import Settings
 from stamplab.scenarios.discourse.recipe import RECIPE
+from tests.programs import Command, Ended
 from tests.unit.lab.judging import in_service, write
-
-APPARATUS = Apparatus(
-    engine=DockerEngine(tools={}, environment={}, version="0", source="nowhere"),
-    rootfs=b"",
-    image="stampload:0",
-    cgroup_version=1,
-)
+from tests.unit.stamplab.playing import APPARATUS
 
 
 @pytest.fixture
@@ -40,18 +33,10 @@ def recipe(tmp_path: Path) -> Path:
     return folder
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[object, str]:
-    with pytest.raises(SystemExit) as end:
-        main.main(["vet", *map(str, arguments)])
-    return end.value.code, capsys.readouterr().out
-
-
-def test_each_request_is_a_line_with_what_would_allow_it(
-    recipe: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out = run(capsys, recipe)
-    assert code == 1
-    assert out.splitlines() == [
+def test_each_request_is_a_line_with_what_would_allow_it(recipe: Path, stamplab: Command) -> None:
+    ended = stamplab("vet", recipe)
+    assert ended.code == 1
+    assert ended.out.splitlines() == [
         f"{recipe}: compose.yml, services.app.privileged (true) is a privileged container: "
         "--trust privileges",
         f"{recipe}: compose.socket.yml, services.app.volumes[0] (/var/run/docker.sock:/x) "
@@ -59,19 +44,17 @@ def test_each_request_is_a_line_with_what_would_allow_it(
     ]
 
 
-def test_what_is_trusted_is_not_printed(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out = run(capsys, "--trust", "privileges", recipe)
-    assert (code, len(out.splitlines())) == (1, 1)
-    code, out = run(capsys, "--trust", "privileges", "--trust", "host-paths", recipe)
-    assert (code, out) == (0, f"{recipe}: nothing is refused\n")
+def test_what_is_trusted_is_not_printed(recipe: Path, stamplab: Command) -> None:
+    ended = stamplab("vet", "--trust", "privileges", recipe)
+    assert (ended.code, len(ended.out.splitlines())) == (1, 1)
+    ended = stamplab("vet", "--trust", "privileges", "--trust", "host-paths", recipe)
+    assert ended == Ended(0, f"{recipe}: nothing is refused\n", "")
 
 
-def test_json_has_file_place_value_reason_and_grant(
-    recipe: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out = run(capsys, "--json", recipe, recipe / "compose.socket.yml")
-    assert code == 1
-    whole, single = msgspec.json.decode(out)
+def test_json_has_file_place_value_reason_and_grant(recipe: Path, stamplab: Command) -> None:
+    ended = stamplab("vet", "--json", recipe, recipe / "compose.socket.yml")
+    assert ended.code == 1
+    whole, single = msgspec.json.decode(ended.out)
     assert whole["path"] == str(recipe)
     assert len(whole["refused"]) == 2
     assert single["refused"] == [
@@ -86,26 +69,21 @@ def test_json_has_file_place_value_reason_and_grant(
 
 
 @pytest.mark.parametrize("arguments", [(), ("/no/such/recipe",), ("--trust", "everything", ".")])
-def test_bad_arguments_exit_64(
-    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(capsys, *arguments) == (64, "")
+def test_bad_arguments_exit_64(arguments: tuple[str, ...], stamplab: Command) -> None:
+    ended = stamplab("vet", *arguments)
+    assert (ended.code, ended.out) == (64, "")
 
 
-def test_a_folder_without_compose_files_exits_64(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(capsys, tmp_path)[0] == 64
+def test_a_folder_without_compose_files_exits_64(tmp_path: Path, stamplab: Command) -> None:
+    assert stamplab("vet", tmp_path).code == 64
 
 
-def test_the_recipe_of_the_incident_needs_no_trust(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_recipe_of_the_incident_needs_no_trust(tmp_path: Path, stamplab: Command) -> None:
     for commit in RECIPE.commits:
         for name, text in commit.files.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(text)
-    assert run(capsys, tmp_path) == (0, f"{tmp_path}: nothing is refused\n")
+    assert stamplab("vet", tmp_path) == Ended(0, f"{tmp_path}: nothing is refused\n", "")
 
 
 def test_a_folder_is_read_with_the_sample_of_its_env_file(recipe: Path) -> None:
@@ -120,19 +98,20 @@ def test_a_folder_is_read_with_the_sample_of_its_env_file(recipe: Path) -> None:
     assert stack.environment["DATA"] == "/etc"
 
 
-def test_a_sample_that_is_a_link_out_is_a_finding_and_is_not_read(
-    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_sample_that_links_out_is_found(recipe: Path, tmp_path: Path, stamplab: Command) -> None:
     (tmp_path / "env").write_text("SECRET=x\n")
     (recipe / ".env.sample").symlink_to(tmp_path / "env")
     assert stack_of_folder(recipe).environment == {}
-    code, out = run(capsys, recipe)
-    assert code == 1
-    assert f".env.sample, the whole file leads to {tmp_path / 'env'}" in out.splitlines()[0]
-    assert out.splitlines()[0].endswith("nothing allows it")
+    ended = stamplab("vet", recipe)
+    assert ended.code == 1
+    line = ended.out.splitlines()[0]
+    assert f".env.sample, the whole file leads to {tmp_path / 'env'}" in line
+    assert line.endswith("nothing allows it")
 
 
-def test_trust_is_carried_into_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trust_is_carried_into_the_request(
+    stamplab: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     requests: list[Request] = []
 
     def play(request: Request, _: object) -> Report:
@@ -140,9 +119,8 @@ def test_trust_is_carried_into_the_request(monkeypatch: pytest.MonkeyPatch) -> N
         raise RecipeRefused("the recipe is refused")
 
     monkeypatch.setattr(repro, "repro_discourse", play)
-    with pytest.raises(SystemExit) as end:
-        main.main(["repro", "discourse", "--trust", "devices", "--trust", "sysctls"])
-    assert end.value.code == 64
+    ended = stamplab("repro", "discourse", "--trust", "devices", "--trust", "sysctls")
+    assert ended.code == 64
     assert requests[0].trust == {Grant.DEVICES, Grant.SYSCTLS}
 
 

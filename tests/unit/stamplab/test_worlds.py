@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,6 @@ from click.testing import CliRunner
 
 from stamplab.cli import main
 from stamplab.lab.errors import LabError, NeedsRoot, NotPossibleHere, UsageError
-from stamplab.lab.live.engine import DockerEngine
 from stamplab.lab.live.lab import Apparatus
 from stamplab.lab.model.history import Note
 from stamplab.lab.model.history_file import read_history
@@ -19,13 +19,8 @@ from stamplab.lab.recipe.resolver import Resolver
 from stamplab.lab.virtual.swarmsim import SWARMSIM
 from stamplab.runner import worlds
 from stamplab.runner.worlds import Live, Means, Opening, Virtual, Which, choose
+from tests.unit.stamplab.playing import APPARATUS
 
-APPARATUS = Apparatus(
-    engine=DockerEngine(tools={}, environment={}, version="20.10.24", source="a test"),
-    rootfs=b"",
-    image="stampload:1",
-    cgroup_version=1,
-)
 VIRTUAL = Virtual(swarmsim=Path("swarmsim"), resolver=Resolver(Path("stackspec")))
 Outcome = LabError | None
 """Of looking whether a world can be had: what is lacking, or nothing."""
@@ -74,126 +69,116 @@ class Machine:
         return "\n".join(self.lines)
 
 
+MakeMachine = Callable[..., Machine]
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> MakeMachine:
+    return partial(Machine, monkeypatch)
+
+
 # Where both can be had.
 
 
 @pytest.mark.parametrize("which", ["auto", "live"])
-def test_live_is_what_one_gets_where_it_can_be_had(
-    monkeypatch: pytest.MonkeyPatch, which: Which
-) -> None:
-    machine = Machine(monkeypatch)
-    assert machine.choose(which) == Live(APPARATUS)
-    assert machine.looked == ["live"]
-    assert machine.lines == []
+def test_live_is_what_one_gets_where_it_can_be_had(machine: MakeMachine, which: Which) -> None:
+    there = machine()
+    assert there.choose(which) == Live(APPARATUS)
+    assert there.looked == ["live"]
+    assert there.lines == []
 
 
-def test_virtual_is_what_one_gets_who_asks_for_it_and_no_engine_is_looked_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    machine = Machine(monkeypatch)
-    assert machine.choose("virtual") is VIRTUAL
-    assert machine.looked == ["virtual"]
-    assert machine.lines == []
+def test_virtual_is_what_one_gets_who_asks_for_it(machine: MakeMachine) -> None:
+    there = machine()
+    assert there.choose("virtual") is VIRTUAL
+    assert there.looked == ["virtual"]
+    assert there.lines == []
 
 
-def test_an_engine_that_was_named_is_the_one_that_is_prepared(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    machine = Machine(monkeypatch)
-    assert machine.choose("auto", Path("engine")) == Live(APPARATUS)
-    assert machine.engines == [Path("engine")]
+def test_an_engine_that_was_named_is_the_one_that_is_prepared(machine: MakeMachine) -> None:
+    there = machine()
+    assert there.choose("auto", Path("engine")) == Live(APPARATUS)
+    assert there.engines == [Path("engine")]
 
 
 # Where live cannot be had.
 
 
 @pytest.mark.parametrize("missing", [NO_LIVE, NO_ROOT])
-def test_who_asked_for_live_gets_no_other(
-    monkeypatch: pytest.MonkeyPatch, missing: NotPossibleHere
-) -> None:
-    machine = Machine(monkeypatch, live=missing)
+def test_who_asked_for_live_gets_no_other(machine: MakeMachine, missing: NotPossibleHere) -> None:
+    there = machine(live=missing)
     with pytest.raises(type(missing), match=str(missing)):
-        machine.choose("live")
-    assert machine.looked == ["live"]
+        there.choose("live")
+    assert there.looked == ["live"]
 
 
 @pytest.mark.parametrize("option", ["--keep", "--abra"])
-def test_nor_does_who_gave_an_option_that_only_live_has(
-    monkeypatch: pytest.MonkeyPatch, option: str
-) -> None:
-    machine = Machine(monkeypatch, live=NO_LIVE)
+def test_nor_does_who_gave_an_option_that_only_live_has(machine: MakeMachine, option: str) -> None:
+    there = machine(live=NO_LIVE)
     with pytest.raises(NotPossibleHere, match=str(NO_LIVE)):
-        machine.choose("auto", None, option)
-    assert machine.looked == ["live"]
+        there.choose("auto", None, option)
+    assert there.looked == ["live"]
 
 
-def test_nor_does_who_named_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(monkeypatch, live=NO_LIVE)
+def test_nor_does_who_named_an_engine(machine: MakeMachine) -> None:
+    there = machine(live=NO_LIVE)
     with pytest.raises(NotPossibleHere, match=str(NO_LIVE)):
-        machine.choose("auto", Path("engine"))
-    assert machine.looked == ["live"]
+        there.choose("auto", Path("engine"))
+    assert there.looked == ["live"]
 
 
-def test_who_asked_for_nothing_gets_virtual_and_hears_of_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    machine = Machine(monkeypatch, live=NO_LIVE)
-    assert machine.choose("auto") is VIRTUAL
-    assert machine.lines[0] == f"NOT LIVE: {NO_LIVE}."
-    assert "virtual time" in machine.words
-    assert "stamplab doctor" in machine.words
-    assert "sudo" not in machine.words
+def test_who_asked_for_nothing_gets_virtual_and_hears_of_it(machine: MakeMachine) -> None:
+    there = machine(live=NO_LIVE)
+    assert there.choose("auto") is VIRTUAL
+    assert there.lines[0] == f"NOT LIVE: {NO_LIVE}."
+    assert "virtual time" in there.words
+    assert "stamplab doctor" in there.words
+    assert "sudo" not in there.words
 
 
-def test_who_is_not_root_hears_how_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(monkeypatch, live=NO_ROOT)
-    assert machine.choose("auto") is VIRTUAL
-    assert machine.lines[-1] == "For the live world: sudo stamplab the same"
+def test_who_is_not_root_hears_how_to_be(machine: MakeMachine) -> None:
+    there = machine(live=NO_ROOT)
+    assert there.choose("auto") is VIRTUAL
+    assert there.lines[-1] == "For the live world: sudo stamplab the same"
 
 
 @pytest.mark.parametrize("broken", [BROKEN, UsageError("STAMPLAB_ENGINE names nothing")])
-def test_an_apparatus_that_fails_is_no_reason_for_another_world(
-    monkeypatch: pytest.MonkeyPatch, broken: LabError
-) -> None:
-    machine = Machine(monkeypatch, live=broken)
+def test_a_failing_apparatus_gets_no_other(machine: MakeMachine, broken: LabError) -> None:
+    there = machine(live=broken)
     with pytest.raises(type(broken), match=str(broken)):
-        machine.choose("auto")
-    assert machine.looked == ["live"]
+        there.choose("auto")
+    assert there.looked == ["live"]
 
 
 # Where virtual cannot be had.
 
 
 @pytest.mark.parametrize("missing", [NO_VIRTUAL, BROKEN])
-def test_who_asked_for_virtual_gets_no_other(
-    monkeypatch: pytest.MonkeyPatch, missing: LabError
-) -> None:
-    machine = Machine(monkeypatch, virtual=missing)
+def test_who_asked_for_virtual_gets_no_other(machine: MakeMachine, missing: LabError) -> None:
+    there = machine(virtual=missing)
     with pytest.raises(type(missing), match=str(missing)):
-        machine.choose("virtual")
-    assert machine.looked == ["virtual"]
+        there.choose("virtual")
+    assert there.looked == ["virtual"]
 
 
 @pytest.mark.parametrize("missing", [NO_LIVE, NO_ROOT])
-def test_where_neither_can_be_had_both_reasons_are_given(
-    monkeypatch: pytest.MonkeyPatch, missing: NotPossibleHere
+def test_where_neither_can_be_had_both_say_why(
+    machine: MakeMachine, missing: NotPossibleHere
 ) -> None:
-    machine = Machine(monkeypatch, live=missing, virtual=NO_VIRTUAL)
+    there = machine(live=missing, virtual=NO_VIRTUAL)
     with pytest.raises(NotPossibleHere) as raised:
-        machine.choose("auto")
+        there.choose("auto")
     assert str(missing) in str(raised.value)
     assert str(NO_VIRTUAL) in str(raised.value)
     assert type(raised.value) is type(missing)
     assert raised.value.exit_code == 77
-    assert "NOT LIVE" not in machine.words
+    assert "NOT LIVE" not in there.words
 
 
-def test_a_virtual_world_that_fails_is_no_lack_of_this_machine(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    machine = Machine(monkeypatch, live=NO_LIVE, virtual=BROKEN)
+def test_a_virtual_world_that_fails_is_no_lack_of_this_machine(machine: MakeMachine) -> None:
+    there = machine(live=NO_LIVE, virtual=BROKEN)
     with pytest.raises(LabError, match="the daemon died") as raised:
-        machine.choose("auto")
+        there.choose("auto")
     assert raised.value.exit_code == 2
 
 
@@ -208,13 +193,13 @@ def test_a_virtual_world_that_fails_is_no_lack_of_this_machine(
         (None, ("--abra",), "--abra"),
     ],
 )
-def test_virtual_with_an_option_that_only_live_has_is_a_contradiction(
-    monkeypatch: pytest.MonkeyPatch, engine: Path | None, options: tuple[str, ...], named: str
+def test_virtual_with_an_option_of_live_is_a_contradiction(
+    machine: MakeMachine, engine: Path | None, options: tuple[str, ...], named: str
 ) -> None:
-    machine = Machine(monkeypatch)
+    there = machine()
     with pytest.raises(UsageError, match=f"{named} is of the live world.*--world virtual"):
-        machine.choose("virtual", engine, *options)
-    assert machine.looked == []
+        there.choose("virtual", engine, *options)
+    assert there.looked == []
 
 
 @pytest.mark.parametrize("option", ["--keep", "--engine=engine"])

@@ -10,19 +10,19 @@ import pytest
 from stamplab import NotConverged, guarding
 from stamplab.harness.guard import Outcome
 from stamplab.lab.errors import LabError, UsageError
-from tests.unit.lab.remote.engine import Engine, container, task
+from tests.programs import python
+from tests.unit.harness.guard.conftest import APP
+from tests.unit.lab.remote.engine import Engine, task
 
 pytest_plugins = ["pytester"]
-APP = "shop_app"
 ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
-def up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    engine.tasks = [task("old", engine.put(APP))]
-    engine.containers = {"container-old": container("old")}
-    monkeypatch.setenv("DOCKER_HOST", engine.address)
-    return engine
+def up(up: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """The same, and the environment names it."""
+    monkeypatch.setenv("DOCKER_HOST", up.address)
+    return up
 
 
 def upgrade(engine: Engine, state: str = "completed") -> None:
@@ -113,8 +113,6 @@ def test_the_fixture_fails_a_test_with_the_reason(
 
 
 def test_the_plugin_is_registered_and_imports_nothing_of_ours() -> None:
-    import subprocess
-    import sys
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -124,7 +122,5 @@ def test_the_plugin_is_registered_and_imports_nothing_of_ours() -> None:
         "print(sorted({'click', 'docker', 'msgspec', 'requests', 'stamplab.harness.guard'} & "
         "set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = python("-c", script)
     assert done.stdout == "[]\n", done.stderr

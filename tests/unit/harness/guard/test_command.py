@@ -5,65 +5,40 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from stamplab.cli.guard import guard
-from stamplab.cli.main import stamplab
 from stamplab.harness.guard import Outcome
-from stamplab.lab.errors import LabError
+from tests.programs import Command, Ended, python, start_python, wait_until
+from tests.unit.harness.guard.conftest import APP
 from tests.unit.lab.remote.engine import Engine, container, task
 
-ROOT = Path(__file__).parents[4]
-APP = "shop_app"
-FIELDS = {
-    "outcome",
-    "exit_code",
-    "reason",
-    "targets",
-    "engine",
-    "baseline",
-    "deploy",
-    "waited_s",
-    "api_calls",
-    "services",
-    "schema",
-}
+FIELDS = (
+    *("outcome", "exit_code", "reason", "targets", "engine", "baseline", "deploy", "waited_s"),
+    *("api_calls", "services", "schema"),
+)
+
+Run = Callable[..., Ended]
 
 
 @pytest.fixture
-def up(engine: Engine) -> Engine:
-    """An engine with one service, up."""
-    engine.tasks = [task("old", engine.put(APP))]
-    engine.containers = {"container-old": container("old")}
-    return engine
-
-
-def invoke(engine: Engine, *words: str) -> Result:
-    environment = {"DOCKER_HOST": engine.address, "DOCKER_CONTEXT": None}
-    return CliRunner().invoke(guard, words, env=environment, standalone_mode=False)
-
-
-def code(result: Result) -> object:
-    if isinstance(result.exception, LabError):
-        return result.exception.exit_code
-    assert result.exception is None, result.exception
-    return result.return_value
+def run(stamplab: Command, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The guard of that engine, in the test's own process."""
+    monkeypatch.setenv("DOCKER_HOST", engine.address)
+    monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+    return partial(stamplab, "guard")
 
 
 def document(text: str) -> dict[str, Any]:
     read = json.loads(text)
     assert isinstance(read, dict)
-    assert read.keys() == FIELDS
+    assert read.keys() == {*FIELDS}
     assert read["schema"] == 2
     return read
 
@@ -79,62 +54,62 @@ def document(text: str) -> dict[str, Any]:
     ],
 )
 def test_a_deploy_that_changes_nothing(
-    up: Engine, words: tuple[str, ...], exit_code: int, message: str
+    up: Engine, run: Run, words: tuple[str, ...], exit_code: int, message: str
 ) -> None:
-    result = invoke(up, APP, *words, "--", "true")
-    assert code(result) == exit_code
-    assert message in result.stdout
+    result = run(APP, *words, "--", "true")
+    assert result.code == exit_code
+    assert message in result.out
 
 
-def test_without_a_command_the_last_update_is_judged_and_that_is_said(up: Engine) -> None:
-    result = invoke(up, APP, "--json")
-    assert code(result) == 0
-    assert "no deploy command: the last update is judged" in result.stderr
-    read = document(result.stdout)
+def test_without_a_command_the_last_update_is_judged_and_that_is_said(up: Engine, run: Run) -> None:
+    result = run(APP, "--json")
+    assert result.code == 0
+    assert "no deploy command: the last update is judged" in result.err
+    read = document(result.out)
     assert (read["baseline"], read["deploy"]) == ("what the services say of their past", None)
 
 
-def test_a_deploy_that_fails(up: Engine) -> None:
-    result = invoke(up, APP, "--json", "--", "sh", "-c", "exit 3")
-    assert code(result) == 17
-    read = document(result.stdout)
+def test_a_deploy_that_fails(up: Engine, run: Run) -> None:
+    result = run(APP, "--json", "--", "sh", "-c", "exit 3")
+    assert result.code == 17
+    read = document(result.out)
     assert read["outcome"] == "deploy command failed"
     assert read["deploy"]["exit_code"] == 3
     assert read["deploy"]["argv"] == ["sh", "-c", "exit 3"]
     assert read["exit_code"] == 17
 
 
-def test_a_deploy_that_cannot_be_run(up: Engine) -> None:
-    result = invoke(up, APP, "--", "no-such-program")
-    assert code(result) == 17
-    assert "no-such-program cannot be run: No such file or directory" in result.stdout
+def test_a_deploy_that_cannot_be_run(up: Engine, run: Run) -> None:
+    result = run(APP, "--", "no-such-program")
+    assert result.code == 17
+    assert "no-such-program cannot be run: No such file or directory" in result.out
 
 
-def test_a_deploy_that_hangs(up: Engine) -> None:
-    result = invoke(up, APP, "--timeout", "0.5", "--json", "--", "sleep", "1000")
-    assert code(result) == 17
-    read = document(result.stdout)
+def test_a_deploy_that_hangs(up: Engine, run: Run) -> None:
+    result = run(APP, "--timeout", "0.5", "--json", "--", "sleep", "1000")
+    assert result.code == 17
+    read = document(result.out)
     assert read["deploy"]["exit_code"] == 143
     assert "did not return within" in read["deploy"]["problem"]
     assert "did not return within" in read["reason"]
 
 
-def test_what_never_converges_ends_at_the_time_out(up: Engine) -> None:
+def test_what_never_converges_ends_at_the_time_out(up: Engine, run: Run) -> None:
     up.tasks = []
-    assert code(invoke(up, APP, "--timeout", "0.6", "--", "true")) == 12
+    assert run(APP, "--timeout", "0.6", "--", "true").code == 12
 
 
-def test_a_hold_that_is_asked_for_is_waited_for(up: Engine) -> None:
-    result = invoke(up, APP, "--hold", "3", "--json")
-    assert code(result) == 0
-    assert document(result.stdout)["waited_s"] >= 3
+def test_a_hold_that_is_asked_for_is_waited_for(up: Engine, run: Run) -> None:
+    result = run(APP, "--hold", "3", "--json")
+    assert result.code == 0
+    assert document(result.out)["waited_s"] >= 3
 
 
-def test_nothing_of_that_name(engine: Engine) -> None:
-    result = invoke(engine, "nope", "--quiet")
-    assert code(result) == 19
-    assert result.stdout == "nope: removed: there is no service and no stack nope\n"
-    assert result.stderr == ""
+def test_nothing_of_that_name(engine: Engine, run: Run) -> None:
+    result = run("nope", "--quiet")
+    assert result.code == 19
+    assert result.out == "nope: removed: there is no service and no stack nope\n"
+    assert result.err == ""
 
 
 @pytest.mark.parametrize(
@@ -146,45 +121,47 @@ def test_nothing_of_that_name(engine: Engine) -> None:
         (APP, "--hold", "60", "--timeout", "60"),
     ],
 )
-def test_what_makes_no_sense_is_64(up: Engine, words: tuple[str, ...]) -> None:
-    assert code(invoke(up, *words, "--", "true")) == 64
+def test_what_makes_no_sense_is_64(up: Engine, run: Run, words: tuple[str, ...]) -> None:
+    assert run(*words, "--", "true").code == 64
 
 
 @pytest.mark.parametrize(
     "words", [(), ("--timeout", "0", APP), ("--timeout", "x", APP), ("--", "true")]
 )
-def test_what_is_no_command_line_is_refused(up: Engine, words: tuple[str, ...]) -> None:
-    assert CliRunner().invoke(guard, words).exit_code == 2  # click's own; the program makes it 64
+def test_what_is_no_command_line_is_refused(run: Run, words: tuple[str, ...]) -> None:
+    assert run(*words).code == 64
 
 
-def test_no_swarm_is_unknown_and_nothing_is_deployed(engine: Engine, tmp_path: Path) -> None:
+def test_no_swarm_is_unknown_and_nothing_is_deployed(
+    engine: Engine, run: Run, tmp_path: Path
+) -> None:
     engine.info = {"Swarm": {"LocalNodeState": "inactive"}}
-    result = invoke(engine, APP, "--json", "--", "touch", str(tmp_path / "deployed"))
-    assert code(result) == 2
-    read = document(result.stdout)
+    result = run(APP, "--json", "--", "touch", str(tmp_path / "deployed"))
+    assert result.code == 2
+    read = document(result.out)
     assert (read["outcome"], read["exit_code"]) == ("unknown", 2)
     assert "is in no swarm" in read["reason"]
     assert not (tmp_path / "deployed").exists()
 
 
-def test_no_engine_is_unknown_and_nothing_is_deployed(tmp_path: Path) -> None:
-    words = [APP, "--", "touch", str(tmp_path / "deployed")]
-    environment = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
-    result = CliRunner().invoke(guard, words, env=environment, standalone_mode=False)
-    assert code(result) == 2
-    assert "cannot be reached" in str(result.exception)
+def test_no_engine_deploys_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    result = run(APP, "--", "touch", tmp_path / "deployed")
+    assert result.code == 2
+    assert "cannot be reached" in result.err
     assert not (tmp_path / "deployed").exists()
 
 
-def test_every_exit_code_is_in_the_help() -> None:
-    text = " ".join(CliRunner().invoke(guard, ["--help"]).stdout.split())
+def test_every_exit_code_is_in_the_help(stamplab: Command) -> None:
+    text = " ".join(stamplab("guard", "--help").out.split())
     for outcome in Outcome:
         assert f" {outcome.exit_code} " in f" {text} ".replace(",", " ").replace(".", " ")
 
 
-def test_it_is_one_of_stamplabs_commands() -> None:
-    assert CliRunner().invoke(stamplab, ["guard", "--help"]).exit_code == 0
-    assert "guard" in CliRunner().invoke(stamplab, ["--help"]).stdout
+def test_it_is_one_of_stamplabs_commands(stamplab: Command) -> None:
+    assert "guard" in stamplab("--help").out
 
 
 # As a program of its own.
@@ -195,13 +172,7 @@ PROGRAM = ("-m", "stamplab")
 
 class Running:
     def __init__(self, engine: Engine, *words: str, program: Sequence[str] = PROGRAM) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", *program, "guard", *words],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_HOST": engine.address},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.process = start_python("-P", *program, "guard", *words, DOCKER_HOST=engine.address)
         self.stderr: list[str] = []
         assert self.process.stderr is not None
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,))
@@ -211,11 +182,11 @@ class Running:
         self.stderr.extend(iter(stream.readline, ""))
 
     def wait_until_it_says(self, text: str) -> None:
-        deadline_s = time.monotonic() + 30
-        while not any(text in line for line in self.stderr):
-            assert time.monotonic() < deadline_s, self.stderr
+        def reached() -> bool:
             assert self.process.poll() is None, self.stderr
-            time.sleep(0.01)
+            return any(text in line for line in self.stderr)
+
+        wait_until(reached, text, 30)
 
     def end(self) -> tuple[int, str, str]:
         assert self.process.stdout is not None
@@ -321,10 +292,7 @@ def test_an_interrupt_ends_the_deploy_and_claims_nothing(
     script = f"echo $$ >{pid}.new; mv {pid}.new {pid}; sleep 1000"
     with running(up, APP, "--json", "--", "sh", "-c", script) as guarding:
         guarding.wait_until_it_says("the deploy command has not returned")
-        deadline_s = time.monotonic() + 30
-        while not pid.exists():
-            assert time.monotonic() < deadline_s
-            time.sleep(0.01)
+        wait_until(pid.exists, "the deploy", 30)
         guarding.process.send_signal(number)
         returned, out, err = guarding.end()
     assert returned == exit_code
@@ -393,19 +361,10 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     ("keys", "exit_code", "message"),
     [("yes\\n", 0, "it read yes"), ("\\x03", 130, "interrupted by SIGINT")],
 )
-def test_at_a_terminal_the_deploy_may_ask(
-    up: Engine, keys: str, exit_code: int, message: str
-) -> None:
+def test_the_deploy_may_ask_a_person(up: Engine, keys: str, exit_code: int, message: str) -> None:
     deploy = ("sh", "-c", "echo ready; read answer && echo it read $answer")
-    done = subprocess.run(
-        [sys.executable, "-c", AT_A_TERMINAL, keys, APP, "--quiet", "--", *deploy],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_HOST": up.address},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=50,
-    )
+    words = (keys, APP, "--quiet", "--", *deploy)
+    done = python("-c", AT_A_TERMINAL, *words, timeout_s=50, DOCKER_HOST=up.address)
     assert message in done.stdout
     assert done.stdout.splitlines()[-1] == str(exit_code), done.stdout + done.stderr
 
@@ -418,9 +377,7 @@ def test_its_help_needs_nothing_of_the_lab() -> None:
         "print(sorted({'git', 'hypothesis', 'docker', 'requests', 'psutil', 'yaml', 'rich', "
         "'stamplab.cli.main', 'stamplab.lab.live'} & set(sys.modules)), file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = python("-c", script)
     assert done.stderr.splitlines()[-1] == "[]", done.stderr
 
 
@@ -433,14 +390,7 @@ def test_its_work_needs_nothing_of_the_lab(up: Engine) -> None:
         "unwanted |= {'stamplab.cli.main', 'stamplab.lab.live'}\n"
         "print(sorted(unwanted & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env={**os.environ, "DOCKER_HOST": up.address},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("-c", script, DOCKER_HOST=up.address)
     assert done.stdout.splitlines()[-2:] == ["0", "[]"], done.stdout + done.stderr
 
 

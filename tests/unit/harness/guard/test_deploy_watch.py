@@ -24,7 +24,6 @@ from tests.builders import (
     seen,
     service,
     spec,
-    status,
     task,
 )
 from tests.unit.harness.guard.fake_source import FakeSource, Moment, ended, look, plan, watched
@@ -148,30 +147,6 @@ def test_created_removed_and_never_there() -> None:
     )
     assert never.outcome is Outcome.REMOVED
     assert never.reason == "shop: removed: there is no service and no stack shop"
-
-
-@pytest.mark.parametrize(
-    ("state", "outcome"), [("pending", Outcome.STALLED), ("starting", Outcome.TIMED_OUT)]
-)
-def test_the_deadline_ends_what_nothing_else_ends(state: str, outcome: Outcome) -> None:
-    stuck = (seen(service(HEAD, BASE, "updating")), listed(OLD, task("new", HEAD, state)))
-    assert ruled(upgrade((2.0, stuck))) == (outcome, 100.0)
-
-
-def test_the_last_task_that_failed_before_the_deploy_is_not_to_blame() -> None:
-    """The same head was tried before, and failed: its task is listed still."""
-    old_failure = task("earlier", HEAD, "failed", error="an old error")
-    before = (
-        seen(service(BASE, None, status("rollback_completed", "t0"))),
-        listed(OLD, old_failure),
-    )
-    back = (
-        seen(service(BASE, None, "rollback_completed")),
-        listed(OLD, old_failure, task("new", HEAD, "failed", error="a new error")),
-    )
-    verdict, _ = watched(PLAN, FakeSource(before, (1.0, ended()), (1.2, BOOTING), (4.0, back)))
-    assert verdict.services[0].failure is not None
-    assert verdict.services[0].failure.task == "new"
 
 
 # Blindness.
@@ -365,9 +340,7 @@ def test_a_service_that_comes_while_the_deploy_runs_is_watched() -> None:
 
 
 @pytest.mark.parametrize(("prunes", "outcome"), [(True, Outcome.CONVERGED), (False, Outcome.MIXED)])
-def test_a_sibling_that_goes_is_pruned_only_where_the_deploy_prunes(
-    *, prunes: bool, outcome: Outcome
-) -> None:
+def test_a_sibling_that_goes_is_pruned_only_by_pruning(*, prunes: bool, outcome: Outcome) -> None:
     sight = FakeSource(STACK_BEFORE, (1.0, ended()), (2.0, both(APP_DONE, None)))
     verdict, _ = watched(plan(STACK, prunes=prunes), sight)
     assert verdict.outcome is outcome

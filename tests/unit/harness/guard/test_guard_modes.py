@@ -78,9 +78,7 @@ def test_a_global_service_converges_when_every_node_runs_it() -> None:
     ],
     ids=["done", "at work", "failed", "of another spec", "of another iteration"],
 )
-def test_of_a_job_completed_tasks_of_this_iteration_count(
-    tasks: list[Task], serving: set[str]
-) -> None:
+def test_completed_tasks_of_a_jobs_iteration_count(tasks: list[Task], serving: set[str]) -> None:
     assert view.serving_tasks(job(1), tasks) == serving
 
 
@@ -176,30 +174,12 @@ def test_one_that_finished_before_another_in_its_slot_does_not_count() -> None:
     assert view.done_tasks(service(once()), tasks) == set()
 
 
-def test_slots_are_counted_one_by_one() -> None:
-    first = msgspec.structs.replace(task("1", HEAD, "complete"), slot=1)
-    second = msgspec.structs.replace(task("2", HEAD, "complete"), slot=2)
-    assert view.done_tasks(service(once()), [first, second]) == {"1", "2"}
-
-
-def test_a_one_shot_service_that_is_created_is_done_when_it_has_finished() -> None:
-    story = Story((1, deployed()), (1, seen(service(once()))))
-    story.at(3, listed(task("1", HEAD, "complete")))
-    ruling = rule(None, story)
-    assert (ruling.outcome, ruling.decided_s) == (Outcome.CONVERGED, 3)
-
-
 def test_a_one_shot_service_that_is_what_it_was_once_is_not_done_by_what_it_did_then() -> None:
     then, other = task("1", HEAD, "complete"), task("2", BASE, "complete")
     story = Story((0, seen(service(once(BASE)))), (0, listed(then, other)), (1, deployed()))
     story.at(2, seen(service(once(HEAD), once(BASE), "completed")))
     story.at(2, listed(then, other, task("3", HEAD, "failed")))
     assert rule(service(once(BASE)), story).outcome is not Outcome.CONVERGED
-
-
-def test_a_one_shot_task_that_failed_does_not_count() -> None:
-    failed = task("1", HEAD, "failed", error="exit 1")
-    assert view.done_tasks(service(once()), [failed]) == set()
 
 
 def test_tasks_of_a_plain_service_count_as_ever() -> None:

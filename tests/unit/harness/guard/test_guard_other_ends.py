@@ -30,6 +30,7 @@ from tests.unit.harness.watching import (
     follow,
     guard_of,
     outcome,
+    redeployed,
     rule,
     upgrade,
 )
@@ -80,16 +81,14 @@ def test_a_service_that_is_not_there_yet_is_waited_for() -> None:
         ({STAMP: "other", "absent": "x"}, "absent is None, not 'x'; coop-cloud"),
     ],
 )
-def test_a_wrong_stamp_is_ruled_at_once_by_label_and_value(
-    labels: dict[str, str], message: str
-) -> None:
+def test_a_wrong_stamp_is_ruled_by_label_and_value(labels: dict[str, str], message: str) -> None:
     ruling = rule(BEFORE, upgrade((9, listed(NEW))), labels=labels)
     assert (ruling.outcome, ruling.decided_s) == (Outcome.STAMP_MISMATCH, 1)
     assert message in ruling.reason
 
 
 def test_a_wrong_stamp_is_a_mismatch_on_an_unchanged_service_too() -> None:
-    story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()), (1, seen(BEFORE)))
+    story = redeployed((1, seen(BEFORE)))
     assert rule(BEFORE, story, labels={STAMP: "head"}).outcome is Outcome.STAMP_MISMATCH
 
 
@@ -109,9 +108,7 @@ def test_the_old_stamp_before_the_deploy_has_returned_is_no_mismatch() -> None:
         ("failed", Outcome.TIMED_OUT),
     ],
 )
-def test_stalled_is_what_waits_for_something_that_the_update_cannot_bring(
-    state: str, outcome_then: Outcome
-) -> None:
+def test_stalled_waits_for_what_no_update_can_bring(state: str, outcome_then: Outcome) -> None:
     error = "no suitable node (insufficient resources)" if state == "pending" else ""
     story = upgrade((9, listed(OLD, task("new", HEAD, state, error=error))))
     ruling = rule(BEFORE, story)
@@ -173,9 +170,7 @@ LATER: list[tuple[float, Observation]] = [
 
 
 @pytest.mark.parametrize("later", LATER)
-def test_nothing_that_comes_later_changes_the_first_ruling(
-    later: tuple[float, Observation],
-) -> None:
+def test_nothing_later_changes_the_first_ruling(later: tuple[float, Observation]) -> None:
     guard = guard_of(BEFORE)
     first: Ruling | None = None
     for record in upgrade(*CONVERGED).records:
@@ -213,8 +208,7 @@ def test_the_guard_wakes_at_the_end_of_the_hold_and_else_at_the_deadline() -> No
 def test_ticks_alone_decide_in_few_steps(
     tasks: tuple[Task, ...], state: str | None, deadline_s: float
 ) -> None:
-    story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
-    story.at(1, seen(service(HEAD, BASE, state)), listed(*tasks))
+    story = redeployed().at(1, seen(service(HEAD, BASE, state)), listed(*tasks))
     watched = follow(guard_of(BEFORE, deadline_s=deadline_s), story.records)
     assert len(watched.waits) <= 3
     assert list(watched.waits) == sorted(set(watched.waits))
@@ -245,9 +239,7 @@ def test_time_never_goes_back() -> None:
         ),
     ],
 )
-def test_the_guard_says_what_it_waits_for(
-    moments: list[tuple[float, Observation]], missing: str
-) -> None:
+def test_it_says_what_it_waits_for(moments: list[tuple[float, Observation]], missing: str) -> None:
     guard = guard_of(None)
     for record in Story(*moments).records:
         guard.feed(record)

@@ -23,7 +23,7 @@ from tests.builders import (
     status,
     task,
 )
-from tests.unit.harness.watching import BEFORE, DEADLINE_S, OLD, outcome, rule, upgrade
+from tests.unit.harness.watching import BEFORE, DEADLINE_S, OLD, outcome, redeployed, rule, upgrade
 
 STARTED = service(BASE, None, "rollback_started")
 COMPLETED = service(BASE, None, "rollback_completed")
@@ -46,12 +46,6 @@ def test_the_ruling_waits_for_the_rollbacks_own_end(after_s: float) -> None:
     assert (ruling.outcome, ruling.decided_s) == (Outcome.ROLLED_BACK, 7 + after_s)
 
 
-def test_the_failed_task_is_kept_though_completion_erases_the_message() -> None:
-    assert COMPLETED.update_status is not None
-    assert COMPLETED.update_status.failed_task is None
-    assert rule(BEFORE, upgrade((7, seen(STARTED)), (8, seen(COMPLETED)))).failed_task == "new"
-
-
 def test_a_failed_task_that_nobody_saw_named_is_not_made_up() -> None:
     ruling = rule(BEFORE, upgrade((8, seen(COMPLETED))))
     assert ruling.failed_task is None
@@ -63,9 +57,7 @@ FAILED = task("new", HEAD, "failed", error=WORDS)
 
 
 @pytest.mark.parametrize("listed_s", [7.5, 8.0, 8.3])
-def test_a_rollback_that_ended_before_anyone_looked_names_the_task_that_is_listed_as_failed(
-    listed_s: float,
-) -> None:
+def test_a_rollback_that_ended_before_a_look_names_the_failed_task(listed_s: float) -> None:
     """Seen live, stop-first: rollback_started and rollback_completed within a millisecond."""
     moments: list[tuple[float, Observation]] = [(8.0, seen(COMPLETED)), (listed_s, listed(FAILED))]
     ruling = rule(BEFORE, upgrade(*sorted(moments, key=lambda moment: moment[0])))
@@ -97,15 +89,11 @@ def test_a_failed_task_is_named_in_a_rollback_alone() -> None:
     assert rule(BEFORE, story).failed_task is None
 
 
-def test_a_rollback_that_pauses_says_so() -> None:
+def test_a_rollback_that_pauses_says_so_and_its_own_failed_task_is_not_heads() -> None:
+    """Found by the search: the rollback's own failed task was called the new one."""
     ruling = rule(BEFORE, upgrade((7, seen(STARTED)), (20, seen(PAUSED_ROLLBACK))))
     assert (ruling.outcome, ruling.decided_s) == (Outcome.ROLLED_BACK, 20)
     assert ruling.reason.endswith("the rollback itself is paused, for its task failed too")
-
-
-def test_the_task_that_a_paused_rollback_blames_is_not_heads() -> None:
-    """Found by the search: the rollback's own failed task was called the new one."""
-    ruling = rule(BEFORE, upgrade((7, seen(STARTED)), (20, seen(PAUSED_ROLLBACK))))
     assert ruling.failed_task == "new"
     assert ruling.reason.startswith(SAID)
     story = upgrade((7, listed(OLD, FAILED)), (20, seen(PAUSED_ROLLBACK)))
@@ -114,8 +102,7 @@ def test_the_task_that_a_paused_rollback_blames_is_not_heads() -> None:
 
 @pytest.mark.parametrize("state", ["rollback_started", "rollback_completed", "rollback_paused"])
 def test_a_rollback_before_head_was_ever_seen_is_a_rollback(state: str) -> None:
-    story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
-    story.at(2, seen(service(BASE, None, state)))
+    story = redeployed().at(2, seen(service(BASE, None, state)))
     ruling = rule(BEFORE, story)
     assert ruling.outcome is Outcome.ROLLED_BACK
     assert "(before it was ever seen applied)" in ruling.reason
@@ -149,12 +136,9 @@ def test_a_spec_that_is_back_is_no_success_whatever_the_state_says(state: str | 
 
 
 @pytest.mark.parametrize("labels", [{}, {STAMP: "head"}])
-def test_an_update_that_ended_without_a_previous_spec_was_rolled_back_unseen(
-    labels: dict[str, str],
-) -> None:
+def test_an_end_without_a_previous_spec_is_an_unseen_rollback(labels: dict[str, str]) -> None:
     """An update of one's own leaves PreviousSpec; only a rollback erases it (updater.go:607)."""
-    story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
-    story.at(9, seen(service(BASE, None, "completed")), listed(OLD))
+    story = redeployed().at(9, seen(service(BASE, None, "completed")), listed(OLD))
     assert rule(BEFORE, story, labels=labels).outcome is Outcome.ROLLED_BACK
 
 
@@ -187,7 +171,7 @@ def test_d2_rolled_back_to_a_version_never_proved_is_another_update_for_the_firs
     """public-bugs.md, D2: v3 pushed during v2 rolls back to v2; neither guard is content."""
     second, third = spec("v2"), spec("v3")
     story = (
-        Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
+        redeployed()
         .at(1, seen(service(second, BASE, status("updating", "t1"))))
         .at(3, seen(service(third, second)))
         .at(4, seen(service(third, second, status("updating", "t2"))))
@@ -215,7 +199,7 @@ def test_d3_completed_by_the_monitor_alone_is_waited_out_and_the_rollback_seen()
     """public-bugs.md, D3: monitor 2 s, delay 15 s, the new task exits at 8 s."""
     head = spec("head", update=UpdatePolicy(monitor_s=2, delay_s=15))
     story = (
-        Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
+        redeployed()
         .at(1, seen(service(head, BASE, "updating")))
         .at(2, listed(task("new", head)))
         .at(8, listed(task("new", head, "failed")))
@@ -291,9 +275,7 @@ AFTERWARDS = {
 
 
 @pytest.mark.parametrize("afterwards", AFTERWARDS)
-def test_what_the_swarm_has_begun_to_roll_back_stays_so_whoever_comes_in_next(
-    afterwards: str,
-) -> None:
+def test_a_rollback_that_has_begun_stays_one_whoever_comes_next(afterwards: str) -> None:
     """Found by the search: it was called superseded, though the head was lost before."""
     story = upgrade((7, seen(STARTED)), (8, seen(AFTERWARDS[afterwards])))
     ruling = rule(BEFORE, story, labels={STAMP: "head"})
@@ -304,11 +286,7 @@ def test_what_the_swarm_has_begun_to_roll_back_stays_so_whoever_comes_in_next(
 
 
 def test_a_rollback_that_was_never_seen_applied_stays_one_too() -> None:
-    story = (
-        Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
-        .at(2, seen(STARTED))
-        .at(3, seen(AFTERWARDS["a retry that is updating"]))
-    )
+    story = redeployed().at(2, seen(STARTED)).at(3, seen(AFTERWARDS["a retry that is updating"]))
     assert outcome(BEFORE, story) is Outcome.ROLLED_BACK
 
 

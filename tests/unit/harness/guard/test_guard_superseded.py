@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stamplab.harness.guard import Outcome
-from stamplab.lab.model.history import Observation
-from stamplab.lab.model.swarm import ServiceSpec, UpdateStatus
+from stamplab.lab.model.swarm import Service, ServiceSpec, UpdateStatus
 from tests.builders import (
     BASE,
     HEAD,
@@ -21,95 +20,64 @@ from tests.builders import (
     spec,
     status,
 )
-from tests.unit.harness.watching import BEFORE, NEW, OLD, outcome, rule, upgrade
+from tests.unit.harness.watching import BEFORE, NEW, OLD, outcome, redeployed, rule, upgrade
 
 BY_HAND = "manually requested rollback"
 """SwarmKit controlapi/service.go:905; it stands only until that rollback is over."""
 
-Moments = list[tuple[float, Observation]]
-
-OTHER_UPDATES: dict[str, tuple[Moments, str]] = {
-    "a third spec": (
-        [(7, seen(service(THIRD, HEAD)))],
-        "the spec is neither the deploy's nor the one before it",
-    ),
-    "a third spec whose PreviousSpec went unseen": (
-        [(7, seen(service(THIRD, BASE, "updating")))],
-        "the spec is neither the deploy's nor the one before it",
-    ),
-    "head with other labels": (
-        [(7, seen(service(spec("head", stamp="re-stamped"), HEAD)))],
-        "the spec is neither the deploy's nor the one before it",
-    ),
-    "head with other replicas": (
-        [(7, seen(service(spec("head", replicas=2), HEAD)))],
-        "the spec is neither the deploy's nor the one before it",
-    ),
-    "a PreviousSpec that is not the base": (
-        [(7, seen(service(HEAD, THIRD, "updating")))],
-        "PreviousSpec is not the spec from before the deploy",
-    ),
-    "the same spec deployed again": (
-        [(7, seen(service(HEAD, HEAD)))],
-        "PreviousSpec is not the spec from before the deploy",
-    ),
+NEITHER = "the spec is neither the deploy's nor the one before it"
+NOT_OURS = "PreviousSpec is not the spec from before the deploy"
+STARTED = "another update was started meanwhile"
+CLEARED = "the update status was cleared: the service was updated again"
+HAND = "somebody rolled back by hand: a swarm's own rollback keeps no PreviousSpec"
+BACK = "the spec from before the deploy was deployed again"
+ANEW = "the service was removed and created anew"
+OTHER_UPDATES: dict[str, tuple[Service, str]] = {
+    "a third spec": (service(THIRD, HEAD), NEITHER),
+    "a third spec whose PreviousSpec went unseen": (service(THIRD, BASE, "updating"), NEITHER),
+    "head with other labels": (service(spec("head", stamp="re-stamped"), HEAD), NEITHER),
+    "head with other replicas": (service(spec("head", replicas=2), HEAD), NEITHER),
+    "a PreviousSpec that is not the base": (service(HEAD, THIRD, "updating"), NOT_OURS),
+    "the same spec deployed again": (service(HEAD, HEAD), NOT_OURS),
     "the same spec deployed again and completed": (
-        [(7, seen(service(HEAD, HEAD, status("completed", "t2"))))],
-        "another update was started meanwhile",
+        service(HEAD, HEAD, status("completed", "t2")),
+        STARTED,
     ),
-    "another start": (
-        [(7, seen(service(HEAD, BASE, status("updating", "t2"))))],
-        "another update was started meanwhile",
-    ),
-    "another start that completed": (
-        [(7, seen(service(HEAD, BASE, status("completed", "t2"))))],
-        "another update was started meanwhile",
-    ),
+    "another start": (service(HEAD, BASE, status("updating", "t2")), STARTED),
+    "another start that completed": (service(HEAD, BASE, status("completed", "t2")), STARTED),
     "another start that was rolled back": (
-        [(7, seen(service(BASE, None, status("rollback_completed", "t2"))))],
-        "another update was started meanwhile",
+        service(BASE, None, status("rollback_completed", "t2")),
+        STARTED,
     ),
-    "the status cleared": (
-        [(7, seen(service(HEAD, BASE)))],
-        "the update status was cleared: the service was updated again",
-    ),
+    "the status cleared": (service(HEAD, BASE), CLEARED),
     "a rollback by hand": (
-        [(7, seen(service(BASE, HEAD, status("rollback_started", "t2", message=BY_HAND))))],
-        "somebody rolled back by hand: a swarm's own rollback keeps no PreviousSpec",
+        service(BASE, HEAD, status("rollback_started", "t2", message=BY_HAND)),
+        HAND,
     ),
     "a rollback by hand that is over": (
-        [(7, seen(service(BASE, HEAD, status("rollback_completed", "t2"))))],
-        "somebody rolled back by hand: a swarm's own rollback keeps no PreviousSpec",
+        service(BASE, HEAD, status("rollback_completed", "t2")),
+        HAND,
     ),
-    "the base deployed again": (
-        [(7, seen(service(BASE, HEAD)))],
-        "the spec from before the deploy was deployed again",
-    ),
-    "the service made anew": (
-        [(7, seen(service(HEAD, None, service_id="service2")))],
-        "the service was removed and created anew",
-    ),
-    "the service made anew with the base": (
-        [(7, seen(service(BASE, None, service_id="service2")))],
-        "the service was removed and created anew",
-    ),
+    "the base deployed again": (service(BASE, HEAD), BACK),
+    "the service made anew": (service(HEAD, service_id="service2"), ANEW),
+    "the service made anew with the base": (service(BASE, service_id="service2"), ANEW),
 }
 
 
 @pytest.mark.parametrize("other_update", OTHER_UPDATES)
 def test_superseded_by(other_update: str) -> None:
-    moments, because = OTHER_UPDATES[other_update]
-    ruling = rule(BEFORE, upgrade(*moments), labels={STAMP: "head"})
-    assert ruling.outcome is Outcome.SUPERSEDED
-    assert ruling.decided_s == moments[-1][0]
+    then, because = OTHER_UPDATES[other_update]
+    ruling = rule(BEFORE, upgrade((7, seen(then))), labels={STAMP: "head"})
+    assert (ruling.outcome, ruling.decided_s) == (Outcome.SUPERSEDED, 7)
     assert ruling.reason == f"another update came in between: {because}"
-    assert ruling.other_update == ("rollback by hand" if "by hand" in because else "another")
+    assert ruling.other_update == ("rollback by hand" if because == HAND else "another")
 
 
 @pytest.mark.parametrize("other_update", OTHER_UPDATES)
 def test_superseded_though_head_ran_all_the_time(other_update: str) -> None:
-    moments, _ = OTHER_UPDATES[other_update]
-    story = upgrade((2, listed(OLD, NEW)), *moments, (60, seen(service(HEAD, BASE, "completed"))))
+    then, _ = OTHER_UPDATES[other_update]
+    end = (60, seen(service(HEAD, BASE, "completed")))
+    story = upgrade((2, listed(OLD, NEW)), (7, seen(then)), end)
     assert outcome(BEFORE, story) is Outcome.SUPERSEDED
 
 
@@ -125,11 +93,8 @@ def test_another_update_seen_before_the_deploy_takes_effect() -> None:
 
 
 @pytest.mark.parametrize("state", [None, status("updating", "t2"), status("completed", "t2")])
-def test_the_base_deployed_again_over_a_head_that_was_never_seen(
-    state: UpdateStatus | None,
-) -> None:
-    story = Story((0, seen(BEFORE)), (0, listed(OLD)), (1, deployed()))
-    story.at(1, seen(service(BASE, HEAD, state)))
+def test_the_base_deployed_again_over_an_unseen_head(state: UpdateStatus | None) -> None:
+    story = redeployed().at(1, seen(service(BASE, HEAD, state)))
     ruling = rule(BEFORE, story, labels={STAMP: "head"})
     assert ruling.outcome is Outcome.SUPERSEDED
     assert ruling.reason.endswith("the spec from before the deploy was deployed again over another")
@@ -142,9 +107,7 @@ def test_a_previous_spec_from_before_the_baseline_is_not_foreign() -> None:
 
 
 @pytest.mark.parametrize("replacement", [HEAD, THIRD, RELABELLED])
-def test_a_new_spec_after_a_deploy_that_changed_nothing_is_somebody_elses(
-    replacement: ServiceSpec,
-) -> None:
+def test_a_new_spec_after_an_unchanged_deploy_is_somebody_elses(replacement: ServiceSpec) -> None:
     nothing_runs = Story((0, seen(BEFORE)), (1, deployed()), (1, seen(service(BASE, BASE))))
     story = nothing_runs.at(3, seen(service(replacement, BASE)))
     assert outcome(BEFORE, story) is Outcome.SUPERSEDED
@@ -161,9 +124,7 @@ def test_a_second_deploy_by_the_same_hand_may_bring_the_spec_that_the_first_did_
 
 
 @pytest.mark.parametrize("previous", [BASE, HEAD])
-def test_a_created_service_with_a_previous_spec_was_updated_by_somebody(
-    previous: ServiceSpec,
-) -> None:
+def test_a_created_service_with_a_previous_spec_was_updated(previous: ServiceSpec) -> None:
     story = Story((1, deployed()), (1, seen(service(HEAD))), (7, seen(service(HEAD, previous))))
     assert outcome(None, story) is Outcome.SUPERSEDED
 
@@ -183,11 +144,6 @@ def test_the_engines_own_writes_are_not_foreign() -> None:
         (9, seen(service(HEAD, BASE, "completed"))),
     )
     assert outcome(BEFORE, story) is Outcome.CONVERGED
-
-
-def test_a_manual_rollback_beats_the_rollback_it_looks_like() -> None:
-    by_hand = service(BASE, HEAD, status("rollback_completed", "t2"))
-    assert outcome(BEFORE, upgrade((7, seen(by_hand)))) is Outcome.SUPERSEDED
 
 
 def test_a_ruling_names_the_other_update_only_where_its_reason_does() -> None:

@@ -13,12 +13,28 @@ from stamplab.lab.model import docker_json
 from stamplab.lab.model.history import Observation, ServiceSeen, TasksSeen
 from stamplab.lab.model.service_request import ServiceRequest
 from stamplab.lab.model.swarm import Service, Task
+from stamplab.scenarios.bug_reports.report import BugReport, Sign
 from stamplab.scenarios.bug_reports.results import BugReportPlay, ClientResult, DeployResult
+from stamplab.scenarios.bug_reports.step import Create, Step
 
 STACK = "story"
 NAME = "story_web"
 BASE = ServiceRequest()
 HEAD = ServiceRequest(stamp="2", version="2")
+
+
+def report(*signature: Sign, steps: tuple[Step, ...] = (), **how: Any) -> BugReport:
+    """A report that nobody has made."""
+    given = {"name": "story", "source": "moby#1", "fixed_in": "", "shape": None, **how}
+    return BugReport(
+        title="a story",
+        seen="that",
+        expected="this",
+        steps=steps or (Create(request=BASE),),
+        signature=signature,
+        control="it is made up",
+        **given,
+    )
 
 
 def spec(wanted: ServiceRequest) -> bytes:

@@ -15,6 +15,7 @@ from stamplab.runner.bug_reports.player import BugReportPlayer, Waiting
 from stamplab.runner.bug_reports.side_by_side import play_side_by_side
 from stamplab.scenarios.bug_reports.report import BugReport
 from stamplab.scenarios.bug_reports.step import Create
+from tests.unit.stamplab.bug_reports.made import report
 
 Ends = list[tuple[str, str]]
 
@@ -50,17 +51,9 @@ class _Playing(msgspec.Struct):
             raise LabError(self.error)
 
 
-def entry(name: str, reserve_share: float = 0.0) -> BugReport:
-    return BugReport(
-        name=name,
-        source="D1",
-        title="",
-        seen="",
-        expected="",
-        steps=(Create(request=ServiceRequest(reserve_share=reserve_share)),),
-        signature=(),
-        control="it is made up",
-    )
+def sized(name: str, reserve_share: float = 0.0) -> BugReport:
+    request = ServiceRequest(reserve_share=reserve_share)
+    return report(name=name, steps=(Create(request=request),))
 
 
 def conducted(
@@ -79,7 +72,7 @@ def conducted(
 @pytest.mark.parametrize(("at_once", "begins"), [(1, [0, 1, 2]), (2, [0, 0, 1]), (9, [0, 0, 0])])
 def test_no_more_than_so_many_are_played_at_once(at_once: int, begins: list[float]) -> None:
     ran, _ = conducted(
-        lambda clock, ran: [_Playing(entry(name), clock, 1.0, ran) for name in "abc"], at_once
+        lambda clock, ran: [_Playing(sized(name), clock, 1.0, ran) for name in "abc"], at_once
     )
     assert [began_s for _, began_s, _ in sorted(ran)] == begins
 
@@ -88,7 +81,7 @@ def test_two_that_fill_the_node_are_played_one_by_one_and_others_beside_them() -
     shares = {"a": 0.6, "b": 0.6, "c": 0.0}
     ran, ends = conducted(
         lambda clock, ran: [
-            _Playing(entry(name, share), clock, 1.0, ran) for name, share in shares.items()
+            _Playing(sized(name, share), clock, 1.0, ran) for name, share in shares.items()
         ],
         at_once=9,
     )
@@ -99,8 +92,8 @@ def test_two_that_fill_the_node_are_played_one_by_one_and_others_beside_them() -
 def test_one_that_fails_does_not_end_the_others() -> None:
     _, ends = conducted(
         lambda clock, ran: [
-            _Playing(entry("a"), clock, 1.0, ran, "it broke"),
-            _Playing(entry("b"), clock, 2.0, ran),
+            _Playing(sized("a"), clock, 1.0, ran, "it broke"),
+            _Playing(sized("b"), clock, 2.0, ran),
         ],
         at_once=2,
     )

@@ -18,9 +18,8 @@ from stamplab.runner.bug_reports.verdict import (
     wrong_in,
 )
 from stamplab.scenarios.bug_reports import signs
-from stamplab.scenarios.bug_reports.report import BugReport, Sign
+from stamplab.scenarios.bug_reports.report import Sign
 from stamplab.scenarios.bug_reports.results import ClientResult, GuardResult
-from stamplab.scenarios.bug_reports.step import Create
 from tests.unit.stamplab.bug_reports.made import (
     BASE,
     HEAD,
@@ -28,6 +27,7 @@ from tests.unit.stamplab.bug_reports.made import (
     life,
     observed,
     played,
+    report,
     service,
     task,
     tasks,
@@ -46,26 +46,11 @@ LIFE = life(ROLLED_BACK, "old")
 BACK = tried(Outcome.ROLLED_BACK, TrueOutcome.ROLLED_BACK)
 
 
-def entry(*signature: Sign, fixed_in: str = "", shape: Shape | None = None) -> BugReport:
-    return BugReport(
-        name="story",
-        source="moby#1",
-        title="a story",
-        seen="that",
-        expected="this",
-        steps=(Create(request=BASE),),
-        signature=signature,
-        control="it is made up",
-        fixed_in=fixed_in,
-        shape=shape,
-    )
-
-
 def test_it_is_reproduced_by_all_of_its_signature_and_a_missing_part_is_told() -> None:
     play = played(BACK, of=LIFE)
-    whole = judge(entry(signs.came_to(TrueOutcome.ROLLED_BACK)), play, "live", "20.10.24")
+    whole = judge(report(signs.came_to(TrueOutcome.ROLLED_BACK)), play, "live", "20.10.24")
     assert (whole.verdict, whole.reproduced) == (Verdict.PASS, True)
-    part = entry(signs.came_to(TrueOutcome.ROLLED_BACK), signs.lost_the_first())
+    part = report(signs.came_to(TrueOutcome.ROLLED_BACK), signs.lost_the_first())
     lacking = judge(part, play, "live", "20.10.24")
     assert (lacking.verdict, lacking.reproduced) == (Verdict.FAIL, False)
     assert lacking.missing == ("«the first task does not run any more» (seen: it runs on)",)
@@ -80,10 +65,8 @@ def test_it_is_reproduced_by_all_of_its_signature_and_a_missing_part_is_told() -
         ("virtual", "SwarmKit v2.0.0", False),
     ],
 )
-def test_what_was_fixed_must_not_reproduce_from_then_on(
-    world: str, engine: str, must: bool
-) -> None:
-    fixed = entry(signs.lost_the_first(), fixed_in="17.09")
+def test_what_was_fixed_must_not_reproduce_afterwards(world: str, engine: str, must: bool) -> None:
+    fixed = report(signs.lost_the_first(), fixed_in="17.09")
     judged = judge(fixed, played(BACK, of=LIFE), world, engine)
     assert judged.must is must
     assert judged.verdict is (Verdict.FAIL if must else Verdict.PASS)
@@ -92,18 +75,16 @@ def test_what_was_fixed_must_not_reproduce_from_then_on(
 def test_what_only_a_client_shows_is_left_open_where_there_is_none() -> None:
     play = played(BACK, of=LIFE)
     both = (signs.came_to(TrueOutcome.ROLLED_BACK), signs.client_exits(0))
-    judged = judge(entry(*both), play, "virtual", "")
+    judged = judge(report(*both), play, "virtual", "")
     assert judged.reproduced
     assert judged.unseen == ("the docker client exits 0",)
-    assert not judge(entry(*both, fixed_in="17.09"), play, "virtual", "").reproduced
+    assert not judge(report(*both, fixed_in="17.09"), play, "virtual", "").reproduced
 
 
 @pytest.mark.parametrize("fate", TrueOutcome)
 @pytest.mark.parametrize("outcome", Outcome)
-def test_the_guard_is_right_for_each_fate_by_its_own_outcomes_alone(
-    fate: TrueOutcome, outcome: Outcome
-) -> None:
-    wrong = wrong_in(entry(), tried(outcome, fate))
+def test_the_guard_is_right_by_each_fates_own_outcomes(fate: TrueOutcome, outcome: Outcome) -> None:
+    wrong = wrong_in(report(), tried(outcome, fate))
     assert (wrong == []) is (outcome in RIGHT[fate])
     for text in wrong:
         assert str(outcome) in text
@@ -119,12 +100,12 @@ def command(outcome: Outcome, exit_code: int | None = None, decided_s: float = 1
 
 def test_the_guards_command_is_held_to_the_truth_like_the_guard() -> None:
     both = msgspec.structs.replace(BACK, command=command(Outcome.ROLLED_BACK))
-    assert wrong_in(entry(), both) == []
+    assert wrong_in(report(), both) == []
     wrong = msgspec.structs.replace(BACK, command=command(Outcome.CONVERGED))
-    (text,) = wrong_in(entry(), wrong)
+    (text,) = wrong_in(report(), wrong)
     assert "`stamplab guard` says converged, in truth it is rolled back" in text
     lies = msgspec.structs.replace(BACK, command=command(Outcome.ROLLED_BACK, 0))
-    (text,) = wrong_in(entry(), lies)
+    (text,) = wrong_in(report(), lies)
     assert text.endswith("`stamplab guard` says rolled back, and exits 0")
 
 
@@ -136,8 +117,8 @@ def test_every_fate_has_an_outcome_and_only_two_are_a_success() -> None:
 
 def test_what_breaks_later_is_excused_only_where_the_entry_is_about_that() -> None:
     late = tried(Outcome.CONVERGED, TrueOutcome.DOWN, decided_s=10, broke_s=14)
-    about_it = msgspec.structs.replace(entry(), breaks_late=True)
-    assert wrong_in(entry(), late)
+    about_it = msgspec.structs.replace(report(), breaks_late=True)
+    assert wrong_in(report(), late)
     assert not wrong_in(about_it, late)
     early = tried(Outcome.CONVERGED, TrueOutcome.DOWN, decided_s=10, broke_s=9)
     assert wrong_in(about_it, early)
@@ -151,10 +132,10 @@ def test_what_breaks_later_is_excused_only_where_the_entry_is_about_that() -> No
 
 def test_a_wrong_guard_and_another_shape_fail_what_is_reproduced() -> None:
     play = played(tried(Outcome.CONVERGED, TrueOutcome.ROLLED_BACK), of=LIFE)
-    judged = judge(entry(), play, "live", "28")
+    judged = judge(report(), play, "live", "28")
     assert (judged.reproduced, judged.verdict) == (True, Verdict.FAIL)
     other = Shape(states=("completed",), stamps=("head",), new_task="did not fail")
-    judged = judge(entry(shape=other), played(BACK, of=LIFE), "live", "28")
+    judged = judge(report(shape=other), played(BACK, of=LIFE), "live", "28")
     assert judged.verdict is Verdict.FAIL
     assert len(judged.differences) == 5
 
@@ -249,10 +230,10 @@ changed_stamp = msgspec.structs.replace(HEAD, stamp="3")
 
 
 def test_a_control_must_not_show_what_its_report_is_recognised_by() -> None:
-    report = entry(signs.came_to(TrueOutcome.ROLLED_BACK), signs.stamp_is("1"))
-    alike = judge_control(report, played(BACK, of=LIFE))
+    both = report(signs.came_to(TrueOutcome.ROLLED_BACK), signs.stamp_is("1"))
+    alike = judge_control(both, played(BACK, of=LIFE))
     assert (alike.verdict, alike.reproduced, alike.missing) == (Verdict.FAIL, True, ())
-    unlike = entry(signs.came_to(TrueOutcome.ROLLED_BACK), signs.stamp_is("2"))
+    unlike = report(signs.came_to(TrueOutcome.ROLLED_BACK), signs.stamp_is("2"))
     control = judge_control(unlike, played(BACK, of=LIFE))
     assert (control.verdict, control.reproduced) == (Verdict.PASS, False)
     assert control.missing == ("«the stamp is 2 in the end» (seen: 1)",)
@@ -260,14 +241,14 @@ def test_a_control_must_not_show_what_its_report_is_recognised_by() -> None:
 
 def test_the_guard_has_to_be_right_in_a_control_too() -> None:
     wrong = tried(Outcome.CONVERGED, TrueOutcome.ROLLED_BACK)
-    control = judge_control(entry(signs.stamp_is("2")), played(wrong, of=LIFE))
+    control = judge_control(report(signs.stamp_is("2")), played(wrong, of=LIFE))
     assert control.verdict is Verdict.FAIL
     assert "the guard says converged" in control.wrong[0]
 
 
 def test_a_control_that_only_a_client_could_tell_apart_has_not_reproduced() -> None:
-    report = entry(signs.came_to(TrueOutcome.ROLLED_BACK), signs.client_exits(0))
-    control = judge_control(report, played(BACK, of=LIFE))
+    both = report(signs.came_to(TrueOutcome.ROLLED_BACK), signs.client_exits(0))
+    control = judge_control(both, played(BACK, of=LIFE))
     assert (control.verdict, control.reproduced) == (Verdict.PASS, False)
     assert control.unseen == ("the docker client exits 0",)
 

@@ -16,6 +16,8 @@ from tests.unit.stamplab.bug_reports.made import BASE, HEAD, gone, observed, ser
 
 BEFORE: tuple[tuple[float, Observation], ...] = ((0, service(BASE)), (1, tasks(task("old", BASE))))
 SINCE = len(BEFORE)
+UPDATING = (2.0, service(HEAD, "updating", previous=BASE))
+COMPLETED = (2.0, service(HEAD, "completed", previous=BASE))
 
 
 def outcome_after(
@@ -39,18 +41,12 @@ def test_it_shares_no_code_with_the_guard() -> None:
 def test_deployed_is_what_was_asked_for_with_the_same_tasks_for_long() -> None:
     up = (5, tasks(task("old", BASE, "shutdown"), task("new", HEAD)))
     done = (10, service(HEAD, "completed", previous=BASE))
-    assert (
-        outcome_after((2, service(HEAD, "updating", previous=BASE)), up, done)
-        is TrueOutcome.DEPLOYED
-    )
-    assert (
-        outcome_after((2, service(HEAD, "updating", previous=BASE)), up, done, now_s=24)
-        is TrueOutcome.DOWN
-    )
+    assert outcome_after(UPDATING, up, done) is TrueOutcome.DEPLOYED
+    assert outcome_after(UPDATING, up, done, now_s=24) is TrueOutcome.DOWN
 
 
 def test_a_restart_every_so_often_is_no_running() -> None:
-    moments: list[tuple[float, Observation]] = [(2, service(HEAD, "completed", previous=BASE))]
+    moments: list[tuple[float, Observation]] = [COMPLETED]
     listed: list[Task] = []
     for number in range(8):
         at_s = 5 + 8 * number
@@ -67,34 +63,26 @@ def test_a_restart_every_so_often_is_no_running() -> None:
 
 
 def test_the_old_tasks_do_not_count() -> None:
-    assert outcome_after((2, service(HEAD, "updating", previous=BASE))) is TrueOutcome.DOWN
+    assert outcome_after(UPDATING) is TrueOutcome.DOWN
 
 
 def test_rolled_back_is_the_spec_from_before_without_a_previous_one() -> None:
-    head = (2, service(HEAD, "updating", previous=BASE))
-    assert outcome_after(head, (5, service(BASE, "rollback_completed"))) is TrueOutcome.ROLLED_BACK
-    by_hand = service(BASE, "rollback_completed", previous=HEAD)
-    assert outcome_after(head, (5, by_hand)) is TrueOutcome.REPLACED
+    back = (5, service(BASE, "rollback_completed"))
+    assert outcome_after(UPDATING, back) is TrueOutcome.ROLLED_BACK
+    by_hand = (5, service(BASE, "rollback_completed", previous=HEAD))
+    assert outcome_after(UPDATING, by_hand) is TrueOutcome.REPLACED
 
 
 def test_another_spec_in_the_end_is_somebody_elses() -> None:
-    other = changed(HEAD, stamp="9")
-    assert (
-        outcome_after((2, service(HEAD)), (5, service(other, previous=HEAD)))
-        is TrueOutcome.REPLACED
-    )
+    other = (5, service(changed(HEAD, stamp="9"), previous=HEAD))
+    assert outcome_after((2, service(HEAD)), other) is TrueOutcome.REPLACED
 
 
-def test_a_stamp_alone_is_not_what_was_asked_for() -> None:
-    only_stamped = changed(BASE, stamp="2")
-    assert outcome_after((2, service(only_stamped, previous=BASE))) is TrueOutcome.REPLACED
-
-
-def test_nor_is_another_number_of_replicas() -> None:
-    assert (
-        outcome_after((2, service(changed(HEAD, replicas=3), previous=BASE)))
-        is TrueOutcome.REPLACED
-    )
+@pytest.mark.parametrize(
+    "other", [changed(BASE, stamp="2"), changed(HEAD, replicas=3)], ids=["stamp", "replicas"]
+)
+def test_a_stamp_alone_or_other_replicas_are_not_what_was_asked_for(other: ServiceRequest) -> None:
+    assert outcome_after((2, service(other, previous=BASE))) is TrueOutcome.REPLACED
 
 
 def test_paused_removed_and_scaled_to_zero() -> None:
@@ -124,11 +112,10 @@ def test_finished_is_an_end_with_0_of_what_is_not_restarted(
 
 
 def test_what_was_cut_short_by_the_next_update_is_replaced_what_was_over_is_not() -> None:
-    head = (2.0, service(HEAD, "updating", previous=BASE))
     after = (9.0, service(changed(HEAD, stamp="3"), previous=HEAD))
-    cut = observed(*BEFORE, head, after)
+    cut = observed(*BEFORE, UPDATING, after)
     assert cut.truth(HEAD, SINCE, SINCE + 1, 70).outcome is TrueOutcome.REPLACED
-    over = observed(*BEFORE, head, (5, service(HEAD, "paused", previous=BASE)), after)
+    over = observed(*BEFORE, UPDATING, (5, service(HEAD, "paused", previous=BASE)), after)
     assert over.truth(HEAD, SINCE, SINCE + 2, 70).outcome is TrueOutcome.PAUSED
 
 
@@ -140,10 +127,9 @@ def test_what_touches_no_task_is_deployed_as_soon_as_it_stood_for_long() -> None
 
 
 def test_a_new_spec_at_the_very_moment_of_the_deploy_does_not_count_as_before() -> None:
-    at_once = (1.0, service(HEAD, "updating", previous=BASE))
-    assert (
-        outcome_after(at_once, (5, service(BASE, "rollback_completed"))) is TrueOutcome.ROLLED_BACK
-    )
+    at_once = (1.0, UPDATING[1])
+    back = (5, service(BASE, "rollback_completed"))
+    assert outcome_after(at_once, back) is TrueOutcome.ROLLED_BACK
 
 
 def test_it_remembers_when_the_service_last_changed_and_who_ran_beside_whom() -> None:
@@ -157,7 +143,4 @@ def test_it_remembers_when_the_service_last_changed_and_who_ran_beside_whom() ->
 
 def test_the_last_moment_of_steadiness_counts() -> None:
     up = (50 - STEADY_S, tasks(task("new", HEAD)))
-    assert (
-        outcome_after((2, service(HEAD, "completed", previous=BASE)), up, now_s=50)
-        is TrueOutcome.DEPLOYED
-    )
+    assert outcome_after(COMPLETED, up, now_s=50) is TrueOutcome.DEPLOYED

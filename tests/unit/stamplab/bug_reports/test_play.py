@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -12,8 +13,9 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.faults.operator import Scale
 from stamplab.lab.model.history import Note
 from stamplab.lab.model.history_file import read_history
-from stamplab.lab.model.service_request import ServiceRequest, changed
+from stamplab.lab.model.service_request import changed
 from stamplab.lab.virtual.world import VirtualWorld
+from stamplab.lab.world import World
 from stamplab.runner.bug_reports.deployer import deployer_on
 from stamplab.runner.bug_reports.player import BugReportPlayer
 from stamplab.runner.bug_reports.side_by_side import play_side_by_side
@@ -30,23 +32,13 @@ from stamplab.scenarios.bug_reports.step import (
     WaitFor,
     describe,
 )
-from tests.unit.harness.fake_world import FakeWorld, comes_up
+from tests.unit.stamplab.bug_reports.made import BASE, report
 
-BASE = ServiceRequest()
 UP = (Create(request=BASE), WaitFor(until="running"))
 
 
 def entry(*steps: Step, name: str = "story") -> BugReport:
-    return BugReport(
-        name=name,
-        source="D0",
-        title="t",
-        seen="s",
-        expected="e",
-        steps=steps,
-        signature=(),
-        control="it is made up",
-    )
+    return report(steps=steps, name=name)
 
 
 def play_all(
@@ -72,9 +64,7 @@ def play_all(
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
-def test_plays_side_by_side_come_to_what_they_come_to_alone(
-    virtual: Virtual, tmp_path: Path, at_once: int
-) -> None:
+def test_side_by_side_they_end_as_alone(virtual: Virtual, tmp_path: Path, at_once: int) -> None:
     names = ("label-only", "healthy-task-is-gone", "paused-and-serving")
     plays = play_all(virtual, tmp_path, *map(find, names), at_once=at_once)
     fates = {
@@ -87,9 +77,7 @@ def test_plays_side_by_side_come_to_what_they_come_to_alone(
     }
 
 
-def test_it_looks_on_for_a_minute_after_the_last_change_by_whomever(
-    virtual: Virtual, tmp_path: Path
-) -> None:
+def test_it_watches_for_a_minute_after_the_last_change(virtual: Virtual, tmp_path: Path) -> None:
     scaled = entry(
         *UP,
         Deploy(request=changed(BASE, stamp="2"), why="another label"),
@@ -144,9 +132,7 @@ def test_one_play_that_fails_does_not_end_the_others(virtual: Virtual, tmp_path:
     assert "refused" in ends["broken"]
 
 
-def test_a_guard_that_wants_to_be_told_the_time_is_no_answer_of_the_swarms(
-    virtual: Virtual, tmp_path: Path
-) -> None:
+def test_a_wait_for_the_time_is_no_answer_of_the_swarms(virtual: Virtual, tmp_path: Path) -> None:
     with virtual.open(tmp_path, Opening(service="web")) as (world, _):
         play = BugReportPlayer(entry(*UP), world, deployer_on(world, None))
         waiting = play.run()
@@ -164,7 +150,7 @@ def test_a_swarm_that_takes_no_changes_any_more_has_shown_nothing(
 
 def test_there_is_no_operator_for_a_world_of_another_kind() -> None:
     with pytest.raises(LabError, match="live lab or in virtual time"):
-        deployer_on(FakeWorld(comes_up), None)
+        deployer_on(cast("World", object()), None)
 
 
 def test_an_entry_can_be_read_back_from_json() -> None:

@@ -234,9 +234,7 @@ def test_a_control_that_shows_the_same_fails_its_report(virtual: Virtual, tmp_pa
     assert (folder.path / "label-only-control" / "history.jsonl").stat().st_size > 0
 
 
-def test_a_control_that_cannot_be_played_leaves_its_report_unknown(
-    virtual: Virtual, tmp_path: Path
-) -> None:
+def test_an_unplayable_control_leaves_its_report_unknown(virtual: Virtual, tmp_path: Path) -> None:
     report = find("label-only")
     refused = (Create(request=ServiceRequest(restart="sometimes"), judged=True),)
     folder = EvidenceFolder.create(tmp_path, "bug-reports")
@@ -246,9 +244,7 @@ def test_a_control_that_cannot_be_played_leaves_its_report_unknown(
     assert "its control: label-only-control: create web: refused" in conclusion(unknown)
 
 
-def test_reports_without_a_control_are_listed_with_the_reason(
-    virtual: Virtual, tmp_path: Path
-) -> None:
+def test_a_report_without_a_control_says_why(virtual: Virtual, tmp_path: Path) -> None:
     report = msgspec.structs.replace(find("label-only"), control="no engine does otherwise")
     listed = printed(lambda console: show_list([report], {}, {}, console))
     assert "none: no engine does" in listed

@@ -139,9 +139,7 @@ def test_as_json_it_is_what_the_evidence_holds(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("unbuilt")
-def test_what_was_asked_for_is_what_is_searched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_search_is_what_was_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = finding(monkeypatch)
     run(tmp_path, *EXPLORE)
     options = ["--law", "fix", "--law", "no-false-red", "--guard", "off", "--seed", "9"]
@@ -178,9 +176,7 @@ def test_what_makes_no_sense_is_exit_code_64(tmp_path: Path, arguments: tuple[st
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_there_is_no_virtual_world_it_is_exit_code_77(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_virtual_world_exits_77(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_: object) -> None:
         raise NotPossibleHere("there is no go on PATH")
 
@@ -191,9 +187,7 @@ def test_where_there_is_no_virtual_world_it_is_exit_code_77(
 
 
 @pytest.mark.usefixtures("unbuilt")
-def test_an_apparatus_that_fails_is_exit_code_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_apparatus_exits_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> SearchResult:
         raise LabError("swarmsim ended")
 
@@ -234,9 +228,7 @@ def test_a_find_is_exit_code_1_and_told(explored: tuple[Ran, Path]) -> None:
     assert "OOM kill of a task" in ran.out
 
 
-def test_what_was_known_and_what_does_not_come_again_are_told_apart(
-    explored: tuple[Ran, Path],
-) -> None:
+def test_known_and_unrepeatable_finds_are_told_apart(explored: tuple[Ran, Path]) -> None:
     parts = explored[0].out.split("BROKEN: ")[1:]
     known = ["), known before, and 0 more\n" in part for part in parts]
     seldom = ["not repeatable: the same schedule ended otherwise" in part for part in parts]
@@ -259,9 +251,7 @@ def test_a_find_is_kept_with_its_sentence_and_its_history(explored: tuple[Ran, P
 # Replays.
 
 
-def test_the_command_that_is_printed_plays_it_again_wherever_it_is_kept(
-    explored: tuple[Ran, Path],
-) -> None:
+def test_the_printed_command_plays_it_again_anywhere(explored: tuple[Ran, Path]) -> None:
     """With git, files, and the resolver, instead of a rehearsal; and twice it is the same."""
     ran, runs = explored
     keep(KEPT, runs / "schedules")
@@ -297,9 +287,7 @@ def test_what_holds_by_now_is_exit_code_1(virtual: Virtual, tmp_path: Path) -> N
     assert "evidence: " in ran.out
 
 
-def test_who_wants_it_live_does_not_get_it_virtual(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_live_is_never_replaced_by_virtual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_engine(_: object) -> None:
         raise NotPossibleHere("there is no dockerd on PATH")
 
@@ -324,9 +312,7 @@ def test_what_nobody_has_kept_cannot_be_played(tmp_path: Path, id_: str) -> None
         (but(KEPT, scenario="nextcloud"), "'nextcloud' cannot be explored"),
     ],
 )
-def test_a_schedule_of_what_there_is_not_is_the_users_to_mend(
-    tmp_path: Path, kept: Kept, text: str
-) -> None:
+def test_a_schedule_of_nothing_known_is_bad_usage(tmp_path: Path, kept: Kept, text: str) -> None:
     path = keep(kept, tmp_path)
     ran = run(tmp_path, *REPLAY, str(path))
     assert ran.code == 64

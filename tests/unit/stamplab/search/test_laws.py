@@ -201,9 +201,8 @@ def test_it_names_a_task_of_heads_that_failed() -> None:
     story = rolled_back().at(14, listed(task("new", HEAD, "failed")))
     text = broken(trial(story, "fail", ROLLED_BACK))
     assert text == {"true-reason": f"no task of head that failed is named, and: {ROLLED_BACK}"}
-    assert (
-        broken(trial(story, "fail", f"{ROLLED_BACK}: new task new failed the update monitor")) == {}
-    )
+    named = f"{ROLLED_BACK}: new task new failed the update monitor"
+    assert broken(trial(story, "fail", named)) == {}
 
 
 def test_whether_the_old_version_serves_again_is_waited_for() -> None:
@@ -307,15 +306,8 @@ def test_what_came_in_the_moment_of_the_ruling_may_go_unnamed() -> None:
 
 
 def test_of_a_head_that_was_refused_nothing_was_overtaken() -> None:
-    refused = but(REFERENCE, refused=True)
-    assert (
-        lines(
-            upgrading().at(15, LABELS),
-            "the deploy command failed with exit code 1",
-            schedule=refused,
-        )
-        is None
-    )
+    refused, failed = but(REFERENCE, refused=True), "the deploy command failed with exit code 1"
+    assert lines(upgrading().at(15, LABELS), failed, schedule=refused) is None
 
 
 def test_the_old_harness_knows_of_no_others() -> None:
@@ -458,9 +450,7 @@ def test_what_the_swarm_refused_was_no_meddling() -> None:
 
 
 @pytest.mark.parametrize("end_s", [20 - 4e-15, 20 - 1e-9])
-def test_an_act_at_the_very_moment_of_the_end_counts_whatever_its_last_digits(
-    end_s: float,
-) -> None:
+def test_an_act_at_the_moment_of_the_end_counts_whatever_its_digits(end_s: float) -> None:
     """Records have whole microseconds, the world's clock has not."""
     assert end_s < 20
     assert has_other_update(trial(converged().at(20.0, acted()), end_s=end_s))

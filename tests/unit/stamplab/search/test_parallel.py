@@ -364,9 +364,7 @@ class Context:
 
 
 @pytest.mark.usefixtures("hasty")
-def test_where_one_cannot_be_started_those_that_were_are_ended(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_where_one_cannot_start_the_others_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = Job(), Job(starts=False), Job()
     monkeypatch.setattr(multiprocessing, "get_context", lambda _: Context(*jobs))
     with pytest.raises(OSError, match="no room"):
@@ -393,9 +391,7 @@ def in_processes(
         assert not any("spawn_main" in " ".join(words) for words in names), names
 
 
-def test_two_find_together_and_the_first_find_ends_the_other(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_find_ends_the_other_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     request = but(GREEN_ONLY, jobs=2, examples=100_000, from_scratch=True)
     work = workers.one_finds_while_another_shrinks

@@ -155,9 +155,7 @@ def test_a_person_can_read_the_file(tmp_path: Path) -> None:
         ('"retries": 3', '"retries": null', "how many health checks"),
     ],
 )
-def test_a_damaged_file_is_the_users_to_mend(
-    tmp_path: Path, part: str, instead: str, message: str
-) -> None:
+def test_a_damaged_file_is_bad_usage(tmp_path: Path, part: str, instead: str, message: str) -> None:
     path = keep(kept(), tmp_path)
     text = path.read_text()
     assert part in text

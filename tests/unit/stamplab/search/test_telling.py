@@ -20,6 +20,7 @@ from tests.unit.stamplab.search.trials import (
     but,
     limited,
     rolled_back,
+    told_at,
     trial,
     upgrading,
 )
@@ -120,9 +121,7 @@ def test_an_incident_is_told_moment_by_moment() -> None:
 
 
 def test_what_came_before_the_upgrade_is_left_out_and_what_came_before_head_is_negative() -> None:
-    story = Story(
-        *[(played_trial.seen_s, played_trial.what) for played_trial in upgrading().records[:3]]
-    )
+    story = Story(*told_at(upgrading())[:3])
     story.at(10.5, acted()).at(11, seen(service(HEAD, BASE, "updating")))
     assert timeline(trial(story)) == (
         Moment(-0.5, "a second operator changed labels only"),
@@ -131,9 +130,7 @@ def test_what_came_before_the_upgrade_is_left_out_and_what_came_before_head_is_n
 
 
 def test_where_head_was_never_applied_time_begins_with_the_upgrade() -> None:
-    story = Story(
-        *[(played_trial.seen_s, played_trial.what) for played_trial in upgrading().records[:3]]
-    )
+    story = Story(*told_at(upgrading())[:3])
     story.at(12.5, acted(refused="update out of sequence"))
     text = "a second operator changed labels only, refused: update out of sequence"
     assert timeline(trial(story)) == (Moment(2.5, text),)
@@ -204,12 +201,9 @@ def test_figures_that_there_are_not_are_left_out() -> None:
 
 
 def test_where_head_was_never_applied_there_are_none() -> None:
-    story = Story(
-        *[(played_trial.seen_s, played_trial.what) for played_trial in upgrading().records[:3]]
-    )
+    story = Story(*told_at(upgrading())[:3])
     assert sentence(trial(story), "x") == f"{describe(REFERENCE)}: x"
 
 
 def test_an_oom_kill_before_the_upgrade_is_not_its_own() -> None:
-    records = [(played_trial.seen_s, played_trial.what) for played_trial in upgrading().records]
-    assert "OOM" not in figures(Story((5.0, oom_kill("old")), *records[2:]))
+    assert "OOM" not in figures(Story((5.0, oom_kill("old")), *told_at(upgrading())[2:]))

@@ -124,9 +124,7 @@ def test_a_history_without_gaps_tells_what_the_watcher_saw(
 
 
 @pytest.mark.parametrize("visibility", [EveryMoment(), PeriodicTaskLists(every_s=1.7, phase_s=0.3)])
-def test_the_watcher_sees_all_however_the_harness_looks(
-    player: SchedulePlayer, visibility: Visibility
-) -> None:
+def test_the_watcher_sees_all_in_any_case(player: SchedulePlayer, visibility: Visibility) -> None:
     conditions = but(INCIDENT.conditions, visibility=visibility)
     trial = player.play(but(INCIDENT, conditions=conditions), guard=True)
     read = upgrade_observed(trial.history, trial.app.service)
@@ -147,9 +145,7 @@ def test_what_is_rolled_back_by_hand_was_not_by_the_swarm(player: SchedulePlayer
 # Time.
 
 
-def test_it_is_watched_for_the_hold_time_in_which_nobody_does_anything(
-    player: SchedulePlayer,
-) -> None:
+def test_it_is_watched_for_the_hold_time_while_nobody_acts(player: SchedulePlayer) -> None:
     late = but(REFERENCE, operations=(TimedOperation(after_s=500, what=Redeploy()),))
     trial = player.play(late, guard=True)
     assert trial.hold_s == 5.0

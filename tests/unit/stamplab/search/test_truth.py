@@ -99,9 +99,7 @@ def test_a_label_alone_is_another_spec() -> None:
         (((10.1, COMPLETED, ()),), True),
     ],
 )
-def test_as_many_as_are_wanted_ran_throughout_whoever_ran_besides(
-    later: tuple[Row, ...], ran: bool
-) -> None:
+def test_the_wanted_number_ran_throughout(later: tuple[Row, ...], ran: bool) -> None:
     assert truth(*UPGRADED, *later).ran_throughout(5.0, 10.0) is ran
 
 
@@ -195,9 +193,7 @@ def test_one_that_is_on_its_way_means_that_it_is_not_over() -> None:
 
 
 @pytest.mark.parametrize(("wanted", "running", "is_there"), [(0, 0, True), (2, 1, False)])
-def test_it_is_the_wanted_number_of_tasks_that_counts(
-    wanted: int, running: int, *, is_there: bool
-) -> None:
+def test_the_wanted_number_of_tasks_counts(wanted: int, running: int, *, is_there: bool) -> None:
     head = spec("head", replicas=wanted)
     tasks = [task(f"new{number}", head) for number in range(running)]
     observer = truth((1.0, service(head, BASE, "completed"), tasks))
