@@ -19,7 +19,7 @@ from stamplab.lab.live.lab import Apparatus, live_lab
 from stamplab.lab.live.lease import LabFolder
 
 _AGAIN = 'while :; do "$@" || :; busybox rm -f /run/lab/dockerd.pid; busybox sleep 0.2; done'
-HEALTH = ("--health-interval", "100ms", "--health-retries", "600", "--health-timeout", "5s")
+HEALTH = ("--health-interval", "300ms", "--health-retries", "200", "--health-timeout", "5s")
 FIRST_PORT = 9000
 
 
@@ -109,7 +109,7 @@ def wait_until_running(swarm: RemoteSwarm, name: str) -> None:
             and len(tasks) > 1
         ):
             return
-        time.sleep(0.1)
+        time.sleep(0.3)  # each question is two processes
 
 
 @contextmanager
