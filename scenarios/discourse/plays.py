@@ -27,7 +27,7 @@ MEMORY = MemoryShape(steady_bytes=100 * _MIB, peak_bytes=300 * _MIB, boot_s=1.0)
 TRUE_TIMING = Timing()
 """The recipe's own monitor of 5 s; health checks often enough that a run takes seconds."""
 
-FAST_TIMING = Timing(health_interval_s=0.1, monitor_s=1.0)
+FAST_TIMING = Timing(monitor_s=1.0)
 FAST_BOOT_S = 0.4
 
 AMPLE = "a-ample"
