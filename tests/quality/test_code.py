@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.size import PRODUCT, TESTS, names_in, old_vocabulary, python_files
 from stamplab.lab.support.cache import cache_folder
 
 ROOT = Path(__file__).parents[2]
@@ -206,3 +207,15 @@ def _code_lines(function: ast.FunctionDef) -> int:
 def test_no_bug_report_needs_the_incident() -> None:
     incident = ("stamplab.scenarios.discourse", "stamplab.scenarios.scenario")
     assert importers(["scenarios/bug_reports"], *incident) == []
+
+
+def test_no_identifier_of_the_old_vocabulary_is_left() -> None:
+    vocabulary = old_vocabulary((ROOT / "docs" / "naming.md").read_text())
+    assert {"told", "Judged"} <= vocabulary
+    left = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for folder in (*PRODUCT, *TESTS)
+        for path in python_files(ROOT / folder)
+        for name in {path.stem, *names_in(path.read_text())} & vocabulary
+    ]
+    assert left == []

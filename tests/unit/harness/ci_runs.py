@@ -90,8 +90,8 @@ class CIRun:
 
     def findings(self, step: str) -> list[Finding]:
         """What a step has found, in order."""
-        found = [record.what for record in self.history if isinstance(record.what, Finding)]
-        return [finding for finding in found if finding.step == step]
+        findings = [record.what for record in self.history if isinstance(record.what, Finding)]
+        return [finding for finding in findings if finding.step == step]
 
     def squeeze(self) -> None:
         """Have head's task OOM-killed beside the base's: the swarm will roll back."""

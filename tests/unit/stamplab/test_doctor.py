@@ -120,8 +120,8 @@ def test_what_was_reaped_is_said_first(doctor: Doctor, monkeypatch: pytest.Monke
 
 def test_what_resists_is_said_and_exits_2(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     resisting = LabRemoval(lab=DEAD, resisted="process 8 of lab 1a2b3c4d does not die")
-    said = "\n".join(lines_of_reaping(doctor, monkeypatch, resisting, code=2))
-    assert "not removed: process 8 of lab 1a2b3c4d does not die" in said
+    output = "\n".join(lines_of_reaping(doctor, monkeypatch, resisting, code=2))
+    assert "not removed: process 8 of lab 1a2b3c4d does not die" in output
 
 
 def test_nothing_to_reap_is_said_too(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:

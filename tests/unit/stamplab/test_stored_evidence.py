@@ -56,11 +56,11 @@ def read(stored: Path) -> dict[tuple[str, str], PlayRecord]:
     return {(run, name): read_play(stored / run / name) for run, name in PLAYS}
 
 
-Judged = tuple[PlayRecord, Any]
+StoredPlay = tuple[PlayRecord, Any]
 
 
 @pytest.fixture(params=PLAYS, ids="-".join)
-def judged(request: pytest.FixtureRequest, read: dict[tuple[str, str], PlayRecord]) -> Judged:
+def judged(request: pytest.FixtureRequest, read: dict[tuple[str, str], PlayRecord]) -> StoredPlay:
     """A play, and how the program of before judged it."""
     run, name = request.param
     return read[run, name], EXPECTED[run]["plays"][name]
@@ -82,7 +82,7 @@ def of_before(value: Any, wanted: Any) -> Any:
 # Schema 1, judged as before.
 
 
-def test_a_play_of_before_has_the_same_signature_shape_and_end(judged: Judged) -> None:
+def test_a_play_of_before_has_the_same_signature_shape_and_end(judged: StoredPlay) -> None:
     play, wanted = judged
     assert play.signature.verdict == wanted["verdict"]
     assert of_before(as_json(play.signature), wanted["signature"]) == wanted["signature"]
@@ -92,7 +92,7 @@ def test_a_play_of_before_has_the_same_signature_shape_and_end(judged: Judged) -
     assert (play.results.level, play.results.capped_by) == (wanted["level"], wanted["capped_by"])
 
 
-def test_a_play_of_before_has_the_same_cause(judged: Judged) -> None:
+def test_a_play_of_before_has_the_same_cause(judged: StoredPlay) -> None:
     play, wanted = judged
     attribution = play.attribution
     assert attribution is not None
@@ -121,7 +121,7 @@ def test_a_play_of_before_has_the_same_cause(judged: Judged) -> None:
     assert as_json(cause) == wanted["attribution"]
 
 
-def test_a_play_of_before_has_the_same_ground_truth(judged: Judged) -> None:
+def test_a_play_of_before_has_the_same_ground_truth(judged: StoredPlay) -> None:
     play, wanted = judged
     truth = upgrade_observed(play.history, play.app.service)
     assert {
