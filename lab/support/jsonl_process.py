@@ -6,6 +6,7 @@ import os
 import select
 import subprocess
 import tempfile
+import time
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -82,6 +83,7 @@ class StartedProcess:
         self._question_fd, self._answer_fd = (
             pipe.fileno() for pipe in (self._process.stdin, self._process.stdout) if pipe
         )
+        os.set_blocking(self._question_fd, False)
         self._pending = b""
         self.end = weakref.finalize(self, _end, self._process, self._errors)
 
@@ -90,21 +92,32 @@ class StartedProcess:
 
         Raises LabError where the program ends, or is killed because it does not answer in time.
         """
-        try:
-            _write_all(self._question_fd, line + b"\n")
-        except BrokenPipeError as error:
-            raise self._death() from error
+        deadline_s = time.monotonic() + timeout_s
+        question = line + b"\n"
+        while question:
+            try:
+                question = question[os.write(self._question_fd, question) :]
+            except BlockingIOError:
+                self._wait([], [self._question_fd], deadline_s, timeout_s)
+            except BrokenPipeError as error:
+                raise self._death() from error
         while b"\n" not in self._pending:
-            ready, _, _ = select.select([self._answer_fd], [], [], timeout_s)
-            if not ready:
-                self.kill()  # a late answer must not be read as the next one
-                raise LabError(f"{self._name} has not answered for {timeout_s:g} s")
+            self._wait([self._answer_fd], [], deadline_s, timeout_s)
             chunk = os.read(self._answer_fd, _CHUNK_BYTES)
             if not chunk:
                 raise self._death()
             self._pending += chunk
         answer, _, self._pending = self._pending.partition(b"\n")
         return answer
+
+    def _wait(
+        self, readable: list[int], writable: list[int], deadline_s: float, timeout_s: float
+    ) -> None:
+        """Wait for a pipe; kill the program at the deadline of the whole question."""
+        left_s = max(0.0, deadline_s - time.monotonic())
+        if not any(select.select(readable, writable, [], left_s)):
+            self.kill()  # a late answer must not be read as the next one
+            raise LabError(f"{self._name} has not answered for {timeout_s:g} s")
 
     def kill(self) -> None:
         """Kill the program; every later question is an error."""
@@ -134,8 +147,3 @@ def _exit_code(process: subprocess.Popen[bytes]) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]

@@ -76,6 +76,30 @@ def test_after_a_failure_the_next_question_has_a_new_process(tmp_path: Path) -> 
     running.end()
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("lines", "question"),
+    [
+        pytest.param("exec sleep 600", b"x" * (1 << 20), id="it never reads the question"),
+        pytest.param(
+            "while printf x; do sleep 0.05; done", b"x", id="its answer comes in bits for ever"
+        ),
+    ],
+)
+def test_the_deadline_is_one_for_question_and_answer(
+    tmp_path: Path, lines: str, question: bytes
+) -> None:
+    running = JsonlProcess(script(tmp_path / "answering", lines), timeout_s=0.5)
+    with pytest.raises(LabError, match=r"answering has not answered for 0.5 s"):
+        running.ask(question)
+
+
+def test_a_question_larger_than_a_pipe_is_answered(tmp_path: Path) -> None:
+    running = JsonlProcess(script(tmp_path / "answering", "sleep 0.2; read -r line; echo ${#line}"))
+    assert running.ask(b"x" * (1 << 20)) == b"%d" % (1 << 20)
+    running.end()
+
+
 def test_one_that_is_late_is_ended(tmp_path: Path) -> None:
     answering = script(
         tmp_path / "answering", f"echo $$ >{tmp_path}/pid; read -r line; exec sleep 600"
