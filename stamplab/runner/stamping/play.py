@@ -13,7 +13,7 @@ import msgspec
 from stamplab.lab.abra.driver import Abra, AbraProgram, stamp_in
 from stamplab.lab.abra.empty_swarm import empty_swarm
 from stamplab.lab.abra.folder import AbraFolder
-from stamplab.lab.errors import LabError
+from stamplab.lab.errors import LabError, os_errors_as
 from stamplab.lab.model.history import CommandRan
 from stamplab.lab.recipe import git
 from stamplab.lab.support import programs
@@ -97,7 +97,8 @@ def _plainly(
         message = git.summarize_stderr(done.stderr)
         raise LabError(f"{step.pasted()} failed: {message or done.returncode}")
     if step.into is not None:
-        Path(_expanded(step.into, folder)).write_text(done.stdout)
+        with os_errors_as(f"{step.pasted()} cannot be done"):
+            Path(_expanded(step.into, folder)).write_text(done.stdout)
     return CommandRan(
         argv=tuple(words),
         exit_code=0,

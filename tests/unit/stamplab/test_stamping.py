@@ -23,7 +23,7 @@ from stamplab.runner.stamping.play import StampRun
 from stamplab.runner.stamping.repositories import make_repositories
 from stamplab.runner.stamping.verdict import Stamped, describe_stamp, judge_stamping
 from stamplab.scenarios.discourse.recipe import BASE_TAG, RECIPE, asking_for_a_secret
-from stamplab.scenarios.stamping.experiment import CommitRole, StampingRepositories
+from stamplab.scenarios.stamping.experiment import CommitRole, StampingRepositories, Step
 from stamplab.scenarios.stamping.variants import (
     COPY,
     COUNTER_EXAMPLES,
@@ -172,6 +172,20 @@ def test_an_experiment_that_cannot_be_played_is_unknown_and_says_why(
     (match,) = play_all((COPY,), repositories, broken, tmp_path)
     assert match.verdict is Verdict.UNKNOWN
     assert match.wrong == "no abra cannot be run: No such file or directory"
+
+
+def test_an_output_that_cannot_be_kept_is_unknown_and_says_why(
+    repositories: StampingRepositories, tmp_path: Path
+) -> None:
+    nowhere = Step(("printf", "lost"), into=str(tmp_path / "missing" / "file"))
+    (match,) = play_all(
+        (msgspec.structs.replace(COPY, steps=(nowhere,)),),
+        repositories,
+        stand_in_program(),
+        tmp_path,
+    )
+    assert match.verdict is Verdict.UNKNOWN
+    assert match.wrong.endswith("/missing/file cannot be done: No such file or directory")
 
 
 def test_a_stamp_of_another_length_is_nobodys(repositories: StampingRepositories) -> None:
