@@ -9,7 +9,7 @@ us).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
@@ -253,9 +253,17 @@ History = Sequence[Record]
 Kind = TypeVar("Kind")
 
 
+def records_of(history: History, kind: type[Kind]) -> Iterator[tuple[Record, Kind]]:
+    """Yield the records of one kind of observation, each with its observation, in order."""
+    for record in history:
+        what: object = record.what
+        if isinstance(what, kind):
+            yield record, what
+
+
 def observations(history: History, kind: type[Kind]) -> list[Kind]:
     """Return all observations of one kind, in order."""
-    return [record.what for record in history if isinstance(record.what, kind)]
+    return [what for _, what in records_of(history, kind)]
 
 
 def placed(

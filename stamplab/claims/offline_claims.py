@@ -32,7 +32,7 @@ def require_possible(asked: Collection[str]) -> None:
         raise NotPossibleHere(f"{CONSTANT} cannot be shown here: {reason}")
 
 
-def judge_cold(asked: Collection[str], program: AbraProgram, folder: Path) -> tuple[Claim, ...]:
+def judge_offline(asked: Collection[str], program: AbraProgram, folder: Path) -> tuple[Claim, ...]:
     """Play and judge the claims of `OFFLINE` that were asked for. Raises LabError."""
     claims = []
     if STAMPING in asked:

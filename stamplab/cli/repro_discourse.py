@@ -11,7 +11,7 @@ import msgspec
 from stamplab.claims.discourse import Claim, converged_at_head, counted_verdicts, judge
 from stamplab.claims.negative_controls import ControlResult, judge_negative_control
 from stamplab.claims.negative_controls import claim as claim_of
-from stamplab.claims.offline_claims import judge_cold, require_possible
+from stamplab.claims.offline_claims import judge_offline, require_possible
 from stamplab.claims.plan import CLAIMS, Choice, PlannedPlay, plan_of_choice
 from stamplab.harness.checks.wilson import Proportion
 from stamplab.harness.verdict import Verdict, merge
@@ -106,7 +106,7 @@ def repro_discourse(request: Request, on_progress: OnProgress) -> Report:
         return report_on(request.choice, played, folder, replay, note, offline)
 
     def before() -> None:
-        offline.extend(judge_cold(request.choice.claims, program, folder.path))
+        offline.extend(judge_offline(request.choice.claims, program, folder.path))
 
     return play_all(plan, stage, folder, judged, keep=request.keep, before=before)
 
@@ -160,7 +160,7 @@ def report_on(
     note: str,
     offline: Sequence[Claim] = (),
 ) -> Report:
-    """Judge what was played, and add what needed no play (``cold``).
+    """Judge what was played, and add what needed no play (``offline``).
 
     ``note`` says why the run did not come to its end, if it did not.
     """

@@ -6,8 +6,6 @@ Reads a history and judges nothing. What the history does not show is None, or e
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TypeVar
 
 import msgspec
 
@@ -22,6 +20,8 @@ from stamplab.lab.model.history import (
     Record,
     ServiceSeen,
     TasksSeen,
+    observations,
+    records_of,
 )
 from stamplab.lab.model.swarm import RUNNING, Service, ServiceSpec, Task, blamed_task
 
@@ -80,7 +80,6 @@ class TaskFailure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SIGKILLED = 137
-Kind = TypeVar("Kind")
 _TaskLists = list[tuple[float, tuple[Task, ...]]]
 """Lists of a service's tasks, each with when it was seen."""
 
@@ -124,7 +123,7 @@ def attribute(history: History, service: str) -> Attribution | None:
     """Explain the upgrade that a history shows; None where the service was never seen."""
     snapshots = tuple(
         ServiceSnapshot(seq=record.seq, seen_s=record.seen_s, service=seen.service)
-        for record, seen in _of_kind(history, ServiceSeen)
+        for record, seen in records_of(history, ServiceSeen)
         if seen.name == service and seen.service is not None
     )
     if not snapshots:
@@ -135,11 +134,11 @@ def attribute(history: History, service: str) -> Attribution | None:
     applied_s = applied.seen_s if applied else None
     tasks = [
         (record.seen_s, listed.tasks)
-        for record, listed in _of_kind(history, TasksSeen)
+        for record, listed in records_of(history, TasksSeen)
         if listed.service == service
     ]
     failure = _failure(history, tasks, _blamed(applied, rollback, snapshots[-1], tasks))
-    limits = [limit for _, limit in _of_kind(history, LimitSet)]
+    limits = observations(history, LimitSet)
     old = _running_before(tasks, base, applied_s)
     alive = {task.id for task in _running_of(tasks[-1][1], base)} if tasks else set()
     return Attribution(
@@ -158,13 +157,6 @@ def attribute(history: History, service: str) -> Attribution | None:
         at_oom=_sample_before(history, failure.oom_kill_s if failure else None),
         oom_kills=_oom_kills(history, applied_s),
     )
-
-
-def _of_kind(history: History, kind: type[Kind]) -> Iterator[tuple[Record, Kind]]:
-    for record in history:
-        what: object = record.what
-        if isinstance(what, kind):
-            yield record, what
 
 
 def _is_rollback(snapshot: ServiceSnapshot, applied: ServiceSnapshot) -> bool:
@@ -195,10 +187,10 @@ def _failure(history: History, tasks: _TaskLists, blamed: str | None) -> TaskFai
     if not listings:
         return None
     container = next((task.container_id for task in reversed(listings) if task.container_id), None)
-    ends = (end for _, end in _of_kind(history, ContainerEnded) if end.container_id == container)
+    ends = (end for _, end in records_of(history, ContainerEnded) if end.container_id == container)
     kills = (
         (kill, record.happened_s)
-        for record, kill in _of_kind(history, OomKill)
+        for record, kill in records_of(history, OomKill)
         if kill.container_id == container
     )
     oom_kill, oom_kill_s = next(kills, (None, None))
@@ -219,7 +211,7 @@ def _container_event(history: History, container: str | None, action: str) -> Re
     wanted = ("container", action, container)
     events = (
         record
-        for record, event in _of_kind(history, EngineEvent)
+        for record, event in records_of(history, EngineEvent)
         if (event.kind, event.action, event.actor_id) == wanted
     )
     return next(events, None)
@@ -256,7 +248,7 @@ def _over_s(snapshots: tuple[ServiceSnapshot, ...], applied_s: float | None) -> 
 def _probes_between(history: History, from_s: float | None, until_s: float | None) -> ProbeSummary:
     probes = [
         probe
-        for record, probe in _of_kind(history, ClientProbe)
+        for record, probe in records_of(history, ClientProbe)
         if from_s is not None
         and record.happened_s >= from_s
         and (until_s is None or record.happened_s <= until_s)
@@ -272,7 +264,7 @@ def _probes_between(history: History, from_s: float | None, until_s: float | Non
 def _sample_before(history: History, until_s: float | None) -> MemorySample | None:
     if until_s is None:
         return None
-    memory = _of_kind(history, MemorySample)
+    memory = records_of(history, MemorySample)
     samples = [sample for record, sample in memory if record.happened_s <= until_s]
     return samples[-1] if samples else None
 
