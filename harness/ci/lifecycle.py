@@ -9,7 +9,7 @@ from stamplab.harness.guard import Baseline, Expectation, Guard, Outcome, Ruling
 from stamplab.harness.guard import update_status_started as update_status_started
 from stamplab.lab.abra.deploy import ChaosDeploy
 from stamplab.lab.errors import LabError
-from stamplab.lab.model.history import Finding, Note
+from stamplab.lab.model.history import Finding, Note, Record
 
 
 class StageFailed(Exception):
@@ -67,8 +67,7 @@ def wait_healthy(context: RunContext, timeout_s: float) -> None:
     world = context.world
     health = Health(context.app.stack)
     deadline_s = world.now_s() + timeout_s
-    world.look(context.app.stack)
-    while (record := world.next(world.now_s())) is not None:
+    for record in _look_anew(context):
         health.feed(record.what)  # what was recorded until now is judged as a whole: it may be old
     while (missing := health.missing()) is not None:
         record = world.next(deadline_s)
@@ -101,11 +100,14 @@ def assert_upgrade_converged(
     guard = Guard(baseline, expectation)
     world = context.world
     while guard.ruling is None:
-        record = world.next(guard.wake_s)
-        if record is None:
+        wake_s = guard.wake_s
+        record = world.next(wake_s)
+        records = [] if record is None else [record]
+        if is_due := world.now_s() >= wake_s:
+            records += _look_anew(context)  # time alone decides nothing (ADR 0040)
+        guard.feed_snapshot(records)
+        if is_due:
             guard.tick(world.now_s())
-        else:
-            guard.feed(record)
     ruling = guard.ruling
     if ruling.outcome is Outcome.UNKNOWN:
         raise VerdictUnknown(ruling.reason)
@@ -124,6 +126,16 @@ def assert_upgrade_converged(
     if not passed:
         raise StageFailed("assert_upgrade_converged", ruling.reason)
     return ruling
+
+
+def _look_anew(context: RunContext) -> list[Record]:
+    """Record every service and task of the stack, and return all records that were not taken."""
+    world = context.world
+    world.look(context.app.stack)
+    records = []
+    while (record := world.next(world.now_s())) is not None:
+        records.append(record)
+    return records
 
 
 def _record_finding(context: RunContext, step: str, *, passed: bool, text: str) -> None:

@@ -80,5 +80,5 @@ def test_twice_the_time_scale_is_twice_the_times_and_the_same_end(
     container = spec["TaskTemplate"]["ContainerSpec"]
     assert container["StopGracePeriod"] == 10_000_000_000
     health = container["Healthcheck"]
-    assert (health["Interval"], health["Timeout"]) == (200_000_000, 20_000_000_000)
+    assert (health["Interval"], health["Timeout"]) == (600_000_000, 20_000_000_000)
     assert [(plan.interval_s, plan.timeout_s) for plan in plans] == [(0.1, 2.0)]
