@@ -67,8 +67,8 @@ def wait_healthy(context: RunContext, timeout_s: float) -> None:
     world = context.world
     health = Health(context.app.stack)
     deadline_s = world.now_s() + timeout_s
-    for record in _look_anew(context):
-        health.feed(record.what)  # what was recorded until now is judged as a whole: it may be old
+    for recorded in _look_anew(context):  # judged as a whole: some of it may be old
+        health.feed(recorded.what)
     while (missing := health.missing()) is not None:
         record = world.next(deadline_s)
         if record is None:
