@@ -12,6 +12,9 @@ def main() -> None:
 
         guard(sys.argv[2:])
     else:
+        from stamplab.lab.support.garbage import collect_rarely
+
+        collect_rarely()
         from stamplab.cli.main import main as stamplab
 
         stamplab()

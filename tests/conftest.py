@@ -16,6 +16,7 @@ from stamplab.lab.errors import LabError
 from stamplab.lab.live.lab import Apparatus, prepare
 from stamplab.lab.recipe.resolver import STACKSPEC
 from stamplab.lab.support.cache import cache_folder
+from stamplab.lab.support.garbage import collect_rarely
 from stamplab.lab.support.go_build import GoProgram, get_program
 from stamplab.runner import worlds
 from stamplab.runner.worlds import Virtual
@@ -34,7 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """A shell makes what it starts in the background deaf to Ctrl-C, and all its children too."""
+    """Collect garbage as our commands do, and hear Ctrl-C.
+
+    A shell makes what it starts in the background deaf to it, and all its children too.
+    """
+    collect_rarely()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.register_profile("unhurried", deadline=None)  # no test asserts an absolute time

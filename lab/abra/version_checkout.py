@@ -112,7 +112,7 @@ def latest_version(checkout: Path) -> str:
         return releases[-1]
     repo = git.open_at(checkout)
     with git.errors_as(f"the HEAD of {checkout} cannot be read"):
-        return repo.head.commit.hexsha[:SMALL_SHA_DIGITS]
+        return git.head_of(repo)[:SMALL_SHA_DIGITS]
 
 
 def is_lightweight(checkout: Path, version: str) -> bool:

@@ -28,7 +28,7 @@ def check_out(checkout: Path, ref: str) -> str:
     with git.errors_as(f"{ref} cannot be checked out in {checkout}"):
         repo.git.checkout("--quiet", "--force", "--detach", ref, "--")
         repo.git.clean("--quiet", "--force", "-d", "-x")
-        return repo.head.commit.hexsha
+        return git.head_of(repo)
 
 
 def resolve(checkout: Path, revision: str) -> str:
@@ -61,7 +61,7 @@ def read_policy(checkout: Path, service: str) -> PolicyRead:
     repo = git.open_at(checkout)
     with git.errors_as(f"{DEFAULT_FILE} cannot be read at HEAD of {checkout}"):
         text = str(repo.git.show(f"HEAD:{DEFAULT_FILE}"))
-        commit = repo.head.commit.hexsha
+        commit = git.head_of(repo)
     compose = parse_compose({DEFAULT_FILE: text}, {})
     return policy_of(compose, service, commit=commit, path=DEFAULT_FILE)
 

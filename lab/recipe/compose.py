@@ -16,6 +16,7 @@ from stamplab.lab.errors import LabError, os_errors_as
 from stamplab.lab.model.history import PolicyRead
 from stamplab.lab.recipe.containment import require_inside
 from stamplab.lab.recipe.trust.template import InvalidTemplate, substitute
+from stamplab.lab.recipe.yaml_text import yaml_value
 
 DEFAULT_FILE = "compose.yml"
 
@@ -119,7 +120,7 @@ def policy_of(compose: Compose, service: str, *, commit: str, path: str) -> Poli
 
 def _load_mapping(name: str, text: str) -> YamlMapping:
     try:
-        tree = yaml.safe_load(text)
+        tree = yaml_value(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise LabError(f"{name} is no compose file that can be read: {reason}") from error

@@ -1,4 +1,7 @@
-"""Git by GitPython, without the user's and the system's configuration."""
+"""Git by GitPython, without the user's and the system's configuration.
+
+GitPython takes a third of a short command's time to import, so that is done where it is needed.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Without this GitPython cannot be imported where there is no git; `require_git` reports that later.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -17,14 +21,14 @@ if programs.has_tools_folders():
     # GitPython reads this at its import. Without a git in the tools' folders none is run at all.
     os.environ["GIT_PYTHON_GIT_EXECUTABLE"] = str(programs.find("git") or "")
 
-from git import Actor, Git, GitCommandError, Repo
-from git.exc import GitError
-
 from stamplab.lab.errors import LabError, NotPossibleHere
+
+if TYPE_CHECKING:
+    from git import Git, Repo
 
 _DUBIOUS = re.compile(r"dubious ownership in repository at '([^']*)'")
 
-AUTHOR = Actor("stamplab", "stamplab@example.invalid")
+_AUTHOR, _AUTHOR_EMAIL = "stamplab", "stamplab@example.invalid"
 
 ISOLATED = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -42,17 +46,20 @@ ISOLATED = {
     # Protocols by which git runs another program (ext, ssh) are not allowed.
     "GIT_ALLOW_PROTOCOL": "file:git:http:https",
     # These outrank a repository's own configuration, which could make git run a program.
-    "GIT_CONFIG_COUNT": "3",
+    "GIT_CONFIG_COUNT": "4",
     "GIT_CONFIG_KEY_0": "core.hooksPath",
     "GIT_CONFIG_VALUE_0": os.devnull,
     "GIT_CONFIG_KEY_1": "core.fsmonitor",
     "GIT_CONFIG_VALUE_1": "false",
     "GIT_CONFIG_KEY_2": "submodule.recurse",
     "GIT_CONFIG_VALUE_2": "false",
-    "GIT_AUTHOR_NAME": AUTHOR.name or "",
-    "GIT_AUTHOR_EMAIL": AUTHOR.email or "",
-    "GIT_COMMITTER_NAME": AUTHOR.name or "",
-    "GIT_COMMITTER_EMAIL": AUTHOR.email or "",
+    # A repository of ours is small and soon gone: each commit and fetch would start one more git.
+    "GIT_CONFIG_KEY_3": "maintenance.auto",
+    "GIT_CONFIG_VALUE_3": "false",
+    "GIT_AUTHOR_NAME": _AUTHOR,
+    "GIT_AUTHOR_EMAIL": _AUTHOR_EMAIL,
+    "GIT_COMMITTER_NAME": _AUTHOR,
+    "GIT_COMMITTER_EMAIL": _AUTHOR_EMAIL,
     "LC_ALL": "C",
 }
 """The environment of every git command: the same commits come out on every machine."""
@@ -78,6 +85,8 @@ def create(path: Path) -> Repo:
 
 def open_at(path: Path) -> Repo:
     """Open a work tree. Raises LabError where there is none."""
+    from git import Repo
+
     _drop_inherited_variables()
     with errors_as(f"{path} is no git work tree"):
         repo = Repo(path)
@@ -85,8 +94,17 @@ def open_at(path: Path) -> Repo:
         return repo
 
 
+def head_of(repo: Repo) -> str:
+    """Return the SHA of HEAD, without asking a git. Raises ValueError where it has none."""
+    from git.refs import SymbolicReference
+
+    return SymbolicReference.dereference_recursive(repo, "HEAD")
+
+
 def clone(source: Path, target: Path) -> Repo:
     """Clone a repository. Raises LabError."""
+    from git import Repo
+
     _drop_inherited_variables()
     with errors_as(f"{source} cannot be cloned"):
         repo = Repo.clone_from(str(source), target, env=ISOLATED)
@@ -96,6 +114,8 @@ def clone(source: Path, target: Path) -> Repo:
 
 def mirror(address: str, target: Path) -> None:
     """Copy a repository with all of its refs into a bare one. Raises LabError."""
+    from git import Repo
+
     _drop_inherited_variables()
     with errors_as(f"{address} cannot be cloned"):
         # no_local: git's own transport even from a folder, whose files are not linked or copied.
@@ -104,6 +124,8 @@ def mirror(address: str, target: Path) -> None:
 
 def find_commit(path: Path, revision: str) -> str | None:
     """Return the commit that a revision of a bare repository names, or None."""
+    from git import GitCommandError
+
     commit = f"{revision}^{{commit}}"
     try:
         return str(_git_in(path).rev_parse("--verify", "--quiet", "--end-of-options", commit))
@@ -113,6 +135,8 @@ def find_commit(path: Path, revision: str) -> str | None:
 
 def fetch_commit(path: Path, address: str, commit: str) -> bool:
     """Fetch one commit that no ref names into a bare repository; tell whether it exists."""
+    from git import GitCommandError
+
     try:
         _git_in(path).fetch("--quiet", "--no-tags", "--", address, commit)
     except GitCommandError:
@@ -131,6 +155,8 @@ def has_uncommitted_changes(path: Path, work_tree: Path) -> bool:
 
     The work tree's own repository is not opened: its configuration may name filter programs.
     """
+    from git import GitCommandError
+
     index = path / "i"
     command = _git_in(
         path, GIT_DIR=str(path), GIT_WORK_TREE=str(work_tree.absolute()), GIT_INDEX_FILE=str(index)
@@ -145,6 +171,8 @@ def has_uncommitted_changes(path: Path, work_tree: Path) -> bool:
 
 
 def _git_in(folder: Path, **environment: str) -> Git:
+    from git import Git
+
     _drop_inherited_variables()
     git = Git(folder)
     git.update_environment(**ISOLATED, **environment)
@@ -153,10 +181,13 @@ def _git_in(folder: Path, **environment: str) -> Git:
 
 def describe(path: Path) -> str | None:
     """Return a work tree's commit, with ``+`` when it has changes; None where there is none."""
+    from git import Repo
+    from git.exc import GitError
+
     try:
         _drop_inherited_variables()
         with Repo(path, search_parent_directories=True) as repo:
-            return repo.head.commit.hexsha + ("+" if repo.is_dirty() else "")
+            return head_of(repo) + ("+" if repo.is_dirty() else "")
     except (NotPossibleHere, GitError, OSError, ValueError):
         return None
 
@@ -198,6 +229,8 @@ def _drop_inherited_variables() -> None:
 @contextmanager
 def errors_as(failure: str) -> Iterator[None]:
     """Turn git's errors into a LabError, one sentence that begins with ``failure``."""
+    from git.exc import GitCommandError, GitError
+
     try:
         yield
     except GitCommandError as error:

@@ -52,5 +52,5 @@ def build_repository(history: RecipeHistory, path: Path) -> tuple[str, ...]:
                 repo.git.commit("--quiet", "--message", commit.message)
                 if commit.tag:
                     repo.git.tag("--annotate", "--message", commit.tag, commit.tag)
-        shas.append(repo.head.commit.hexsha)
+        shas.append(git.head_of(repo))
     return tuple(shas)

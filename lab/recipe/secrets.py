@@ -10,6 +10,7 @@ import yaml
 from stamplab.lab.errors import LabError
 from stamplab.lab.recipe.env_file import Setting
 from stamplab.lab.recipe.trust.template import InvalidTemplate, substitute
+from stamplab.lab.recipe.yaml_text import yaml_value
 
 _LENGTH = 32
 """Characters of a generated secret without ``length=`` (unverified; abra makes passphrases)."""
@@ -97,7 +98,7 @@ def _secret(
 
 def _parse(text: str, name: str) -> _SecretsFile:
     try:
-        return msgspec.convert(yaml.safe_load(text) or {}, _SecretsFile)
+        return msgspec.convert(yaml_value(text) or {}, _SecretsFile)
     except (yaml.YAMLError, msgspec.ValidationError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise LabError(f"{name} is no compose file that can be read: {reason}") from error

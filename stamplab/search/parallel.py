@@ -18,6 +18,7 @@ from time import monotonic
 import msgspec
 
 from stamplab.lab.errors import LabError
+from stamplab.lab.support.garbage import collect_rarely
 from stamplab.runner.worlds import virtual
 from stamplab.search.explorable import explorable_named, schedule_player
 from stamplab.search.laws import LAWS
@@ -186,6 +187,7 @@ def _search_share(
 
 def _work(encoded: bytes, job: int, connection: Connection) -> None:
     """Search one share in a process of its own; report whatever ends it."""
+    collect_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the starter tells this process to stop
     request = msgspec.json.decode(encoded, type=SearchRequest)
 

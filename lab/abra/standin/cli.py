@@ -15,6 +15,7 @@ from stamplab.lab.abra.standin.app import app_group
 from stamplab.lab.abra.standin.recipe import recipe_group
 from stamplab.lab.abra.standin.secret import secret_group
 from stamplab.lab.errors import LabError
+from stamplab.lab.support.garbage import collect_rarely
 
 _VERSION = "stand-in of stamplab, after abra 0.13.0-beta (06a57de)"
 
@@ -32,6 +33,7 @@ abra.add_command(recipe_group)
 
 def main() -> None:
     """Run the command line and exit."""
+    collect_rarely()
     sys.exit(run_abra(sys.argv[1:]))
 
 

@@ -14,6 +14,7 @@ import yaml
 
 from stamplab.lab.recipe.trust.demand import Demand, Grant, printable
 from stamplab.lab.recipe.trust.template import InvalidTemplate, substitute
+from stamplab.lab.recipe.yaml_text import yaml_graph
 
 _MERGE = "<<"
 _NULLS = {"", "~", "null", "Null", "NULL"}
@@ -150,7 +151,7 @@ def read_document(data: bytes, file: str, variables: Mapping[str, str]) -> Compo
         text = data.decode()
         if _ODD_CHARACTERS.search(text):
             raise empty.cannot_judge("holds a line break that not all YAML readers know as one")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml_graph(text)
         if not isinstance(node, yaml.MappingNode):
             raise empty.cannot_judge("is no mapping")
         _GraphCheck(empty, text).check(node)

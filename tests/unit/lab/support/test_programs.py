@@ -114,10 +114,10 @@ def test_git_is_the_packages_or_none(tools: Path, tmp_path: Path, *, has_one: bo
     put(tools.parent / "host", "git", lines=logging)
     code = (
         "from pathlib import Path\nfrom stamplab.lab.errors import LabError\n"
-        "from stamplab.lab.recipe import git\n"
+        "from stamplab.lab.recipe import git\nfrom git.exc import GitError\n"
         f"for act in (lambda: git.create(Path({str(tmp_path / 'made')!r})),"
         f" lambda: git.plumbing(Path({str(tmp_path)!r}), {{}}, 'version')):\n"
-        "    try:\n        act()\n    except (LabError, OSError, git.GitError) as error:\n"
+        "    try:\n        act()\n    except (LabError, OSError, GitError) as error:\n"
         "        print(type(error).__name__)\n"
     )
     log = tmp_path / "log"
