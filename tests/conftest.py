@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from stamplab.lab.abra.go_git import GOGIT, GoGit
 from stamplab.lab.errors import LabError
@@ -23,6 +24,7 @@ from stamplab.runner.worlds import Virtual
 from tests import cannot_run
 from tests.programs import Command
 
+_REAPING = ("test_host_untouched.py", "test_kills.py")
 BUILD_TIMEOUT_S = 280
 """Less than a test may take: what was compiled by then stays, and the next one goes on."""
 
@@ -44,6 +46,19 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.register_profile("unhurried", deadline=None)  # no test asserts an absolute time
     settings.load_profile("unhurried")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
+    return _WithReapingTogether(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+class _WithReapingTogether(LoadFileScheduling):  # type: ignore[misc]
+    """Gives one worker all that takes `reaping_alone`: two would wait for each other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope: str = super()._split_scope(nodeid)
+        return "reaping" if Path(scope).name in _REAPING else scope
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
