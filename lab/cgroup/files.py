@@ -51,19 +51,15 @@ def read_stalled_s(path: Path) -> float | None:
 
 def usage_by_child(group: Path, file: str) -> dict[str, int]:
     """Read one counter of each group below, by the name of that group. Raises LabError."""
+    with os_errors_as(f"{group} cannot be read"), os.scandir(group) as entries:
+        below = [entry.name for entry in entries if entry.is_dir()]  # beside control files
     usages: dict[str, int] = {}
-    for child in children(group):
+    for name in below:
         try:
-            usages[child.name] = int((child / file).read_text())
+            usages[name] = int((group / name / file).read_text())
         except OSError:
-            continue  # a control file, or a container that has just ended
+            continue  # a container that has just ended
     return usages
-
-
-def children(group: Path) -> list[Path]:
-    """List what is in a group: its control files, and the groups below. Raises LabError."""
-    with os_errors_as(f"{group} cannot be read"):
-        return list(group.iterdir())
 
 
 def make_group(path: Path) -> None:

@@ -33,6 +33,8 @@ class ServiceRecorder(Recorder):
         self._due = threading.Event()
         self._services: dict[str, bytes] = {}
         self._tasks: dict[str, tuple[Task, ...]] = {}
+        self._listed: tuple[bytes, bytes] = (b"", b"")
+        """The engine's last two lists: most are as the last ones, and are not parsed again."""
 
     def wake(self) -> None:
         """Have the swarm listed now, because something happened."""
@@ -45,20 +47,22 @@ class ServiceRecorder(Recorder):
             self._due.clear()
             self.look()
 
-    def look(self, *, anew_for: str | None = None) -> dict[str, Service]:
-        """List services and tasks now, record those that changed, and return services by name.
+    def look(self, *, anew_for: str | None = None) -> None:
+        """List services and tasks now, record those that changed.
 
         Services of the stack ``anew_for`` are recorded changed or not.
         """
         with self._looking:
+            lists = fetch(self._api, "services") or b"[]", fetch(self._api, "tasks") or b"[]"
+            if lists == self._listed and anew_for is None:
+                return
+            self._listed = lists
             listed = {
                 service.name: (service, raw)
-                for service, raw in docker_json.parse_services(
-                    fetch(self._api, "services") or b"[]"
-                )
+                for service, raw in docker_json.parse_services(lists[0])
                 if STACK_LABEL in service.spec.labels
             }
-            tasks = docker_json.parse_tasks(fetch(self._api, "tasks") or b"[]")
+            tasks = docker_json.parse_tasks(lists[1])
             for name in sorted(self._services.keys() - listed.keys()):
                 del self._services[name]
                 self.history.append(self.source, ServiceSeen(name=name, service=None))
@@ -67,7 +71,6 @@ class ServiceRecorder(Recorder):
                 self._record_service(service, raw, always=is_asked_for)
                 own = tuple(task for task in tasks if task.service_id == service.id)
                 self._record_tasks(name, own, always=is_asked_for)
-            return {name: service for name, (service, _) in listed.items()}
 
     def inspect(self, name: str) -> Service | None:
         """Inspect one service now and record it, changed or not."""
