@@ -6,6 +6,7 @@ bug of ours keeps its trace, and is no verdict either.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -50,6 +51,8 @@ def unwind_on_signals() -> Iterator[None]:
     try:
         yield
     finally:
+        if has_come.is_set():
+            gc.collect()  # what was left half made goes now, as long as `_in_a_finalizer` listens
         sys.unraisablehook = before
 
 
