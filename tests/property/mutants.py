@@ -10,8 +10,9 @@ from __future__ import annotations
 import ast
 import copy
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -70,12 +71,12 @@ def mutants() -> list[Mutant]:
 def without(mutant: Mutant) -> Iterator[None]:
     """Take the clause away for a while."""
     module = next(candidate for candidate in MODULES if candidate.__name__ == mutant.module)
-    (tree,) = (tree for candidate, tree in _mutated(module) if candidate == mutant)
+    (mutated,) = (mutated for candidate, mutated in _mutated(module) if candidate == mutant)
     importers = [guard_package, *(other for other in MODULES if other is not module)]
     before = [(target, dict(vars(target))) for target in (module, *importers)]
     own_before = before[0][1]
     rules_before = guard_package.Guard.__init__.__defaults__
-    exec(compile(tree, str(module.__file__), "exec"), vars(module))  # noqa: S102 - our own source
+    exec(compile(mutated(), str(module.__file__), "exec"), vars(module))  # noqa: S102 - our own source
     try:
         for importer, names in before[1:]:
             for name, value in names.items():
@@ -90,14 +91,15 @@ def without(mutant: Mutant) -> Iterator[None]:
         guard_package.Guard.__init__.__defaults__ = rules_before
 
 
-def _mutated(module: ModuleType) -> Iterator[tuple[Mutant, ast.Module]]:
+def _mutated(module: ModuleType) -> Iterator[tuple[Mutant, Callable[[], ast.Module]]]:
+    """Yield each mutant of a module, with what makes its tree: pytest collects the names alone."""
     tree = ast.parse(Path(str(module.__file__)).read_text())
     for name, function in _functions(tree):
         if function.name in _SPEAKS_ONLY:
             continue
         for place, clause, node, rest in _clauses(function):
             mutant = Mutant(module=module.__name__, function=name, place=place, clause=clause)
-            yield mutant, _replaced(tree, node, rest)
+            yield mutant, partial(_replaced, tree, node, rest)
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
