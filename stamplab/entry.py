@@ -14,7 +14,7 @@ def main() -> None:
     else:
         from stamplab.lab.support.garbage import collect_rarely
 
-        collect_rarely()
+        collect_rarely()  # before the imports: most of what is made by then is theirs
         from stamplab.cli.main import main as stamplab
 
         stamplab()

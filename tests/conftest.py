@@ -26,6 +26,7 @@ from tests import cannot_run
 from tests.programs import Command
 
 _REAPING = ("test_host_untouched.py", "test_kills.py")
+"""The files that use `reaping_alone`."""
 BUILD_TIMEOUT_S = 280
 """Less than a test may take: what was compiled by then stays, and the next one goes on."""
 

@@ -48,7 +48,7 @@ class ServiceRecorder(Recorder):
             self.look()
 
     def look(self, *, anew_for: str | None = None) -> None:
-        """List services and tasks now, record those that changed.
+        """List services and tasks now, and record those that changed.
 
         Services of the stack ``anew_for`` are recorded changed or not.
         """
@@ -56,7 +56,6 @@ class ServiceRecorder(Recorder):
             lists = fetch(self._api, "services") or b"[]", fetch(self._api, "tasks") or b"[]"
             if lists == self._listed and anew_for is None:
                 return
-            self._listed = lists
             listed = {
                 service.name: (service, raw)
                 for service, raw in docker_json.parse_services(lists[0])
@@ -71,6 +70,7 @@ class ServiceRecorder(Recorder):
                 self._record_service(service, raw, always=is_asked_for)
                 own = tuple(task for task in tasks if task.service_id == service.id)
                 self._record_tasks(name, own, always=is_asked_for)
+            self._listed = lists  # all of it is recorded
 
     def inspect(self, name: str) -> Service | None:
         """Inspect one service now and record it, changed or not."""
