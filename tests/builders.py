@@ -131,13 +131,14 @@ def task(
     desired: str | None = None,
     error: str = "",
     exit_code: int | None = None,
+    slot: int = 1,
 ) -> Task:
     """A task of a spec; one that has ended is meant to be shut down, any other to run."""
     ended = state in TERMINAL_TASK_STATES
     return Task(
         id=task_id,
         service_id="service1",
-        slot=1,
+        slot=slot,
         desired_state=desired or ("shutdown" if ended else "running"),
         state=state,
         spec_digest=of.task_digest,

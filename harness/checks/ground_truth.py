@@ -78,6 +78,15 @@ class ServiceSighting(msgspec.Struct, frozen=True, kw_only=True):
         """Tasks of the present spec that run and are meant to."""
         return self.running_of(self.service.spec.task_digest) if self.service else frozenset()
 
+    def slots_of(self, task_ids: frozenset[str]) -> int:
+        """How many slots these tasks are in: the swarm wants one in each, and may have two."""
+        return len({task.slot for task in self.tasks if task.id in task_ids})
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether as many tasks of the present spec run as are wanted."""
+        return self.slots_of(self.running) >= self.wanted
+
     @property
     def wanted(self) -> int:
         """How many tasks are asked for; in global mode one, for there is one node."""
@@ -178,7 +187,7 @@ def _standing(
             break
         since_s = earlier.at_s
     steady_s = until_s - since_s
-    if len(end.running) >= end.wanted and steady_s >= STEADY_S:
+    if end.is_complete and steady_s >= STEADY_S:
         text = f"{state}, {_count(end)}, the same ones for {steady_s:.0f} s"
         return TrueOutcome.DEPLOYED, text
     if asked.restart in _RESTARTED_ONLY_IF_FAILED and _all_done(end):
@@ -205,7 +214,7 @@ def _all_done(end: ServiceSighting) -> bool:
 
 
 def _count(end: ServiceSighting) -> str:
-    return f"{len(end.running)} of {end.wanted} tasks of its spec run"
+    return f"{end.slots_of(end.running)} of {end.wanted} tasks of its spec run"
 
 
 def _first_failure_s(seen: list[ServiceSighting]) -> float | None:

@@ -100,7 +100,7 @@ class UpgradeObserver(ServiceObserver):
         return (
             seen.service.spec.digest == self.head.digest
             and seen.update_state in _DONE
-            and len(self.running_head(seen)) >= self.wanted
+            and seen.slots_of(self.running_head(seen)) >= self.wanted
             and not self.is_coming(seen)
         )
 
@@ -121,9 +121,11 @@ class UpgradeObserver(ServiceObserver):
         further task besides the updater's, and the swarm stops one of them when it is done.
         """
         since_s = max(from_s, self.applied_s or 0.0) + _ROUNDED_S
-        running = [self.running_head(seen) for seen in self.between(since_s, until_s)]
-        throughout = frozenset.intersection(*running) if running else ()
-        return len(throughout) >= self.wanted
+        seen = list(self.between(since_s, until_s))
+        if not seen:
+            return self.wanted == 0
+        throughout = frozenset.intersection(*map(self.running_head, seen))
+        return seen[-1].slots_of(throughout) >= self.wanted
 
     def held_head(self, from_s: float, until_s: float) -> bool:
         """Whether the service was at head at ``from_s`` and at each change up to ``until_s``."""

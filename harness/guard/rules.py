@@ -147,8 +147,8 @@ def rule_converged(view: View, expectation: Expectation) -> Ruling | None:
     """Rule where the intended spec stays: its tasks run, and the swarm cannot go back any more.
 
     ``completed`` alone is not success, and nil is neither done nor pending: once `is_settled`, the
-    wanted number of tasks *of this spec* must have run unchanged for the spec's own hold time. No
-    further task may be on its way: where a task of the old spec dies by itself in the middle, the
+    wanted number of tasks *of this spec*, each in a slot of its own, must have run unchanged for the
+    spec's own hold time. No further task may be on its way: where a task of the old spec dies by itself in the middle, the
     swarm starts another one in its slot, whose boot may yet kill the one that runs (found by the
     search).
     """
@@ -159,7 +159,7 @@ def rule_converged(view: View, expectation: Expectation) -> Ruling | None:
         return None
     wanted = wanted_count(service, view.tasks)
     has_held = view.now_s >= hold_ends_s(view, expectation)
-    is_steady = len(view.running) >= wanted and not view.upcoming and has_held
+    is_steady = view.filled_slots >= wanted and not view.upcoming and has_held
     if wanted and not is_steady:
         return None
     return _ruling(view, Outcome.CONVERGED, _describe_success(view, expectation, service, wanted))
@@ -246,10 +246,10 @@ def describe_missing(view: View) -> str:
         return "the deploy command has not returned"
     wanted = wanted_count(service, view.tasks)
     state = view.own_state or "nil"
-    if len(view.running) < wanted:
+    if view.filled_slots < wanted:
         are = "are complete" if service.spec.is_job else "run"
         return (
-            f"{len(view.running)} of {wanted} tasks of the new spec {are}, update state {state}"
+            f"{view.filled_slots} of {wanted} tasks of the new spec {are}, update state {state}"
             f"{_describe_newest_task(view, service)}"
         )
     if not is_settled(view, service):

@@ -52,6 +52,8 @@ class View:
         self._named_task: str | None = None
         self.running: frozenset[str] = frozenset()
         """Tasks that do what the service's present spec asks for; see `serving_tasks`."""
+        self.filled_slots = 0
+        """How many slots (in the global modes: nodes) those tasks are in."""
         self.running_since_s = 0.0
         """When that set last changed; as far as is known, when the last one of them came to run."""
         self.upcoming: tuple[Task, ...] = ()
@@ -194,6 +196,7 @@ class View:
             # By the tasks' own stamps: later polls do not make a verdict later (ADR 0047).
             came_s = [since_s.get(task_id, self.now_s) for task_id in running - self.running]
             self.running = running
+            self.filled_slots = len({_slot(task) for task in self.tasks if task.id in running})
             self.running_since_s = max([self.running_since_s, *came_s]) if came_s else self.now_s
         self.upcoming = tuple(
             task
@@ -252,8 +255,12 @@ def done_tasks(service: Service, tasks: Sequence[Task]) -> frozenset[str]:
 
 def _newest_tasks(tasks: Sequence[Task]) -> list[Task]:
     """Return the last task of each slot, or in the global modes (slot 0) of each node."""
-    last = {(task.slot, task.node_id if task.slot == 0 else ""): task for task in tasks}
-    return list(last.values())
+    return list({_slot(task): task for task in tasks}.values())
+
+
+def _slot(task: Task) -> tuple[int, str]:
+    """Return what the swarm wants one task in: a slot, or in the global modes (slot 0) a node."""
+    return task.slot, task.node_id if task.slot == 0 else ""
 
 
 def _is_of_present_spec(service: Service, task: Task) -> bool:

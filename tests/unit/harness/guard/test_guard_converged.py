@@ -162,11 +162,24 @@ def test_completed_is_not_success_without_the_new_task(tasks: list[Task], missin
 @pytest.mark.parametrize("lacking", [0, 1])
 def test_all_wanted_replicas_must_run(wanted: int, lacking: int) -> None:
     head = spec("head", replicas=wanted)
-    running = [task(f"new{n}", head) for n in range(wanted - lacking)]
+    running = [task(f"new{n}", head, slot=n) for n in range(1, 1 + wanted - lacking)]
     story = Story((1, deployed()), (1, seen(service(head, BASE, "completed"))))
     story.at(2, listed(*running))
     expected = Outcome.STALLED if lacking else Outcome.CONVERGED
     assert outcome(BEFORE, story) is expected
+
+
+def test_two_tasks_in_one_slot_count_as_one() -> None:
+    """Found by the search: a slot had its updater's task and its supervisor's, another had none."""
+    head = spec("head", replicas=2)
+    twins = [task("new", head), task("further", head)]
+    story = Story((1, deployed()), (1, seen(service(head, BASE, "completed"))))
+    story.at(2, listed(*twins))
+    ruling = rule(BEFORE, story)
+    assert ruling.outcome is Outcome.STALLED
+    assert "1 of 2 tasks of the new spec run" in ruling.reason
+    filled = story.at(3, listed(*twins, task("second", head, slot=2)))
+    assert outcome(BEFORE, filled) is Outcome.CONVERGED
 
 
 def test_d1_completed_with_the_stamp_and_nothing_running_is_not_success() -> None:
@@ -332,7 +345,7 @@ def test_a_task_change_with_a_nil_status_is_pending_not_done() -> None:
 @pytest.mark.parametrize("wanted", [2, 3])
 def test_a_scale_up_leaves_the_status_nil_and_converges_by_its_tasks(wanted: int) -> None:
     more = spec("base", replicas=wanted)
-    tasks = [task(f"old{n}") for n in range(wanted)]
+    tasks = [task(f"old{n}", slot=n) for n in range(1, 1 + wanted)]
     story = unstarted(more, (12, listed(*tasks[:-1])), (14, listed(*tasks)))
     ruling = rule(BEFORE, story)
     assert (ruling.outcome, ruling.decided_s) == (Outcome.CONVERGED, 19)

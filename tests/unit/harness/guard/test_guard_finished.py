@@ -134,6 +134,6 @@ def test_a_failure_after_the_servers_hold_and_within_the_callers_is_no_success()
 def test_a_scaled_service_is_called_so() -> None:
     more = spec("base", replicas=2)
     story = Story().at(0, seen(BEFORE), listed(OLD)).at(1, deployed(), seen(service(more, BASE)))
-    story.at(4, listed(task("old", more), task("another", more)))
+    story.at(4, listed(task("old", more), task("another", more, slot=2)))
     ruling = rule(BEFORE, story)
     assert ruling.reason == "converged: scaled to 2, and 2 of 2 tasks run, UpdateStatus=nil"
