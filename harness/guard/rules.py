@@ -147,10 +147,10 @@ def rule_converged(view: View, expectation: Expectation) -> Ruling | None:
     """Rule where the intended spec stays: its tasks run, and the swarm cannot go back any more.
 
     ``completed`` alone is not success, and nil is neither done nor pending: once `is_settled`, the
-    wanted number of tasks *of this spec*, each in a slot of its own, must have run unchanged for the
-    spec's own hold time. No further task may be on its way: where a task of the old spec dies by itself in the middle, the
-    swarm starts another one in its slot, whose boot may yet kill the one that runs (found by the
-    search).
+    wanted number of tasks *of this spec*, each in a slot of its own, must have run unchanged for
+    the spec's own hold time. No further task may be on its way: where a task of the old spec dies
+    by itself in the middle, the swarm starts another one in its slot, whose boot may yet kill the
+    one that runs (found by the search).
     """
     service = view.service
     if service is None or not view.inspected_since_deploy or view.spec_is_reverted:
