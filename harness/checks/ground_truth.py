@@ -84,8 +84,8 @@ class ServiceSighting(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_complete(self) -> bool:
-        """Whether as many tasks of the present spec run as are wanted."""
-        return self.slots_of(self.running) >= self.wanted
+        """Whether there is a service, and as many tasks of its spec run as are wanted."""
+        return self.service is not None and self.slots_of(self.running) >= self.wanted
 
     @property
     def wanted(self) -> int:

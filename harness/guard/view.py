@@ -52,8 +52,6 @@ class View:
         self._named_task: str | None = None
         self.running: frozenset[str] = frozenset()
         """Tasks that do what the service's present spec asks for; see `serving_tasks`."""
-        self.filled_slots = 0
-        """How many slots (in the global modes: nodes) those tasks are in."""
         self.running_since_s = 0.0
         """When that set last changed; as far as is known, when the last one of them came to run."""
         self.upcoming: tuple[Task, ...] = ()
@@ -78,6 +76,11 @@ class View:
                 self.inspected_since_deploy = False
             case RecorderLost(recorder=recorder, reason=reason) if self.sight_lost is None:
                 self.sight_lost = f"{recorder}: {reason}"
+
+    @property
+    def filled_slots(self) -> int:
+        """How many slots (in the global modes: nodes) the running tasks are in."""
+        return len({_slot(task) for task in self.tasks if task.id in self.running})
 
     @property
     def spec_is_baseline(self) -> bool:
@@ -196,7 +199,6 @@ class View:
             # By the tasks' own stamps: later polls do not make a verdict later (ADR 0047).
             came_s = [since_s.get(task_id, self.now_s) for task_id in running - self.running]
             self.running = running
-            self.filled_slots = len({_slot(task) for task in self.tasks if task.id in running})
             self.running_since_s = max([self.running_since_s, *came_s]) if came_s else self.now_s
         self.upcoming = tuple(
             task

@@ -275,7 +275,7 @@ class BugReportPlayer:
 
 def _running(observer: ServiceObserver) -> bool:
     seen = observer.last
-    return seen is not None and seen.service is not None and seen.is_complete
+    return seen is not None and seen.is_complete
 
 
 def _newest_is(observer: ServiceObserver, states: frozenset[str]) -> bool:
